@@ -1,0 +1,446 @@
+/**
+ * The house's own rules (docs/architecture.md), read from the source: imports only go down, floor 1 is pure, each door to
+ * the outside is in its place. Every rule is a function from modules to faults, tried on a small bad example beside
+ * the run over the tree, so a rule that has stopped seeing anything is noticed.
+ */
+import { describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { join, posix } from "node:path";
+
+interface Module {
+  /** Path from the top of the project, with "/". */
+  readonly path: string;
+  readonly text: string;
+}
+
+interface Import {
+  readonly specifier: string;
+  /** True when the whole statement is `import type` or `export type`: nothing of it is left at run time. */
+  readonly typeOnly: boolean;
+}
+
+type Floor = "http" | "options" | "connection" | "handlers" | "server" | "top";
+type Rule = (modules: readonly Module[]) => string[];
+
+const TOP = join(import.meta.dir, "..");
+const RUNTIME_PACKAGES = ["citty", "consola", "mime"];
+
+/** What a floor may import besides itself; a floor under `types` only with `import type`. */
+const ALLOWED: Record<Floor, { values: readonly Floor[]; types: readonly Floor[]; packages: readonly string[] }> = {
+  http: { values: [], types: [], packages: [] },
+  options: { values: ["http"], types: [], packages: [] },
+  connection: { values: ["http"], types: ["options"], packages: [] },
+  handlers: { values: ["http", "options"], types: [], packages: ["mime", "node", "bun"] },
+  server: { values: ["http", "options", "connection", "handlers"], types: [], packages: ["node", "bun"] },
+  top: {
+    values: ["http", "options", "connection", "handlers", "server"],
+    types: [],
+    packages: ["citty", "consola", "node", "bun"],
+  },
+};
+
+const source = readTree("src").filter((module) => module.path.endsWith(".ts"));
+
+describe("the source tree", () => {
+  test("is found", () => {
+    expect(source.map((module) => module.path)).toContain("src/http/message.ts");
+  });
+
+  holds("imports only go down", floorFaults, {
+    "an upward import": [file("src/http/a.ts", `import { b } from "../connection/b.ts";`)],
+    "an upward type import": [file("src/http/a.ts", `import type { B } from "../options.ts";`)],
+    "an import over several lines": [file("src/http/a.ts", `import {\n  a,\n  b,\n} from "../server/b.ts";`)],
+    "a sideways import": [file("src/handlers/a.ts", `import { b } from "../connection/b.ts";`)],
+    "a sideways re-export": [file("src/connection/a.ts", `export * from "../handlers/b.ts";`)],
+    "a dynamic import": [file("src/connection/a.ts", `const b = await import("../server/b.ts");`)],
+    "option values in the conversation": [file("src/connection/a.ts", `import { DEFAULTS } from "../options.ts";`)],
+    "logging below the top": [file("src/server/a.ts", `import { log } from "../log.ts";`)],
+    "a package in the conversation": [file("src/connection/a.ts", `import mime from "mime";`)],
+    "a package on the wrong floor": [file("src/handlers/a.ts", `import { consola } from "consola";`)],
+    "node: in the conversation": [file("src/connection/a.ts", `import { openSync } from "node:fs";`)],
+    "node: in floor 1": [file("src/http/a.ts", `import "node:fs";`)],
+    "bun in floor 1": [file("src/http/a.ts", `import { file } from "bun";`)],
+    "a file on no floor": [file("src/misc/a.ts", ``)],
+    "an import from outside src": [file("src/server/a.ts", `import { version } from "../../package.json";`)],
+  });
+
+  test("a downward import, a type import of the options and a commented import are no fault", () => {
+    const modules = [
+      file("src/http/a.ts", `// import { b } from "../connection/b.ts";\n/** import { b } from "../server/b.ts"; */`),
+      file("src/connection/a.ts", `import { a } from "../http/a.ts";\nimport type { Options } from "../options.ts";`),
+      file("src/handlers/a.ts", `import { openSync } from "node:fs";\nimport mime from "mime";`),
+      file("src/handlers/b.ts", `import { a } from "./a.ts";\nconst text = 'import x from "../server/x.ts"';`),
+      file("src/cli.ts", `import { defineCommand } from "citty";\nimport { s } from "./server/s.ts";`),
+    ];
+    expect(floorFaults(modules)).toEqual([]);
+  });
+
+  holds("floor 1 is pure: no Bun, no clock, no chance, no waiting", purityFaults, {
+    Bun: [file("src/http/a.ts", `export const a = Bun.nanoseconds();`)],
+    "the clock": [file("src/http/a.ts", `export const a = () => Date.now();`)],
+    "the clock by constructor": [file("src/http/a.ts", `export const a = () => new Date();`)],
+    "the fine clock": [file("src/http/a.ts", `export const a = () => performance.now();`)],
+    "an async function": [file("src/http/a.ts", `export async function a(): Promise<void> {}`)],
+    "an await": [file("src/http/a.ts", `export const a = await 1;`)],
+    "a promise": [file("src/http/a.ts", `export const a = Promise.resolve(1);`)],
+    "a timer": [file("src/http/a.ts", `setTimeout(() => {}, 1);`)],
+    chance: [file("src/http/a.ts", `export const a = Math.random();`)],
+    process: [file("src/http/a.ts", `export const a = process.env["A"];`)],
+    "the clock in the conversation": [file("src/connection/a.ts", `export const a = () => Date.now();`)],
+    "Bun in the conversation": [file("src/connection/a.ts", `export const a = () => Bun.gc(true);`)],
+  });
+
+  test("the names in a comment, a sentence, a type or a date made from a number are no fault", () => {
+    const text = `
+      // Date.now() and setTimeout belong to the server.
+      export const sentence = "await Bun.serve and Date.now()";
+      export const template = \`Promise of \${sentence}\`;
+      export const quote = /["'\`]/;
+      export interface Late { answer(): Promise<number> }
+      export const utc = (ms: number) => new Date(ms).getTime() + Date.UTC(1970, 0);
+    `;
+    expect(purityFaults([file("src/http/a.ts", text)])).toEqual([]);
+  });
+
+  holds("nobody serves with a ready-made server", readyMadeFaults, {
+    "Bun's": [file("src/server/a.ts", `Bun.serve({ fetch: () => new Response() });`)],
+    "Bun's, imported": [file("src/server/a.ts", `import { serve } from "bun";`)],
+    "Node's": [file("src/server/a.ts", `import { createServer } from "node:http";`)],
+    "Node's without prefix": [file("src/server/a.ts", `import { createServer } from "http";`)],
+    "Node's for TLS": [file("src/server/a.ts", `const s = await import("node:https");`)],
+    "Node's HTTP/2": [file("src/server/a.ts", `import type { Http2Server } from "node:http2";`)],
+  });
+
+  holds("only the server opens sockets", socketFaults, {
+    "a listener in a handler": [file("src/handlers/a.ts", `Bun.listen({ port: 0 });`)],
+    "a connection from the command line": [file("src/cli.ts", `await Bun.connect({});`)],
+    "Node's sockets": [file("src/handlers/a.ts", `import { connect } from "node:net";`)],
+    "a request to elsewhere": [file("src/handlers/a.ts", `const r = await fetch("http://example.com/");`)],
+  });
+
+  holds("nobody writes to the console", consoleFaults, {
+    "console.log": [file("src/server/a.ts", `console.log("here");`)],
+    "console.error in a callback": [file("src/cli.ts", `run().catch(console.error);`)],
+  });
+
+  holds("no module imports itself, round any corner", cycleFaults, {
+    "two modules": [file("src/http/a.ts", `import { b } from "./b.ts";`), file("src/http/b.ts", `import "./a.ts";`)],
+    "three modules": [
+      file("src/http/a.ts", `import { b } from "./b.ts";`),
+      file("src/http/b.ts", `export { c } from "./c.ts";`),
+      file("src/http/c.ts", `import { a } from "./a.ts";`),
+    ],
+    "one module": [file("src/http/a.ts", `import { a } from "./a.ts";`)],
+  });
+
+  test("two ways to one module, and a type seen from below, are no cycle", () => {
+    const modules = [
+      file("src/http/a.ts", `import { b } from "./b.ts";\nimport { c } from "./c.ts";`),
+      file("src/http/b.ts", `import { c } from "./c.ts";\nimport type { A } from "./a.ts";`),
+      file("src/http/c.ts", ``),
+    ];
+    expect(cycleFaults(modules)).toEqual([]);
+  });
+
+  holds("every module is used by the program or the library", deadFaults, {
+    "a module nobody imports": [file("src/main.ts", ``), file("src/http/a.ts", ``)],
+    "two that import only each other": [
+      file("src/index.ts", ``),
+      file("src/http/a.ts", `import { b } from "./b.ts";`),
+      file("src/http/b.ts", `import type { A } from "./a.ts";`),
+    ],
+    "an import of nothing": [file("src/main.ts", `import { gone } from "./http/gone.ts";`)],
+  });
+});
+
+describe("package.json", () => {
+  test("has no runtime package but the three", () => {
+    expect(dependencyFaults(readText("package.json"))).toEqual([]);
+  });
+
+  test("a fourth runtime package, of any kind, is a fault", () => {
+    for (const kind of ["dependencies", "optionalDependencies", "peerDependencies"]) {
+      expect(dependencyFaults(JSON.stringify({ [kind]: { express: "5.0.0" } }))).toHaveLength(1);
+    }
+  });
+
+  test("a version that may drift is a fault", () => {
+    expect(dependencyFaults(JSON.stringify({ dependencies: { mime: "^4.1.2" } }))).toHaveLength(1);
+    expect(dependencyFaults(JSON.stringify({ devDependencies: { typescript: "latest" } }))).toHaveLength(1);
+  });
+});
+
+describe("the Bun version", () => {
+  const at = (version: string) => ["bun", version].join("@");
+
+  test("is the same wherever it is named", () => {
+    const files = readTree(".").filter((module) => module.text.length < 1_000_000);
+    expect(versionFaults(readText("package.json"), files)).toEqual([]);
+    expect(files.filter((module) => module.text.includes(at(""))).map((module) => module.path)).toContain("README.md");
+  });
+
+  test("another one in a text, in the lockfile or for the types is a fault", () => {
+    const manifest = JSON.stringify({ packageManager: at("1.2.3"), devDependencies: { "bun-types": "1.2.3" } });
+    expect(versionFaults(manifest, [file("README.md", `npx -y ${at("1.2.3")} start`)])).toEqual([]);
+    expect(versionFaults(manifest, [file("README.md", `npx -y ${at("1.2.4")} start`)])).toHaveLength(1);
+    expect(versionFaults(manifest, [file("bun.lock", `"bun-types": "1.2.4"`)])).toHaveLength(1);
+    expect(versionFaults(manifest.replace(`"bun-types":"1.2.3"`, `"bun-types":"1.2.2"`), [])).toHaveLength(1);
+    expect(versionFaults(JSON.stringify({}), [])).toHaveLength(1);
+  });
+});
+
+/** The rule finds nothing in our source, and exactly one fault in each example. */
+function holds(sentence: string, rule: Rule, examples: Record<string, readonly Module[]>): void {
+  test(sentence, () => {
+    expect(rule(source)).toEqual([]);
+  });
+  for (const [name, modules] of Object.entries(examples)) {
+    test(`${sentence}: ${name} is a fault`, () => {
+      expect(rule(modules)).toHaveLength(1);
+    });
+  }
+}
+
+function file(path: string, text: string): Module {
+  return { path, text };
+}
+
+// Rules ------------------------------------------------------------------------------------------------------------
+
+function floorFaults(modules: readonly Module[]): string[] {
+  const faults: string[] = [];
+  for (const module of modules) {
+    const floor = floorOf(module.path);
+    if (floor === undefined) {
+      faults.push(`${module.path}: is on no floor`);
+      continue;
+    }
+    const allowed = ALLOWED[floor];
+    for (const { specifier, typeOnly } of importsOf(module)) {
+      if (!isRelative(specifier)) {
+        if (!allowed.packages.includes(packageOf(specifier)))
+          faults.push(`${module.path}: may not import ${specifier}`);
+        continue;
+      }
+      // The version that runs from source; the built file has it baked in.
+      if (floor === "top" && resolveImport(module, specifier) === "package.json") continue;
+      const target = floorOf(resolveImport(module, specifier));
+      const fine =
+        target !== undefined &&
+        (target === floor || allowed.values.includes(target) || (typeOnly && allowed.types.includes(target)));
+      if (!fine) faults.push(`${module.path}: ${floor} may not import ${specifier}`);
+    }
+  }
+  return faults;
+}
+
+function purityFaults(modules: readonly Module[]): string[] {
+  const inFloor1 =
+    /\b(?:Bun\.|Date\.now|new Date(?!\()|performance\.now|async|await|Promise|set(?:Timeout|Interval|Immediate)|queueMicrotask|Math\.random|crypto\.|process\.|fetch\()/;
+  const inConversation =
+    /\b(?:Bun\.|Date\.now|new Date(?!\()|performance\.now|set(?:Timeout|Interval|Immediate)|Math\.random|process\.)/;
+  return [
+    ...wordFaults(modules, inFloor1, (path) => floorOf(path) === "http"),
+    ...wordFaults(modules, inConversation, (path) => floorOf(path) === "connection"),
+  ];
+}
+
+function readyMadeFaults(modules: readonly Module[]): string[] {
+  const imported = importFaults(modules, (specifier) => /^(?:node:)?(?:http|https|http2)$/.test(specifier));
+  return [...imported, ...wordFaults(modules, /\bBun\.serve\b|\bserve\b[^;]*\bfrom\s*"bun"/, () => true, true)];
+}
+
+function socketFaults(modules: readonly Module[]): string[] {
+  const others = modules.filter((module) => floorOf(module.path) !== "server");
+  const imported = importFaults(others, (specifier) => /^(?:node:)?(?:net|tls|dgram)$/.test(specifier));
+  return [...imported, ...wordFaults(others, /\bBun\.(?:listen|connect|udpSocket)\b|(?<![.\w])fetch\(/, () => true)];
+}
+
+function consoleFaults(modules: readonly Module[]): string[] {
+  return wordFaults(modules, /(?<![#.\w])console\./, () => true);
+}
+
+/** Cycles of imports that exist at run time; a type may know the type that holds it. */
+function cycleFaults(modules: readonly Module[]): string[] {
+  const graph = new Map(modules.map((module) => [module.path, targetsOf(module, false)]));
+  const finished = new Set<string>();
+  const faults: string[] = [];
+  const visit = (path: string, trail: readonly string[]) => {
+    const start = trail.indexOf(path);
+    if (start >= 0) {
+      faults.push([...trail.slice(start), path].join(" → "));
+      return;
+    }
+    if (finished.has(path)) return;
+    for (const target of graph.get(path) ?? []) visit(target, [...trail, path]);
+    finished.add(path);
+  };
+  for (const path of graph.keys()) visit(path, []);
+  return faults;
+}
+
+/** Modules that cannot be reached from the two doors, each group once by its first file; imports that lead nowhere. */
+function deadFaults(modules: readonly Module[]): string[] {
+  const graph = new Map(modules.map((module) => [module.path, targetsOf(module, true)]));
+  const faults: string[] = [];
+  const reached = new Set<string>();
+  const reach = (path: string, from: string) => {
+    if (reached.has(path)) return;
+    const targets = graph.get(path);
+    if (targets === undefined) {
+      faults.push(`${from}: imports ${path}, which does not exist`);
+      return;
+    }
+    reached.add(path);
+    for (const target of targets) reach(target, path);
+  };
+  for (const door of ["src/main.ts", "src/index.ts"]) if (graph.has(door)) reach(door, door);
+  for (const path of graph.keys()) {
+    if (reached.has(path)) continue;
+    faults.push(`${path}: reached neither from src/main.ts nor from src/index.ts`);
+    reach(path, path);
+  }
+  return faults;
+}
+
+function dependencyFaults(manifest: string): string[] {
+  const read = JSON.parse(manifest) as Record<string, Record<string, string> | undefined>;
+  const faults: string[] = [];
+  for (const kind of ["dependencies", "optionalDependencies", "peerDependencies"]) {
+    for (const name of Object.keys(read[kind] ?? {})) {
+      if (!RUNTIME_PACKAGES.includes(name)) faults.push(`${kind}: ${name}`);
+    }
+  }
+  for (const kind of ["dependencies", "devDependencies"]) {
+    for (const [name, version] of Object.entries(read[kind] ?? {})) {
+      if (!/^\d+\.\d+\.\d+$/.test(version)) faults.push(`${kind}: ${name} is not pinned but ${version}`);
+    }
+  }
+  return faults;
+}
+
+function versionFaults(manifest: string, files: readonly Module[]): string[] {
+  const { packageManager, devDependencies } = JSON.parse(manifest) as {
+    packageManager?: string;
+    devDependencies?: Record<string, string>;
+  };
+  const pinned = /^bun@(\d+\.\d+\.\d+)$/.exec(packageManager ?? "")?.[1];
+  if (pinned === undefined) return [`package.json: packageManager is ${packageManager}, not one version of Bun`];
+  const faults: string[] = [];
+  const types = devDependencies?.["bun-types"];
+  if (types !== undefined && types !== pinned) faults.push(`package.json: bun-types is ${types}, Bun is ${pinned}`);
+  for (const { path, text } of files) {
+    for (const mention of text.matchAll(/\bbun(?:-types)?@(\d+\.\d+\.\d+)|"bun-types": "([^"]+)"/g)) {
+      const version = mention[1] ?? mention[2];
+      if (mention[2] !== undefined && path !== "package.json" && path !== "bun.lock") continue;
+      if (version !== pinned) faults.push(`${path}: names ${mention[0]}, Bun is ${pinned}`);
+    }
+  }
+  return faults;
+}
+
+// What the rules are made of ---------------------------------------------------------------------------------------
+
+function wordFaults(
+  modules: readonly Module[],
+  words: RegExp,
+  applies: (path: string) => boolean,
+  keepStrings = false,
+): string[] {
+  const faults: string[] = [];
+  for (const module of modules) {
+    if (!applies(module.path)) continue;
+    const found = words.exec(keepStrings ? blank(module.text, isComment) : codeOf(module));
+    if (found !== null) faults.push(`${module.path}: ${found[0]}`);
+  }
+  return faults;
+}
+
+function importFaults(modules: readonly Module[], forbidden: (specifier: string) => boolean): string[] {
+  return modules.flatMap((module) =>
+    importsOf(module)
+      .filter(({ specifier }) => forbidden(specifier))
+      .map(({ specifier }) => `${module.path}: imports ${specifier}`),
+  );
+}
+
+function floorOf(path: string): Floor | undefined {
+  const [top, name = "", below] = path.split("/");
+  if (top !== "src") return undefined;
+  if (below === undefined) {
+    if (name === "options.ts") return "options";
+    return ["main.ts", "cli.ts", "index.ts", "log.ts"].includes(name) ? "top" : undefined;
+  }
+  return name === "http" || name === "connection" || name === "handlers" || name === "server" ? name : undefined;
+}
+
+function isRelative(specifier: string): boolean {
+  return specifier.startsWith(".") || specifier.startsWith("/");
+}
+
+function packageOf(specifier: string): string {
+  if (specifier.startsWith("node:")) return "node";
+  if (/^(?:bun$|bun:)/.test(specifier)) return "bun";
+  return specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
+}
+
+function resolveImport(module: Module, specifier: string): string {
+  return posix.join(posix.dirname(module.path), specifier);
+}
+
+/** The files a module imports; without types only those that are imported at run time. */
+function targetsOf(module: Module, types: boolean): string[] {
+  return importsOf(module)
+    .filter(({ specifier, typeOnly }) => isRelative(specifier) && (types || !typeOnly))
+    .map(({ specifier }) => resolveImport(module, specifier))
+    .filter((path) => path !== "package.json");
+}
+
+/** Every import, re-export and dynamic import. Bun.Transpiler.scanImports would leave the type imports out. */
+function importsOf(module: Module): Import[] {
+  const code = blank(module.text, isComment);
+  // A statement's keyword stands at the start of a line; inside a string it does not count.
+  const statement = /^[ \t]*(?:import|export)\s+(?:(type)\s+(?!from\b))?(?:[^"'();=]*?\bfrom\s*)?["']([^"'\n]+)["']/gm;
+  const call = /\bimport\s*\(\s*["']([^"'\n]+)["']/g;
+  return [
+    ...Array.from(code.matchAll(statement), (found) => ({ specifier: found[2] ?? "", typeOnly: found[1] === "type" })),
+    ...Array.from(code.matchAll(call), (found) => ({ specifier: found[1] ?? "", typeOnly: false })),
+  ];
+}
+
+/** What runs: types and comments are gone, and texts are empty. */
+function codeOf(module: Module): string {
+  const script = new Bun.Transpiler({ loader: "ts", target: "bun" }).transformSync(module.text);
+  return blank(script, () => true);
+}
+
+const TOKEN =
+  /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\[\s\S]|[^`\\])*`|(?<=[(,=:[!&|?{};]\s*)\/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/[a-z]*/g;
+
+function isComment(token: string): boolean {
+  return token.startsWith("//") || token.startsWith("/*");
+}
+
+/** Empties the comments, strings and regular expressions that `chosen` names; of a template the expressions stay. */
+function blank(text: string, chosen: (token: string) => boolean): string {
+  return text.replace(TOKEN, (token) => {
+    if (!chosen(token)) return token;
+    return token.startsWith("`") ? (token.match(/\$\{[^}]*\}/g) ?? []).join(" ") : " ";
+  });
+}
+
+function readText(path: string): string {
+  return readFileSync(join(TOP, path), "utf8");
+}
+
+/** Every file below `folder`, without what is installed, built, uploaded or Git's. */
+function readTree(folder: string): Module[] {
+  const skipped = new Set(["node_modules", ".git", "uploads", "httpserver", "httpserver.exe"]);
+  const modules: Module[] = [];
+  for (const entry of readdirSync(join(TOP, folder), { withFileTypes: true })) {
+    const path = posix.join(folder, entry.name);
+    if (entry.isDirectory() && !skipped.has(entry.name)) modules.push(...readTree(path));
+    if (entry.isFile() && !skipped.has(entry.name)) modules.push({ path, text: readText(path) });
+  }
+  return modules;
+}
