@@ -1,0 +1,117 @@
+/** Bytes and byte classes of RFC 9110 §5.6 and RFC 3986, as constants and 256-entry tables: one load replaces a chain of ifs. */
+
+export const HTAB = 0x09;
+export const LF = 0x0a;
+export const CR = 0x0d;
+export const SP = 0x20;
+export const DQUOTE = 0x22;
+export const PERCENT = 0x25;
+export const ASTERISK = 0x2a;
+export const PLUS = 0x2b;
+export const COMMA = 0x2c;
+export const MINUS = 0x2d;
+export const DOT = 0x2e;
+export const SLASH = 0x2f;
+export const DIGIT_0 = 0x30;
+export const DIGIT_9 = 0x39;
+export const COLON = 0x3a;
+export const SEMICOLON = 0x3b;
+export const EQUALS = 0x3d;
+export const QUESTION = 0x3f;
+export const AT = 0x40;
+export const LBRACKET = 0x5b;
+export const BACKSLASH = 0x5c;
+export const RBRACKET = 0x5d;
+export const DEL = 0x7f;
+
+/** Class bits; a byte may be in several. */
+export const TCHAR = 1;
+export const FIELD_BYTE = 2;
+export const TARGET_CHAR = 4;
+export const HEX_DIGIT = 8;
+export const DIGIT = 16;
+export const URI_HOST_CHAR = 32;
+export const QUOTED_TEXT = 64;
+
+/** CLASS[byte] & TCHAR, and so on. */
+export const CLASS: Uint8Array = buildClasses();
+
+/** HEX_VALUE[byte]: 0 to 15, or 255 for what is no hexadecimal digit. */
+export const HEX_VALUE: Uint8Array = buildHexValues();
+
+/** LOWER[byte]: the same letter in lower case; every other byte is itself. */
+export const LOWER: Uint8Array = buildLower();
+
+/** bytes[start, end) equals `lowerCase` (ASCII, already in lower case), letters compared without case. Allocates nothing. */
+export function equalsIgnoringCase(bytes: Uint8Array, start: number, end: number, lowerCase: string): boolean {
+  if (end - start !== lowerCase.length) return false;
+  for (let i = 0; i < lowerCase.length; i++) {
+    if (LOWER[bytes[start + i] as number] !== lowerCase.charCodeAt(i)) return false;
+  }
+  return true;
+}
+
+/** Text of bytes[start, end), all of them known to be below 0x80, or valid UTF-8. */
+export function utf8Text(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start <= 1) return start === end ? "" : String.fromCharCode(bytes[start] as number);
+  return UTF8.decode(bytes.subarray(start, end));
+}
+
+/** Text of bytes[start, end) as ISO-8859-1: one character per byte, so nothing is lost (RFC 9110 §5.5, obs-text). */
+export function latin1Text(bytes: Uint8Array, start: number, end: number): string {
+  for (let i = start; i < end; i++) if ((bytes[i] as number) > DEL) return latin1Bytewise(bytes, start, end);
+  return utf8Text(bytes, start, end);
+}
+
+// A decoder over a view beats String.fromCharCode from about 8 bytes on (260 ns flat against 25 ns a byte, Bun 1.4.5).
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
+// Not TextDecoder("latin1"): the Encoding Standard makes that windows-1252, which changes 0x80 to 0x9f.
+function latin1Bytewise(bytes: Uint8Array, start: number, end: number): string {
+  let text = "";
+  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i] as number);
+  return text;
+}
+
+function buildLower(): Uint8Array {
+  const table = new Uint8Array(256);
+  for (let byte = 0; byte < 256; byte++) table[byte] = byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte;
+  return table;
+}
+
+function buildClasses(): Uint8Array {
+  const table = new Uint8Array(256);
+  const mark = (characters: string, bit: number) => {
+    for (let i = 0; i < characters.length; i++) {
+      const byte = characters.charCodeAt(i);
+      table[byte] = (table[byte] ?? 0) | bit;
+    }
+  };
+  const digits = "0123456789";
+  const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  const unreserved = `${letters}${digits}-._~`;
+  const subDelims = "!$&'()*+,;=";
+  mark(`!#$%&'*+-.^_\`|~${digits}${letters}`, TCHAR); // RFC 9110 §5.6.2
+  mark(digits, DIGIT);
+  mark(`${digits}abcdefABCDEF`, HEX_DIGIT);
+  // RFC 3986: pchar, "/", "?", and "[" "]" (which it reserves; queries of real browsers carry them). No "#": a fragment is never sent.
+  mark(`${unreserved}${subDelims}%:@/?[]`, TARGET_CHAR);
+  mark(`${unreserved}${subDelims}%`, URI_HOST_CHAR); // RFC 3986 §3.2.2, reg-name and IPv4address
+  for (let byte = 0; byte < 256; byte++) {
+    // RFC 9110 §5.5: VCHAR, obs-text, and SP and HTAB between them.
+    const isFieldByte = byte === HTAB || (byte >= SP && byte !== DEL);
+    if (isFieldByte) table[byte] = (table[byte] ?? 0) | FIELD_BYTE;
+    // RFC 9110 §5.6.4: qdtext is a field byte but DQUOTE and backslash.
+    if (isFieldByte && byte !== DQUOTE && byte !== BACKSLASH) table[byte] = (table[byte] ?? 0) | QUOTED_TEXT;
+  }
+  return table;
+}
+
+function buildHexValues(): Uint8Array {
+  const table = new Uint8Array(256).fill(255);
+  for (let value = 0; value < 16; value++) {
+    table[value.toString(16).charCodeAt(0)] = value;
+    table[value.toString(16).toUpperCase().charCodeAt(0)] = value;
+  }
+  return table;
+}

@@ -1,0 +1,389 @@
+/**
+ * What a peer can get wrong, as numbers: parsers return one of these codes instead of throwing. The table beside them says
+ * for each what is answered, which rule was broken, what accepting it would allow, and whether the connection must close.
+ */
+
+/** All negative: a parser's result is > 0 consumed, 0 need more (or fine), < 0 one of these. */
+export enum ParseError {
+  TooManyEmptyLines = -1,
+  MethodInvalid = -2,
+  MethodTooLong = -3,
+  TargetEmpty = -4,
+  TargetCharacter = -5,
+  TargetTooLong = -6,
+  RequestLineWithoutVersion = -7,
+  VersionInvalid = -8,
+  VersionUnsupported = -9,
+  BareCr = -10,
+  BareLf = -11,
+  FieldFolded = -12,
+  FieldNameEmpty = -13,
+  FieldNameInvalid = -14,
+  FieldSpaceBeforeColon = -15,
+  FieldValueInvalid = -16,
+  FieldTooLarge = -17,
+  FieldsTooLarge = -18,
+  TooManyFields = -19,
+  HostMissing = -20,
+  HostRepeated = -21,
+  HostInvalid = -22,
+  TargetFormInvalid = -23,
+  TargetAuthorityInvalid = -24,
+  TargetHostMismatch = -25,
+  TargetEscapeInvalid = -26,
+  TargetControl = -27,
+  TargetUtf8Invalid = -28,
+  ContentLengthInvalid = -29,
+  ContentLengthRepeated = -30,
+  ContentLengthTooLarge = -31,
+  TransferEncodingInHttp10 = -32,
+  TransferEncodingWithLength = -33,
+  TransferEncodingInvalid = -34,
+  TransferEncodingUnknown = -35,
+  ConnectionInvalid = -36,
+  ExpectationUnknown = -37,
+  ChunkSizeInvalid = -38,
+  ChunkSizeTooLarge = -39,
+  ChunkExtensionInvalid = -40,
+  ChunkExtensionsTooLong = -41,
+  ChunkDataUnterminated = -42,
+  ChunkOverhead = -43,
+  TrailerForbidden = -44,
+  TrailersTooLarge = -45,
+  IncompleteMessage = -46,
+}
+
+export interface ParseErrorEntry {
+  /** Status code of the answer. */
+  readonly status: number;
+  /** The rule that was broken. */
+  readonly section: string;
+  /** One plain sentence for the client's error page. */
+  readonly sentence: string;
+  /** What accepting it would allow. */
+  readonly attack: string;
+  /** True: where this message ends is in doubt, so the answer is the connection's last. */
+  readonly closes: boolean;
+}
+
+/** The table's row for a code. An unknown code is our own mistake and reads as a plain 400 that closes. */
+export function describeParseError(code: number): ParseErrorEntry {
+  return ENTRIES.get(code) ?? UNKNOWN;
+}
+
+const SMUGGLING = "request smuggling: the next hop may see another boundary than we do";
+
+const UNKNOWN: ParseErrorEntry = {
+  status: 400,
+  section: "RFC 9112 §2.2",
+  sentence: "The request is malformed.",
+  attack: SMUGGLING,
+  closes: true,
+};
+
+const ENTRIES: ReadonlyMap<number, ParseErrorEntry> = new Map([
+  // Request line
+  row(
+    ParseError.TooManyEmptyLines,
+    400,
+    "RFC 9112 §2.2",
+    "Too many empty lines stand before the request line.",
+    "an endless request that costs nothing to send",
+  ),
+  row(
+    ParseError.MethodInvalid,
+    400,
+    "RFC 9112 §3.1",
+    "The request line does not begin with a method and one space.",
+    "another protocol, such as TLS, spoken at this port",
+  ),
+  row(
+    ParseError.MethodTooLong,
+    501,
+    "RFC 9112 §3",
+    "The method is longer than any this server knows.",
+    "unbounded memory before the request line ends",
+  ),
+  row(
+    ParseError.TargetEmpty,
+    400,
+    "RFC 9112 §3",
+    "The request line has no target, or more than one space before it.",
+    SMUGGLING,
+  ),
+  row(
+    ParseError.TargetCharacter,
+    400,
+    "RFC 9112 §3.2",
+    "The request target has a character that must be percent-encoded.",
+    "forged log lines and request line splitting",
+  ),
+  row(
+    ParseError.TargetTooLong,
+    414,
+    "RFC 9112 §3",
+    "The request target is too long.",
+    "unbounded memory before the request line ends",
+  ),
+  row(
+    ParseError.RequestLineWithoutVersion,
+    400,
+    "RFC 9112 §3",
+    "The request line has no HTTP version.",
+    "HTTP/0.9, whose answers carry no framing",
+  ),
+  row(
+    ParseError.VersionInvalid,
+    400,
+    "RFC 9112 §2.3",
+    "The HTTP version is malformed; it must read HTTP/1.1.",
+    SMUGGLING,
+  ),
+  row(
+    ParseError.VersionUnsupported,
+    505,
+    "RFC 9110 §15.6.6",
+    "This server speaks HTTP/1.0 and HTTP/1.1 only.",
+    "a message read by the rules of another version",
+  ),
+  row(ParseError.BareCr, 400, "RFC 9112 §2.2", "A carriage return is not followed by a line feed.", SMUGGLING),
+  row(
+    ParseError.BareLf,
+    400,
+    "RFC 9112 §2.2",
+    "A line ends with a line feed alone; it must end with CR LF.",
+    SMUGGLING,
+  ),
+  // Field lines, of the head and of trailers
+  row(ParseError.FieldFolded, 400, "RFC 9112 §5.2", "A header line begins with white space.", SMUGGLING),
+  row(ParseError.FieldNameEmpty, 400, "RFC 9112 §5", "A header line has no name before its colon.", SMUGGLING),
+  row(
+    ParseError.FieldNameInvalid,
+    400,
+    "RFC 9110 §5.1",
+    "A header name has a character that is not allowed, or no colon after it.",
+    SMUGGLING,
+  ),
+  row(
+    ParseError.FieldSpaceBeforeColon,
+    400,
+    "RFC 9112 §5.1",
+    "A header name is followed by white space before its colon.",
+    SMUGGLING,
+  ),
+  row(
+    ParseError.FieldValueInvalid,
+    400,
+    "RFC 9110 §5.5",
+    "A header value has a control character.",
+    "header injection and forged log lines",
+  ),
+  row(
+    ParseError.FieldTooLarge,
+    431,
+    "RFC 6585 §5",
+    "One header line is too large.",
+    "unbounded memory for one request",
+  ),
+  row(
+    ParseError.FieldsTooLarge,
+    431,
+    "RFC 6585 §5",
+    "The headers as a whole are too large.",
+    "unbounded memory for one request",
+  ),
+  row(
+    ParseError.TooManyFields,
+    431,
+    "RFC 6585 §5",
+    "There are too many headers.",
+    "quadratic work and unbounded memory for one request",
+  ),
+  // Host and target
+  row(
+    ParseError.HostMissing,
+    400,
+    "RFC 9110 §7.2",
+    "The Host header is missing.",
+    "routing by guess: cache poisoning and DNS rebinding",
+  ),
+  row(
+    ParseError.HostRepeated,
+    400,
+    "RFC 9112 §3.2",
+    "The Host header occurs more than once.",
+    "one hop routes by the first, the next by the last",
+  ),
+  row(
+    ParseError.HostInvalid,
+    400,
+    "RFC 9110 §7.2",
+    "The Host header is malformed.",
+    "a host check passed by one spelling and used in another",
+  ),
+  row(
+    ParseError.TargetFormInvalid,
+    400,
+    "RFC 9112 §3.2",
+    "The request target has a form that this method does not allow.",
+    "open proxying and confused routing",
+  ),
+  row(
+    ParseError.TargetAuthorityInvalid,
+    400,
+    "RFC 9110 §4.2",
+    "The host in the request target is malformed.",
+    "a host check passed by one spelling and used in another",
+  ),
+  row(
+    ParseError.TargetHostMismatch,
+    400,
+    "RFC 9112 §3.2.2",
+    "The request target and the Host header name different hosts.",
+    "one hop routes by the target, the next by Host",
+  ),
+  row(
+    ParseError.TargetEscapeInvalid,
+    400,
+    "RFC 3986 §2.1",
+    "The request target has a percent sign without two hexadecimal digits.",
+    "two decoders that see two paths",
+  ),
+  row(
+    ParseError.TargetControl,
+    400,
+    "RFC 3986 §7.3",
+    "The path has an encoded control character.",
+    "a file name cut at NUL, forged log lines",
+  ),
+  row(
+    ParseError.TargetUtf8Invalid,
+    400,
+    "RFC 3629 §10",
+    "The path is not valid UTF-8.",
+    "overlong forms that hide a slash or a dot",
+  ),
+  // Framing
+  row(
+    ParseError.ContentLengthInvalid,
+    400,
+    "RFC 9110 §8.6",
+    "The Content-Length header is not one decimal number.",
+    SMUGGLING,
+  ),
+  row(
+    ParseError.ContentLengthRepeated,
+    400,
+    "RFC 9112 §6.3",
+    "The Content-Length header occurs more than once.",
+    SMUGGLING,
+  ),
+  row(
+    ParseError.ContentLengthTooLarge,
+    400,
+    "RFC 9110 §8.6",
+    "The Content-Length header is larger than any message can be.",
+    "a length that wraps around to a small one",
+  ),
+  row(ParseError.TransferEncodingInHttp10, 400, "RFC 9112 §6.1", "HTTP/1.0 has no Transfer-Encoding.", SMUGGLING),
+  row(
+    ParseError.TransferEncodingWithLength,
+    400,
+    "RFC 9112 §6.1",
+    "Transfer-Encoding and Content-Length exclude each other.",
+    SMUGGLING,
+  ),
+  row(
+    ParseError.TransferEncodingInvalid,
+    400,
+    "RFC 9112 §6.3",
+    "Transfer-Encoding must be chunked, once and last.",
+    SMUGGLING,
+  ),
+  row(
+    ParseError.TransferEncodingUnknown,
+    501,
+    "RFC 9112 §6.1",
+    "This server knows no transfer coding but chunked.",
+    SMUGGLING,
+  ),
+  row(
+    ParseError.ConnectionInvalid,
+    400,
+    "RFC 9110 §7.6.1",
+    "The Connection header is not a list of tokens.",
+    "a connection that one side takes for closed",
+  ),
+  // The framing itself is sound, so the connection may persist.
+  row(
+    ParseError.ExpectationUnknown,
+    417,
+    "RFC 9110 §10.1.1",
+    "This server knows no expectation but 100-continue.",
+    "a promise to the client that nobody keeps",
+    false,
+  ),
+  // Chunked content
+  row(
+    ParseError.ChunkSizeInvalid,
+    400,
+    "RFC 9112 §7.1",
+    "A chunk does not begin with its size in hexadecimal digits.",
+    SMUGGLING,
+  ),
+  row(
+    ParseError.ChunkSizeTooLarge,
+    400,
+    "RFC 9112 §7.1",
+    "A chunk is larger than any message can be.",
+    "a size that wraps around to a small one",
+  ),
+  row(ParseError.ChunkExtensionInvalid, 400, "RFC 9112 §7.1.1", "A chunk extension is malformed.", SMUGGLING),
+  row(
+    ParseError.ChunkExtensionsTooLong,
+    400,
+    "RFC 9112 §7.1.1",
+    "The chunk extensions are too long.",
+    "endless framing that no body limit counts",
+  ),
+  row(ParseError.ChunkDataUnterminated, 400, "RFC 9112 §7.1", "A chunk is not followed by CR LF.", SMUGGLING),
+  row(
+    ParseError.ChunkOverhead,
+    400,
+    "RFC 9112 §7.1",
+    "The chunks are too small for their number.",
+    "framing work without end for next to no content",
+  ),
+  row(
+    ParseError.TrailerForbidden,
+    400,
+    "RFC 9110 §6.5.1",
+    "A trailer has a name that is only allowed in the header section.",
+    "framing, routing or access changed after it was checked",
+  ),
+  row(
+    ParseError.TrailersTooLarge,
+    431,
+    "RFC 6585 §5",
+    "The trailers are too large or too many.",
+    "unbounded work after the content",
+  ),
+  row(
+    ParseError.IncompleteMessage,
+    400,
+    "RFC 9112 §8",
+    "The connection was closed in the middle of the request.",
+    "a cut request taken for a whole one",
+  ),
+]);
+
+function row(
+  code: ParseError,
+  status: number,
+  section: string,
+  sentence: string,
+  attack: string,
+  closes = true,
+): readonly [number, ParseErrorEntry] {
+  return [code, { status, section, sentence, attack, closes }];
+}

@@ -1,0 +1,246 @@
+/**
+ * The request target (RFC 9112 §3.2) in its four forms, and whose host it means (§3.2.2, §3.3), decoded exactly once.
+ *
+ * Strategy: one look over the path; where it has no escape, its text is the bytes themselves. With an escape it is decoded
+ * into a scratch buffer, checked as UTF-8, and only then made text.
+ *
+ * Rule it guards: what breaks the grammar is a ParseError; what is well-formed but tries to leave the tree (dot segments,
+ * encoded separators, a leading "//") is a verdict, so that it can be answered 403 and logged as a security event.
+ */
+import {
+  ASTERISK,
+  BACKSLASH,
+  CLASS,
+  DEL,
+  DOT,
+  equalsIgnoringCase,
+  HEX_DIGIT,
+  HEX_VALUE,
+  LBRACKET,
+  PERCENT,
+  QUESTION,
+  RBRACKET,
+  SLASH,
+  SP,
+  utf8Text,
+} from "./ascii.ts";
+import { Authority, decideHost, effectivePort, parseAuthority } from "./host.ts";
+import { ParseError } from "./parse-error.ts";
+import { Method, type RequestHead } from "./request-head.ts";
+
+export type TargetForm = "origin" | "absolute" | "asterisk" | "authority";
+
+/** What a well-formed path tries to do. All but Clean are answered 403. */
+export enum Verdict {
+  Clean = 0,
+  /** A segment is "." or "..", literal or encoded. */
+  DotSegment,
+  /** "%2f": a separator for whoever decodes first and splits then. */
+  EncodedSlash,
+  /** "%5c": a separator on Windows. */
+  EncodedBackslash,
+  /** "//" at the start: another host, when it is echoed into Location. */
+  LeadingDoubleSlash,
+}
+
+/** One per connection, filled again for each request. */
+export class Target {
+  form: TargetForm;
+  /** Decoded once, valid UTF-8, begins with "/"; "" in asterisk and authority form. Empty segments stay. */
+  path: string;
+  /** As sent, with its "?", escapes complete but not decoded; or "". */
+  query: string;
+  /** Of the absolute form, else "". */
+  scheme: "" | "http" | "https";
+  /** Whom the request is for: the absolute form's authority, else the Host field's; empty where HTTP/1.0 has neither. */
+  readonly authority: Authority;
+  /** An encoded separator is told before a leading "//", that before a dot segment. */
+  verdict: Verdict;
+  /** Authority of an absolute or authority form target, while it is compared. */
+  readonly own: Authority;
+  #scratch: Uint8Array;
+
+  constructor() {
+    this.form = "origin";
+    this.path = "";
+    this.query = "";
+    this.scheme = "";
+    this.authority = new Authority();
+    this.verdict = Verdict.Clean;
+    this.own = new Authority();
+    this.#scratch = new Uint8Array(0);
+  }
+
+  /** Forgets the last target; `authority` and `own` keep their text for a peer that repeats itself, and are set anew by each parse. */
+  reset(): void {
+    this.form = "origin";
+    this.path = "";
+    this.query = "";
+    this.scheme = "";
+    this.verdict = Verdict.Clean;
+  }
+
+  /** Room for `length` decoded bytes; kept for the next path. */
+  scratch(length: number): Uint8Array {
+    if (this.#scratch.length < length) this.#scratch = new Uint8Array(length);
+    return this.#scratch;
+  }
+}
+
+/**
+ * Fills `target` from a complete head: the Host field first, then the target, then their agreement. Returns 0 (then look at
+ * `verdict`) or a ParseError.
+ */
+export function parseTarget(head: RequestHead, target: Target): number {
+  target.reset();
+  const host = decideHost(head, target.authority);
+  if (host < 0) return host;
+
+  const { bytes, targetStart: start, targetEnd: end } = head;
+  if (head.method === Method.Connect) return parseAuthorityForm(bytes, start, end, target);
+  if (bytes[start] === SLASH) return parsePathAndQuery(bytes, start, end, target);
+  if (bytes[start] === ASTERISK && end - start === 1) {
+    target.form = "asterisk";
+    return head.method === Method.Options ? 0 : ParseError.TargetFormInvalid;
+  }
+  return parseAbsoluteForm(head, start, end, target);
+}
+
+/** uri-host ":" port, with CONNECT only and its only form (RFC 9112 §3.2.3). The port may not be left out. */
+function parseAuthorityForm(bytes: Uint8Array, start: number, end: number, target: Target): number {
+  target.form = "authority";
+  if (!parseAuthority(bytes, start, end, target.own)) return ParseError.TargetFormInvalid;
+  return target.own.port > 0 ? 0 : ParseError.TargetFormInvalid;
+}
+
+/** "http" [ "s" ] "://" authority path-abempty [ "?" query ] (RFC 9112 §3.2.2); it wins over Host, and must agree with it. */
+function parseAbsoluteForm(head: RequestHead, start: number, end: number, target: Target): number {
+  const bytes = head.bytes;
+  const scheme = schemeOf(bytes, start, end);
+  if (scheme === "") return ParseError.TargetFormInvalid;
+  target.form = "absolute";
+  target.scheme = scheme;
+  const authorityStart = start + scheme.length + "://".length;
+  let authorityEnd = authorityStart;
+  while (authorityEnd < end && bytes[authorityEnd] !== SLASH && bytes[authorityEnd] !== QUESTION) authorityEnd++;
+  const own = target.own;
+  if (!parseAuthority(bytes, authorityStart, authorityEnd, own)) return ParseError.TargetAuthorityInvalid;
+  const host = target.authority;
+  // RFC 9112 §3.2.2 lets an origin ignore Host here; a difference means that someone on the way routed by the other one.
+  if (
+    host.host !== "" &&
+    (host.host !== own.host || effectivePort(host.port, scheme) !== effectivePort(own.port, scheme))
+  ) {
+    return ParseError.TargetHostMismatch;
+  }
+  host.set(bytes, authorityStart, authorityEnd, own.host, own.port);
+  if (bytes[authorityEnd] === SLASH) return parsePathAndQuery(bytes, authorityEnd, end, target);
+  target.path = "/"; // RFC 9110 §4.2.3: an empty path is "/".
+  return authorityEnd === end ? 0 : parseQuery(bytes, authorityEnd, end, target);
+}
+
+/** The scheme before "://", or "" when it is neither http nor https. */
+function schemeOf(bytes: Uint8Array, start: number, end: number): "" | "http" | "https" {
+  if (end - start >= 7 && equalsIgnoringCase(bytes, start, start + 7, "http://")) return "http";
+  if (end - start >= 8 && equalsIgnoringCase(bytes, start, start + 8, "https://")) return "https";
+  return "";
+}
+
+/** absolute-path [ "?" query ]; bytes[start] is the slash. */
+function parsePathAndQuery(bytes: Uint8Array, start: number, end: number, target: Target): number {
+  let hasEscape = false;
+  let hasDot = false;
+  let pos = start;
+  for (; pos < end; pos++) {
+    const byte = bytes[pos] as number;
+    if (byte === QUESTION) break;
+    if (byte === PERCENT) hasEscape = true;
+    else if (byte === DOT) hasDot = true;
+    else if (byte === LBRACKET || byte === RBRACKET) return ParseError.TargetCharacter;
+  }
+  if (hasEscape) {
+    const decoded = decodePath(bytes, start, pos, target);
+    if (decoded < 0) return decoded;
+  } else {
+    if (bytes[start + 1] === SLASH && start + 1 < pos) target.verdict = Verdict.LeadingDoubleSlash;
+    else if (hasDot && hasDotSegment(bytes, start, pos)) target.verdict = Verdict.DotSegment;
+    target.path = utf8Text(bytes, start, pos);
+  }
+  return pos === end ? 0 : parseQuery(bytes, pos, end, target);
+}
+
+/** bytes[start] is the "?". Escapes must be complete, and are left to whoever reads the query. */
+function parseQuery(bytes: Uint8Array, start: number, end: number, target: Target): number {
+  for (let pos = start; pos < end; pos++) {
+    if (bytes[pos] === PERCENT && escapedByte(bytes, pos, end) < 0) return ParseError.TargetEscapeInvalid;
+  }
+  target.query = utf8Text(bytes, start, end);
+  return 0;
+}
+
+/** Percent-decodes the path once: "%2541" becomes "%41" and stays so. Returns 0 or a ParseError. */
+function decodePath(bytes: Uint8Array, start: number, end: number, target: Target): number {
+  const decoded = target.scratch(end - start);
+  let length = 0;
+  let separator: Verdict = Verdict.Clean;
+  for (let pos = start; pos < end; pos++) {
+    let byte = bytes[pos] as number;
+    if (byte === PERCENT) {
+      byte = escapedByte(bytes, pos, end);
+      if (byte < 0) return ParseError.TargetEscapeInvalid;
+      // NUL cuts names short in C; the other controls only serve to forge lines, and no file of ours needs them.
+      if (byte < SP || byte === DEL) return ParseError.TargetControl;
+      if (separator === Verdict.Clean && byte === SLASH) separator = Verdict.EncodedSlash;
+      else if (separator === Verdict.Clean && byte === BACKSLASH) separator = Verdict.EncodedBackslash;
+      pos += 2;
+    }
+    decoded[length++] = byte;
+  }
+  if (!isUtf8(decoded, length)) return ParseError.TargetUtf8Invalid;
+  if (separator !== Verdict.Clean) target.verdict = separator;
+  else if (length > 1 && decoded[1] === SLASH) target.verdict = Verdict.LeadingDoubleSlash;
+  else if (hasDotSegment(decoded, 0, length)) target.verdict = Verdict.DotSegment;
+  target.path = utf8Text(decoded, 0, length);
+  return 0;
+}
+
+/** The byte that "%" HEXDIG HEXDIG at `pos` stands for, or -1. */
+function escapedByte(bytes: Uint8Array, pos: number, end: number): number {
+  if (pos + 2 >= end) return -1;
+  const high = bytes[pos + 1] as number;
+  const low = bytes[pos + 2] as number;
+  if (((CLASS[high] as number) & (CLASS[low] as number) & HEX_DIGIT) === 0) return -1;
+  return (HEX_VALUE[high] as number) * 16 + (HEX_VALUE[low] as number);
+}
+
+/** A segment of bytes[start, end), which begins with a slash, is "." or "..". */
+function hasDotSegment(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let pos = start; pos < end; pos++) {
+    if (bytes[pos] !== SLASH) continue;
+    let dots = pos + 1;
+    while (dots < end && bytes[dots] === DOT) dots++;
+    const count = dots - pos - 1;
+    if ((count === 1 || count === 2) && (dots === end || bytes[dots] === SLASH)) return true;
+  }
+  return false;
+}
+
+/** RFC 3629 §4: no overlong forms, no surrogates, nothing above U+10FFFF. */
+function isUtf8(bytes: Uint8Array, length: number): boolean {
+  let pos = 0;
+  while (pos < length) {
+    const lead = bytes[pos++] as number;
+    if (lead < 0x80) continue;
+    if (lead < 0xc2 || lead > 0xf4) return false;
+    const more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+    if (pos + more > length) return false;
+    // Only the second byte has bounds that depend on the first: they exclude overlong forms, surrogates and what is too high.
+    const second = bytes[pos] as number;
+    const lowest = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
+    const highest = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
+    if (second < lowest || second > highest) return false;
+    for (let i = 1; i < more; i++) if (((bytes[pos + i] as number) & 0xc0) !== 0x80) return false;
+    pos += more;
+  }
+  return true;
+}
