@@ -1,0 +1,74 @@
+/**
+ * Collects the content of one request in memory, within a budget that all connections share. Content that arrives in one
+ * piece is kept as a view of the received bytes (they are never overwritten); more pieces are copied together.
+ */
+
+const EMPTY = new Uint8Array(0);
+
+/** Bytes of request content held over all connections. */
+export class BodyMemory {
+  readonly max: number;
+  used = 0;
+
+  constructor(max: number) {
+    this.max = max;
+  }
+}
+
+export class BodyBuffer {
+  readonly #memory: BodyMemory;
+  #bytes: Uint8Array = EMPTY;
+  #length = 0;
+  /** What this buffer has taken of the budget. */
+  #charged = 0;
+
+  constructor(memory: BodyMemory) {
+    this.#memory = memory;
+  }
+
+  /** The content so far; valid until `release`. */
+  get content(): Uint8Array {
+    return this.#bytes.length === this.#length ? this.#bytes : this.#bytes.subarray(0, this.#length);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Appends bytes[start, end). Returns false, and keeps nothing new, when the budget has no room. */
+  append(bytes: Uint8Array, start: number, end: number): boolean {
+    const needed = this.#length + end - start;
+    if (needed > this.#bytes.length || this.#length === 0) {
+      // Twice what is needed: a body that dribbles in costs amortised constant time, and the budget bounds the sum.
+      const capacity = this.#length === 0 ? needed : needed * 2;
+      if (!this.#charge(capacity)) return false;
+      if (this.#length === 0) {
+        this.#bytes = bytes.subarray(start, end);
+        this.#length = needed;
+        return true;
+      }
+      const grown = new Uint8Array(capacity);
+      grown.set(this.#bytes.subarray(0, this.#length));
+      this.#bytes = grown;
+    }
+    this.#bytes.set(bytes.subarray(start, end), this.#length);
+    this.#length = needed;
+    return true;
+  }
+
+  /** Gives everything back, once or more. */
+  release(): void {
+    this.#memory.used -= this.#charged;
+    this.#charged = 0;
+    this.#bytes = EMPTY;
+    this.#length = 0;
+  }
+
+  #charge(capacity: number): boolean {
+    const more = capacity - this.#charged;
+    if (this.#memory.used + more > this.#memory.max) return false;
+    this.#memory.used += more;
+    this.#charged = capacity;
+    return true;
+  }
+}

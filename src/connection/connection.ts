@@ -1,0 +1,682 @@
+/**
+ * One conversation with one peer, from its first byte to its close. The server reports what happens to the socket (`received`,
+ * `drained`, `ended`, `closed`) and the time (`tick`); everything else follows from the two states of state.ts.
+ *
+ * Each of these calls is one turn: `#advance` goes from state to state as far as the bytes and the pool allow, then `#endTurn`
+ * writes what was gathered, gives the slot back when everything was accepted, and arms the one deadline there is.
+ * The joint rule of the two states is `#next`; the only ways out are `#close` (FIN, bounded drain) and `#abort` (RST).
+ */
+import { decideFraming } from "../http/framing.ts";
+import type { Response } from "../http/message.ts";
+import { describeParseError, ParseError } from "../http/parse-error.ts";
+import { Method, parseRequestHead } from "../http/request-head.ts";
+import { appendConnectionFields } from "../http/response.ts";
+import { parseTarget } from "../http/target.ts";
+import type { Context } from "./context.ts";
+import type { Exchange } from "./exchange.ts";
+import { Outcome } from "./observer.ts";
+import { Outbox, Progress } from "./outbox.ts";
+import { QUEUED, REFUSED, type Waiter } from "./pool.ts";
+import { ReceiveBuffer } from "./receive-buffer.ts";
+import { assertEdge, READ_EDGES, ReadState, WRITE_EDGES, WriteState } from "./state.ts";
+import type { Transport } from "./transport.ts";
+
+/** What the one deadline is for. */
+enum Timer {
+  None = 0,
+  Idle,
+  Head,
+  Body,
+  Queue,
+  Send,
+  Linger,
+}
+
+/** In-memory content up to this size leaves in one write with its head; more is sent from its own array. */
+export const GATHER_BYTES_MAX = 65_536;
+
+const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
+
+export class Connection implements Waiter {
+  /** Number of the connection since the server's start, from 1. */
+  readonly id: number;
+  /** Numeric address of the peer. */
+  readonly peer: string;
+  readonly #secure: boolean;
+  readonly #context: Context;
+  readonly #transport: Transport;
+  readonly #inbox = new ReceiveBuffer();
+  readonly #outbox: Outbox;
+  #read = ReadState.Head;
+  #write = WriteState.Idle;
+  #exchange: Exchange | null = null;
+  /** Decided at the head, sent when the content was read past. */
+  #refusal: Response | null = null;
+  #response: Response | null = null;
+  /** Content bytes of the response, 0 for HEAD. */
+  #responseBytes = 0;
+  /** The current answer is not the last. */
+  #persistent = false;
+  #slot = 0;
+  #served = 0;
+  /** Bytes received of the current body, framing included. */
+  #bodyBytes = 0;
+  #lingerBytes = 0;
+  #timer = Timer.None;
+  #deadlineMs = Number.POSITIVE_INFINITY;
+  /** Progress of the current deadline's window at its start: bytes received or accepted. */
+  #windowBytes = 0;
+  #waitingSinceMs = 0;
+  #paused = false;
+  #peerFinished = false;
+  #gone = false;
+
+  constructor(context: Context, transport: Transport, id: number, peer: string, secure: boolean) {
+    this.#context = context;
+    this.#transport = transport;
+    this.id = id;
+    this.peer = peer;
+    this.#secure = secure;
+    this.#outbox = new Outbox(context.scratch, context.limits.sliceBytes);
+    this.#arm();
+    if (context.observer.wantsSteps) context.observer.step(id, 0, `Connection from ${peer}`);
+  }
+
+  /** The peer sent bytes. The array must not be changed afterwards. */
+  received(bytes: Uint8Array): void {
+    if (this.#gone) return;
+    if (this.#read === ReadState.Closed) {
+      this.#discard(bytes.length);
+      return;
+    }
+    this.#inbox.append(bytes);
+    this.#turn();
+  }
+
+  /** The transport accepts bytes again. */
+  drained(): void {
+    if (this.#gone) return;
+    if (this.#write !== WriteState.Sending) this.#isFlushed();
+    this.#turn();
+  }
+
+  /** The peer sent FIN: nothing more will come, and it may still read. */
+  ended(): void {
+    if (this.#gone || this.#peerFinished) return;
+    this.#peerFinished = true;
+    if (this.#write === WriteState.Closed) this.#transport.end();
+    else this.#turn();
+  }
+
+  /** A slot has become free for the request that waits here. */
+  granted(slot: number): void {
+    this.#slot = slot;
+    const waitedMs = this.#context.clock.nowMs - this.#waitingSinceMs;
+    this.#context.observer.dequeued(this.id, slot, waitedMs);
+    this.#turn();
+  }
+
+  /** Time has passed: a missed deadline is acted upon. */
+  tick(): void {
+    if (this.#gone || this.#context.clock.nowMs < this.#deadlineMs) return;
+    switch (this.#timer) {
+      case Timer.Idle:
+        this.#close();
+        break;
+      case Timer.Head:
+        this.#stopReading();
+        this.#refuse(408, "The request was not complete in time.");
+        break;
+      case Timer.Body:
+        if (this.#isFastEnough(this.#bodyBytes, this.#context.limits.bodyTimeoutMs)) return;
+        this.#stopReading();
+        this.#refuse(408, "The request's content came too slowly.");
+        break;
+      case Timer.Queue:
+        this.#context.pool.cancel(this);
+        this.#turnAway("queue timeout");
+        break;
+      case Timer.Send:
+        if (this.#isFastEnough(this.#outbox.accepted, this.#context.limits.sendTimeoutMs)) return;
+        this.#abort();
+        return;
+      case Timer.Linger:
+        // Not a reset: what the kernel still holds for a slow reader goes on being delivered.
+        this.#transport.end();
+        return;
+      case Timer.None:
+        return;
+    }
+    this.#turn();
+  }
+
+  /** The server shuts down: an idle connection closes now, a busy one with its next answer. */
+  shutDown(): void {
+    if (this.#gone) return;
+    // Nothing is on its way either way, or all was sent: no reason to wait for the peer's FIN.
+    if (this.#timer === Timer.Idle || this.#timer === Timer.Linger) this.#transport.end();
+  }
+
+  /** Ends the connection at once, whatever it is doing. */
+  terminate(): void {
+    if (!this.#gone) this.#transport.terminate();
+  }
+
+  /** The transport is closed. Every connection passes here exactly once; whatever it holds is returned. */
+  closed(): void {
+    if (this.#gone) return;
+    this.#gone = true;
+    this.#timer = Timer.None;
+    this.#deadlineMs = Number.POSITIVE_INFINITY;
+    if (this.#write === WriteState.Waiting) this.#context.pool.cancel(this);
+    if (this.#context.observer.wantsSteps) {
+      this.#context.observer.step(this.id, this.#slot, `Connection closed after ${this.#served} requests`);
+    }
+    // A handler at work holds the request and counts as work: `#settled` returns both.
+    if (this.#write !== WriteState.Running) this.#letGo();
+  }
+
+  // One turn.
+
+  #turn(): void {
+    try {
+      this.#advance();
+      this.#endTurn();
+    } catch (error) {
+      this.#recover(error);
+    }
+  }
+
+  /** Our own mistake costs this connection its next request, and nobody else anything. */
+  #recover(error: unknown): void {
+    this.#context.observer.fault(this.id, error);
+    try {
+      if (this.#write !== WriteState.Idle || this.#gone) throw error;
+      this.#stopReading();
+      this.#refuse(500, OWN_FAILURE);
+      this.#advance();
+      this.#endTurn();
+    } catch {
+      this.#abort();
+    }
+  }
+
+  #advance(): void {
+    while (this.#step()) {
+      // Each step is one edge of the state diagram.
+    }
+  }
+
+  /** Makes one move. Returns false when nothing more can be done in this turn. */
+  #step(): boolean {
+    if (this.#gone) return false;
+    switch (this.#write) {
+      case WriteState.Idle:
+        if (this.#read === ReadState.Head) return this.#takeHead();
+        if (this.#read === ReadState.Body) return this.#takeBody();
+        return this.#dispatch();
+      case WriteState.Waiting:
+        if (this.#slot === 0) return false;
+        this.#run();
+        return true;
+      case WriteState.Sending:
+        return this.#send();
+      case WriteState.Done:
+        return this.#next();
+      default:
+        return false;
+    }
+  }
+
+  #endTurn(): void {
+    if (this.#gone) return;
+    const outbox = this.#outbox;
+    // Answers of pipelined requests that were gathered, or a 100 (Continue).
+    if (this.#write !== WriteState.Sending) this.#isFlushed();
+    if (this.#gone) return;
+    this.#regulate();
+    this.#arm();
+    if (this.#slot > 0 && this.#write === WriteState.Idle && outbox.isEmpty) this.#releaseSlot();
+  }
+
+  /** Pauses a peer that sends ahead of its answers, and lets it go on. */
+  #regulate(): void {
+    const waiting = this.#inbox.length;
+    if (waiting > 0) this.#inbox.compact();
+    const tooMuch = waiting > this.#context.limits.receiveBytesMax;
+    if (tooMuch === this.#paused) return;
+    this.#paused = tooMuch;
+    if (tooMuch) this.#transport.pause();
+    else this.#transport.resume();
+  }
+
+  // Reading.
+
+  /** Parses the next head. */
+  #takeHead(): boolean {
+    const inbox = this.#inbox;
+    if (inbox.length === 0) {
+      if (this.#peerFinished && this.#isFlushed()) this.#close();
+      return false;
+    }
+    // The kernel does not take our answers: a peer that does not read gets no further ones.
+    if (!this.#outbox.canGather) return false;
+    this.#exchange ??= this.#context.exchanges.take();
+    const exchange = this.#exchange;
+    const head = exchange.head;
+    const consumed = parseRequestHead(inbox.bytes, inbox.start, inbox.end, head);
+    if (consumed === 0) {
+      return this.#peerFinished ? this.#malformed(ParseError.IncompleteMessage, null) : false;
+    }
+    if (consumed < 0) return this.#malformed(consumed, null);
+    inbox.consume(consumed);
+    this.#served++;
+    exchange.peer = this.peer;
+    exchange.secure = this.#secure;
+    exchange.startedMs = this.#context.clock.nowMs;
+    exchange.isHeadComplete = true;
+
+    let error = decideFraming(head, exchange.framing);
+    if (error === 0) error = parseTarget(head, exchange.target);
+    if (error < 0) {
+      if (error === ParseError.HostMissing) exchange.hostVerdict = "missing";
+      else if (error === ParseError.HostInvalid || error === ParseError.HostRepeated) exchange.hostVerdict = "invalid";
+      return this.#malformed(error, exchange);
+    }
+    this.#refusal = this.#context.handler.admit(exchange);
+    return this.#expectBody(exchange);
+  }
+
+  /** Decides what becomes of the content that follows the head, if any does. */
+  #expectBody(exchange: Exchange): boolean {
+    const framing = exchange.framing;
+    if (framing.kind === "none") {
+      this.#moveRead(ReadState.Done);
+      return true;
+    }
+    exchange.decoder.reset(framing);
+    this.#bodyBytes = 0;
+    this.#moveRead(ReadState.Body);
+    const wanted = this.#refusal === null && exchange.bodyBytesMax > 0;
+    if (framing.expectsContinue && this.#inbox.length === 0) {
+      // RFC 9110 §10.1.1: the final status instead of 100 when the content is not wanted; what the client sends then is unknown.
+      if (wanted) this.#outbox.gather(CONTINUE);
+      else this.#stopReading();
+    } else if (!wanted && framing.contentLength > this.#context.limits.unwantedBodyBytesMax) {
+      this.#stopReading();
+    }
+    return true;
+  }
+
+  /** Decodes what has come of the content: kept when the handler wants it, checked and thrown away otherwise. */
+  #takeBody(): boolean {
+    const inbox = this.#inbox;
+    const exchange = this.#exchange as Exchange;
+    const decoder = exchange.decoder;
+    const wanted = this.#refusal === null && exchange.bodyBytesMax > 0;
+    const before = inbox.length;
+    while (!decoder.done && inbox.length > 0) {
+      const consumed = decoder.step(inbox.bytes, inbox.start, inbox.end);
+      if (consumed === 0) break;
+      if (consumed < 0) return this.#malformed(consumed, exchange);
+      if (wanted) {
+        if (decoder.received > exchange.bodyBytesMax) {
+          this.#stopReading();
+          return this.#refuse(413, `The content is larger than ${exchange.bodyBytesMax} bytes.`);
+        }
+        if (
+          decoder.contentEnd > decoder.contentStart &&
+          !exchange.content.append(inbox.bytes, decoder.contentStart, decoder.contentEnd)
+        ) {
+          this.#stopReading();
+          return this.#refuse(503, "The server is receiving too much at once.", true);
+        }
+      }
+      inbox.consume(consumed);
+    }
+    this.#bodyBytes += before - inbox.length;
+    if (decoder.done) {
+      this.#moveRead(ReadState.Done);
+      return true;
+    }
+    if (!wanted && decoder.received > this.#context.limits.unwantedBodyBytesMax) {
+      this.#stopReading();
+      return true;
+    }
+    return this.#peerFinished ? this.#malformed(ParseError.IncompleteMessage, exchange) : false;
+  }
+
+  /** What follows is not taken for a request any more: the answer will be the last. */
+  #stopReading(): void {
+    if (this.#read !== ReadState.Closed) this.#moveRead(ReadState.Closed);
+    this.#inbox.clear();
+  }
+
+  /** After the last request: reads past what still comes, within bounds. */
+  #discard(count: number): void {
+    this.#lingerBytes += count;
+    if (this.#lingerBytes <= this.#context.limits.lingerBytesMax) return;
+    if (this.#write === WriteState.Closed) this.#transport.end();
+    else if (!this.#paused) {
+      this.#paused = true;
+      this.#transport.pause();
+    }
+  }
+
+  // Choosing the answer.
+
+  #malformed(error: number, exchange: Exchange | null): boolean {
+    const rule = describeParseError(error);
+    if (!rule.closes && exchange !== null) {
+      this.#refusal = this.#context.handler.failure(rule.status, rule.sentence, exchange);
+      return this.#expectBody(exchange);
+    }
+    this.#stopReading();
+    return this.#answer(this.#context.handler.failure(rule.status, rule.sentence, exchange));
+  }
+
+  /** Answers for ourselves, instead of the handler. */
+  #refuse(status: number, sentence: string, retryLater = false): boolean {
+    const fields = retryLater ? RETRY_AFTER : undefined;
+    return this.#answer(this.#context.handler.failure(status, sentence, this.#request(), fields));
+  }
+
+  #turnAway(reason: "queue full" | "queue timeout"): void {
+    this.#context.observer.turnedAway(this.id, reason);
+    this.#stopReading();
+    this.#refuse(503, "All threads are busy; try again in a moment.", true);
+  }
+
+  /** The request, once its head is complete; before that there is nothing to say about it. */
+  #request(): Exchange | null {
+    return this.#exchange?.isHeadComplete ? this.#exchange : null;
+  }
+
+  /** The request is complete: answer the refusal, or find a slot. */
+  #dispatch(): boolean {
+    if (this.#refusal !== null) return this.#answer(this.#refusal);
+    if (this.#slot === 0) {
+      const slot = this.#context.pool.acquire(this);
+      if (slot === REFUSED) {
+        this.#turnAway("queue full");
+        return true;
+      }
+      if (slot === QUEUED) {
+        this.#waitingSinceMs = this.#context.clock.nowMs;
+        this.#moveWrite(WriteState.Waiting);
+        this.#context.observer.queued(this.id);
+        return false;
+      }
+      this.#slot = slot;
+    }
+    this.#run();
+    return true;
+  }
+
+  /** With a slot: lets the handler work. */
+  #run(): void {
+    this.#moveWrite(WriteState.Running);
+    let response: Response | Promise<Response>;
+    try {
+      response = this.#context.handler.respond(this.#exchange as Exchange);
+    } catch (error) {
+      response = this.#ownFailure(error);
+    }
+    if (response instanceof Promise) {
+      response.then(
+        (settled) => this.#settled(settled),
+        (error) => this.#settled(this.#ownFailure(error)),
+      );
+    } else this.#answer(response);
+  }
+
+  #ownFailure(error: unknown): Response {
+    this.#context.observer.fault(this.id, error);
+    return this.#context.handler.failure(500, OWN_FAILURE, this.#request());
+  }
+
+  /** A handler that had to wait has its answer. */
+  #settled(response: Response): void {
+    if (this.#gone) {
+      closeBody(response);
+      this.#letGo();
+      return;
+    }
+    this.#answer(response);
+    this.#turn();
+  }
+
+  // Writing.
+
+  /** Gathers the head, and the content when it is small and in memory; the rest is pulled by `#send`. */
+  #answer(response: Response): boolean {
+    const context = this.#context;
+    const limits = context.limits;
+    const exchange = this.#request();
+    const left = limits.maxRequests === 0 ? Number.POSITIVE_INFINITY : limits.maxRequests - this.#served;
+    this.#persistent =
+      this.#read === ReadState.Done &&
+      exchange !== null &&
+      exchange.framing.persistent &&
+      left > 0 &&
+      !response.close &&
+      !context.draining;
+    this.#refusal = null;
+    this.#response = response;
+    this.#responseBytes = 0;
+    this.#moveWrite(WriteState.Sending);
+
+    const outbox = this.#outbox;
+    outbox.gather(response.head);
+    const scratch = context.scratch;
+    scratch.used = appendConnectionFields(
+      scratch.bytes,
+      scratch.used,
+      context.clock.dateLine,
+      this.#persistent,
+      limits.keepAliveTimeoutMs / 1000,
+      left,
+    );
+    const body = response.body;
+    if (body === null) return true;
+    if (exchange !== null && exchange.head.method === Method.Head) return true;
+    if ("size" in body) {
+      this.#responseBytes = body.size;
+      outbox.attach(body);
+    } else {
+      this.#responseBytes = body.length;
+      if (body.length <= GATHER_BYTES_MAX) outbox.gather(body);
+      else outbox.attach(body);
+    }
+    return true;
+  }
+
+  /** Offers the answer to the transport, or lets it gather with the next one of a pipeline. */
+  #send(): boolean {
+    const outbox = this.#outbox;
+    const moreRequests = this.#persistent && this.#inbox.length > 0 && this.#context.pool.queued === 0;
+    if (moreRequests && outbox.canGather) {
+      this.#answered(Outcome.KeptAlive);
+      return true;
+    }
+    switch (outbox.pump(this.#transport)) {
+      case Progress.Sent:
+        this.#answered(this.#persistent ? Outcome.KeptAlive : Outcome.Closed);
+        return true;
+      case Progress.Blocked:
+        return false;
+      case Progress.Yield:
+        this.#context.defer(this);
+        return false;
+      case Progress.Short:
+        // The head promised more: closing before Content-Length is reached tells the client (RFC 9112 §8).
+        this.#stopReading();
+        this.#answered(Outcome.Aborted);
+        outbox.drop();
+        return true;
+      case Progress.Gone:
+        return false;
+    }
+  }
+
+  /** The answer is out of our hands. */
+  #answered(outcome: Outcome): void {
+    const response = this.#response as Response;
+    const observer = this.#context.observer;
+    if (observer.wantsAnswers || response.incident !== null) this.#report(response, outcome);
+    closeBody(response);
+    this.#response = null;
+    if (outcome !== Outcome.KeptAlive) this.#persistent = false;
+    this.#moveWrite(WriteState.Done);
+  }
+
+  #report(response: Response, outcome: Outcome): void {
+    const { observer, clock } = this.#context;
+    const exchange = this.#exchange;
+    if (response.incident !== null) observer.incident(this.id, this.peer, response.incident);
+    if (!observer.wantsAnswers) return;
+    const bytes = this.#responseBytes - this.#outbox.bodyLeft;
+    const durationMs = exchange?.isHeadComplete ? clock.elapsedMs(exchange.startedMs) : 0;
+    observer.answered(this.id, this.peer, exchange, response, this.#slot, bytes, durationMs, outcome);
+  }
+
+  /** The joint rule: both sides of an exchange are done. */
+  #next(): boolean {
+    if (!this.#persistent || this.#read !== ReadState.Done) {
+      this.#close();
+      return false;
+    }
+    this.#returnExchange();
+    if (this.#outbox.isEmpty && this.#slot > 0 && this.#context.pool.queued > 0) this.#releaseSlot();
+    this.#moveRead(ReadState.Head);
+    this.#moveWrite(WriteState.Idle);
+    this.#timer = Timer.None;
+    return true;
+  }
+
+  // Ways out.
+
+  /** FIN after the last accepted byte, then a bounded drain of what still comes, then closed (RFC 9112 §9.6). */
+  #close(): void {
+    this.#stopReading();
+    this.#moveWrite(WriteState.Closed);
+    this.#letGo();
+    this.#arm();
+    if (this.#peerFinished) this.#transport.end();
+    else this.#transport.shutdown();
+  }
+
+  /** RST: the peer does not read, or we cannot go on. */
+  #abort(): void {
+    if (this.#write !== WriteState.Running) this.#letGo();
+    this.#transport.terminate();
+  }
+
+  /** Returns whatever is held. Safe to call twice. */
+  #letGo(): void {
+    if (this.#response !== null) {
+      if (this.#write === WriteState.Sending) this.#answered(Outcome.Aborted);
+      this.#response = null;
+    }
+    this.#outbox.drop();
+    this.#inbox.clear();
+    this.#refusal = null;
+    this.#returnExchange();
+    if (this.#slot > 0) this.#releaseSlot();
+  }
+
+  #returnExchange(): void {
+    const exchange = this.#exchange;
+    if (exchange === null) return;
+    this.#exchange = null;
+    this.#context.exchanges.give(exchange);
+  }
+
+  #releaseSlot(): void {
+    const slot = this.#slot;
+    this.#slot = 0;
+    this.#context.pool.release(slot);
+  }
+
+  // States and deadlines.
+
+  /** Offers what was gathered, or kept from an earlier turn. True when the kernel has taken all. */
+  #isFlushed(): boolean {
+    return this.#outbox.isEmpty || this.#outbox.pump(this.#transport) === Progress.Sent;
+  }
+
+  #moveRead(to: ReadState): void {
+    assertEdge(READ_EDGES, this.#read, to);
+    this.#read = to;
+  }
+
+  #moveWrite(to: WriteState): void {
+    assertEdge(WRITE_EDGES, this.#write, to);
+    this.#write = to;
+  }
+
+  /** Sets the deadline when its reason changes. Dribbled bytes do not change the reason, so they do not push it back. */
+  #arm(): void {
+    const timer = this.#reasonToWait();
+    if (timer === this.#timer) return;
+    this.#timer = timer;
+    this.#windowBytes = timer === Timer.Body ? this.#bodyBytes : this.#outbox.accepted;
+    this.#deadlineMs = this.#context.clock.nowMs + this.#patienceMs(timer);
+  }
+
+  #reasonToWait(): Timer {
+    switch (this.#write) {
+      case WriteState.Idle:
+        if (!this.#outbox.isEmpty) return Timer.Send;
+        if (this.#read === ReadState.Body) return Timer.Body;
+        return this.#inbox.length > 0 ? Timer.Head : Timer.Idle;
+      case WriteState.Waiting:
+        return Timer.Queue;
+      case WriteState.Running:
+        // Our own disk is waited for, not the peer.
+        return Timer.None;
+      case WriteState.Closed:
+        return Timer.Linger;
+      default:
+        return Timer.Send;
+    }
+  }
+
+  #patienceMs(timer: Timer): number {
+    const limits = this.#context.limits;
+    switch (timer) {
+      case Timer.Idle:
+        return limits.keepAliveTimeoutMs;
+      case Timer.Head:
+        return limits.headerTimeoutMs;
+      case Timer.Body:
+        return limits.bodyTimeoutMs;
+      case Timer.Queue:
+        return limits.queueTimeoutMs;
+      case Timer.Send:
+        return limits.sendTimeoutMs;
+      case Timer.Linger:
+        return limits.lingerMs;
+      case Timer.None:
+        return Number.POSITIVE_INFINITY;
+    }
+  }
+
+  /** At the end of a window: neither stalled nor below the minimum rate? Then the next window begins. */
+  #isFastEnough(bytes: number, windowMs: number): boolean {
+    const moved = bytes - this.#windowBytes;
+    if (moved === 0 || moved * 1000 < this.#context.limits.minRateBytes * windowMs) return false;
+    this.#windowBytes = bytes;
+    this.#deadlineMs = this.#context.clock.nowMs + windowMs;
+    return true;
+  }
+}
+
+const OWN_FAILURE = "The server failed to answer this request.";
+
+const RETRY_AFTER = [["Retry-After", "1"]] as const;
+
+function closeBody(response: Response): void {
+  const body = response.body;
+  if (body !== null && "size" in body) body.close();
+}

@@ -1,0 +1,47 @@
+/** What all conversations of one server share. */
+import type { Handler } from "../http/message.ts";
+import type { Options } from "../options.ts";
+import type { Clock } from "./clock.ts";
+import type { Connection } from "./connection.ts";
+import type { ExchangePool } from "./exchange.ts";
+import type { Observer } from "./observer.ts";
+import type { Scratch } from "./outbox.ts";
+import type { Pool } from "./pool.ts";
+
+/** The options a conversation goes by, and the bounds that have no flag. Milliseconds and bytes, as their names say. */
+export interface ConversationLimits
+  extends Pick<
+    Options,
+    | "keepAliveTimeoutMs"
+    | "maxRequests"
+    | "headerTimeoutMs"
+    | "bodyTimeoutMs"
+    | "sendTimeoutMs"
+    | "minRateBytes"
+    | "queueTimeoutMs"
+  > {
+  /** Most that is read and thrown away of content nobody wants, so that the connection can persist. */
+  readonly unwantedBodyBytesMax: number;
+  /** Received bytes that may wait while an answer is under way; then the peer is paused. Bounds pipelining. */
+  readonly receiveBytesMax: number;
+  /** How long we go on reading after our FIN, so that a reset does not destroy the answer. */
+  readonly lingerMs: number;
+  /** And how much. */
+  readonly lingerBytesMax: number;
+  /** File content read and offered at a time. */
+  readonly sliceBytes: number;
+}
+
+export interface Context {
+  readonly limits: ConversationLimits;
+  readonly clock: Clock;
+  readonly pool: Pool;
+  readonly handler: Handler;
+  readonly observer: Observer;
+  readonly scratch: Scratch;
+  readonly exchanges: ExchangePool;
+  /** Calls `drained` of the connection in a later turn of the event loop. */
+  defer(connection: Connection): void;
+  /** True from the start of a shutdown: each answer is its connection's last. */
+  draining: boolean;
+}

@@ -1,0 +1,504 @@
+/**
+ * Every setting and every limit: name, unit, default, bounds, reason. One table is the only home; the defaults, the flags,
+ * the environment's names, the parsing, the validation and `--help` all derive from it, so a new setting is one new entry.
+ *
+ * `resolveOptions` runs once, at start; behind it the options are complete and valid and nobody checks them again.
+ */
+
+export type LogFormat = "pretty" | "common" | "combined" | "json";
+
+/** Every setting, with its unit in its name. `resolveOptions` makes one, complete and valid, from what the user gave. */
+export interface Options {
+  port: number;
+  host: string;
+  threads: number;
+  queue: number;
+  queueTimeoutMs: number;
+  root: string;
+  uploads: string;
+  serveUploads: boolean;
+  inline: boolean;
+  strictTypes: boolean;
+  keepAliveTimeoutMs: number;
+  maxRequests: number;
+  /** 0: derived from the process's file limit when the server starts. */
+  maxConnections: number;
+  headerTimeoutMs: number;
+  bodyTimeoutMs: number;
+  sendTimeoutMs: number;
+  /** Bytes a second. */
+  minRateBytes: number;
+  maxHeaderBytes: number;
+  maxUriBytes: number;
+  maxBodyBytes: number;
+  allowedHosts: readonly string[];
+  logFormat: LogFormat;
+  /** Path, or "" for stdout. */
+  logFile: string;
+  quiet: boolean;
+  verbose: boolean;
+  shutdownTimeoutMs: number;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+const SECOND = 1000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** Limits that no flag moves. */
+export const limits = {
+  /** Bytes of one field line. Browsers stay below 4 KiB of cookies; nginx and Apache use 8 KiB as well. */
+  fieldBytesMax: 8 * KIB,
+  /** Field lines in a head, and in a trailer section. Apache's LimitRequestFields; a browser sends about 15. */
+  fieldsMax: 100,
+  /** Empty lines skipped before a request line (RFC 9112 §2.2); some old clients send one after a body. */
+  emptyLinesMax: 4,
+  /** Bytes of content that is read only to be thrown away, so that the connection can go on; more than this closes it. */
+  unwantedBodyBytesMax: MIB,
+  /** Milliseconds a closing connection waits for the peer's own FIN: one retransmission on a slow link, no more. */
+  lingerMs: 2 * SECOND,
+  /** Bytes a closing connection reads and discards, so that the last answer is not lost to a reset (RFC 9112 §9.6). */
+  lingerBytesMax: MIB,
+  /** Bytes of request content in memory over all connections: a dozen uploads of the default size at the same time. */
+  bodyMemoryBytesMax: 128 * MIB,
+  /** Bytes up to which a file is read whole into memory for its answer: one read and one write instead of slices. */
+  inMemoryFileBytesMax: 64 * KIB,
+  /** Bytes read from a file at a time; the fastest size measured for large files, and the most a slow client costs. */
+  sliceBytes: 256 * KIB,
+  /** Bytes of log lines that wait for a slow reader of the log; beyond it the oldest are dropped and counted. */
+  logMemoryBytesMax: 4 * MIB,
+} as const;
+
+interface Common<Value> {
+  /** Name on the command line without dashes; the environment's name derives from it. */
+  readonly flag: string;
+  readonly short?: string;
+  /** One line for `--help`, at most 43 characters: flag and default take 37 of 80 columns. */
+  readonly help: string;
+  readonly default: Value;
+  /** Shown by `--help` where the default's value would mislead. */
+  readonly defaultText?: string;
+}
+
+interface NumberOption extends Common<number> {
+  /** integer: a count. duration: milliseconds. size: bytes. */
+  readonly kind: "integer" | "duration" | "size";
+  readonly min: number;
+  readonly max: number;
+}
+
+interface TextOption extends Common<string> {
+  readonly kind: "text";
+  /** What it is, for messages: "a folder". */
+  readonly what: string;
+  readonly emptyAllowed: boolean;
+}
+
+interface SwitchOption extends Common<boolean> {
+  readonly kind: "switch";
+}
+
+interface ListOption extends Common<readonly string[]> {
+  readonly kind: "list";
+  readonly what: string;
+}
+
+interface ChoiceOption<Value extends string> extends Common<Value> {
+  readonly kind: "choice";
+  readonly choices: readonly Value[];
+}
+
+/** The kind of descriptor that fits a property's type, so that the table cannot disagree with `Options`. */
+type OptionFor<Value> = [Value] extends [number]
+  ? NumberOption
+  : [Value] extends [boolean]
+    ? SwitchOption
+    : [Value] extends [LogFormat]
+      ? ChoiceOption<LogFormat>
+      : [Value] extends [string]
+        ? TextOption
+        : ListOption;
+
+export type Option = NumberOption | TextOption | SwitchOption | ListOption | ChoiceOption<string>;
+export type OptionValue = Options[keyof Options];
+
+/** In the order of `--help`. */
+export const optionTable: { readonly [Property in keyof Options]: OptionFor<Options[Property]> } = {
+  port: {
+    flag: "port",
+    short: "p",
+    kind: "integer",
+    default: 8080, // The habit of the peers, and no privilege needed.
+    min: 0,
+    max: 65535,
+    help: "port to listen on; 0 takes a free one",
+  },
+  host: {
+    flag: "host",
+    kind: "text",
+    what: "an address to bind",
+    emptyAllowed: false,
+    default: "127.0.0.1", // A folder is shown to the network only when someone asks for it.
+    help: "address to bind; the default also on ::1",
+  },
+  threads: {
+    flag: "threads",
+    short: "t",
+    kind: "integer",
+    default: 10,
+    min: 1,
+    max: 1024, // A slot may hold a file descriptor, and 1024 is the usual limit of a process.
+    help: "requests served at the same time",
+  },
+  queue: {
+    flag: "queue",
+    kind: "integer",
+    default: 100, // Ten times the pool: a page with its images from several browsers waits, a flood does not.
+    min: 0,
+    max: 100_000,
+    help: "requests that may wait; beyond it 503",
+  },
+  queueTimeoutMs: {
+    flag: "queue-timeout",
+    kind: "duration",
+    default: 30 * SECOND, // About as long as a person or a client library waits.
+    min: 1,
+    max: HOUR,
+    help: "longest wait in the queue, then 503",
+  },
+  root: {
+    flag: "root",
+    kind: "text",
+    what: "a folder",
+    emptyAllowed: false,
+    default: "resources",
+    help: "folder to serve",
+  },
+  uploads: {
+    flag: "uploads",
+    kind: "text",
+    what: "a folder",
+    emptyAllowed: false,
+    default: "uploads",
+    help: "folder that receives uploads",
+  },
+  serveUploads: {
+    flag: "serve-uploads",
+    kind: "switch",
+    default: false, // What strangers sent is not shown to others unless someone asks for it.
+    help: "GET /uploads/<name> reads them back",
+  },
+  inline: {
+    flag: "inline",
+    kind: "switch",
+    default: false,
+    help: "no downloads: every file with its own type",
+  },
+  strictTypes: {
+    flag: "strict-types",
+    kind: "switch",
+    default: false,
+    help: "only html txt png jpg jpeg, others 415",
+  },
+  keepAliveTimeoutMs: {
+    flag: "keep-alive-timeout",
+    kind: "duration",
+    default: 30 * SECOND,
+    min: 1,
+    max: 24 * HOUR,
+    help: "idle time between requests",
+  },
+  maxRequests: {
+    flag: "max-requests",
+    kind: "integer",
+    default: 100,
+    min: 0,
+    max: 1_000_000_000,
+    help: "requests per connection; 0 = no limit",
+  },
+  maxConnections: {
+    flag: "max-connections",
+    kind: "integer",
+    default: 0,
+    defaultText: "file limit",
+    min: 0,
+    max: 1_000_000,
+    help: "connections at once; beyond it 503",
+  },
+  headerTimeoutMs: {
+    flag: "header-timeout",
+    kind: "duration",
+    default: 10 * SECOND, // A head is a packet or two; ten seconds cover three lost ones.
+    min: 1,
+    max: HOUR,
+    help: "longest time for a whole head, then 408",
+  },
+  bodyTimeoutMs: {
+    flag: "body-timeout",
+    kind: "duration",
+    default: 30 * SECOND,
+    min: 1,
+    max: HOUR,
+    help: "longest stall of a body",
+  },
+  sendTimeoutMs: {
+    flag: "send-timeout",
+    kind: "duration",
+    default: 30 * SECOND,
+    min: 1,
+    max: HOUR,
+    help: "longest stall of an answer",
+  },
+  minRateBytes: {
+    flag: "min-rate",
+    kind: "size",
+    default: KIB, // A modem of 1990 was faster; a peer below it is holding on, not transferring.
+    min: 0,
+    max: GIB,
+    help: "slowest bytes a second; 0 = any",
+  },
+  maxHeaderBytes: {
+    flag: "max-header",
+    kind: "size",
+    default: 16 * KIB, // Node's default; twice what nginx gives one field.
+    min: KIB, // A browser's plain request has 600 to 900 bytes of fields.
+    max: MIB, // Each connection may hold as much.
+    help: "bytes of all fields; beyond it 431",
+  },
+  maxUriBytes: {
+    flag: "max-uri",
+    kind: "size",
+    default: 8000, // RFC 9112 §3 recommends to support at least 8000 octets in a request line.
+    min: 16,
+    max: 64 * KIB,
+    help: "bytes of a target; beyond it 414",
+  },
+  maxBodyBytes: {
+    flag: "max-body",
+    kind: "size",
+    default: 10 * MIB,
+    min: 0,
+    max: limits.bodyMemoryBytesMax, // Content is checked as a whole, so it is in memory as a whole.
+    help: "bytes of an upload; beyond it 413",
+  },
+  shutdownTimeoutMs: {
+    flag: "shutdown-timeout",
+    kind: "duration",
+    default: 10 * SECOND, // What docker stop waits before it kills.
+    min: 0,
+    max: HOUR,
+    help: "time for requests in flight at the end",
+  },
+  allowedHosts: {
+    flag: "allowed-host",
+    kind: "list",
+    what: "a host name, or *",
+    default: [],
+    help: "further Host value, repeatable; * = any",
+  },
+  logFormat: {
+    flag: "log-format",
+    kind: "choice",
+    choices: ["pretty", "common", "combined", "json"],
+    default: "pretty",
+    help: "pretty, common, combined or json",
+  },
+  logFile: {
+    flag: "log-file",
+    kind: "text",
+    what: "a file",
+    emptyAllowed: true,
+    default: "",
+    defaultText: "stdout",
+    help: "append request lines; SIGHUP reopens it",
+  },
+  quiet: {
+    flag: "quiet",
+    short: "q",
+    kind: "switch",
+    default: false,
+    help: "stdout has the ready line, nothing else",
+  },
+  verbose: {
+    flag: "verbose",
+    short: "v",
+    kind: "switch",
+    default: false,
+    help: "each step of connections and requests",
+  },
+};
+
+export const optionNames = Object.keys(optionTable) as readonly (keyof Options)[];
+
+/** A setting that cannot be used. The message is one line: which one, what was expected, what came. */
+export class OptionsError extends Error {
+  override readonly name = "OptionsError";
+}
+
+/** The complete settings: what is given, checked, over the defaults. Throws `OptionsError`. */
+export function resolveOptions(given: Partial<Options>): Options {
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(optionTable, name)) throw new OptionsError(`${quote(name)} is no option of this server`);
+  }
+  const resolved: Partial<Record<keyof Options, OptionValue>> = {};
+  for (const name of optionNames) {
+    const value: unknown = given[name];
+    const option = optionTable[name];
+    if (value === undefined) {
+      resolved[name] = option.default;
+      continue;
+    }
+    if (!fits(option, value)) throw new OptionsError(mismatch(name, option, value));
+    resolved[name] = value;
+  }
+  const options = Object.freeze(resolved as Options); // The loop above filled every property with a value that fits it.
+  const conflict = findConflict(options, (name) => name);
+  if (conflict !== null) throw new OptionsError(conflict);
+  return options;
+}
+
+/** Two settings that exclude each other, as one line, or null. `label` says how the user named a setting. */
+export function findConflict(options: Partial<Options>, label: (name: keyof Options) => string): string | null {
+  if (options.quiet === true && options.verbose === true) {
+    return `${label("quiet")} and ${label("verbose")} exclude each other: one silences the log, the other adds to it`;
+  }
+  return null;
+}
+
+/** The value that `text` stands for, or undefined when it stands for none that `option` takes. */
+export function parseOption(option: Option, text: string): OptionValue | undefined {
+  const value = parseText(option, text);
+  return value !== undefined && fits(option, value) ? value : undefined;
+}
+
+function parseText(option: Option, text: string): OptionValue | undefined {
+  switch (option.kind) {
+    case "integer":
+      return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
+    case "duration":
+      return parseDuration(text);
+    case "size":
+      return parseSize(text);
+    case "switch":
+      return parseSwitch(text);
+    case "list":
+      return text.split(",").map((item) => item.trim());
+    case "choice":
+      return text as LogFormat; // `fits` looks it up.
+    case "text":
+      return text;
+  }
+}
+
+/**
+ * Milliseconds of `500ms`, `30s`, `1.5m`, `2h`; a plain number means seconds, as with nginx, curl and static-web-server.
+ * Undefined for anything else, and for what is no whole number of milliseconds.
+ */
+export function parseDuration(text: string): number | undefined {
+  const match = /^([0-9]{1,12}(?:\.[0-9]{1,3})?)(ms|s|m|h)?$/i.exec(text);
+  if (match === null) return undefined;
+  const unit = { ms: 1, s: SECOND, m: MINUTE, h: HOUR }[(match[2] ?? "s").toLowerCase()] ?? SECOND;
+  const milliseconds = Number(match[1]) * unit;
+  const whole = Math.round(milliseconds);
+  return Math.abs(milliseconds - whole) < 1e-6 && Number.isSafeInteger(whole) ? whole : undefined;
+}
+
+/** Bytes of `10mb`, `64kb`, `1g`, `512`; 1024-based, upper or lower case. Undefined for anything else. */
+export function parseSize(text: string): number | undefined {
+  const match = /^([0-9]{1,15})(b|kb?|kib|mb?|mib|gb?|gib)?$/i.exec(text);
+  if (match === null) return undefined;
+  const unit = { b: 1, k: KIB, m: MIB, g: GIB }[(match[2] ?? "b").charAt(0).toLowerCase()] ?? 1;
+  const bytes = Number(match[1]) * unit;
+  return Number.isSafeInteger(bytes) ? bytes : undefined;
+}
+
+function parseSwitch(text: string): boolean | undefined {
+  if (/^(1|true|yes|on)$/i.test(text)) return true;
+  if (/^(0|false|no|off)$/i.test(text)) return false;
+  return undefined;
+}
+
+/** True when `value` is one that `option` takes: the only place where bounds are compared. */
+function fits(option: Option, value: unknown): value is OptionValue {
+  switch (option.kind) {
+    case "integer":
+    case "duration":
+    case "size":
+      return Number.isInteger(value) && (value as number) >= option.min && (value as number) <= option.max;
+    case "switch":
+      return typeof value === "boolean";
+    case "choice":
+      return typeof value === "string" && option.choices.includes(value);
+    case "list":
+      return Array.isArray(value) && value.every((item) => typeof item === "string" && /^[^\s,]+$/.test(item));
+    case "text":
+      // NUL ends a path for the kernel: what follows would be ignored silently.
+      return typeof value === "string" && !value.includes("\0") && (option.emptyAllowed || value !== "");
+  }
+}
+
+/** The one line for a value that is not taken. `label` is how the user named the setting. */
+export function mismatch(label: string, option: Option, value: unknown): string {
+  return `${label}: expected ${expectation(option)}, got ${quote(value)}`;
+}
+
+function expectation(option: Option): string {
+  switch (option.kind) {
+    case "integer":
+      return `a whole number from ${option.min} to ${option.max}`;
+    case "duration":
+      return `a time from ${formatDuration(option.min)} to ${formatDuration(option.max)} such as 500ms, 30s or 2m`;
+    case "size":
+      return `a size from ${formatSize(option.min)} to ${formatSize(option.max)} such as 512, 64kb or 10mb`;
+    case "switch":
+      return "true or false (or 1, 0, yes, no, on, off)";
+    case "choice":
+      return `one of ${option.choices.join(", ")}`;
+    case "list":
+    case "text":
+      return option.what;
+  }
+}
+
+/** A value for a message: short, on one line, and unable to steer a terminal. */
+export function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  // JSON leaves DEL, the C1 controls and the characters beyond ASCII as they are.
+  const safe = text.replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return safe.length > 80 ? `${safe.slice(0, 77)}...` : safe;
+}
+
+/** `HTTPSERVER_MAX_BODY` for `max-body`. */
+export function environmentName(option: Option): string {
+  return `HTTPSERVER_${option.flag.toUpperCase().replaceAll("-", "_")}`;
+}
+
+/** The default as the user would write it; "" for an empty list. */
+export function formatDefault(option: Option): string {
+  if (option.defaultText !== undefined) return option.defaultText;
+  switch (option.kind) {
+    case "duration":
+      return formatDuration(option.default);
+    case "size":
+      return formatSize(option.default);
+    case "switch":
+      return option.default ? "on" : "off";
+    case "list":
+      return option.default.join(",");
+    default:
+      return String(option.default);
+  }
+}
+
+function formatDuration(milliseconds: number): string {
+  if (milliseconds >= HOUR && milliseconds % HOUR === 0) return `${milliseconds / HOUR}h`;
+  return milliseconds % SECOND === 0 ? `${milliseconds / SECOND}s` : `${milliseconds}ms`;
+}
+
+function formatSize(bytes: number): string {
+  if (bytes >= GIB && bytes % GIB === 0) return `${bytes / GIB}gb`;
+  if (bytes >= MIB && bytes % MIB === 0) return `${bytes / MIB}mb`;
+  return bytes >= KIB && bytes % KIB === 0 ? `${bytes / KIB}kb` : `${bytes}`;
+}

@@ -1,0 +1,87 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { BodyBuffer, BodyMemory } from "../../src/connection/body-buffer.ts";
+import { ReceiveBuffer } from "../../src/connection/receive-buffer.ts";
+
+const chunks = fc.array(fc.uint8Array({ maxLength: 50 }), { maxLength: 20 });
+
+describe("a receive buffer", () => {
+  test("gives back what was put in, in order, however it is consumed", () => {
+    fc.assert(
+      fc.property(chunks, fc.array(fc.nat(40)), (given, takes) => {
+        const buffer = new ReceiveBuffer();
+        const out: number[] = [];
+        const take = (most: number) => {
+          const count = Math.min(most, buffer.length);
+          out.push(...buffer.bytes.subarray(buffer.start, buffer.start + count));
+          if (count > 0) buffer.consume(count);
+        };
+        given.forEach((chunk, at) => {
+          buffer.append(chunk);
+          take(takes[at] ?? 0);
+          buffer.compact();
+        });
+        take(Number.POSITIVE_INFINITY);
+        expect(out).toEqual(given.flatMap((chunk) => [...chunk]));
+      }),
+    );
+  });
+
+  test("never overwrites bytes that somebody may still look at", () => {
+    fc.assert(
+      fc.property(chunks, (given) => {
+        const buffer = new ReceiveBuffer();
+        const views: { view: Uint8Array; copy: number[] }[] = [];
+        for (const chunk of given) {
+          buffer.append(chunk);
+          const view = buffer.bytes.subarray(buffer.start, buffer.end);
+          views.push({ view, copy: [...view] });
+          if (buffer.length > 60) buffer.consume(buffer.length - 7);
+        }
+        for (const { view, copy } of views) expect([...view]).toEqual(copy);
+      }),
+    );
+  });
+
+  test("lets go of a large array of which little is left", () => {
+    const buffer = new ReceiveBuffer();
+    buffer.append(new Uint8Array(100_000).fill(7));
+    buffer.consume(99_990);
+    buffer.compact();
+    expect(buffer.bytes.buffer.byteLength).toBe(10);
+    expect([...buffer.bytes]).toEqual(new Array(10).fill(7));
+  });
+});
+
+describe("a body buffer", () => {
+  test("keeps content that comes in one piece as a view, without a copy", () => {
+    const body = new BodyBuffer(new BodyMemory(1000));
+    const received = new Uint8Array(100);
+    body.append(received, 10, 60);
+    expect(body.content.buffer).toBe(received.buffer);
+    expect(body.content.length).toBe(50);
+  });
+
+  test("joins pieces in order and never writes into received bytes", () => {
+    fc.assert(
+      fc.property(chunks, (given) => {
+        const body = new BodyBuffer(new BodyMemory(10_000));
+        const copies = given.map((chunk) => [...chunk]);
+        for (const chunk of given) if (chunk.length > 0) body.append(chunk, 0, chunk.length);
+        expect([...body.content]).toEqual(copies.flat());
+        expect(given.map((chunk) => [...chunk])).toEqual(copies);
+      }),
+    );
+  });
+
+  test("takes no more than the budget that all share, and gives everything back", () => {
+    const memory = new BodyMemory(100);
+    const [one, two] = [new BodyBuffer(memory), new BodyBuffer(memory)];
+    expect(one.append(new Uint8Array(60), 0, 60)).toBe(true);
+    expect(two.append(new Uint8Array(60), 0, 60)).toBe(false);
+    one.release();
+    one.release();
+    expect(memory.used).toBe(0);
+    expect(two.append(new Uint8Array(60), 0, 60)).toBe(true);
+  });
+});

@@ -1,0 +1,566 @@
+import { describe, expect, test } from "bun:test";
+import { FakeServer, FakeSource, get, Outcome, respondWith, WALL_MS } from "../support/conversation.ts";
+
+describe("a persistent connection", () => {
+  test("answers one request in one write and stays open", () => {
+    const server = new FakeServer();
+    const client = server.connect().send(get("/a"));
+    expect(client.take()).toBe(
+      "HTTP/1.1 200 OK\r\nServer: httpserver\r\nContent-Length: 2\r\nDate: Sun, 15 Mar 2026 10:30:15 GMT\r\n" +
+        "Connection: keep-alive\r\nKeep-Alive: timeout=30, max=99\r\n\r\n/a",
+    );
+    expect(client.transport.writes.length).toBe(1);
+    expect(client.transport.isClosed).toBe(false);
+    expect(server.pool.active).toBe(0);
+  });
+
+  test("answers a request that comes byte by byte as one that comes whole", () => {
+    const server = new FakeServer();
+    const whole = server.connect().send(get("/a")).take();
+    expect(server.connect().sendBytewise(get("/a")).take()).toBe(whole);
+  });
+
+  test("closes with the answer to the last allowed request and counts down to it", () => {
+    const server = new FakeServer();
+    const client = server.connect();
+    for (let left = 99; left >= 1; left--) {
+      client.send(get("/"));
+      expect(client.take()).toContain(`Keep-Alive: timeout=30, max=${left}\r\n`);
+    }
+    client.send(get("/"));
+    const last = client.take();
+    expect(last).toContain("Connection: close\r\n");
+    expect(last).not.toContain("Keep-Alive:");
+    expect(client.transport.finSent).toBe(true);
+    client.send(get("/one-too-many"));
+    expect(client.take()).toBe("");
+  });
+
+  test("has no limit of requests when the limit is 0", () => {
+    const server = new FakeServer({ limits: { maxRequests: 0 } });
+    const client = server.connect();
+    for (let i = 0; i < 250; i++) client.send(get("/"));
+    expect(client.statuses.length).toBe(250);
+    expect(client.take()).toContain("Keep-Alive: timeout=30\r\n");
+  });
+
+  test("is closed by FIN after 30 s without a request, not a second earlier", () => {
+    const server = new FakeServer();
+    const client = server.connect().send(get("/"));
+    server.pass(29_000);
+    expect(client.transport.finSent).toBe(false);
+    server.pass(1000);
+    expect(client.transport.finSent).toBe(true);
+    expect(client.statuses).toEqual([200]);
+    server.pass(2000);
+    expect(client.transport.isClosed).toBe(true);
+    expect(client.transport.wasReset).toBe(false);
+  });
+
+  test("starts its idle time anew with each answer", () => {
+    const server = new FakeServer();
+    const client = server.connect();
+    for (let i = 0; i < 4; i++) {
+      client.send(get("/"));
+      server.pass(29_000);
+    }
+    expect(client.transport.finSent).toBe(false);
+  });
+
+  test("that never sends a byte is closed silently", () => {
+    const server = new FakeServer();
+    const silent = server.connect();
+    const gone = server.connect().finish();
+    server.pass(32_000);
+    expect([silent.transport.sent, gone.transport.sent]).toEqual(["", ""]);
+    expect([silent.transport.isClosed, gone.transport.isClosed]).toEqual([true, true]);
+    expect(server.observer.lines).toEqual([]);
+  });
+
+  test("ends with the answer when the client says close", () => {
+    const server = new FakeServer();
+    const client = server.connect().send(get("/", "Connection: close\r\n"));
+    expect(client.take()).toContain("Connection: close\r\n");
+    expect(client.transport.finSent).toBe(true);
+    client.finish();
+    expect(client.transport.isClosed).toBe(true);
+  });
+
+  test("persists in HTTP/1.0 only on request", () => {
+    const server = new FakeServer();
+    const plain = server.connect().send("GET / HTTP/1.0\r\n\r\n");
+    expect(plain.take()).toContain("Connection: close\r\n");
+    const kept = server.connect().send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    expect(kept.take()).toContain("Connection: keep-alive\r\n");
+    expect(kept.transport.finSent).toBe(false);
+  });
+});
+
+describe("pipelined requests", () => {
+  test("are answered in order, gathered into one write, on one slot", () => {
+    const server = new FakeServer({ threads: 1, queue: 0 });
+    const client = server.connect().send(get("/1") + get("/2") + get("/3"));
+    expect(client.statuses).toEqual([200, 200, 200]);
+    expect(client.transport.sent.match(/\/[123](?=HTTP|$)/g)).toEqual(["/1", "/2", "/3"]);
+    expect(client.transport.writes.length).toBe(1);
+    expect(server.observer.lines.map((line) => line.slot)).toEqual([1, 1, 1]);
+    expect(server.pool.active).toBe(0);
+  });
+
+  test("wait while an earlier one is being worked on", async () => {
+    const server = new FakeServer();
+    const slow = Promise.withResolvers<void>();
+    server.handler.respond = async (request) => {
+      if (request.target.path === "/slow") await slow.promise;
+      return respondWith(200, request.target.path);
+    };
+    const client = server.connect().send(get("/slow") + get("/fast"));
+    await Bun.sleep(0);
+    expect(client.take()).toBe("");
+    slow.resolve();
+    await Bun.sleep(0);
+    expect(client.transport.sent.indexOf("/slow")).toBeLessThan(client.transport.sent.indexOf("/fast"));
+    expect(client.statuses).toEqual([200, 200]);
+  });
+
+  test("pause a peer that sends far ahead of its answers, and let it go on", async () => {
+    const server = new FakeServer();
+    const slow = Promise.withResolvers<void>();
+    server.handler.respond = async (request) => {
+      await slow.promise;
+      return respondWith(200, request.target.path);
+    };
+    const client = server.connect().send(get("/"));
+    client.send(get("/").repeat(200));
+    expect(client.transport.isPaused).toBe(true);
+    slow.resolve();
+    await Bun.sleep(5);
+    expect(client.transport.isPaused).toBe(false);
+    expect(client.statuses.length).toBe(100);
+  });
+
+  test("get no further answers while the peer does not read, and all of them when it does", () => {
+    const server = new FakeServer();
+    const client = server.connect();
+    client.transport.room = 100;
+    client.send(get("/1") + get("/2"));
+    client.send(get("/3"));
+    expect(client.transport.sent.length).toBe(100);
+    client.drain();
+    expect(client.statuses).toEqual([200, 200, 200]);
+    expect(server.pool.active).toBe(0);
+  });
+});
+
+describe("half-close", () => {
+  test("after a request still gets the answer", async () => {
+    const server = new FakeServer();
+    const slow = Promise.withResolvers<void>();
+    server.handler.respond = async () => {
+      await slow.promise;
+      return respondWith(200, "late");
+    };
+    const client = server.connect().send(get("/")).finish();
+    expect(client.transport.isClosed).toBe(false);
+    slow.resolve();
+    await Bun.sleep(0);
+    expect(client.statuses).toEqual([200]);
+    expect(client.transport.isClosed).toBe(true);
+  });
+
+  test("after pipelined requests gets all answers, also when the kernel is slow to take them", () => {
+    const server = new FakeServer();
+    const client = server.connect();
+    client.transport.room = 50;
+    client.send(get("/1") + get("/2")).finish();
+    expect(client.transport.isClosed).toBe(false);
+    client.drain();
+    expect(client.statuses).toEqual([200, 200]);
+    expect(client.transport.isClosed).toBe(true);
+  });
+
+  test("in the middle of a head or a body is answered 400", () => {
+    const server = new FakeServer();
+    expect(server.connect().send("GET / HT").finish().statuses).toEqual([400]);
+    const body = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n12345";
+    expect(server.connect().send(body).finish().statuses).toEqual([400]);
+  });
+});
+
+describe("deadlines", () => {
+  test("a head has 10 s from its first byte, and dribbled bytes do not push that back", () => {
+    const server = new FakeServer();
+    const client = server.connect();
+    server.pass(20_000);
+    for (const character of "GET / HTTP") {
+      client.send(character);
+      server.pass(1000);
+    }
+    expect(client.statuses).toEqual([408]);
+    expect(client.transport.finSent).toBe(true);
+  });
+
+  test("a body that stalls, or comes below the minimum rate, is answered 408", () => {
+    const head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\n";
+    const server = new FakeServer({ limits: { unwantedBodyBytesMax: 1 << 20 } });
+    const stalled = server.connect().send(head);
+    const dribbling = server.connect().send(head);
+    const slow = server.connect().send(head);
+    for (let second = 0; second < 31; second++) {
+      dribbling.send("x".repeat(100));
+      slow.send("x".repeat(1100));
+      server.pass(1000);
+    }
+    expect(stalled.statuses).toEqual([408]);
+    expect(dribbling.statuses).toEqual([408]);
+    expect(slow.statuses).toEqual([]);
+  });
+
+  test("an answer that stalls, or is read below the minimum rate, ends in a reset", () => {
+    const server = new FakeServer();
+    const sources: FakeSource[] = [];
+    server.handler.respond = () => {
+      const source = new FakeSource(900_000);
+      sources.push(source);
+      return respondWith(200, source);
+    };
+    const clients = [0, 100, 1100].map((rate) => ({ rate, client: server.connect() }));
+    for (const { client } of clients) {
+      client.transport.room = 0;
+      client.send(get("/"));
+    }
+    for (let second = 0; second < 31; second++) {
+      for (const { rate, client } of clients) if (rate > 0 && !client.transport.isClosed) client.drain(rate);
+      server.pass(1000);
+    }
+    expect(clients.map(({ client }) => client.transport.wasReset)).toEqual([true, true, false]);
+    expect(sources.map((source) => source.closes)).toEqual([1, 1, 0]);
+    expect(server.pool.active).toBe(1);
+  });
+
+  test("after our FIN a peer that goes on sending is read past, for a while", () => {
+    const server = new FakeServer();
+    const client = server.connect().send("NONSENSE\r\n\r\n");
+    expect(client.statuses).toEqual([400]);
+    client.send("x".repeat(5000));
+    expect(client.transport.isClosed).toBe(false);
+    server.pass(2000);
+    expect(client.transport.isClosed).toBe(true);
+    const chatty = server.connect().send("NONSENSE\r\n\r\n");
+    chatty.send("x".repeat(10_001));
+    expect(chatty.transport.isClosed).toBe(true);
+  });
+});
+
+describe("content", () => {
+  const wanting = (max: number) => {
+    const server = new FakeServer();
+    server.handler.admit = (request) => {
+      request.bodyBytesMax = max;
+      return null;
+    };
+    server.handler.respond = (request) => respondWith(201, request.body.slice());
+    return server;
+  };
+  const post = (fields: string) => `POST / HTTP/1.1\r\nHost: localhost\r\n${fields}\r\n`;
+  const chunked = "4\r\nWiki\r\n5;a=b\r\npedia\r\n0\r\n\r\n";
+
+  test("of known length and chunked is collected, whole and byte by byte", () => {
+    for (const [message, content] of [
+      [`${post("Content-Length: 9\r\n")}Wikipedia`, "Wikipedia"],
+      [post("Transfer-Encoding: chunked\r\n") + chunked, "Wikipedia"],
+    ] as const) {
+      expect(wanting(100).connect().send(message).take()).toEndWith(`\r\n\r\n${content}`);
+      expect(wanting(100).connect().sendBytewise(message).take()).toEndWith(`\r\n\r\n${content}`);
+    }
+  });
+
+  test("holds no slot while it comes", () => {
+    const server = wanting(100);
+    server.connect().send(`${post("Content-Length: 9\r\n")}Wiki`);
+    expect(server.pool.active).toBe(0);
+  });
+
+  test("larger than wanted is answered 413 before it has all come, and the connection closes", () => {
+    const client = wanting(8)
+      .connect()
+      .send(`${post("Transfer-Encoding: chunked\r\n")}9\r\nWikipedia`);
+    expect(client.statuses).toEqual([413]);
+    expect(client.transport.finSent).toBe(true);
+  });
+
+  test("is asked for by 100 when it is wanted and has not come yet", () => {
+    const server = wanting(100);
+    const client = server.connect().send(post("Content-Length: 2\r\nExpect: 100-continue\r\n"));
+    expect(client.take()).toBe("HTTP/1.1 100 Continue\r\n\r\n");
+    client.send("ok");
+    expect(client.take()).toStartWith("HTTP/1.1 201 ");
+  });
+
+  test("is not asked for by 100 when the request is refused: the refusal comes, and the connection closes", () => {
+    const server = wanting(100);
+    server.handler.admit = () => respondWith(415, "no");
+    const client = server.connect().send(post("Content-Length: 2\r\nExpect: 100-continue\r\n"));
+    expect(client.statuses).toEqual([415]);
+    expect(client.transport.finSent).toBe(true);
+  });
+
+  test("of a refused request is read past, so that the next request is understood", () => {
+    const server = wanting(100);
+    server.handler.admit = (request) => (request.target.path === "/" ? respondWith(404, "no") : null);
+    const client = server.connect().send(`${post("Content-Length: 18\r\n")}GET /x HTTP/1.1\r\n\r${get("/next")}`);
+    expect(client.statuses).toEqual([404, 201]);
+  });
+
+  test("of a refused request that is malformed closes the connection with 400", () => {
+    const server = wanting(100);
+    server.handler.admit = () => respondWith(404, "no");
+    const client = server.connect().send(`${post("Transfer-Encoding: chunked\r\n")}+4\r\nWiki\r\n0\r\n\r\n`);
+    expect(client.statuses).toEqual([400]);
+    expect(client.transport.finSent).toBe(true);
+  });
+
+  test("that nobody wants, and that is long, is answered at once and closes", () => {
+    const server = new FakeServer();
+    const known = server.connect().send(post("Content-Length: 1001\r\n"));
+    expect(known.statuses).toEqual([200]);
+    expect(known.transport.finSent).toBe(true);
+    const counted = server.connect().send(`${post("Transfer-Encoding: chunked\r\n")}400\r\n${"x".repeat(1024)}`);
+    expect(counted.statuses).toEqual([200]);
+    expect(counted.transport.finSent).toBe(true);
+  });
+
+  test("beyond the memory that all connections share is answered 503, and the memory comes back", () => {
+    const server = new FakeServer({ bodyMemoryBytes: 100 });
+    server.handler.admit = (request) => {
+      request.bodyBytesMax = 1000;
+      return null;
+    };
+    const first = server.connect().send(`${post("Content-Length: 90\r\n")}${"x".repeat(80)}`);
+    const second = server.connect().send(`${post("Content-Length: 90\r\n")}${"x".repeat(80)}`);
+    expect(second.take()).toContain("Retry-After: 1\r\n");
+    expect(second.statuses).toEqual([503]);
+    first.transport.terminate();
+    second.transport.terminate();
+    expect(server.memory.used).toBe(0);
+  });
+});
+
+describe("the pool", () => {
+  /** A handler whose answers wait for `finish`. */
+  const holding = (threads: number, queue: number) => {
+    const server = new FakeServer({ threads, queue });
+    const held: (() => void)[] = [];
+    server.handler.respond = (request) => {
+      const path = request.target.path;
+      return new Promise((resolve) => held.push(() => resolve(respondWith(200, path))));
+    };
+    const finish = async () => {
+      held.shift()?.();
+      await Bun.sleep(0);
+    };
+    return { server, finish };
+  };
+
+  test("lets the request after the last slot wait, first come first served", async () => {
+    const { server, finish } = holding(1, 2);
+    const [a, b, c] = ["/a", "/b", "/c"].map((path) => server.connect().send(get(path)));
+    expect([server.pool.active, server.pool.queued]).toEqual([1, 2]);
+    server.pass(1000);
+    await finish();
+    expect([a?.statuses, b?.statuses, c?.statuses]).toEqual([[200], [], []]);
+    await finish();
+    await finish();
+    expect([b?.statuses, c?.statuses]).toEqual([[200], [200]]);
+    expect(server.pool.active).toBe(0);
+    expect(server.observer.events).toEqual([
+      "queued",
+      "queued",
+      "dequeued to 1 after 1000 ms",
+      "dequeued to 1 after 1000 ms",
+    ]);
+  });
+
+  test("answers 503 with Retry-After and closes when the queue is full", () => {
+    const { server } = holding(1, 0);
+    server.connect().send(get("/a"));
+    const refused = server.connect().send(get("/b"));
+    const answer = refused.take();
+    expect(answer).toStartWith("HTTP/1.1 503 ");
+    expect(answer).toContain("Retry-After: 1\r\n");
+    expect(answer).toContain("Connection: close\r\n");
+    expect(refused.transport.finSent).toBe(true);
+    expect(server.observer.events).toEqual(["turned away: queue full"]);
+  });
+
+  test("answers 503 to a request that waited for the queue's timeout", () => {
+    const { server } = holding(1, 1);
+    server.connect().send(get("/a"));
+    const waiting = server.connect().send(get("/b"));
+    server.pass(29_000);
+    expect(waiting.statuses).toEqual([]);
+    server.pass(1000);
+    expect(waiting.statuses).toEqual([503]);
+    expect(server.pool.queued).toBe(0);
+  });
+
+  test("forgets a request whose client has gone, and keeps the slot of one at work until the work ends", async () => {
+    const { server, finish } = holding(1, 1);
+    const working = server.connect().send(get("/a"));
+    const waiting = server.connect().send(get("/b"));
+    waiting.transport.terminate();
+    expect(server.pool.queued).toBe(0);
+    working.transport.terminate();
+    expect(server.pool.active).toBe(1);
+    await finish();
+    expect(server.pool.active).toBe(0);
+  });
+
+  test("holds a slot until the kernel has taken the last byte", () => {
+    const server = new FakeServer({ threads: 1 });
+    const client = server.connect();
+    client.transport.room = 10;
+    client.send(get("/"));
+    expect(server.pool.active).toBe(1);
+    client.drain();
+    expect(server.pool.active).toBe(0);
+  });
+
+  test("is not asked for refusals", () => {
+    const { server } = holding(1, 0);
+    server.connect().send(get("/a"));
+    server.handler.admit = () => respondWith(403, "no");
+    expect(server.connect().send(get("/b")).statuses).toEqual([403]);
+  });
+});
+
+describe("a file", () => {
+  test("goes out in slices as the kernel takes them, every byte once and in order", () => {
+    const server = new FakeServer();
+    const source = new FakeSource(5500);
+    server.handler.respond = () => respondWith(200, source);
+    const client = server.connect();
+    client.transport.room = 77;
+    client.send(get("/"));
+    for (const room of [1, 999, 1000, 1001, 2000, 10_000]) client.drain(room);
+    const content = client.transport.sent.slice(client.transport.sent.indexOf("\r\n\r\n") + 4);
+    expect(content.length).toBe(5500);
+    expect([...content].every((character, at) => character.charCodeAt(0) === FakeSource.byteAt(at))).toBe(true);
+    expect(source.closes).toBe(1);
+  });
+
+  test("gives other connections a turn after a fair share", () => {
+    const server = new FakeServer();
+    const source = new FakeSource(100_000);
+    server.handler.respond = () => respondWith(200, source);
+    const client = server.connect().send(get("/"));
+    expect(server.deferred.length).toBe(1);
+    expect(client.transport.sent.length).toBeLessThan(10_000);
+    server.runDeferred();
+    expect(client.transport.sent).toHaveLength(client.transport.sent.indexOf("\r\n\r\n") + 4 + 100_000);
+    expect(server.observer.lines.map((line) => line.bytes)).toEqual([100_000]);
+  });
+
+  test("that ends early closes the connection, so that the client can tell", () => {
+    const server = new FakeServer();
+    const source = new FakeSource(5000, 2500);
+    server.handler.respond = () => respondWith(200, source);
+    const client = server.connect().send(get("/") + get("/next"));
+    expect(client.statuses).toEqual([200]);
+    expect(client.transport.finSent).toBe(true);
+    expect(source.closes).toBe(1);
+    expect(server.observer.lines.map(({ outcome, bytes }) => ({ outcome, bytes }))).toEqual([
+      { outcome: Outcome.Aborted, bytes: 2500 },
+    ]);
+    expect(server.pool.active).toBe(0);
+  });
+
+  test("is closed when the client leaves in the middle, and the slot comes back", () => {
+    const server = new FakeServer();
+    const source = new FakeSource(50_000);
+    server.handler.respond = () => respondWith(200, source);
+    const client = server.connect();
+    client.transport.room = 3000;
+    client.send(get("/"));
+    expect(server.pool.active).toBe(1);
+    client.transport.terminate();
+    expect(source.closes).toBe(1);
+    expect(server.pool.active).toBe(0);
+    expect(server.observer.lines[0]?.outcome).toBe(Outcome.Aborted);
+  });
+
+  test("is not sent in the answer to HEAD, whose head is that of GET, and is closed", () => {
+    const server = new FakeServer();
+    const source = new FakeSource(5000);
+    server.handler.respond = () => respondWith(200, source);
+    const client = server.connect().send(get("/").replace("GET", "HEAD"));
+    expect(client.take()).toEndWith(
+      "Content-Length: 5000\r\nDate: Sun, 15 Mar 2026 10:30:15 GMT\r\nConnection: keep-alive\r\nKeep-Alive: timeout=30, max=99\r\n\r\n",
+    );
+    expect(source.closes).toBe(1);
+    expect(source.reads).toBe(0);
+  });
+
+  test("in memory and large is sent without being gathered", () => {
+    const server = new FakeServer();
+    server.handler.respond = () => respondWith(200, "x".repeat(100_000));
+    const client = server.connect().send(get("/"));
+    server.runDeferred();
+    expect(client.transport.sent).toEndWith("x".repeat(100_000));
+  });
+});
+
+describe("our own mistakes", () => {
+  test("a handler that throws is answered 500, logged, and costs nobody else anything", async () => {
+    const server = new FakeServer();
+    server.handler.respond = () => {
+      throw new Error("boom");
+    };
+    expect(server.connect().send(get("/")).statuses).toEqual([500]);
+    server.handler.respond = () => Promise.reject(new Error("later"));
+    const later = server.connect().send(get("/"));
+    await Bun.sleep(0);
+    expect(later.statuses).toEqual([500]);
+    server.handler.admit = () => {
+      throw new Error("early");
+    };
+    const early = server.connect().send(get("/"));
+    expect(early.statuses).toEqual([500]);
+    expect(early.transport.finSent).toBe(true);
+    expect(server.observer.faults.map(String)).toEqual(["Error: boom", "Error: later", "Error: early"]);
+    expect(server.pool.active).toBe(0);
+  });
+});
+
+describe("shutting down", () => {
+  test("closes idle connections at once and busy ones with their answer", async () => {
+    const server = new FakeServer();
+    const slow = Promise.withResolvers<void>();
+    server.handler.respond = async () => {
+      await slow.promise;
+      return respondWith(200, "late");
+    };
+    const idle = server.connect();
+    const busy = server.connect().send(get("/"));
+    server.context.draining = true;
+    for (const connection of server.connections) connection.shutDown();
+    expect([idle.transport.isClosed, busy.transport.isClosed]).toEqual([true, false]);
+    slow.resolve();
+    await Bun.sleep(0);
+    expect(busy.take()).toContain("Connection: close\r\n");
+    expect(busy.transport.finSent).toBe(true);
+  });
+});
+
+test("the Date of an answer is the wall clock's second", () => {
+  const server = new FakeServer();
+  server.clock.set(0, WALL_MS + 1000);
+  expect(server.connect().send(get("/")).take()).toContain("Date: Sun, 15 Mar 2026 10:30:16 GMT\r\n");
+});
+
+test("a security event is reported with its connection", () => {
+  const server = new FakeServer();
+  server.handler.admit = () => respondWith(403, "no", { incident: "path traversal" });
+  server.connect().send(get("/"));
+  expect(server.observer.events).toEqual(["incident: path traversal"]);
+});

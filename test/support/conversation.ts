@@ -1,0 +1,334 @@
+/** One conversation without a socket and without time: a fake transport, a clock moved by hand, and a handler that a test writes. */
+import { BodyMemory } from "../../src/connection/body-buffer.ts";
+import { Clock } from "../../src/connection/clock.ts";
+import { Connection } from "../../src/connection/connection.ts";
+import type { Context, ConversationLimits } from "../../src/connection/context.ts";
+import { ExchangePool } from "../../src/connection/exchange.ts";
+import { type Observer, Outcome } from "../../src/connection/observer.ts";
+import { Scratch } from "../../src/connection/outbox.ts";
+import { Pool } from "../../src/connection/pool.ts";
+import type { Transport } from "../../src/connection/transport.ts";
+import type { BodySource, Handler, Request, Response } from "../../src/http/message.ts";
+import { encodeResponseHead } from "../../src/http/response.ts";
+
+/** Sunday, 15 March 2026, 10:30:15 UTC. */
+export const WALL_MS = Date.UTC(2026, 2, 15, 10, 30, 15);
+
+const ENCODER = new TextEncoder();
+
+export function bytesOf(text: string): Uint8Array {
+  return Uint8Array.from(text, (character) => character.charCodeAt(0));
+}
+
+export function textOf(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+}
+
+/** Takes as many bytes as `room` says; remembers everything. */
+export class FakeTransport implements Transport {
+  sent = "";
+  /** Lengths of the writes that were accepted in whole or in part. */
+  readonly writes: number[] = [];
+  room = Number.POSITIVE_INFINITY;
+  isPaused = false;
+  finSent = false;
+  isClosed = false;
+  wasReset = false;
+  onClose: () => void = () => {};
+
+  write(bytes: Uint8Array, offset: number, length: number): number {
+    if (this.finSent) throw new Error("written after FIN");
+    if (this.isClosed) return -1;
+    const taken = Math.min(length, this.room);
+    this.room -= taken;
+    this.sent += textOf(bytes.subarray(offset, offset + taken));
+    this.writes.push(taken);
+    return taken;
+  }
+
+  pause(): void {
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    this.isPaused = false;
+  }
+
+  shutdown(): void {
+    this.finSent = true;
+  }
+
+  end(): void {
+    this.#close();
+  }
+
+  terminate(): void {
+    if (!this.isClosed) this.wasReset = true;
+    this.#close();
+  }
+
+  /** Bun reports the close before `end` or `terminate` returns. */
+  #close(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.onClose();
+  }
+}
+
+/** A body that is not in memory and counts its closes. `available` < size: it ends early. */
+export class FakeSource implements BodySource {
+  readonly size: number;
+  closes = 0;
+  reads = 0;
+  available: number;
+
+  constructor(size: number, available = size) {
+    this.size = size;
+    this.available = available;
+  }
+
+  static byteAt(position: number): number {
+    return 97 + (position % 26);
+  }
+
+  read(position: number, into: Uint8Array, offset: number, limit: number): number {
+    if (this.closes > 0) throw new Error("read after close");
+    this.reads++;
+    const count = Math.max(0, Math.min(limit, this.available - position));
+    for (let i = 0; i < count; i++) into[offset + i] = FakeSource.byteAt(position + i);
+    return count;
+  }
+
+  close(): void {
+    this.closes++;
+  }
+}
+
+export function respondWith(
+  status: number,
+  body: string | Uint8Array | BodySource | null,
+  extra: Partial<Pick<Response, "close" | "incident" | "transfer">> = {},
+): Response {
+  const content = typeof body === "string" ? ENCODER.encode(body) : body;
+  const length = content === null ? 0 : "size" in content ? content.size : content.length;
+  return {
+    status,
+    head: encodeResponseHead(status, [["Content-Length", String(length)]]),
+    body: content,
+    close: false,
+    transfer: "test",
+    incident: null,
+    ...extra,
+  };
+}
+
+export interface AnsweredLine {
+  readonly request: string;
+  readonly status: number;
+  readonly slot: number;
+  readonly bytes: number;
+  readonly outcome: Outcome;
+  readonly durationMs: number;
+}
+
+export class RecordingObserver implements Observer {
+  readonly wantsAnswers = true;
+  readonly wantsSteps = true;
+  readonly lines: AnsweredLine[] = [];
+  readonly events: string[] = [];
+  readonly faults: unknown[] = [];
+
+  answered(
+    _connection: number,
+    _peer: string,
+    request: Request | null,
+    response: Response,
+    slot: number,
+    bytes: number,
+    durationMs: number,
+    outcome: Outcome,
+  ): void {
+    const line = request === null ? "" : request.head.requestLine();
+    this.lines.push({ request: line, status: response.status, slot, bytes, outcome, durationMs });
+  }
+
+  incident(_connection: number, _peer: string, sentence: string): void {
+    this.events.push(`incident: ${sentence}`);
+  }
+
+  step(): void {}
+
+  queued(): void {
+    this.events.push("queued");
+  }
+
+  dequeued(_connection: number, slot: number, waitedMs: number): void {
+    this.events.push(`dequeued to ${slot} after ${waitedMs} ms`);
+  }
+
+  turnedAway(_connection: number, reason: string): void {
+    this.events.push(`turned away: ${reason}`);
+  }
+
+  fault(_connection: number, error: unknown): void {
+    this.faults.push(error);
+  }
+}
+
+/** Answers `200 <path>`; a test replaces what it is about. */
+export class ScriptedHandler implements Handler {
+  admit: (request: Request) => Response | null = () => null;
+  respond: (request: Request) => Response | Promise<Response> = (request) => respondWith(200, request.target.path);
+
+  failure(
+    status: number,
+    sentence: string,
+    _request: Request | null,
+    fields: readonly (readonly [string, string])[] = [],
+  ): Response {
+    return {
+      status,
+      head: encodeResponseHead(status, [...fields, ["Content-Length", String(sentence.length)]]),
+      body: ENCODER.encode(sentence),
+      close: false,
+      transfer: "error",
+      incident: null,
+    };
+  }
+}
+
+export interface ServerOptions {
+  readonly threads?: number;
+  readonly queue?: number;
+  readonly limits?: Partial<ConversationLimits>;
+  readonly scratchBytes?: number;
+  readonly bodyMemoryBytes?: number;
+}
+
+/** Everything that connections of one server share, without the server. */
+export class FakeServer {
+  readonly clock = new Clock(0, WALL_MS);
+  readonly handler = new ScriptedHandler();
+  readonly observer = new RecordingObserver();
+  readonly pool: Pool;
+  readonly memory: BodyMemory;
+  readonly context: Context;
+  readonly connections = new Set<Connection>();
+  readonly deferred: Connection[] = [];
+  #lastId = 0;
+
+  constructor(options: ServerOptions = {}) {
+    this.pool = new Pool(options.threads ?? 10, options.queue ?? 100);
+    this.memory = new BodyMemory(options.bodyMemoryBytes ?? 1 << 20);
+    const limits: ConversationLimits = {
+      keepAliveTimeoutMs: 30_000,
+      maxRequests: 100,
+      headerTimeoutMs: 10_000,
+      bodyTimeoutMs: 30_000,
+      sendTimeoutMs: 30_000,
+      minRateBytes: 1024,
+      queueTimeoutMs: 30_000,
+      unwantedBodyBytesMax: 1000,
+      receiveBytesMax: 4096,
+      lingerMs: 2000,
+      lingerBytesMax: 10_000,
+      sliceBytes: 1000,
+      ...options.limits,
+    };
+    const headLimits = {
+      maxHeaderBytes: 16_384,
+      maxUriBytes: 8000,
+      maxFieldBytes: 8192,
+      maxFields: 100,
+      maxEmptyLines: 4,
+    };
+    this.context = {
+      limits,
+      clock: this.clock,
+      pool: this.pool,
+      handler: this.handler,
+      observer: this.observer,
+      scratch: new Scratch(options.scratchBytes ?? 400_000),
+      exchanges: new ExchangePool(headLimits, this.memory),
+      defer: (connection) => this.deferred.push(connection),
+      draining: false,
+    };
+  }
+
+  connect(): FakeClient {
+    const transport = new FakeTransport();
+    const connection = new Connection(this.context, transport, ++this.#lastId, "127.0.0.1:50000", false);
+    this.connections.add(connection);
+    transport.onClose = () => {
+      connection.closed();
+      this.connections.delete(connection);
+    };
+    return new FakeClient(connection, transport);
+  }
+
+  /** Lets `ms` pass in steps of a second at the most, as the server's ticker does. */
+  pass(ms: number): void {
+    for (let left = ms; left > 0; left -= 1000) {
+      const step = Math.min(1000, left);
+      this.clock.set(this.clock.nowMs + step, this.clock.wallMs + step);
+      for (const connection of this.connections) connection.tick();
+    }
+  }
+
+  /** Runs what asked to come back in a later turn, until nothing does. */
+  runDeferred(): void {
+    for (let next = this.deferred.shift(); next !== undefined; next = this.deferred.shift()) next.drained();
+  }
+}
+
+export class FakeClient {
+  readonly connection: Connection;
+  readonly transport: FakeTransport;
+  #read = 0;
+
+  constructor(connection: Connection, transport: FakeTransport) {
+    this.connection = connection;
+    this.transport = transport;
+  }
+
+  send(text: string): this {
+    if (!this.transport.isClosed) this.connection.received(bytesOf(text));
+    return this;
+  }
+
+  sendBytewise(text: string): this {
+    for (const character of text) this.send(character);
+    return this;
+  }
+
+  /** FIN from the client. */
+  finish(): this {
+    this.connection.ended();
+    return this;
+  }
+
+  /** The kernel takes `bytes` more. */
+  drain(bytes = Number.POSITIVE_INFINITY): this {
+    this.transport.room = bytes;
+    this.connection.drained();
+    return this;
+  }
+
+  /** What came since the last call. */
+  take(): string {
+    const text = this.transport.sent.slice(this.#read);
+    this.#read = this.transport.sent.length;
+    return text;
+  }
+
+  /** Status codes of everything that came so far. */
+  get statuses(): number[] {
+    return [...this.transport.sent.matchAll(/HTTP\/1\.1 (\d{3}) /g)].map((match) => Number(match[1]));
+  }
+}
+
+export function get(path: string, fields = ""): string {
+  return `GET ${path} HTTP/1.1\r\nHost: localhost\r\n${fields}\r\n`;
+}
+
+export { Outcome };
