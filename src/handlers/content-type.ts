@@ -1,0 +1,60 @@
+/**
+ * The media type of a file by its extension, from the `mime` package with its whole table. The package takes about 20 ms to
+ * load, more than all else at start, so the types of an ordinary site are answered from a small table and the package is
+ * loaded by the first file that is not in it.
+ */
+
+/** For bytes of unknown type, RFC 2046 §4.5.1; also what makes a browser store rather than show. */
+export const OCTET_STREAM = "application/octet-stream";
+
+/** The Content-Type of a file named `name` (a path will do), with a charset on text; OCTET_STREAM when unknown. */
+export function contentTypeOf(name: string): string {
+  const extension = extensionOf(name);
+  const known = cache.get(extension);
+  if (known !== undefined) return known;
+  const type = withCharset(lookUp(extension));
+  if (cache.size < CACHED_TYPES_MAX) cache.set(extension, type);
+  return type;
+}
+
+/** In lower case, without its dot; "" when there is none. A name that only starts with a dot has none. */
+export function extensionOf(name: string): string {
+  const base = name.slice(name.lastIndexOf("/") + 1);
+  const dot = base.lastIndexOf(".");
+  return dot <= 0 ? "" : base.slice(dot + 1).toLowerCase();
+}
+
+/** Extensions come from requests for files that exist, but a folder may hold any number of them. */
+const CACHED_TYPES_MAX = 1_000;
+
+const cache = new Map<string, string>([
+  ["", OCTET_STREAM],
+  ["html", "text/html; charset=utf-8"],
+  ["htm", "text/html; charset=utf-8"],
+  ["css", "text/css; charset=utf-8"],
+  ["js", "text/javascript; charset=utf-8"],
+  ["mjs", "text/javascript; charset=utf-8"],
+  ["txt", "text/plain; charset=utf-8"],
+  ["json", "application/json"],
+  ["png", "image/png"],
+  ["jpg", "image/jpeg"],
+  ["jpeg", "image/jpeg"],
+  ["gif", "image/gif"],
+  ["svg", "image/svg+xml"],
+  ["webp", "image/webp"],
+  ["ico", "image/vnd.microsoft.icon"],
+  ["woff2", "font/woff2"],
+  ["pdf", "application/pdf"],
+  ["mp4", "video/mp4"],
+]);
+
+function lookUp(extension: string): string {
+  // A require, not an import: it is looked up late, and synchronously, so that answering a file stays so.
+  const { default: mime } = require("mime") as typeof import("mime");
+  return mime.getType(extension) ?? OCTET_STREAM;
+}
+
+/** Files are taken to be UTF-8 where the type is text; JSON has no charset parameter (RFC 8259 §11), XML names its own. */
+function withCharset(type: string): string {
+  return type.startsWith("text/") ? `${type}; charset=utf-8` : type;
+}

@@ -1,0 +1,179 @@
+/**
+ * A folder whose files may be served, and the one rule it guards: nothing outside of it is ever read.
+ *
+ * Strategy: open first, ask afterwards. The descriptor is opened without following any wish of the file (a FIFO does not
+ * block, a terminal does not become ours), then the kernel says where the opened file really is, and that must lie inside
+ * the folder's real path. Nothing that a rename or a new link does in between can change what an open descriptor is, so
+ * there is no race to win. Links are followed as long as they stay inside; hidden names are a rule about what is asked for
+ * (the router's), so a link that the operator made to a hidden place (as Kubernetes' volumes do) works.
+ */
+import type { Stats } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readlinkSync, realpathSync, statSync } from "node:fs";
+import { sep } from "node:path";
+
+/** The real path of an opened file or folder that is known to be inside a document root. Only this file makes one. */
+export type ContainedPath = string & { readonly brand: "contained" };
+
+/** A regular file or a folder. Whoever holds it closes `descriptor`. */
+export interface Opened {
+  readonly descriptor: number;
+  readonly stats: Stats;
+  readonly path: ContainedPath;
+}
+
+/** Why nothing was opened; no descriptor is held then. */
+export enum OpenFailure {
+  /** No such file, or not a regular file or folder (FIFO, socket, device), or a circle of links. */
+  Missing = 1,
+  /** It exists, but the process may not read it. */
+  Forbidden,
+  /** Its real path is not inside the root: a link leads out. */
+  Outside,
+  /** No descriptor or memory left: may work a moment later. */
+  Busy,
+  /** The disk failed (EIO and whatever else is not a property of the name). */
+  Broken,
+}
+
+/** A folder that the server cannot use: one line for the operator, naming the folder and the flag. */
+export class FolderError extends Error {
+  override readonly name = "FolderError";
+}
+
+/**
+ * Takes the folder's real path, once: a root that is swapped later is not followed. `flag` names the setting for the
+ * operator (`--root`). Returns the error as a value.
+ */
+export function openDocumentRoot(folder: string, flag: string): DocumentRoot | FolderError {
+  try {
+    const realPath = realpathSync(folder);
+    if (!statSync(realPath).isDirectory())
+      return new FolderError(`${folder} is not a folder; choose one with ${flag} <folder>`);
+    return new DocumentRoot(realPath);
+  } catch (error) {
+    const code = errorCode(error);
+    const reason = code === "ENOENT" ? "does not exist" : `cannot be used (${code})`;
+    return new FolderError(`the folder ${folder} ${reason}; create it or choose another with ${flag} <folder>`);
+  }
+}
+
+export class DocumentRoot {
+  /** Absolute, without links, without a "/" at the end unless it is the whole file system. */
+  readonly realPath: string;
+  /** What the real path of everything inside starts with; the separator keeps a sibling `/srv/www-backup` out. */
+  readonly #inside: string;
+  /** The text of the last failure that is not about the name, for the log. */
+  lastError = "";
+
+  constructor(realPath: string) {
+    this.realPath = realPath;
+    this.#inside = realPath.endsWith(sep) ? realPath : realPath + sep;
+  }
+
+  /** Opens what `path` names: decoded, "" or starting with "/", without dot segments and NUL. Never throws. */
+  open(path: string): Opened | OpenFailure {
+    const opened = this.#openInside(path);
+    const isHidden = opened === OpenFailure.Missing || opened === OpenFailure.Forbidden;
+    return isHidden && this.#leavesRoot(path) ? OpenFailure.Outside : opened;
+  }
+
+  /**
+   * True when a folder on the way is outside, so that nobody learns which files exist behind a link that leads out. Goes
+   * down from the root and stops at the first name that is missing: no more steps than the real tree is deep.
+   */
+  #leavesRoot(path: string): boolean {
+    for (let end = path.indexOf("/", 1); end > 0; end = path.indexOf("/", end + 1)) {
+      if (path.charAt(end - 1) === "/") continue;
+      const ancestor = this.#openInside(path.slice(0, end));
+      if (typeof ancestor === "number") return ancestor === OpenFailure.Outside;
+      closeDescriptor(ancestor.descriptor);
+    }
+    return false;
+  }
+
+  #openInside(path: string): Opened | OpenFailure {
+    let descriptor: number;
+    try {
+      descriptor = openSync(this.realPath + path, OPEN_FLAGS);
+    } catch (error) {
+      return this.#failureOf(error);
+    }
+    let failure: OpenFailure;
+    try {
+      const stats = fstatSync(descriptor);
+      if (stats.isFile() || stats.isDirectory()) {
+        const realPath = realPathOf(descriptor, this.realPath + path, stats);
+        if (realPath === this.realPath || realPath.startsWith(this.#inside)) {
+          return { descriptor, stats, path: realPath as ContainedPath };
+        }
+        failure = OpenFailure.Outside;
+      } else {
+        failure = OpenFailure.Missing;
+      }
+    } catch (error) {
+      failure = this.#failureOf(error);
+    }
+    closeDescriptor(descriptor);
+    return failure;
+  }
+
+  #failureOf(error: unknown): OpenFailure {
+    const code = errorCode(error);
+    const failure = FAILURES[code];
+    if (failure !== undefined && failure !== OpenFailure.Busy) return failure;
+    this.lastError = `${code} in ${this.realPath}`;
+    return failure ?? OpenFailure.Broken;
+  }
+}
+
+/** Never throws: after EIO or EINTR the descriptor is gone as well (close(2)). */
+export function closeDescriptor(descriptor: number): void {
+  try {
+    closeSync(descriptor);
+  } catch {
+    // Nothing is left to be given back.
+  }
+}
+
+/** The system's name for what went wrong, such as ENOENT. */
+export function errorCode(error: unknown): string {
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}
+
+const IS_LINUX = process.platform === "linux";
+
+/** Linux's O_CLOEXEC, which node:fs does not name: a child process must not inherit open files. */
+const O_CLOEXEC = IS_LINUX ? 0o2000000 : 0;
+
+const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NONBLOCK ?? 0) | (constants.O_NOCTTY ?? 0) | O_CLOEXEC;
+
+const FAILURES: Readonly<Record<string, OpenFailure | undefined>> = {
+  ENOENT: OpenFailure.Missing,
+  ENOTDIR: OpenFailure.Missing,
+  ENAMETOOLONG: OpenFailure.Missing,
+  ELOOP: OpenFailure.Missing,
+  EINVAL: OpenFailure.Missing,
+  EILSEQ: OpenFailure.Missing,
+  // A socket in the file system, or a device without a driver, refuses to be opened.
+  ENXIO: OpenFailure.Missing,
+  ENODEV: OpenFailure.Missing,
+  EACCES: OpenFailure.Forbidden,
+  EPERM: OpenFailure.Forbidden,
+  EMFILE: OpenFailure.Busy,
+  ENFILE: OpenFailure.Busy,
+  ENOMEM: OpenFailure.Busy,
+};
+
+/** Where the opened file is. Linux knows it for the descriptor itself; elsewhere the path must still name the same file. */
+function realPathOf(descriptor: number, path: string, stats: Stats): string {
+  if (IS_LINUX) {
+    try {
+      return readlinkSync(`/proc/self/fd/${descriptor}`);
+    } catch {
+      // No /proc in this container: ask for the path's, as on other systems.
+    }
+  }
+  const realPath = realpathSync(path);
+  const named = statSync(realPath);
+  return named.dev === stats.dev && named.ino === stats.ino ? realPath : "";
+}

@@ -1,0 +1,145 @@
+/**
+ * Who answers what. `admit` looks at the head alone and refuses early, from the cheapest and most general rule to the most
+ * special one; what it lets through goes to one of three rooms: the served folder, the uploads to be read, the upload.
+ */
+import { escapeControls } from "../http/escape.ts";
+import type { Handler, Request, Response } from "../http/message.ts";
+import { Method } from "../http/request-head.ts";
+import { encodeResponseHead } from "../http/response.ts";
+import { Verdict } from "../http/target.ts";
+import type { Options } from "../options.ts";
+import type { DocumentRoot } from "./document-root.ts";
+import { type ErrorExtras, ErrorPages, type FieldLines, UPLOAD_PATH, wantsJson } from "./error-page.ts";
+import { HostPolicy } from "./host-policy.ts";
+import { FILE_METHODS, StaticFiles } from "./static-file.ts";
+import { type UploadDisk, Uploads } from "./upload.ts";
+
+export interface HandlerOptions {
+  readonly settings: Pick<
+    Options,
+    "host" | "allowedHosts" | "inline" | "strictTypes" | "serveUploads" | "maxBodyBytes"
+  >;
+  /** From `openDocumentRoot`. */
+  readonly root: DocumentRoot;
+  /** From `prepareUploadsFolder`. */
+  readonly uploads: DocumentRoot;
+  /** The port that we listen on, asked for with each new Host: port 0 becomes a number only after the handler is made. */
+  readonly port: () => number;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Takes a line for the operator: a refused host and its remedy, a failing disk. Bytes from the wire are escaped. */
+  readonly log: (line: string) => void;
+  /** For tests of failing disks. */
+  readonly uploadDisk?: UploadDisk;
+}
+
+/** Throws a RangeError, in one line for the operator, when a value of `allowedHosts` is not a host. */
+export function createHandler(options: HandlerOptions): Handler {
+  return new Router(options);
+}
+
+/** Under this path `serveUploads` shows what was uploaded, and 201 names it. */
+const UPLOADS_PREFIX = "/uploads";
+
+const UPLOAD_METHODS = "POST, OPTIONS";
+const ALL_METHODS = "GET, HEAD, POST, OPTIONS";
+
+/** RFC 8615: the one name with a dot that is meant for everybody. */
+const WELL_KNOWN = "/.well-known/";
+
+class Router implements Handler {
+  readonly #pages = new ErrorPages();
+  readonly #hosts: HostPolicy;
+  readonly #files: StaticFiles;
+  readonly #uploads: Uploads;
+  /** Null unless uploads are shown. */
+  readonly #uploadedFiles: StaticFiles | null;
+  readonly #fileOptions = optionsAnswer(FILE_METHODS);
+  readonly #uploadOptions = optionsAnswer(UPLOAD_METHODS);
+  readonly #serverOptions = optionsAnswer(ALL_METHODS);
+
+  constructor(options: HandlerOptions) {
+    const { settings, now, log } = options;
+    const pages = this.#pages;
+    const { allowedHosts, inline, strictTypes, serveUploads, maxBodyBytes } = settings;
+    this.#hosts = new HostPolicy({ boundHost: settings.host, allowedHosts, port: options.port, now, log });
+    this.#files = new StaticFiles({ root: options.root, pages, prefix: "", inline, strictTypes, now, log });
+    const disk = options.uploadDisk === undefined ? {} : { disk: options.uploadDisk };
+    this.#uploads = new Uploads({ root: options.uploads, pages, maxBodyBytes, serveUploads, now, log, ...disk });
+    // What was uploaded is JSON, so the strict rule about the site's own types would refuse all of it.
+    const shown = { root: options.uploads, pages, prefix: UPLOADS_PREFIX, inline, strictTypes: false, now, log };
+    this.#uploadedFiles = serveUploads ? new StaticFiles(shown) : null;
+  }
+
+  admit(request: Request): Response | null {
+    const { head, target } = request;
+    const { method } = head;
+    if (!this.#hosts.allows(request)) {
+      return this.#refuse(403, "This server does not answer for that host name.", request, NO_EXTRAS);
+    }
+    // RFC 9110 §9.3.6: the client takes what follows a CONNECT for a tunnel, so the connection ends.
+    if (method === Method.Connect) return this.#refuse(405, NOT_ALLOWED, request, CONNECT_REFUSED);
+    if (target.form === "asterisk") return this.#serverOptions;
+    if (target.verdict !== Verdict.Clean) return this.#refuseTraversal(request);
+    const isUpload = target.path === UPLOAD_PATH;
+    switch (method) {
+      case Method.Get:
+      case Method.Head:
+        if (isUpload) return this.#refuse(405, NOT_ALLOWED, request, ONLY_UPLOAD_METHODS);
+        return isHidden(target.path) ? this.#refuseHidden(request) : null;
+      case Method.Post:
+        if (isUpload) return this.#uploads.admit(request);
+        return isHidden(target.path) ? this.#refuseHidden(request) : null;
+      case Method.Options:
+        if (isUpload) return this.#uploadOptions;
+        return isHidden(target.path) ? this.#refuseHidden(request) : this.#fileOptions;
+      default:
+        return this.#refuse(405, NOT_ALLOWED, request, isUpload ? ONLY_UPLOAD_METHODS : ONLY_FILE_METHODS);
+    }
+  }
+
+  respond(request: Request): Response | Promise<Response> {
+    const { path } = request.target;
+    if (path === UPLOAD_PATH) return this.#uploads.respond(request);
+    const isUploaded = path === UPLOADS_PREFIX || path.startsWith(`${UPLOADS_PREFIX}/`);
+    const room = isUploaded && this.#uploadedFiles !== null ? this.#uploadedFiles : this.#files;
+    return room.respond(request);
+  }
+
+  failure(status: number, sentence: string, request: Request | null, fields: FieldLines = []): Response {
+    // Whether a peer's mistake ends the connection is known where it was found; after our own there is nothing to go on with.
+    const extras: ErrorExtras = { fields, close: status >= 500 };
+    return this.#pages.answer(status, sentence, wantsJson(request), extras);
+  }
+
+  #refuseTraversal(request: Request): Response {
+    const page = this.#refuse(403, "That path is not allowed.", request, NO_EXTRAS);
+    return { ...page, incident: `path traversal: ${escapeControls(request.head.targetText())}` };
+  }
+
+  #refuseHidden(request: Request): Response {
+    return this.#refuse(404, "There is no such file here.", request, NO_EXTRAS);
+  }
+
+  #refuse(status: number, sentence: string, request: Request, extras: ErrorExtras): Response {
+    return this.#pages.answer(status, sentence, wantsJson(request), extras);
+  }
+}
+
+const NOT_ALLOWED = "That method cannot be used here.";
+const NO_EXTRAS: ErrorExtras = {};
+const CONNECT_REFUSED: ErrorExtras = { fields: [["Allow", ALL_METHODS]], close: true };
+const ONLY_UPLOAD_METHODS: ErrorExtras = { fields: [["Allow", UPLOAD_METHODS]] };
+const ONLY_FILE_METHODS: ErrorExtras = { fields: [["Allow", FILE_METHODS]] };
+
+/** RFC 9110 §9.3.7; 204 has no Content-Length (§8.6). */
+function optionsAnswer(methods: string): Response {
+  const head = encodeResponseHead(204, [["Allow", methods]]);
+  return { status: 204, head, body: null, close: false, transfer: "options", incident: null };
+}
+
+/** True when a segment starts with a dot: configuration, version control, unfinished uploads. */
+function isHidden(path: string): boolean {
+  const from = path.startsWith(WELL_KNOWN) ? WELL_KNOWN.length - 1 : 0;
+  return path.includes("/.", from);
+}

@@ -1,0 +1,398 @@
+/**
+ * GET and HEAD of files: name → opened file → preconditions → range → head and content.
+ *
+ * Strategy: a small file is read at once and its descriptor closed before the answer is made; a large one stays open as a
+ * BodySource that the connection pulls from and closes. HEAD is answered as GET; the connection leaves the content out.
+ * The rule it guards: a descriptor has one owner at a time, and every way out of this file hands it on or closes it.
+ */
+import { randomBytes } from "node:crypto";
+import { readSync, type Stats } from "node:fs";
+import { evaluatePreconditions, ifRangeHolds, Precondition } from "../http/conditional.ts";
+import { imfDate } from "../http/date.ts";
+import { escapeControls } from "../http/escape.ts";
+import type { BodySource, Request, Response } from "../http/message.ts";
+import { type ByteRange, parseRange, RangeVerdict } from "../http/range.ts";
+import { Field, Method, type RequestHead } from "../http/request-head.ts";
+import { encodeResponseHead } from "../http/response.ts";
+import { contentTypeOf, extensionOf, OCTET_STREAM } from "./content-type.ts";
+import { closeDescriptor, type DocumentRoot, type Opened, OpenFailure } from "./document-root.ts";
+import { type ErrorPages, wantsJson } from "./error-page.ts";
+
+/** What may be done with a file. */
+export const FILE_METHODS = "GET, HEAD, OPTIONS";
+
+/** Up to here a file is read at once, in bytes: one read and one write, and no descriptor held while a slow client reads. */
+export const IN_MEMORY_BYTES_MAX = 65_536;
+
+export interface StaticFilesOptions {
+  readonly root: DocumentRoot;
+  readonly pages: ErrorPages;
+  /** Path under which the root is shown: "" or "/uploads". */
+  readonly prefix: string;
+  /** True: every file with its own type, none as a download. */
+  readonly inline: boolean;
+  /** True: 415 for files other than html, txt, png, jpg, jpeg. */
+  readonly strictTypes: boolean;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Takes a line for the operator when the disk fails. */
+  readonly log: (line: string) => void;
+}
+
+/** Serves one folder. */
+export class StaticFiles {
+  readonly #options: StaticFilesOptions;
+  #loggedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(options: StaticFilesOptions) {
+    this.#options = options;
+  }
+
+  /** The answer to GET and HEAD; refuses every other method, by what is there: 405 with Allow, or 404. */
+  respond(request: Request): Response {
+    const found = this.#find(request.target.path.slice(this.#options.prefix.length));
+    if (found === Folder.WithoutSlash) {
+      return isRead(request.head.method) ? redirectToFolder(request) : this.#notAllowed(request);
+    }
+    if (typeof found === "number") return this.#refuseFailure(found, request);
+    // From here on `found.descriptor` is ours, until it is closed or given to a BodySource.
+    let isHandedOn = false;
+    try {
+      if (!isRead(request.head.method)) return this.#notAllowed(request);
+      if (this.#options.strictTypes && !STRICT_EXTENSIONS.has(extensionOf(nameOf(request.target.path)))) {
+        return this.#refuse(415, "This server only serves html, txt, png, jpg and jpeg files.", request);
+      }
+      const response = this.#answer(request, found);
+      isHandedOn = response.body instanceof OpenSource;
+      return response;
+    } finally {
+      if (!isHandedOn) closeDescriptor(found.descriptor);
+    }
+  }
+
+  /** A regular file, opened, or why not. A cache of hot files has its place here, between the name and the disk. */
+  #find(path: string): Opened | OpenFailure | Folder.WithoutSlash {
+    const { root } = this.#options;
+    const asksFolder = path.endsWith("/");
+    const opened = root.open(asksFolder ? path + INDEX_NAME : path);
+    if (typeof opened === "number" || opened.stats.isFile()) return opened;
+    closeDescriptor(opened.descriptor);
+    if (asksFolder) return OpenFailure.Missing;
+    const index = root.open(`${path}/${INDEX_NAME}`);
+    if (typeof index === "number") return index;
+    closeDescriptor(index.descriptor);
+    return index.stats.isFile() ? Folder.WithoutSlash : OpenFailure.Missing;
+  }
+
+  /** The file as the request wants it. The response's body is an OpenSource exactly when it took over the descriptor. */
+  #answer(request: Request, file: Opened): Response {
+    const { head } = request;
+    const small = file.stats.size <= IN_MEMORY_BYTES_MAX ? readWhole(file) : null;
+    const size = small === null ? file.stats.size : small.length;
+    const nowSeconds = Math.floor(this.#options.now() / 1000);
+    const etag = entityTag(file.stats, small);
+    // RFC 9110 §8.8.2.1: never later than the answer's own Date.
+    const lastModified = Math.max(0, Math.min(Math.floor(file.stats.mtimeMs / 1000), nowSeconds));
+    const validators: FieldLine[] = [
+      ["ETag", etag],
+      ["Last-Modified", imfDate(lastModified)],
+      ["Cache-Control", "no-cache"],
+    ];
+
+    switch (preconditionOf(head, etag, lastModified, nowSeconds)) {
+      case Precondition.NotModified:
+        return answer(304, validators, null, "not-modified");
+      case Precondition.Failed:
+        return this.#refuse(412, "The file is not in the state that the request asks for.", request);
+      case Precondition.Proceed:
+        break;
+    }
+
+    const type = this.#typeFields(nameOf(request.target.path));
+    const ranges = rangesOf(head, size, etag, lastModified, nowSeconds);
+    if (ranges === RangeVerdict.Unsatisfiable) {
+      const fields = [["Content-Range", `bytes */${size}`]] as const;
+      return this.#options.pages.answer(416, "The file has no bytes in the range asked for.", wantsJson(request), {
+        fields,
+      });
+    }
+    const fields: FieldLine[] = [...validators, ["Accept-Ranges", "bytes"], ["X-Content-Type-Options", "nosniff"]];
+    if (type.disposition !== null) fields.push(["Content-Disposition", type.disposition]);
+
+    if (ranges === RangeVerdict.Ignore) {
+      fields.push(["Content-Type", type.contentType], ["Content-Length", String(size)]);
+      const body = small ?? new OpenSource(file.descriptor, [{ first: 0, last: size - 1 }]);
+      return answer(200, fields, body, type.transfer);
+    }
+    const [only] = ranges;
+    if (ranges.length === 1 && only !== undefined) {
+      const { first, last } = only;
+      fields.push(["Content-Type", type.contentType], ["Content-Length", String(last - first + 1)]);
+      fields.push(["Content-Range", `bytes ${first}-${last}/${size}`]);
+      const body = small === null ? new OpenSource(file.descriptor, ranges) : small.subarray(first, last + 1);
+      return answer(206, fields, body, "range");
+    }
+    const boundary = randomBytes(12).toString("hex");
+    const pieces = multipartPieces(ranges, size, type.contentType, boundary);
+    fields.push(["Content-Type", `multipart/byteranges; boundary=${boundary}`]);
+    fields.push(["Content-Length", String(sizeOf(pieces))]);
+    const body = small === null ? new OpenSource(file.descriptor, pieces) : joined(pieces, small);
+    return answer(206, fields, body, "ranges");
+  }
+
+  /**
+   * txt, png, jpg and jpeg are sent as downloads unless `inline`. A page's <img> shows them all the same: nosniff only
+   * stops scripts and style sheets (Fetch §3.6), and image data are recognised by their first bytes (MIME Sniffing §8.1).
+   */
+  #typeFields(name: string): { contentType: string; disposition: string | null; transfer: string } {
+    if (!this.#options.inline && DOWNLOAD_EXTENSIONS.has(extensionOf(name))) {
+      return { contentType: OCTET_STREAM, disposition: attachment(name), transfer: "binary" };
+    }
+    const contentType = contentTypeOf(name);
+    const transfer = contentType.startsWith("text/html") ? "html" : contentType.startsWith("text/") ? "text" : "binary";
+    return { contentType, disposition: null, transfer };
+  }
+
+  #refuseFailure(failure: OpenFailure, request: Request): Response {
+    switch (failure) {
+      case OpenFailure.Missing:
+        return this.#refuse(404, "There is no such file here.", request);
+      case OpenFailure.Forbidden:
+        return this.#refuse(403, "This server is not permitted to read that file.", request);
+      case OpenFailure.Outside: {
+        const page = this.#refuse(403, "That path leads out of the folder that is served.", request);
+        return { ...page, incident: `a link leads out of the root: ${escapeControls(request.head.targetText())}` };
+      }
+      case OpenFailure.Busy:
+        this.#logFailure();
+        return this.#options.pages.answer(
+          503,
+          "The server is too busy to open that file.",
+          wantsJson(request),
+          RETRY_SOON,
+        );
+      case OpenFailure.Broken:
+        this.#logFailure();
+        return this.#refuse(500, "The file could not be read.", request);
+    }
+  }
+
+  #notAllowed(request: Request): Response {
+    return this.#options.pages.answer(
+      405,
+      "That method cannot be used on a file.",
+      wantsJson(request),
+      ALLOW_FILE_METHODS,
+    );
+  }
+
+  #refuse(status: number, sentence: string, request: Request): Response {
+    return this.#options.pages.answer(status, sentence, wantsJson(request));
+  }
+
+  /** One line a second at most: a full table of descriptors fails every request. */
+  #logFailure(): void {
+    const now = this.#options.now();
+    if (now - this.#loggedAt < 1000) return;
+    this.#loggedAt = now;
+    this.#options.log(`cannot read a file: ${this.#options.root.lastError}`);
+  }
+}
+
+type FieldLine = readonly [name: string, value: string];
+
+/** Bytes of ours, or a part of the file. */
+type Piece = Uint8Array | ByteRange;
+
+/** A name without the slash at its end, for a folder that has an index. Beside OpenFailure, so no number may be in both. */
+enum Folder {
+  WithoutSlash = -1,
+}
+
+/** What a folder's path, which ends with "/", stands for. */
+const INDEX_NAME = "index.html";
+
+const RETRY_SOON = { fields: [["Retry-After", "1"]] } as const;
+const ALLOW_FILE_METHODS = { fields: [["Allow", FILE_METHODS]] } as const;
+
+const STRICT_EXTENSIONS: ReadonlySet<string> = new Set(["html", "txt", "png", "jpg", "jpeg"]);
+const DOWNLOAD_EXTENSIONS: ReadonlySet<string> = new Set(["txt", "png", "jpg", "jpeg"]);
+
+function isRead(method: Method): boolean {
+  return method === Method.Get || method === Method.Head;
+}
+
+/** The name of the file that is asked for, which decides on its type, whatever a link behind it is called. */
+function nameOf(path: string): string {
+  return path.endsWith("/") ? INDEX_NAME : path.slice(path.lastIndexOf("/") + 1);
+}
+
+function answer(status: number, fields: readonly FieldLine[], body: Response["body"], transfer: string): Response {
+  return { status, head: encodeResponseHead(status, fields), body, close: false, transfer, incident: null };
+}
+
+/** RFC 9110 §15.4.9: 308 keeps the method. The target is a path of this server whatever was asked, never `//host`. */
+function redirectToFolder(request: Request): Response {
+  const path = request.target.path.replace(/^\/+/, "/");
+  const location = `${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}/${request.target.query}`;
+  const fields: FieldLine[] = [
+    ["Location", location],
+    ["Content-Length", "0"],
+    ["Cache-Control", "no-cache"],
+  ];
+  return answer(308, fields, null, "redirect");
+}
+
+/** Fewer bytes than its size when the file was cut in between; then the answer is about those. */
+function readWhole(file: Opened): Uint8Array {
+  const content = new Uint8Array(file.stats.size);
+  let length = 0;
+  while (length < content.length) {
+    const count = readAt(file.descriptor, content, length, content.length - length, length);
+    if (count === 0) break;
+    length += count;
+  }
+  return content.subarray(0, length);
+}
+
+/** Never throws: what cannot be read any more is the end. */
+function readAt(descriptor: number, into: Uint8Array, offset: number, limit: number, position: number): number {
+  try {
+    return readSync(descriptor, into, offset, limit, position);
+  } catch {
+    return 0;
+  }
+}
+
+/**
+ * RFC 9110 §8.8.3, strong: times in microseconds, size and inode, apart from each other by a separator. A kernel's clock
+ * may stand still for some milliseconds, so two writes can have the same times: where the bytes are in memory anyway,
+ * their hash is part of the tag.
+ */
+export function entityTag(
+  stats: Pick<Stats, "mtimeMs" | "ctimeMs" | "size" | "ino">,
+  content: Uint8Array | null,
+): string {
+  const modified = Math.round(stats.mtimeMs * 1000).toString(36);
+  const changed = Math.round(stats.ctimeMs * 1000).toString(36);
+  const tag = `${modified}-${changed}-${stats.size.toString(36)}-${stats.ino.toString(36)}`;
+  return content === null ? `"${tag}"` : `"${tag}-${Bun.hash(content).toString(36)}"`;
+}
+
+function preconditionOf(head: RequestHead, etag: string, lastModified: number, nowSeconds: number): Precondition {
+  const isConditional =
+    head.has(Field.IfNoneMatch) ||
+    head.has(Field.IfModifiedSince) ||
+    head.has(Field.IfMatch) ||
+    head.has(Field.IfUnmodifiedSince);
+  if (!isConditional) return Precondition.Proceed;
+  const preconditions = {
+    ifMatch: head.value(Field.IfMatch),
+    ifUnmodifiedSince: head.value(Field.IfUnmodifiedSince),
+    ifNoneMatch: head.value(Field.IfNoneMatch),
+    ifModifiedSince: head.value(Field.IfModifiedSince),
+  };
+  return evaluatePreconditions(head.method, preconditions, etag, lastModified, nowSeconds);
+}
+
+/** RFC 9110 §14.2: Range means something for GET alone, and only while If-Range holds. */
+function rangesOf(
+  head: RequestHead,
+  size: number,
+  etag: string,
+  lastModified: number,
+  nowSeconds: number,
+): readonly ByteRange[] | RangeVerdict {
+  if (head.method !== Method.Get) return RangeVerdict.Ignore;
+  const range = head.value(Field.Range);
+  if (range === null) return RangeVerdict.Ignore;
+  const ifRange = head.value(Field.IfRange);
+  if (ifRange !== null && !ifRangeHolds(ifRange, etag, lastModified, nowSeconds)) return RangeVerdict.Ignore;
+  return parseRange(range, size);
+}
+
+/** RFC 6266, with `filename*` (RFC 8187) where the plain form could be misread: quotes, escapes, percent signs, not ASCII. */
+function attachment(name: string): string {
+  const plain = name.replace(/[^ -~]/gu, "_").replace(/["\\]/g, "\\$&");
+  if (plain === name && !name.includes("%")) return `attachment; filename="${name}"`;
+  // RFC 8187 §3.2.1: attr-char is less than what encodeURIComponent lets through.
+  const encoded = encodeURIComponent(name).replace(
+    /['()*]/g,
+    (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+  return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
+}
+
+/** RFC 9110 §14.6: each part with its own head, in the order asked. */
+function multipartPieces(ranges: readonly ByteRange[], size: number, contentType: string, boundary: string): Piece[] {
+  const encoder = new TextEncoder();
+  const pieces: Piece[] = [];
+  let lineEnd = "";
+  for (const range of ranges) {
+    const head = `Content-Type: ${contentType}\r\nContent-Range: bytes ${range.first}-${range.last}/${size}\r\n\r\n`;
+    pieces.push(encoder.encode(`${lineEnd}--${boundary}\r\n${head}`), range);
+    lineEnd = "\r\n";
+  }
+  pieces.push(encoder.encode(`\r\n--${boundary}--\r\n`));
+  return pieces;
+}
+
+function lengthOf(piece: Piece): number {
+  return piece instanceof Uint8Array ? piece.length : piece.last - piece.first + 1;
+}
+
+function sizeOf(pieces: readonly Piece[]): number {
+  return pieces.reduce((size, piece) => size + lengthOf(piece), 0);
+}
+
+function joined(pieces: readonly Piece[], content: Uint8Array): Uint8Array {
+  return Buffer.concat(
+    pieces.map((piece) => (piece instanceof Uint8Array ? piece : content.subarray(piece.first, piece.last + 1))),
+  );
+}
+
+/** Parts of an open file, and bytes of ours between them, as one content. Owns the descriptor. */
+class OpenSource implements BodySource {
+  readonly size: number;
+  readonly #pieces: readonly Piece[];
+  #descriptor: number;
+
+  constructor(descriptor: number, pieces: readonly Piece[]) {
+    this.size = sizeOf(pieces);
+    this.#descriptor = descriptor;
+    this.#pieces = pieces;
+  }
+
+  read(position: number, into: Uint8Array, offset: number, limit: number): number {
+    if (this.#descriptor === CLOSED) return 0;
+    let skip = position;
+    let count = 0;
+    for (const piece of this.#pieces) {
+      const length = lengthOf(piece);
+      if (skip >= length) {
+        skip -= length;
+        continue;
+      }
+      const wanted = Math.min(length - skip, limit - count);
+      if (wanted <= 0) break;
+      const copied = this.#copy(piece, skip, into, offset + count, wanted);
+      count += copied;
+      if (copied < wanted) break;
+      skip = 0;
+    }
+    return count;
+  }
+
+  close(): void {
+    if (this.#descriptor !== CLOSED) closeDescriptor(this.#descriptor);
+    this.#descriptor = CLOSED;
+  }
+
+  #copy(piece: Piece, skip: number, into: Uint8Array, offset: number, limit: number): number {
+    if (!(piece instanceof Uint8Array)) return readAt(this.#descriptor, into, offset, limit, piece.first + skip);
+    into.set(piece.subarray(skip, skip + limit), offset);
+    return limit;
+  }
+}
+
+const CLOSED = -1;

@@ -1,0 +1,369 @@
+/**
+ * POST /upload: JSON in, one file of exactly those bytes out, under a name that did not exist before.
+ *
+ * Strategy: a temporary file in the same folder is written and flushed, then linked to its final name, which link(2) never
+ * overwrites; then the temporary name goes and the folder is flushed. So a final name always has the whole content, also
+ * after a power cut, and a failed upload leaves nothing. The temporary name says who writes it; the next start removes
+ * what a killed process left.
+ */
+import { createHash, randomBytes } from "node:crypto";
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  unlinkSync,
+} from "node:fs";
+import { link, open, rename, unlink } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import type { Request, Response } from "../http/message.ts";
+import { Field } from "../http/request-head.ts";
+import { encodeResponseHead } from "../http/response.ts";
+import { type DocumentRoot, errorCode, FolderError, openDocumentRoot } from "./document-root.ts";
+import type { ErrorPages, FieldLines } from "./error-page.ts";
+
+/** What an upload does to the disk; a test hands in one that fails. */
+export interface UploadDisk {
+  readonly open: typeof open;
+  readonly link: typeof link;
+  readonly rename: typeof rename;
+  readonly unlink: typeof unlink;
+}
+
+export interface UploadsOptions {
+  /** From `prepareUploadsFolder`. */
+  readonly root: DocumentRoot;
+  readonly pages: ErrorPages;
+  /** Content longer than this is 413. */
+  readonly maxBodyBytes: number;
+  /** True: the answer says where the file can be read, in Location. */
+  readonly serveUploads: boolean;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Takes a line for the operator when the disk fails. */
+  readonly log: (line: string) => void;
+  readonly disk?: UploadDisk;
+}
+
+/** Takes uploads into one folder. */
+export class Uploads {
+  readonly #options: UploadsOptions;
+  readonly #disk: UploadDisk;
+
+  constructor(options: UploadsOptions) {
+    this.#options = options;
+    this.#disk = options.disk ?? DISK;
+  }
+
+  /** What the head alone can refuse: 411, 415, 413. Null wants the content, and has said how much of it. */
+  admit(request: Request): Response | null {
+    const { head, framing } = request;
+    if (framing.kind === "none") {
+      return this.#refuse(411, "An upload needs a Content-Length, or the chunked transfer coding.");
+    }
+    if (!isJsonMediaType(head.value(Field.ContentType))) {
+      return this.#refuse(415, "An upload must be application/json, in UTF-8.", [["Accept", "application/json"]]);
+    }
+    if (!isIdentity(head.value(Field.ContentEncoding))) {
+      // RFC 9110 §15.5.16: says which codings would have been taken.
+      return this.#refuse(415, "An upload must not have a content coding.", [["Accept-Encoding", "identity"]]);
+    }
+    if (framing.kind === "length" && framing.contentLength > this.#options.maxBodyBytes) {
+      return this.#refuse(413, "The upload is larger than this server takes.");
+    }
+    request.bodyBytesMax = this.#options.maxBodyBytes;
+    return null;
+  }
+
+  /** Checks and keeps the content; 201 after it has reached the disk. Never rejects. */
+  async respond(request: Request): Promise<Response> {
+    const content = request.body;
+    const mistake = mistakeOf(content);
+    if (mistake !== null) return this.#refuse(400, mistake);
+    try {
+      const name = await this.#keep(content);
+      return this.#created(name, content);
+    } catch (error) {
+      const code = errorCode(error);
+      this.#options.log(`upload failed: ${code} in ${this.#options.root.realPath}`);
+      if (code === "ENOSPC" || code === "EDQUOT") return this.#refuse(507, "There is no space left for the upload.");
+      return this.#refuse(500, "The upload could not be written.");
+    }
+  }
+
+  /** Returns the final name. Throws the disk's error, after having removed what it made. */
+  async #keep(content: Uint8Array): Promise<string> {
+    const folder = this.#options.root.realPath;
+    const temporary = join(folder, temporaryName());
+    let final = "";
+    const handle = await this.#disk.open(temporary, CREATE_FLAGS, FILE_MODE);
+    try {
+      try {
+        await handle.writeFile(content);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      final = await this.#publish(temporary);
+      await this.#flushFolder(folder);
+      return final;
+    } catch (error) {
+      if (final !== "") await this.#remove(join(folder, final));
+      throw error;
+    } finally {
+      await this.#remove(temporary);
+    }
+  }
+
+  /** Gives the temporary file a final name that nobody has. Returns it. */
+  async #publish(temporary: string): Promise<string> {
+    const folder = this.#options.root.realPath;
+    for (let attempt = 1; ; attempt++) {
+      const name = finalName(this.#options.now());
+      const path = join(folder, name);
+      try {
+        await this.#disk.link(temporary, path);
+        return name;
+      } catch (error) {
+        const code = errorCode(error);
+        if (NO_LINKS.has(code)) {
+          if (await this.#renameInstead(temporary, path)) return name;
+        } else if (code !== "EEXIST") {
+          throw error;
+        }
+        if (attempt === NAME_ATTEMPTS_MAX) throw error;
+      }
+    }
+  }
+
+  /**
+   * For file systems without hard links (FAT, some network ones): an empty file made with O_EXCL takes the name, and
+   * rename(2) replaces our own empty file by the whole one at once. The price: for that moment, and after a power cut in
+   * it, an empty file may be seen. Returns false when the name is taken.
+   */
+  async #renameInstead(temporary: string, path: string): Promise<boolean> {
+    try {
+      const handle = await this.#disk.open(path, CREATE_FLAGS, FILE_MODE);
+      await handle.close();
+    } catch (error) {
+      if (errorCode(error) === "EEXIST") return false;
+      throw error;
+    }
+    try {
+      await this.#disk.rename(temporary, path);
+      return true;
+    } catch (error) {
+      await this.#remove(path);
+      throw error;
+    }
+  }
+
+  /** Makes the new name survive a power cut. A file system that cannot flush folders says EINVAL, and that is no failure. */
+  async #flushFolder(folder: string): Promise<void> {
+    const handle = await this.#disk.open(folder, constants.O_RDONLY);
+    try {
+      await handle.sync();
+    } catch (error) {
+      if (errorCode(error) !== "EINVAL" && errorCode(error) !== "ENOTSUP") throw error;
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async #remove(path: string): Promise<void> {
+    try {
+      await this.#disk.unlink(path);
+    } catch {
+      // Renamed, or never made; a disk that cannot even remove it leaves it to the next start.
+    }
+  }
+
+  #created(name: string, content: Uint8Array): Response {
+    const filepath = `/uploads/${name}`;
+    const report = {
+      status: "success",
+      message: "File created successfully",
+      filepath,
+      bytes: content.length,
+      sha256: createHash("sha256").update(content).digest("hex"),
+    };
+    const body = new TextEncoder().encode(`${JSON.stringify(report)}\n`);
+    const fields: (readonly [string, string])[] = [
+      ["Content-Type", "application/json"],
+      ["Content-Length", String(body.length)],
+      ["Cache-Control", "no-store"],
+      ["X-Content-Type-Options", "nosniff"],
+    ];
+    if (this.#options.serveUploads) fields.push(["Location", filepath]);
+    return {
+      status: 201,
+      head: encodeResponseHead(201, fields),
+      body,
+      close: false,
+      transfer: "upload",
+      incident: null,
+    };
+  }
+
+  #refuse(status: number, sentence: string, fields: FieldLines = []): Response {
+    return this.#options.pages.answer(status, sentence, true, { fields });
+  }
+}
+
+/**
+ * Makes the folder where it is missing, proves that a file can be made in it, and removes what a killed server left behind.
+ * `flag` names the setting for the operator (`--uploads`). Returns the error as a value.
+ */
+export function prepareUploadsFolder(folder: string, flag: string, nowMs: number): DocumentRoot | FolderError {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    return new FolderError(
+      `cannot make the folder ${folder} (${errorCode(error)}); choose another with ${flag} <folder>`,
+    );
+  }
+  const root = openDocumentRoot(folder, flag);
+  if (root instanceof FolderError) return root;
+  try {
+    // access(2) says yes to root on a read-only disk, so really make one.
+    const probe = join(root.realPath, temporaryName());
+    closeSync(openSync(probe, CREATE_FLAGS, FILE_MODE));
+    unlinkSync(probe);
+    sweepLeftovers(root.realPath, nowMs);
+  } catch (error) {
+    return new FolderError(
+      `cannot write to the folder ${folder} (${errorCode(error)}); choose another with ${flag} <folder>`,
+    );
+  }
+  return root;
+}
+
+/** Null when the bytes are one JSON text in UTF-8 (RFC 8259 §8.1: no byte order mark); else the sentence that says what is wrong. */
+function mistakeOf(content: Uint8Array): string | null {
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content);
+  } catch {
+    return "The upload is not valid UTF-8.";
+  }
+  try {
+    JSON.parse(text);
+    return null;
+  } catch {
+    return "The upload is not valid JSON.";
+  }
+}
+
+/** `application/json`, with parameters in RFC 9110 §5.6.6's grammar, of which a charset may only say utf-8. */
+export function isJsonMediaType(value: string | null): boolean {
+  if (value === null) return false;
+  const [, type = "", parameters = ""] = MEDIA_TYPE.exec(value) ?? [];
+  if (type.toLowerCase() !== "application/json") return false;
+  for (const [, name = "", token = "", quoted = ""] of parameters.matchAll(PARAMETER)) {
+    if (name.toLowerCase() !== "charset") continue;
+    const charset = token !== "" ? token : quoted.slice(1, -1).replace(/\\(.)/g, "$1");
+    if (charset.toLowerCase() !== "utf-8") return false;
+  }
+  return true;
+}
+
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+const QUOTED = '"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t \\x21-\\x7e\\x80-\\xff])*"';
+const PARAMETER = new RegExp(`[ \\t]*;[ \\t]*(?:(${TOKEN})=(?:(${TOKEN})|(${QUOTED})))?`, "g");
+// Each parameter starts with its own ";", so the repetition has one way to match and cannot run away.
+const MEDIA_TYPE = new RegExp(`^(${TOKEN}/${TOKEN})((?:[ \\t]*;(?:[ \\t]*${TOKEN}=(?:${TOKEN}|${QUOTED}))?)*)[ \\t]*$`);
+
+/** RFC 9110 §12.5.3: identity means none. */
+function isIdentity(value: string | null): boolean {
+  return value === null || value === "" || value.toLowerCase() === "identity";
+}
+
+const DISK: UploadDisk = { open, link, rename, unlink };
+
+const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
+const FILE_MODE = 0o644;
+
+/** How file systems without hard links refuse one. */
+const NO_LINKS: ReadonlySet<string> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]);
+
+/** 16 million names a second: a second collision is unlikely, an eighth is a fault. */
+const NAME_ATTEMPTS_MAX = 8;
+
+/** `upload_20260315_123456_a7b9c2.json`, in local time as the log lines are. */
+function finalName(nowMs: number): string {
+  const now = new Date(nowMs);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
+  const time = `${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
+  return `upload_${day}_${time}_${randomBytes(3).toString("hex")}.json`;
+}
+
+/** `.upload-<where>-<process>-<its start>-<random>.tmp`; a name with a dot, so it is never served. */
+function temporaryName(): string {
+  writer ??= `${writerSpace()}-${process.pid}-${startTimeOf(process.pid)}`;
+  return `.upload-${writer}-${randomBytes(6).toString("hex")}.tmp`;
+}
+
+/** This process, which stays what it is. */
+let writer: string | undefined;
+
+const TEMPORARY = /^\.upload-([0-9a-f]+)-(\d+)-(\d+)-[0-9a-f]+\.tmp$/;
+
+/**
+ * Two servers may share the folder, even from two containers or machines. A temporary file of our own machine and process
+ * namespace goes when its writer does not run any more; one from elsewhere goes when it is old.
+ */
+function sweepLeftovers(folder: string, nowMs: number): void {
+  const ownSpace = writerSpace();
+  for (const name of readdirSync(folder)) {
+    const match = TEMPORARY.exec(name);
+    if (match === null) continue;
+    const path = join(folder, name);
+    try {
+      const isOld = nowMs - statSync(path).mtimeMs > FOREIGN_LEFTOVER_MS;
+      const isOrphan = match[1] === ownSpace && !isRunning(Number(match[2]), match[3] ?? "");
+      if (isOld || isOrphan) unlinkSync(path);
+    } catch {
+      // Somebody else has removed it just now, or it is not ours to remove.
+    }
+  }
+}
+
+/** Content is in memory before its file is made, so writing takes seconds; an hour is beyond doubt. */
+const FOREIGN_LEFTOVER_MS = 3_600_000;
+
+/** Names the set of processes among which a process number means something: this boot of this kernel, this namespace. */
+function writerSpace(): string {
+  let space = hostname();
+  try {
+    space = readFileSync("/proc/sys/kernel/random/boot_id", "latin1") + readlinkSync("/proc/self/ns/pid");
+  } catch {
+    // Not Linux: the machine's name has to do.
+  }
+  return createHash("sha256").update(space).digest("hex").slice(0, 12);
+}
+
+/** In the kernel's ticks since boot, which tells a process from a later one with its number; "0" where it is not known. */
+function startTimeOf(processNumber: number): string {
+  try {
+    const text = readFileSync(`/proc/${processNumber}/stat`, "latin1");
+    // proc(5): the 22nd field; the 2nd is in parentheses and may hold anything.
+    return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? "0";
+  } catch {
+    return "0";
+  }
+}
+
+function isRunning(processNumber: number, startTime: string): boolean {
+  try {
+    process.kill(processNumber, 0);
+  } catch (error) {
+    if (errorCode(error) !== "EPERM") return false;
+  }
+  return startTimeOf(processNumber) === startTime;
+}

@@ -1,0 +1,153 @@
+/** A request as the connection would hand it over, and an answer as the client would read it: without a socket. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type DocumentRoot, FolderError, openDocumentRoot } from "../../src/handlers/document-root.ts";
+import { createHandler, type HandlerOptions } from "../../src/handlers/router.ts";
+import { prepareUploadsFolder } from "../../src/handlers/upload.ts";
+import { decideFraming, Framing } from "../../src/http/framing.ts";
+import type { Handler, HostVerdict, Request, Response } from "../../src/http/message.ts";
+import { parseRequestHead, RequestHead } from "../../src/http/request-head.ts";
+import { parseTarget, Target } from "../../src/http/target.ts";
+
+/** Far from every file's own time, so that a comparison with the wrong one shows. */
+export const NOW_MS = Date.UTC(2030, 2, 15, 12, 34, 56, 789);
+export const PORT = 8080;
+
+export interface Site extends Disposable {
+  /** Holds the folders `www` (the root) and `up` (the uploads). */
+  readonly folder: string;
+  readonly root: string;
+  readonly uploads: string;
+  readonly handler: Handler;
+  readonly lines: string[];
+}
+
+type Settings = HandlerOptions["settings"];
+
+/** A temporary site, removed when the scope ends. */
+export function makeSite(settings: Partial<Settings> = {}, further: Partial<HandlerOptions> = {}): Site {
+  const folder = mkdtempSync(join(tmpdir(), "handlers-"));
+  const root = join(folder, "www");
+  const uploads = join(folder, "up");
+  prepareUploadsFolder(root, "--root", Date.now());
+  const lines: string[] = [];
+  const handler = createHandler({
+    settings: {
+      host: "127.0.0.1",
+      allowedHosts: [],
+      inline: false,
+      strictTypes: false,
+      serveUploads: false,
+      maxBodyBytes: 1000,
+      ...settings,
+    },
+    root: usable(openDocumentRoot(root, "--root")),
+    uploads: usable(prepareUploadsFolder(uploads, "--uploads", Date.now())),
+    port: () => PORT,
+    now: () => NOW_MS,
+    log: (line) => lines.push(line),
+    ...further,
+  });
+  return {
+    folder,
+    root,
+    uploads,
+    handler,
+    lines,
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+export function usable(root: DocumentRoot | FolderError): DocumentRoot {
+  if (root instanceof FolderError) throw root;
+  return root;
+}
+
+export type Fields = Readonly<Record<string, string>>;
+
+/** A request with a good Host unless `fields` names another; `Host: ""` leaves it out and speaks HTTP/1.0. */
+export function makeRequest(
+  line: string,
+  fields: Fields = {},
+  body: Uint8Array = new Uint8Array(0),
+  secure = false,
+): Request {
+  const all: Record<string, string> = { Host: `127.0.0.1:${PORT}`, ...fields };
+  const version = all["Host"] === "" ? "1.0" : "1.1";
+  if (all["Host"] === "") delete all["Host"];
+  const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
+  const bytes = Buffer.from(`${line} HTTP/${version}\r\n${lines.join("")}\r\n`, "latin1");
+  const head = new RequestHead(LIMITS);
+  const framing = new Framing();
+  const target = new Target();
+  const results = [
+    parseRequestHead(bytes, 0, bytes.length, head),
+    decideFraming(head, framing),
+    parseTarget(head, target),
+  ];
+  if (results[0] !== bytes.length || results[1] !== 0 || results[2] !== 0) throw new Error(`${line}: ${results}`);
+  const hostVerdict: HostVerdict = "-";
+  return { head, framing, target, peer: "127.0.0.1", secure, body, hostVerdict, bodyBytesMax: 0 };
+}
+
+const LIMITS = { maxHeaderBytes: 16384, maxUriBytes: 8000, maxFieldBytes: 8192, maxFields: 100, maxEmptyLines: 4 };
+
+export interface Answer {
+  readonly status: number;
+  /** By name in lower case. */
+  readonly fields: Fields;
+  readonly content: Uint8Array;
+  readonly text: string;
+  readonly response: Response;
+}
+
+/** admit, then respond. Reads the whole content and closes it. */
+export async function ask(site: Site, line: string, fields: Fields = {}): Promise<Answer> {
+  return answerOf(await responseTo(site.handler, makeRequest(line, fields)));
+}
+
+export async function post(site: Site, content: string | Uint8Array, fields: Fields = {}): Promise<Answer> {
+  const body = typeof content === "string" ? new TextEncoder().encode(content) : content;
+  const all = { "Content-Type": "application/json", "Content-Length": String(body.length), ...fields };
+  return answerOf(await responseTo(site.handler, makeRequest("POST /upload", all, body)));
+}
+
+export async function responseTo(handler: Handler, request: Request): Promise<Response> {
+  return handler.admit(request) ?? (await handler.respond(request));
+}
+
+export function answerOf(response: Response): Answer {
+  const head = new TextDecoder("latin1").decode(response.head);
+  const [statusLine = "", ...lines] = head.split("\r\n");
+  if (lines.pop() !== "") throw new Error("the head does not end with a line end");
+  const fields: Record<string, string> = {};
+  for (const line of lines) {
+    const colon = line.indexOf(": ");
+    const name = line.slice(0, colon).toLowerCase();
+    if (name in fields) throw new Error(`${name} twice`);
+    fields[name] = line.slice(colon + 2);
+  }
+  const status = Number(statusLine.split(" ")[1]);
+  if (status !== response.status) throw new Error(`${statusLine} in an answer with status ${response.status}`);
+  const content = contentOf(response);
+  return { status, fields, content, text: new TextDecoder().decode(content), response };
+}
+
+/** In pieces of odd sizes, as a connection under back-pressure would pull it. */
+export function contentOf(response: Response, limit = 1021): Uint8Array {
+  const { body } = response;
+  if (body === null) return new Uint8Array(0);
+  if (body instanceof Uint8Array) return body;
+  const content = new Uint8Array(body.size);
+  let length = 0;
+  for (;;) {
+    const scratch = new Uint8Array(limit + 3);
+    const count = body.read(length, scratch, 3, limit);
+    if (count === 0) break;
+    content.set(scratch.subarray(3, 3 + count), length);
+    length += count;
+  }
+  body.close();
+  return content.subarray(0, length);
+}

@@ -1,0 +1,160 @@
+import { expect, test } from "bun:test";
+import { hostname, networkInterfaces } from "node:os";
+import { HostPolicy } from "../../src/handlers/host-policy.ts";
+import { ask, makeRequest, makeSite, PORT } from "./exchange.ts";
+
+function makePolicy(settings: { boundHost?: string; allowedHosts?: string[]; port?: number } = {}) {
+  const lines: string[] = [];
+  const { boundHost = "127.0.0.1", allowedHosts = [], port = PORT } = settings;
+  const policy = new HostPolicy({
+    boundHost,
+    allowedHosts,
+    port: () => port,
+    now: () => 0,
+    log: (line) => lines.push(line),
+  });
+  const allows = (host: string, secure = false) =>
+    policy.allows(makeRequest("GET /", { Host: host }, new Uint8Array(0), secure));
+  return { allows, policy, lines };
+}
+
+/** Asks twice: the second time it may come from memory. */
+function verdicts(allows: (host: string, secure?: boolean) => boolean, hosts: string[], secure = false) {
+  return Object.fromEntries(hosts.map((host) => [host, allows(host, secure) && allows(host, secure)]));
+}
+
+function all(hosts: string[], verdict: boolean) {
+  return Object.fromEntries(hosts.map((host) => [host, verdict]));
+}
+
+test("localhost and its names, the loopback addresses and the bound one are ours, with our port", () => {
+  const { allows } = makePolicy({ boundHost: "192.0.2.7" });
+  const ours = [
+    "localhost",
+    "LocalHost",
+    "localhost.",
+    "a.localhost",
+    "a.b.localhost.",
+    "127.0.0.1",
+    "[::1]",
+    "[0:0:0:0:0:0:0:1]",
+    "192.0.2.7",
+  ];
+  const withPort = ours.map((host) => `${host}:${PORT}`);
+  expect(verdicts(allows, withPort)).toEqual(all(withPort, true));
+  const foreign = [
+    "example.com",
+    "127.0.0.2",
+    "localhost.evil.com",
+    "evillocalhost",
+    "[::2]",
+    "0.0.0.0",
+    "127.0.0.1.nip.io",
+    "2130706433",
+  ];
+  const foreignWithPort = foreign.map((host) => `${host}:${PORT}`);
+  expect(verdicts(allows, foreignWithPort)).toEqual(all(foreignWithPort, false));
+});
+
+test("another port, or none where ours is not the default, is not ours, also after a good one", () => {
+  const { allows } = makePolicy();
+  expect(allows("localhost:8080")).toBe(true);
+  const hosts = ["localhost:8081", "localhost", "localhost:", "localhost:80", "127.0.0.1"];
+  expect(verdicts(allows, hosts)).toEqual(all(hosts, false));
+});
+
+test("the port may be absent where ours is the scheme's default", () => {
+  const plain = makePolicy({ port: 80 });
+  expect(verdicts(plain.allows, ["localhost", "localhost:80", "localhost:"])).toEqual(
+    all(["localhost", "localhost:80", "localhost:"], true),
+  );
+  expect(plain.allows("localhost", true)).toBe(false);
+  const secure = makePolicy({ port: 443 });
+  expect([secure.allows("localhost", true), secure.allows("localhost:443", true), secure.allows("localhost")]).toEqual([
+    true,
+    true,
+    false,
+  ]);
+});
+
+test("a wildcard bind adds this machine's addresses and name", () => {
+  const machine = Object.values(networkInterfaces())
+    .flatMap((entries) => entries ?? [])
+    .map((entry) => (entry.family === "IPv6" ? `[${entry.address}]` : entry.address));
+  const hosts = [...machine, hostname(), "0.0.0.0"].map((host) => `${host}:${PORT}`);
+  for (const boundHost of ["0.0.0.0", "::"]) {
+    const { allows } = makePolicy({ boundHost });
+    expect(verdicts(allows, hosts)).toEqual(all(hosts, true));
+    expect(allows(`198.51.100.1:${PORT}`)).toBe(false);
+  }
+  expect(makePolicy().allows(`${hostname()}:${PORT}`)).toBe(hostname().toLowerCase() === "localhost");
+});
+
+test("an allowed host counts with any port, or with exactly the one given", () => {
+  const { allows } = makePolicy({ allowedHosts: ["Example.com.", "other.org:9000", "secure.net:443", "2001:DB8::1"] });
+  const good = [
+    "example.com",
+    "EXAMPLE.com:1",
+    "example.com.:8080",
+    "other.org:9000",
+    "secure.net:443",
+    "[2001:db8:0::1]:5",
+  ];
+  expect(verdicts(allows, good)).toEqual(all(good, true));
+  const bad = ["a.example.com", "other.org", "other.org:9001", "secure.net"];
+  expect(verdicts(allows, bad)).toEqual(all(bad, false));
+  expect(allows("secure.net", true)).toBe(true);
+});
+
+test("an asterisk switches the check off, and a value that is no host is refused at the start", () => {
+  expect(makePolicy({ allowedHosts: ["*"] }).allows("anything.example")).toBe(true);
+  for (const text of ["", "http://x", "a b", "x:99999", "[::1", "a,b"]) {
+    expect(() => makePolicy({ allowedHosts: [text] })).toThrow(RangeError);
+  }
+});
+
+test("a refused host is logged once, with the flag that would allow it", () => {
+  const { allows, lines } = makePolicy();
+  for (const host of ["example.com", "EXAMPLE.COM:8080", "example.com", "localhost:9999", "localhost:9999"])
+    allows(host);
+  expect(lines).toHaveLength(2);
+  expect(lines[0]).toEndWith("--allowed-host example.com");
+  expect(lines[1]).toEndWith("--allowed-host localhost:9999");
+  // What is suggested really helps.
+  expect(makePolicy({ allowedHosts: ["example.com", "localhost:9999"] }).allows("localhost:9999")).toBe(true);
+});
+
+test("a host that a shell would act on is quoted in the suggestion, and the lines have an end", () => {
+  const { allows, lines } = makePolicy();
+  allows("x;reboot'$(id)");
+  expect(lines[0]).toEndWith(`--allowed-host 'x;reboot'\\''$(id)'`);
+  for (let i = 0; i < 1000; i++) allows(`h${i}.example`);
+  expect(lines.length).toBeLessThan(300);
+});
+
+test("more names under localhost than are remembered are all still ours", () => {
+  const { allows } = makePolicy();
+  for (let i = 0; i < 500; i++) expect(allows(`h${i}.localhost:${PORT}`)).toBe(true);
+  expect(allows(`h0.localhost:${PORT}`)).toBe(true);
+});
+
+test("the handler refuses a foreign host with 403 before all else, and says so in the verdict", async () => {
+  using www = makeSite();
+  for (const line of ["GET /", "OPTIONS *", "DELETE /x", "GET /../x"]) {
+    const answer = await ask(www, line, { Host: "evil.example" });
+    expect([line, answer.status, answer.response.incident]).toEqual([line, 403, null]);
+    expect(answer.text).not.toContain("evil");
+  }
+  expect(www.lines).toHaveLength(1);
+  const refused = makeRequest("GET /", { Host: "evil.example" });
+  const accepted = makeRequest("GET /");
+  const old = makeRequest("GET /", { Host: "" });
+  for (const request of [refused, accepted, old]) www.handler.admit(request);
+  expect([refused.hostVerdict, accepted.hostVerdict, old.hostVerdict]).toEqual(["refused", "ok", "missing"]);
+});
+
+test("the authority of an absolute target is judged where HTTP/1.0 has no Host", () => {
+  using www = makeSite();
+  expect(www.handler.admit(makeRequest("GET http://evil.example:8080/", { Host: "" }))?.status).toBe(403);
+  expect(www.handler.admit(makeRequest("GET http://localhost:8080/", { Host: "" }))).toBeNull();
+});

@@ -1,0 +1,294 @@
+import { expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import { link, open, rename, unlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FolderError } from "../../src/handlers/document-root.ts";
+import { isJsonMediaType, prepareUploadsFolder, type UploadDisk } from "../../src/handlers/upload.ts";
+import { answerOf, ask, makeRequest, makeSite, NOW_MS, post } from "./exchange.ts";
+
+const DISK: UploadDisk = { open, link, rename, unlink };
+
+/** An error as the system gives it. */
+function failure(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
+/** The disk, but the method of every file handle that is named fails. */
+function failingHandle(method: "writeFile" | "sync", code: string): UploadDisk {
+  return {
+    ...DISK,
+    open: async (...given) => {
+      const handle = await open(...given);
+      handle[method] = () => Promise.reject(failure(code));
+      return handle;
+    },
+  };
+}
+
+test("a valid upload is 201, and the file holds the bytes as sent", async () => {
+  using www = makeSite();
+  const content = '{ "a":  [1, 2.50, "é"] }\n';
+  const { status, fields, text } = await post(www, content);
+  const report = JSON.parse(text);
+  expect([status, fields["content-type"]]).toEqual([201, "application/json"]);
+  expect(report).toEqual({
+    status: "success",
+    message: "File created successfully",
+    filepath: expect.stringMatching(/^\/uploads\/upload_\d{8}_\d{6}_[0-9a-z]{6}\.json$/),
+    bytes: Buffer.byteLength(content),
+    sha256: createHash("sha256").update(content).digest("hex"),
+  });
+  const now = new Date(NOW_MS);
+  expect(report.filepath).toContain(`_2030${String(now.getMonth() + 1).padStart(2, "0")}`);
+  const names = readdirSync(www.uploads);
+  expect(names.map((name) => `/uploads/${name}`)).toEqual([report.filepath]);
+  expect(readFileSync(join(www.uploads, names[0] as string), "utf8")).toBe(content);
+  expect(fields).not.toHaveProperty("location");
+});
+
+test("Location is given where the file can be read, and leads to it", async () => {
+  using www = makeSite({ serveUploads: true });
+  const { fields } = await post(www, "[1]");
+  expect((await ask(www, `GET ${fields["location"]}`)).text).toBe("[1]");
+});
+
+test("uploads at the same moment all get their own file", async () => {
+  using www = makeSite();
+  const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => post(www, String(i))));
+  expect(new Set(answers.map((answer) => JSON.parse(answer.text).filepath)).size).toBe(50);
+  expect(readdirSync(www.uploads)).toHaveLength(50);
+});
+
+test("the head alone is refused: no length, other types, codings, too long", () => {
+  using www = makeSite({ maxBodyBytes: 1000 });
+  const good = { "Content-Type": "application/json", "Content-Length": "2" };
+  const cases: [fields: Record<string, string>, status: number | null][] = [
+    [good, null],
+    [{ "Content-Type": "application/json" }, 411],
+    [{ "Content-Type": "application/json", "Transfer-Encoding": "chunked" }, null],
+    [{ "Content-Length": "2" }, 415],
+    [{ ...good, "Content-Type": "text/json" }, 415],
+    [{ ...good, "Content-Encoding": "gzip" }, 415],
+    [{ ...good, "Content-Encoding": "identity" }, null],
+    [{ ...good, "Content-Length": "1000" }, null],
+    [{ ...good, "Content-Length": "1001" }, 413],
+  ];
+  for (const [fields, status] of cases) {
+    const request = makeRequest("POST /upload", fields);
+    const response = www.handler.admit(request);
+    expect([fields, response?.status ?? null]).toEqual([fields, status]);
+    expect(request.bodyBytesMax).toBe(status === null ? 1000 : 0);
+    if (response !== null) expect(JSON.parse(answerOf(response).text).code).toBe(status);
+  }
+});
+
+test("application/json is taken with parameters in their grammar, of which a charset says utf-8", () => {
+  const good = [
+    "application/json",
+    "Application/JSON",
+    "application/json; charset=utf-8",
+    'application/json ;charset="UTF-8"',
+    'application/json;a=b; c="d;\\"e"',
+    "application/json;",
+    "application/json; ;charset=utf-8",
+  ];
+  const bad = [
+    null,
+    "",
+    "application/jsonx",
+    "application/json, text/html",
+    "application/json; charset=latin1",
+    "application/json; a=b;charset=utf-16",
+    "application/json; charset",
+    "application/json charset=utf-8",
+    'application/json; charset="utf-8',
+    "application/json; charset = utf-8",
+    "application/json; charset=utf-8, x",
+  ];
+  for (const value of good) expect([value, isJsonMediaType(value)]).toEqual([value, true]);
+  for (const value of bad) expect([value, isJsonMediaType(value)]).toEqual([value, false]);
+  const started = performance.now();
+  isJsonMediaType(`application/json${"; ".repeat(4000)}"`);
+  isJsonMediaType(`application/json;a="${'\\"'.repeat(4000)}`);
+  expect(performance.now() - started).toBeLessThan(500);
+});
+
+test("content that is not JSON in UTF-8 is 400 as JSON, and leaves nothing", async () => {
+  using www = makeSite();
+  const cases: (string | Uint8Array)[] = [
+    "",
+    "{",
+    "{}{}",
+    "'a'",
+    "NaN",
+    "\ufeff{}",
+    new Uint8Array([0x22, 0xff, 0x22]),
+    new Uint8Array([0x22, 0xc0, 0x80, 0x22]),
+    '{"a":1,}',
+    "\u0000",
+  ];
+  for (const content of cases) {
+    const { status, text } = await post(www, content);
+    expect([content, status]).toEqual([content, 400]);
+    expect(JSON.parse(text)).toMatchObject({ status: "error", code: 400 });
+  }
+  expect(readdirSync(www.uploads)).toEqual([]);
+  for (const content of ["0", '"x"', "null", " [] "]) expect((await post(www, content)).status).toBe(201);
+});
+
+test("JSON that nests without end is an answer, not an exception", async () => {
+  using www = makeSite({ maxBodyBytes: 10_000_000 });
+  expect((await post(www, "[".repeat(1_000_000))).status).toBe(400);
+});
+
+test("a full disk is 507, every other failure 500 with a line for the operator; neither leaves a file", async () => {
+  const cases: [disk: UploadDisk, status: number][] = [
+    [failingHandle("writeFile", "ENOSPC"), 507],
+    [failingHandle("writeFile", "EDQUOT"), 507],
+    [failingHandle("sync", "ENOSPC"), 507],
+    [failingHandle("sync", "EIO"), 500],
+    [{ ...DISK, open: () => Promise.reject(failure("EROFS")) }, 500],
+    [{ ...DISK, open: () => Promise.reject(failure("EMFILE")) }, 500],
+    [{ ...DISK, link: () => Promise.reject(failure("EIO")) }, 500],
+    [{ ...DISK, link: () => Promise.reject(failure("EEXIST")) }, 500],
+    [{ ...DISK, link: () => Promise.reject(failure("EPERM")), rename: () => Promise.reject(failure("EIO")) }, 500],
+  ];
+  for (const [uploadDisk, status] of cases) {
+    using www = makeSite({}, { uploadDisk });
+    const answer = await post(www, "{}");
+    expect(answer.status).toBe(status);
+    expect(JSON.parse(answer.text).code).toBe(status);
+    expect(www.lines).toHaveLength(1);
+    expect(readdirSync(www.uploads)).toEqual([]);
+  }
+});
+
+test("the content is flushed before it gets its name, and the name before it is answered", async () => {
+  const steps: string[] = [];
+  const uploadDisk: UploadDisk = {
+    ...DISK,
+    open: async (...given) => {
+      const handle = await open(...given);
+      const sync = handle.sync.bind(handle);
+      handle.sync = () => {
+        steps.push(String(given[0]).endsWith(".tmp") ? "flush file" : "flush folder");
+        return sync();
+      };
+      return handle;
+    },
+    link: (from, to) => {
+      steps.push("link");
+      return link(from, to);
+    },
+  };
+  using www = makeSite({}, { uploadDisk });
+  expect((await post(www, "{}")).status).toBe(201);
+  expect(steps).toEqual(["flush file", "link", "flush folder"]);
+});
+
+test("a folder that cannot be flushed makes the upload fail, and its file goes", async () => {
+  let opened = 0;
+  const uploadDisk: UploadDisk = {
+    ...DISK,
+    open: async (...given) => {
+      const handle = await open(...given);
+      if (++opened === 2) handle.sync = () => Promise.reject(failure("EIO"));
+      return handle;
+    },
+  };
+  using www = makeSite({}, { uploadDisk });
+  expect((await post(www, "{}")).status).toBe(500);
+  expect(opened).toBe(2);
+  expect(readdirSync(www.uploads)).toEqual([]);
+});
+
+test("a name that is taken is never overwritten: another one is found", async () => {
+  const taken: string[] = [];
+  const uploadDisk: UploadDisk = {
+    ...DISK,
+    link: async (from, to) => {
+      if (taken.length < 3) {
+        taken.push(String(to));
+        writeFileSync(String(to), "theirs", { flag: "wx" });
+      }
+      return link(from, to);
+    },
+  };
+  using www = makeSite({}, { uploadDisk });
+  expect((await post(www, '"ours"')).status).toBe(201);
+  for (const path of taken) expect(readFileSync(path, "utf8")).toBe("theirs");
+  expect(readdirSync(www.uploads)).toHaveLength(4);
+});
+
+test("without hard links the file still comes whole, and alone", async () => {
+  for (const code of ["EPERM", "ENOTSUP", "EOPNOTSUPP", "EMLINK"]) {
+    using www = makeSite({}, { uploadDisk: { ...DISK, link: () => Promise.reject(failure(code)) } });
+    expect((await post(www, '"x"')).status).toBe(201);
+    const names = readdirSync(www.uploads);
+    expect(names).toHaveLength(1);
+    expect(readFileSync(join(www.uploads, names[0] as string), "utf8")).toBe('"x"');
+  }
+});
+
+test("an uploads folder that goes away while the server runs is 500", async () => {
+  using www = makeSite();
+  rmSync(www.uploads, { recursive: true });
+  expect((await post(www, "{}")).status).toBe(500);
+});
+
+test("the uploads folder is made, and one that cannot be used is an error with its name and flag", () => {
+  const folder = mkdtempSync(join(tmpdir(), "uploads-"));
+  try {
+    const inner = join(folder, "a/b");
+    expect(prepareUploadsFolder(inner, "--uploads", NOW_MS)).not.toBeInstanceOf(FolderError);
+    expect(readdirSync(inner)).toEqual([]);
+    writeFileSync(join(folder, "file"), "");
+    for (const bad of [join(folder, "file"), join(folder, "file/x"), "/proc/uploads"]) {
+      const error = prepareUploadsFolder(bad, "--uploads", NOW_MS);
+      expect(error).toBeInstanceOf(FolderError);
+      expect((error as FolderError).message).toContain(bad);
+      expect((error as FolderError).message).toContain("--uploads");
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("what a killed server left is swept, what a running one writes is not", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "uploads-"));
+  const script = `
+    import { prepareUploadsFolder, Uploads } from ${JSON.stringify(join(import.meta.dir, "../../src/handlers/upload.ts"))};
+    import { ErrorPages } from ${JSON.stringify(join(import.meta.dir, "../../src/handlers/error-page.ts"))};
+    import { link, open, rename, unlink } from "node:fs/promises";
+    const root = prepareUploadsFolder(${JSON.stringify(folder)}, "--uploads", Date.now());
+    // Stops between the write and the link, with the temporary file in place.
+    const disk = { open, rename, unlink, link: () => { console.log("written"); return new Promise(() => setInterval(() => {}, 1000)); } };
+    const uploads = new Uploads({ root, pages: new ErrorPages(), maxBodyBytes: 9, serveUploads: false, now: Date.now, log() {}, disk });
+    await uploads.respond({ body: new TextEncoder().encode("{}") });
+  `;
+  const writer = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "inherit" });
+  try {
+    const { value } = await writer.stdout.getReader().read();
+    expect(new TextDecoder().decode(value)).toBe("written\n");
+    const foreignNew = join(folder, ".upload-0123456789ab-1-1-00ff.tmp");
+    const foreignOld = join(folder, ".upload-0123456789ab-1-1-00fe.tmp");
+    const notOurs = join(folder, ".other.tmp");
+    for (const path of [foreignNew, foreignOld, notOurs]) writeFileSync(path, "");
+    const twoHoursAgo = Date.now() / 1000 - 7200;
+    for (const path of [foreignOld, notOurs]) utimesSync(path, twoHoursAgo, twoHoursAgo);
+
+    prepareUploadsFolder(folder, "--uploads", Date.now());
+    expect([foreignNew, foreignOld, notOurs].map((path) => existsSync(path))).toEqual([true, false, true]);
+    expect(readdirSync(folder)).toHaveLength(3);
+
+    writer.kill("SIGKILL");
+    await writer.exited;
+    prepareUploadsFolder(folder, "--uploads", Date.now());
+    expect(readdirSync(folder).sort()).toEqual([".other.tmp", ".upload-0123456789ab-1-1-00ff.tmp"]);
+  } finally {
+    writer.kill("SIGKILL");
+    rmSync(folder, { recursive: true });
+  }
+});
