@@ -1,0 +1,436 @@
+/**
+ * Words from the operator: the command line and the environment become options, the server starts, signals stop it.
+ *
+ * `parseCommandLine` is pure and says everything about the words; `main` does everything about the process. citty parses
+ * the words, but takes whatever it is given: an unknown flag, a flag without its value, a repeated one. So the words are
+ * checked and brought into one unambiguous form before (`normalize`), and every error is one line that helps.
+ */
+import { resolve } from "node:path";
+import { isatty } from "node:tty";
+import { type ArgsDef, parseArgs } from "citty";
+import { escapeControls } from "./http/escape.ts";
+import { Log } from "./log.ts";
+import {
+  environmentName,
+  findConflict,
+  formatDefault,
+  mismatch,
+  type Option,
+  type Options,
+  OptionsError,
+  type OptionValue,
+  optionNames,
+  optionTable,
+  parseOption,
+  quote,
+  resolveOptions,
+} from "./options.ts";
+import type { ServerLog } from "./server/access-log.ts";
+import { Output } from "./server/output.ts";
+
+/** Set by the build; a run from source has neither. */
+declare const BUILD_VERSION: string;
+declare const BUILD_COMMIT: string;
+
+export const EXIT_OK = 0;
+export const EXIT_FAILURE = 1;
+export const EXIT_USAGE = 2;
+export const EXIT_CANNOT_START = 3;
+
+export type CommandLine =
+  | { readonly kind: "run"; readonly options: Options }
+  | { readonly kind: "help"; readonly text: string }
+  | { readonly kind: "version"; readonly text: string }
+  /** What is wrong, on one line without LF. */
+  | { readonly kind: "error"; readonly line: string };
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The seeds' order: `httpserver 8000 0.0.0.0 20`. */
+const POSITIONALS = ["port", "host", "threads"] as const;
+
+const byFlag = new Map(optionNames.map((name) => [optionTable[name].flag, name]));
+const byShort = new Map(
+  optionNames.flatMap((name) => {
+    const { short } = optionTable[name];
+    return short === undefined ? [] : [[short, name] as const];
+  }),
+);
+
+/** The words after the program's name, and the environment, as options or as something to say. A flag beats the environment. */
+export function parseCommandLine(argv: readonly string[], env: Environment): CommandLine {
+  try {
+    const words = normalize(argv);
+    if (words.help) return { kind: "help", text: renderHelp() };
+    if (words.version) return { kind: "version", text: renderVersion() };
+    if (words.problem !== null) throw new OptionsError(words.problem);
+    return { kind: "run", options: resolveWords(words, env) };
+  } catch (error) {
+    if (error instanceof OptionsError) return { kind: "error", line: `httpserver: ${error.message}` };
+    throw error;
+  }
+}
+
+interface Words {
+  help: boolean;
+  version: boolean;
+  /** The first thing that is wrong, or null. Help and version are given all the same. */
+  problem: string | null;
+  /** `name=value` per setting named by a flag, the last one of a repeated flag; a list's values joined by commas. */
+  readonly flags: Map<keyof Options, string>;
+  readonly positionals: string[];
+}
+
+/** Reads the words strictly: every flag known, every value there, nothing left over. */
+function normalize(argv: readonly string[]): Words {
+  const words: Words = { help: false, version: false, problem: null, flags: new Map(), positionals: [] };
+  let index = 0;
+  const next = (): string | undefined => {
+    const word = argv[index];
+    // A number below zero is a value, though a bad one; anything else with a dash in front is the next flag.
+    if (word === undefined || (/^-./.test(word) && !/^-[0-9.]/.test(word))) return undefined;
+    index++;
+    return word;
+  };
+  while (index < argv.length) {
+    const word = argv[index++] ?? "";
+    let problem: string | null = null;
+    if (word === "--") {
+      words.positionals.push(...argv.slice(index));
+      index = argv.length;
+    } else if (word.startsWith("--")) problem = readLong(words, word, next);
+    else if (word.length > 1 && word.startsWith("-")) problem = readShort(words, word, next);
+    else words.positionals.push(word);
+    words.problem ??= problem;
+  }
+  return words;
+}
+
+/** `--flag value`, `--flag=value`, `--switch`, `--no-switch`. Returns what is wrong, or null. */
+function readLong(words: Words, word: string, next: () => string | undefined): string | null {
+  const equals = word.indexOf("=");
+  const flag = word.slice(2, equals === -1 ? undefined : equals);
+  const value = equals === -1 ? undefined : word.slice(equals + 1);
+  if (flag === "help" || flag === "version") {
+    if (value !== undefined) return `--${flag} takes no value`;
+    words[flag] = true;
+    return null;
+  }
+  const negated = flag.startsWith("no-") ? byFlag.get(flag.slice(3)) : undefined;
+  if (negated !== undefined && optionTable[negated].kind === "switch") {
+    if (value !== undefined) return `--${flag} takes no value`;
+    words.flags.set(negated, "false");
+    return null;
+  }
+  const name = byFlag.get(flag);
+  if (name === undefined) return unknownFlag(`--${flag}`);
+  if (optionTable[name].kind === "switch") return keep(words, name, value ?? "true");
+  return keep(words, name, value ?? next());
+}
+
+/** `-p 8080`, `-p8080`, `-p=8080`, `-qh`. Returns what is wrong, or null. */
+function readShort(words: Words, word: string, next: () => string | undefined): string | null {
+  for (let i = 1; i < word.length; i++) {
+    const short = word.charAt(i);
+    if (short === "h") {
+      words.help = true;
+      continue;
+    }
+    const name = byShort.get(short);
+    if (name === undefined) return unknownFlag(i === 1 ? word : `-${short}`);
+    if (optionTable[name].kind !== "switch") {
+      const rest = word.slice(i + 1).replace(/^=/, "");
+      return keep(words, name, i + 1 < word.length ? rest : next());
+    }
+    words.flags.set(name, "true");
+  }
+  return null;
+}
+
+/** The last one of a repeated flag counts, so that a script's `httpserver --port 80 "$@"` can be overruled; lists add up. */
+function keep(words: Words, name: keyof Options, value: string | undefined): string | null {
+  const option = optionTable[name];
+  if (value === undefined || value === "")
+    return `--${option.flag} needs a value, for instance --${option.flag}=${example(option)}`;
+  const earlier = option.kind === "list" ? words.flags.get(name) : undefined;
+  words.flags.set(name, earlier === undefined ? value : `${earlier},${value}`);
+  return null;
+}
+
+function example(option: Option): string {
+  return option.kind === "list" ? "files.test" : option.flag === "log-file" ? "access.log" : formatDefault(option);
+}
+
+function unknownFlag(flag: string): string {
+  const near = nearestFlag(flag.replace(/^-+/, ""));
+  const hint = near === null ? "httpserver --help lists the flags" : `did you mean --${near}?`;
+  return `unknown flag ${quote(flag).slice(1, -1)}; ${hint}`;
+}
+
+/** The flag that `typed` begins, or that is at most two typing errors away; null when none is near. */
+function nearestFlag(typed: string): string | null {
+  const flags = [...byFlag.keys(), "help", "version"];
+  if (typed.length >= 2) {
+    const begun = flags.filter((flag) => flag.startsWith(typed));
+    if (begun.length === 1 && begun[0] !== undefined) return begun[0];
+  }
+  const farthest = typed.length <= 4 ? 1 : 2;
+  let nearest: string | null = null;
+  let nearestDistance = farthest + 1;
+  if (typed.length > 40) return null;
+  for (const flag of flags) {
+    const distance = editDistance(typed, flag);
+    if (distance >= nearestDistance) continue;
+    nearest = flag;
+    nearestDistance = distance;
+  }
+  return nearest;
+}
+
+/** Letters to insert, delete, replace or swap with their neighbour to make `a` of `b` (optimal string alignment). */
+function editDistance(a: string, b: string): number {
+  let twoAbove: number[] = [];
+  let above = Array.from({ length: b.length + 1 }, (_, column) => column);
+  for (let row = 1; row <= a.length; row++) {
+    const current = [row];
+    for (let column = 1; column <= b.length; column++) {
+      const same = a[row - 1] === b[column - 1];
+      let cost = Math.min(
+        (above[column] ?? 0) + 1,
+        (current[column - 1] ?? 0) + 1,
+        (above[column - 1] ?? 0) + (same ? 0 : 1),
+      );
+      if (row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1]) {
+        cost = Math.min(cost, (twoAbove[column - 2] ?? 0) + 1);
+      }
+      current.push(cost);
+    }
+    twoAbove = above;
+    above = current;
+  }
+  return above[b.length] ?? 0;
+}
+
+/** citty's description of our words: flags are strings, parsed by their kind afterwards, so that all kinds fail alike. */
+const cittyArgs: ArgsDef = Object.fromEntries([
+  ...POSITIONALS.map((name) => [`positional-${name}`, { type: "positional", required: false }] as const),
+  ...optionNames.map((name) => [optionTable[name].flag, { type: "string" }] as const),
+]);
+
+/** Settings from checked words and the environment. Throws `OptionsError`. */
+function resolveWords(words: Words, env: Environment): Options {
+  const canonical = [...words.flags].map(([name, value]) => `--${optionTable[name].flag}=${value}`);
+  const parsed: Readonly<Record<string, unknown>> = parseArgs([...canonical, "--", ...words.positionals], cittyArgs);
+  const extra = words.positionals[POSITIONALS.length];
+  if (extra !== undefined) {
+    throw new OptionsError(`expected at most [port] [host] [threads], got ${quote(extra)} as well`);
+  }
+  const given: Partial<Record<keyof Options, OptionValue>> = {};
+  const labels = new Map<keyof Options, string>();
+  for (const name of optionNames) {
+    const source = findSource(name, parsed, env);
+    if (source === null) continue;
+    const option = optionTable[name];
+    const value = parseOption(option, source.text);
+    if (value === undefined) throw new OptionsError(mismatch(source.label, option, source.text));
+    given[name] = value;
+    labels.set(name, source.label);
+  }
+  const settings = given as Partial<Options>; // parseOption returns values that fit their option.
+  const conflict = findConflict(settings, (name) => labels.get(name) ?? `--${optionTable[name].flag}`);
+  if (conflict !== null) throw new OptionsError(conflict);
+  return resolveOptions(settings);
+}
+
+/** Where a setting's text comes from: flag or position, then environment, where an empty variable counts as none. */
+function findSource(
+  name: keyof Options,
+  parsed: Readonly<Record<string, unknown>>,
+  env: Environment,
+): { text: string; label: string } | null {
+  const option = optionTable[name];
+  const flagged = parsed[option.flag];
+  const placed = parsed[`positional-${name}`];
+  if (typeof flagged === "string" && typeof placed === "string") {
+    throw new OptionsError(`${name} is given twice: ${quote(placed)} by its place and --${option.flag}`);
+  }
+  if (typeof flagged === "string") return { text: flagged, label: `--${option.flag}` };
+  if (typeof placed === "string") return { text: placed, label: `[${name}]` };
+  const label = environmentName(option);
+  const variable = env[label];
+  return variable === undefined || variable === "" ? null : { text: variable, label };
+}
+
+/** Columns of `--help`: the longest flag, and the longest default, with a space behind each. */
+const HELP_FLAG_COLUMNS = 25;
+const HELP_DEFAULT_COLUMNS = 12;
+
+/** One screen: 80 columns, and as few lines as there are flags. citty's own rendering has neither bound. */
+function renderHelp(): string {
+  return [
+    "Serves a folder over HTTP/1.1 and takes JSON uploads at POST /upload.",
+    "Usage: httpserver [port] [host] [threads] [flags]",
+    "",
+    `${"    flag".padEnd(HELP_FLAG_COLUMNS)}default`,
+    ...optionNames.map((name) => helpLine(optionTable[name], formatDefault(optionTable[name]))),
+    helpLine({ short: "h", flag: "help", help: "this text" }, ""),
+    helpLine({ flag: "version", help: "version and commit" }, ""),
+    "",
+    "Times: 500ms, 30s, 2m. Sizes: 512, 64kb, 10mb. Switches also as --no-<flag>.",
+    "Each flag has a variable: --max-body is HTTPSERVER_MAX_BODY; the flag wins.",
+    "",
+  ].join("\n");
+}
+
+function helpLine(option: Pick<Option, "flag" | "short" | "help">, value: string): string {
+  const flag = `${option.short === undefined ? "   " : `-${option.short},`} --${option.flag}`;
+  return flag.padEnd(HELP_FLAG_COLUMNS) + value.padEnd(HELP_DEFAULT_COLUMNS) + option.help;
+}
+
+function renderVersion(): string {
+  const version = typeof BUILD_VERSION === "undefined" ? "dev" : BUILD_VERSION;
+  const commit = typeof BUILD_COMMIT === "undefined" ? "source" : BUILD_COMMIT;
+  return `httpserver ${version} (${commit})\n`;
+}
+
+/** What `main` needs of a server; `startServer` gives it. */
+export interface RunningServer {
+  readonly url: string;
+  readonly port: number;
+  stop(options?: { timeoutMs?: number; force?: boolean }): Promise<void>;
+}
+
+export type StartServer = (options: Options & { log: ServerLog }) => Promise<RunningServer>;
+
+/** The server is loaded when it is needed: help, version and errors answer without it. */
+const startWithLibrary: StartServer = async (options) => {
+  const { startServer } = await import("./index.ts");
+  return startServer(options);
+};
+
+/** Milliseconds that log lines get to reach a slow reader before the process ends. */
+const LOG_SETTLE_MS = 500;
+
+/** Milliseconds that cut connections get to be closed properly after a second signal. */
+const FORCE_MS = 1000;
+
+/**
+ * Runs the program and resolves with its exit code: 0 after help, version or a drain, 1 after a failure of ours, 2 for bad
+ * words, 3 when the server cannot start, 130 or 143 when a second SIGINT or SIGTERM cut answers short.
+ */
+export async function main(argv: readonly string[], env: Environment, start = startWithLibrary): Promise<number> {
+  const command = parseCommandLine(argv, env);
+  if (command.kind !== "run") return say(command);
+  const { options } = command;
+  let log: Log;
+  try {
+    log = new Log(options, isatty(2) && !env["NO_COLOR"]);
+  } catch (error) {
+    return say({
+      kind: "cannot-start",
+      line: `httpserver: cannot open --log-file ${options.logFile}: ${messageOf(error)}`,
+    });
+  }
+  const code = await run(options, log, start);
+  await log.settle(LOG_SETTLE_MS);
+  log.close();
+  return code;
+}
+
+/** Text for a command that starts no server; returns the exit code. */
+async function say(
+  answer: Exclude<CommandLine, { kind: "run" }> | { readonly kind: "cannot-start"; readonly line: string },
+): Promise<number> {
+  const spoken = answer.kind === "help" || answer.kind === "version";
+  const output = Output.descriptor(spoken ? 1 : 2, () => {});
+  output.write(spoken ? answer.text : `${escapeControls(answer.line)}\n`);
+  await output.settle(LOG_SETTLE_MS);
+  return spoken ? EXIT_OK : answer.kind === "error" ? EXIT_USAGE : EXIT_CANNOT_START;
+}
+
+/** Starts, announces, waits for a signal, stops. Returns the exit code. */
+async function run(options: Options, log: Log, start: StartServer): Promise<number> {
+  process.on("uncaughtException", (error) => log.error("unexpected failure, going on", error));
+  process.on("unhandledRejection", (reason) => log.error("unexpected failure, going on", reason));
+  const signals = new Signals();
+  if (options.logFile !== "") process.on("SIGHUP", () => log.reopen());
+
+  let server: RunningServer;
+  try {
+    server = await start({ ...options, log });
+  } catch (error) {
+    return failStart(error, log);
+  }
+  announce(options, server, log);
+
+  const first = await signals.next();
+  log.info(
+    `${first} received: finishing requests in flight (at most ${options.shutdownTimeoutMs / 1000} s), again to cut them`,
+  );
+  const drained = server.stop({ timeoutMs: options.shutdownTimeoutMs }).then(() => null);
+  const second = await Promise.race([drained, signals.next()]);
+  if (second === null) {
+    log.info("Server stopped");
+    return EXIT_OK;
+  }
+  log.warn(`${second} received again: cutting what is in flight`);
+  await Promise.race([server.stop({ force: true }), Bun.sleep(FORCE_MS)]);
+  return second === "SIGINT" ? 130 : 143;
+}
+
+type StopSignal = "SIGINT" | "SIGTERM";
+
+/** SIGINT and SIGTERM in the order they come, also those that come before somebody waits. */
+class Signals {
+  readonly #arrived: StopSignal[] = [];
+  #waiting: ((signal: StopSignal) => void) | null = null;
+
+  constructor() {
+    process.on("SIGINT", () => this.#arrive("SIGINT"));
+    process.on("SIGTERM", () => this.#arrive("SIGTERM"));
+  }
+
+  #arrive(signal: StopSignal): void {
+    const waiting = this.#waiting;
+    this.#waiting = null;
+    if (waiting === null) this.#arrived.push(signal);
+    else waiting(signal);
+  }
+
+  /** One caller at a time. */
+  next(): Promise<StopSignal> {
+    const signal = this.#arrived.shift();
+    if (signal !== undefined) return Promise.resolve(signal);
+    return new Promise((resolve) => {
+      this.#waiting = resolve;
+    });
+  }
+}
+
+/** One line for what the operator can mend, a stack for what we have to. */
+function failStart(error: unknown, log: Log): number {
+  const code = error instanceof OptionsError ? EXIT_USAGE : exitCodeOf(error);
+  if (code === EXIT_FAILURE) log.error("the server could not start", error);
+  else log.error(messageOf(error));
+  return code;
+}
+
+/** Errors that carry an `exitCode` are meant for the operator. */
+function exitCodeOf(error: unknown): number {
+  const code: unknown = error instanceof Error && "exitCode" in error ? error.exitCode : undefined;
+  return typeof code === "number" ? code : EXIT_FAILURE;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+/** What runs where, then the ready line: scripts wait for it, so its words and its place on stdout never change. */
+function announce(options: Options, server: RunningServer, log: Log): void {
+  log.info(`Serving ${resolve(options.root)} on ${server.url}`);
+  log.info(`Uploads go to ${resolve(options.uploads)}`);
+  log.info(`Thread pool size: ${options.threads}, ${options.queue} more may wait`);
+  if (options.logFile !== "") log.info(`Requests are logged to ${resolve(options.logFile)}`);
+  log.info("Press Ctrl+C to stop");
+  log.ready(`Listening on port ${server.port} (${server.url}) pid=${process.pid}`);
+}

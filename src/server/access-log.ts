@@ -1,0 +1,158 @@
+/**
+ * One line per request: what `--log-format` makes of it. A line is formatted once, as a string; `Output` carries it.
+ */
+import { escapeQuoted } from "../http/escape.ts";
+import type { LogFormat } from "../options.ts";
+import type { Output } from "./output.ts";
+
+/** One answered request. Strings from the wire are raw latin1; they are escaped here and nowhere else. */
+export interface AccessEntry {
+  /** Wall clock when the answer was complete, in milliseconds since 1970. */
+  wallMs: number;
+  /** Number of the pool's slot that served it, from 1; 0 when it took none. */
+  slot: number;
+  /** `127.0.0.1:50000`, `[::1]:50000`. */
+  peer: string;
+  /** As received, without CRLF; empty when none came. */
+  requestLine: string;
+  host: "ok" | "refused" | "missing" | "invalid" | "-";
+  status: number;
+  /** Bytes of content sent. */
+  bytes: number;
+  /** What was sent: `html`, `binary`, `error`, … */
+  transfer: string;
+  durationMs: number;
+  /** True when the connection stays open. */
+  persistent: boolean;
+  /** The Referer and User-Agent fields, or null; only combined and json show them. */
+  referer: string | null;
+  userAgent: string | null;
+}
+
+/** What the server tells; `startServer` takes one. Nothing here throws or blocks. */
+export interface ServerLog {
+  /** A request was answered; null where nobody reads request lines, so that none has to be made. */
+  readonly access: ((entry: AccessEntry) => void) | null;
+  /** Life cycle and pool. */
+  info(text: string): void;
+  /** One step of a connection or request; null without `--verbose`. */
+  readonly detail: ((text: string) => void) | null;
+  /** Refusals worth a look, security events. */
+  warn(text: string): void;
+  /** A failure of ours; `cause` is shown with its stack. */
+  error(text: string, cause?: unknown): void;
+}
+
+/** Formats entries and hands them to an `Output`. */
+export class AccessLog {
+  readonly #output: Output;
+  readonly #format: (entry: AccessEntry) => string;
+
+  constructor(format: LogFormat, output: Output) {
+    this.#format = formats[format]();
+    this.#output = output;
+  }
+
+  write(entry: AccessEntry): void {
+    this.#output.write(this.#format(entry));
+  }
+}
+
+/** Each makes a formatter with a cache of its own for the timestamp. A line ends with LF. */
+const formats: Record<LogFormat, () => (entry: AccessEntry) => string> = {
+  pretty: () => {
+    const stamp = perSecond(formatStamp);
+    return (entry) =>
+      `${stamp(entry.wallMs)} ${entry.slot === 0 ? "[-]" : `[Thread-${entry.slot}]`} ${entry.peer} "${
+        escapeQuoted(entry.requestLine) || "-"
+      }" host=${entry.host} ${entry.status} ${entry.bytes} ${entry.transfer} ${formatDuration(entry.durationMs)}ms ${
+        entry.persistent ? "keep-alive" : "close"
+      }\n`;
+  },
+  common: () => {
+    const stamp = perSecond(formatApacheStamp);
+    return (entry) => `${formatCommon(entry, stamp)}\n`;
+  },
+  combined: () => {
+    const stamp = perSecond(formatApacheStamp);
+    return (entry) =>
+      `${formatCommon(entry, stamp)} "${escapeQuoted(entry.referer || "-")}" "${escapeQuoted(entry.userAgent || "-")}"\n`;
+  },
+  json: () => {
+    const second = perSecond((wallMs) => new Date(wallMs).toISOString().slice(0, 19));
+    return (entry) => {
+      const fraction = String(Math.trunc(entry.wallMs) % 1000).padStart(3, "0");
+      return `{"time":"${second(entry.wallMs)}.${fraction}Z","slot":${entry.slot},"peer":"${entry.peer}","request":${quoteJson(
+        entry.requestLine,
+      )},"host":"${entry.host}","status":${entry.status},"bytes":${entry.bytes},"transfer":${quoteJson(
+        entry.transfer,
+      )},"durationMs":${formatDuration(entry.durationMs)},"persistent":${entry.persistent},"referer":${
+        entry.referer === null ? "null" : quoteJson(entry.referer)
+      },"userAgent":${entry.userAgent === null ? "null" : quoteJson(entry.userAgent)}}\n`;
+    };
+  },
+};
+
+/** Apache's common log format: `%h %l %u %t "%r" %>s %b`; no content is `-`, not 0. */
+function formatCommon(entry: AccessEntry, stamp: (wallMs: number) => string): string {
+  const address = entry.peer.slice(0, entry.peer.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+  const request = escapeQuoted(entry.requestLine) || "-";
+  return `${address || "-"} - - ${stamp(entry.wallMs)} "${request}" ${entry.status} ${entry.bytes === 0 ? "-" : entry.bytes}`;
+}
+
+/** Milliseconds with two decimals; `toFixed` takes three times as long. */
+function formatDuration(milliseconds: number): string {
+  const hundredths = Math.max(0, Math.round(milliseconds * 100));
+  const rest = hundredths % 100;
+  return `${Math.trunc(hundredths / 100)}.${rest < 10 ? "0" : ""}${rest}`;
+}
+
+/** A JSON string in ASCII, whose code points are the bytes as received. RFC 8259 §7; `JSON.stringify` leaves DEL and beyond. */
+function quoteJson(text: string): string {
+  if (escapeQuoted(text) === text) return `"${text}"`;
+  return JSON.stringify(text).replace(
+    /[^ -~]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
+}
+
+/** `[2026-03-15 10:30:15]`, local time. */
+export function formatStamp(wallMs: number): string {
+  const date = new Date(wallMs);
+  const day = `${date.getFullYear()}-${twoDigits(date.getMonth() + 1)}-${twoDigits(date.getDate())}`;
+  return `[${day} ${formatTime(date)}]`;
+}
+
+const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+/** `[15/Mar/2026:10:30:15 +0100]`, local time. */
+function formatApacheStamp(wallMs: number): string {
+  const date = new Date(wallMs);
+  const offset = -date.getTimezoneOffset(); // minutes east of UTC
+  const minutes = Math.abs(offset);
+  const zone = `${offset < 0 ? "-" : "+"}${twoDigits(Math.trunc(minutes / 60))}${twoDigits(minutes % 60)}`;
+  const month = MONTHS[date.getMonth()] ?? "";
+  return `[${twoDigits(date.getDate())}/${month}/${date.getFullYear()}:${formatTime(date)} ${zone}]`;
+}
+
+function formatTime(date: Date): string {
+  return `${twoDigits(date.getHours())}:${twoDigits(date.getMinutes())}:${twoDigits(date.getSeconds())}`;
+}
+
+function twoDigits(value: number): string {
+  return value < 10 ? `0${value}` : `${value}`;
+}
+
+/** `format`, called once per second of wall clock: a stamp costs 600 ns to make and 5 ns to look up. */
+function perSecond(format: (wallMs: number) => string): (wallMs: number) => string {
+  let second = Number.NaN;
+  let text = "";
+  return (wallMs) => {
+    const now = Math.floor(wallMs / 1000);
+    if (now !== second) {
+      second = now;
+      text = format(now * 1000);
+    }
+    return text;
+  };
+}

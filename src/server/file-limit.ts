@@ -1,0 +1,28 @@
+/**
+ * How many connections the process can hold. With no descriptor left the accept loop spins and no file opens, so connections
+ * end below the process's limit, and a reserve stays for files, logs and the listeners.
+ */
+import { readFileSync } from "node:fs";
+
+/** Where the limit cannot be read (no /proc): the usual soft limit. */
+const USUAL_LIMIT = 1024;
+
+/** Descriptors that are not connections: standard streams, event loop, listeners, log, and files of requests being served. */
+const RESERVE_BASE = 48;
+
+/** The most connections that leave room for `threads` requests with a file each. At least 1. */
+export function connectionsMax(threads: number, fileLimit: number = readFileLimit()): number {
+  // A request may hold a file while it is sent and another while it is written; a tight limit is shared half and half.
+  const reserve = Math.min(RESERVE_BASE + 2 * threads, Math.ceil(fileLimit / 2));
+  return Math.max(1, fileLimit - reserve);
+}
+
+/** The soft limit of open files of this process. */
+export function readFileLimit(): number {
+  try {
+    const match = /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
+    return match?.[1] === undefined ? USUAL_LIMIT : Number(match[1]);
+  } catch {
+    return USUAL_LIMIT;
+  }
+}

@@ -1,0 +1,138 @@
+/** Puts what conversations tell into the words of the logs. */
+import { type Observer, Outcome } from "../connection/observer.ts";
+import type { Pool } from "../connection/pool.ts";
+import type { Request, Response } from "../http/message.ts";
+import { Field } from "../http/request-head.ts";
+import type { ServerLog } from "./access-log.ts";
+
+/** Milliseconds between two lines of pool status. */
+const POOL_STATUS_MS = 30_000;
+
+/** Refusals told one by one in a second; the rest of a flood is counted, or the log would be the heaviest part of it. */
+const REFUSALS_TOLD_PER_SECOND = 10;
+
+export class Reporter implements Observer {
+  readonly wantsAnswers: boolean;
+  readonly wantsSteps: boolean;
+  readonly #log: ServerLog;
+  readonly #wallMs: () => number;
+  #lastPool = "";
+  #lastPoolMs = Number.NEGATIVE_INFINITY;
+  #second = 0;
+  #told = 0;
+  #untold = 0;
+
+  /** `wallMs` is the coarse clock. */
+  constructor(log: ServerLog, wallMs: () => number) {
+    this.#log = log;
+    this.#wallMs = wallMs;
+    this.wantsAnswers = log.access !== null;
+    this.wantsSteps = log.detail !== null;
+  }
+
+  answered(
+    connection: number,
+    peer: string,
+    request: Request | null,
+    response: Response,
+    slot: number,
+    bytes: number,
+    durationMs: number,
+    outcome: Outcome,
+  ): void {
+    if (this.wantsSteps) this.#narrate(connection, request, response, slot, bytes, outcome);
+    this.#log.access?.({
+      wallMs: this.#wallMs(),
+      slot,
+      peer,
+      requestLine: request === null ? "" : request.head.requestLine(),
+      host: request === null ? "-" : request.hostVerdict,
+      status: response.status,
+      bytes,
+      transfer: outcome === Outcome.Aborted ? `${response.transfer}-aborted` : response.transfer,
+      durationMs,
+      persistent: outcome === Outcome.KeptAlive,
+      referer: request === null ? null : request.head.value(Field.Referer),
+      userAgent: request === null ? null : request.head.value(Field.UserAgent),
+    });
+  }
+
+  incident(connection: number, peer: string, sentence: string): void {
+    if (this.#mayTell()) this.#log.warn(`Security: ${sentence} (connection ${connection}, ${peer})`);
+  }
+
+  step(connection: number, slot: number, sentence: string): void {
+    this.#log.detail?.(`${slot === 0 ? "[-]" : `[Thread-${slot}]`} #${connection} ${sentence}`);
+  }
+
+  queued(_connection: number): void {
+    if (this.#mayTell()) this.#log.warn("Thread pool saturated, queuing request");
+  }
+
+  dequeued(_connection: number, slot: number, waitedMs: number): void {
+    if (this.#mayTell())
+      this.#log.info(`Request dequeued, assigned to Thread-${slot} after ${Math.round(waitedMs)} ms`);
+  }
+
+  turnedAway(connection: number, reason: "queue full" | "queue timeout"): void {
+    if (this.#mayTell())
+      this.#log.warn(`Thread pool saturated (${reason}), request of connection ${connection} refused with 503`);
+  }
+
+  fault(connection: number, error: unknown): void {
+    this.#log.error(`failure on connection ${connection}`, error);
+  }
+
+  /** Once a tick: the pool's status every 30 s while it changes, and what a flood left untold. */
+  tick(pool: Pool, nowMs: number): void {
+    this.#newSecond();
+    const status = `Thread pool status: ${pool.active}/${pool.size} active, ${pool.queued} queued`;
+    if (status === this.#lastPool || nowMs - this.#lastPoolMs < POOL_STATUS_MS) return;
+    const isFirst = this.#lastPool === "";
+    this.#lastPool = status;
+    this.#lastPoolMs = nowMs;
+    if (!isFirst) this.#log.info(status);
+  }
+
+  /** The seeds' step-by-step lines. */
+  #narrate(
+    connection: number,
+    request: Request | null,
+    response: Response,
+    slot: number,
+    bytes: number,
+    outcome: Outcome,
+  ): void {
+    if (request !== null) {
+      this.step(connection, slot, `Request: ${request.head.requestLine()}`);
+      this.step(
+        connection,
+        slot,
+        `Host validation: ${request.head.value(Field.Host) ?? "(none)"} ${request.hostVerdict}`,
+      );
+    }
+    this.step(connection, slot, `Sending ${response.transfer}: ${bytes} bytes`);
+    this.step(connection, slot, `Response: ${response.status}`);
+    this.step(connection, slot, `Connection: ${outcome === Outcome.KeptAlive ? "keep-alive" : "close"}`);
+  }
+
+  #mayTell(): boolean {
+    this.#newSecond();
+    if (this.#told < REFUSALS_TOLD_PER_SECOND) {
+      this.#told++;
+      return true;
+    }
+    this.#untold++;
+    return false;
+  }
+
+  #newSecond(): void {
+    const second = Math.floor(this.#wallMs() / 1000);
+    if (second === this.#second) return;
+    this.#second = second;
+    this.#told = 0;
+    if (this.#untold === 0) return;
+    this.#log.warn(`${this.#untold} more lines like these in the last second`);
+    this.#untold = 0;
+  }
+}

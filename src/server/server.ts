@@ -1,0 +1,240 @@
+/**
+ * One server: composes the rooms, listens, keeps time, and stops. Everything it owns hangs on this object, so any number of
+ * servers live side by side in one process.
+ */
+import { BodyMemory } from "../connection/body-buffer.ts";
+import { Clock } from "../connection/clock.ts";
+import { Connection, GATHER_BYTES_MAX } from "../connection/connection.ts";
+import type { Context } from "../connection/context.ts";
+import { ExchangePool } from "../connection/exchange.ts";
+import { Scratch } from "../connection/outbox.ts";
+import { Pool } from "../connection/pool.ts";
+import type { Transport } from "../connection/transport.ts";
+import { type DocumentRoot, FolderError, openDocumentRoot } from "../handlers/document-root.ts";
+import { createHandler } from "../handlers/router.ts";
+import { prepareUploadsFolder } from "../handlers/upload.ts";
+import { appendConnectionFields, MAX_CONNECTION_FIELDS_BYTES } from "../http/response.ts";
+import { limits, type Options } from "../options.ts";
+import type { ServerLog } from "./access-log.ts";
+import { connectionsMax } from "./file-limit.ts";
+import { type Acceptor, type Listening, listen } from "./listen.ts";
+import { Reporter } from "./reporter.ts";
+import { StartError } from "./start-error.ts";
+
+/** Longest and shortest time between two looks at the deadlines. The shortest timeout is kept within a quarter of itself. */
+const TICK_MS_MAX = 1000;
+const TICK_MS_MIN = 20;
+
+/** A head, its limits' worth of fields, and room for small answers behind it. */
+const SCRATCH_BYTES = 2 * (limits.sliceBytes + GATHER_BYTES_MAX);
+
+/** Received bytes that may wait behind an answer in progress: some dozens of pipelined requests. */
+const RECEIVE_BYTES_MAX = 64 * 1024;
+
+export interface StopOptions {
+  /** Milliseconds that requests in flight may take; the server's `shutdownTimeoutMs` by default. */
+  readonly timeoutMs?: number;
+  /** Cuts everything at once. */
+  readonly force?: boolean;
+}
+
+export class Server implements Acceptor {
+  readonly #options: Options;
+  readonly #log: ServerLog;
+  readonly #context: Context;
+  readonly #reporter: Reporter;
+  readonly #connections = new Set<Connection>();
+  readonly #connectionsMax: number;
+  readonly #listening: Listening;
+  readonly #ticker: ReturnType<typeof setInterval>;
+  #deferred: Connection[] = [];
+  /** Wall clock minus monotonic clock, corrected at each tick. */
+  #wallOffsetMs = Date.now() - performance.now();
+  #lastId = 0;
+  #isFull = false;
+  #stopping: Promise<void> | null = null;
+  #whenEmpty: (() => void) | null = null;
+
+  /** Listens when it returns. Throws a StartError when a folder or the port cannot be used. */
+  constructor(options: Options, log: ServerLog) {
+    this.#options = options;
+    this.#log = log;
+    const now = performance.now();
+    const clock = new Clock(now, now + this.#wallOffsetMs, () => performance.now());
+    const wallMs = () => clock.wallMs;
+    this.#reporter = new Reporter(log, wallMs);
+    const root = usable(openDocumentRoot(options.root, "--root"));
+    const uploads = usable(prepareUploadsFolder(options.uploads, "--uploads", clock.wallMs));
+    let port = options.port;
+    const handler = createHandler({
+      settings: options,
+      root,
+      uploads,
+      port: () => port,
+      now: wallMs,
+      log: (line) => log.warn(line),
+    });
+    const headLimits = {
+      maxHeaderBytes: options.maxHeaderBytes,
+      maxUriBytes: options.maxUriBytes,
+      maxFieldBytes: Math.min(limits.fieldBytesMax, options.maxHeaderBytes),
+      maxFields: limits.fieldsMax,
+      maxEmptyLines: limits.emptyLinesMax,
+    };
+    this.#context = {
+      limits: {
+        keepAliveTimeoutMs: options.keepAliveTimeoutMs,
+        maxRequests: options.maxRequests,
+        headerTimeoutMs: options.headerTimeoutMs,
+        bodyTimeoutMs: options.bodyTimeoutMs,
+        sendTimeoutMs: options.sendTimeoutMs,
+        minRateBytes: options.minRateBytes,
+        queueTimeoutMs: options.queueTimeoutMs,
+        unwantedBodyBytesMax: limits.unwantedBodyBytesMax,
+        receiveBytesMax: RECEIVE_BYTES_MAX,
+        lingerMs: limits.lingerMs,
+        lingerBytesMax: limits.lingerBytesMax,
+        sliceBytes: limits.sliceBytes,
+      },
+      clock,
+      pool: new Pool(options.threads, options.queue),
+      handler,
+      observer: this.#reporter,
+      scratch: new Scratch(SCRATCH_BYTES),
+      exchanges: new ExchangePool(headLimits, new BodyMemory(limits.bodyMemoryBytesMax)),
+      defer: (connection) => this.#defer(connection),
+      draining: false,
+    };
+    const affordable = connectionsMax(options.threads);
+    if (options.maxConnections > affordable) {
+      log.warn(`--max-connections ${options.maxConnections} is more than the file limit allows; using ${affordable}`);
+    }
+    this.#connectionsMax = options.maxConnections === 0 ? affordable : Math.min(options.maxConnections, affordable);
+    this.#listening = listen(options.host, options.port, this);
+    port = this.#listening.port;
+    this.#ticker = setInterval(() => this.#tick(), tickMs(options));
+  }
+
+  get port(): number {
+    return this.#listening.port;
+  }
+
+  /** Where a client on this machine reaches the server. */
+  get url(): string {
+    const host = this.#options.host;
+    const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+    return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${this.port}`;
+  }
+
+  accepted(transport: Transport, address: string, port: number): Connection | null {
+    if (this.#connections.size >= this.#connectionsMax) {
+      this.#turnAway(transport);
+      return null;
+    }
+    const connection = new Connection(this.#context, transport, ++this.#lastId, formatPeer(address, port), false);
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  moveClock(): void {
+    const now = performance.now();
+    this.#context.clock.set(now, now + this.#wallOffsetMs);
+  }
+
+  closed(connection: Connection): void {
+    this.#connections.delete(connection);
+    if (this.#connections.size === 0) this.#whenEmpty?.();
+  }
+
+  /**
+   * Accepts nothing more, lets requests in flight finish, closes idle connections at once. Resolves when every connection is
+   * closed; what is not done in time is cut. May be called again, with `force` to cut at once.
+   */
+  stop(options: StopOptions = {}): Promise<void> {
+    if (options.force) this.#cut();
+    this.#stopping ??= this.#stop(options.timeoutMs ?? this.#options.shutdownTimeoutMs);
+    return this.#stopping;
+  }
+
+  async #stop(timeoutMs: number): Promise<void> {
+    this.#context.draining = true;
+    const empty = new Promise<void>((resolve) => {
+      this.#whenEmpty = resolve;
+    });
+    // What has reached us already is read first: a request on the wire is not an idle connection.
+    await nextTurn();
+    this.#listening.stop();
+    this.moveClock();
+    for (const connection of this.#connections) connection.shutDown();
+    if (this.#connections.size > 0) {
+      const timer = setTimeout(() => this.#cut(), timeoutMs);
+      await empty;
+      clearTimeout(timer);
+    }
+    clearInterval(this.#ticker);
+  }
+
+  #cut(): void {
+    for (const connection of this.#connections) connection.terminate();
+  }
+
+  /** Above the cap: 503 and closed at once, so that files can still be opened and the accept loop never runs dry. */
+  #turnAway(transport: Transport): void {
+    if (!this.#isFull) this.#log.warn(`${this.#connectionsMax} connections are open: refusing more with 503`);
+    this.#isFull = true;
+    const { handler, clock } = this.#context;
+    const { head, body } = handler.failure(503, "The server has too many connections.", null, [["Retry-After", "1"]]);
+    const content = body instanceof Uint8Array ? body : new Uint8Array(0);
+    const answer = new Uint8Array(head.length + MAX_CONNECTION_FIELDS_BYTES + content.length);
+    answer.set(head);
+    const contentStart = appendConnectionFields(answer, head.length, clock.dateLine, false, 0, 0);
+    answer.set(content, contentStart);
+    transport.write(answer, 0, contentStart + content.length);
+    transport.end();
+  }
+
+  #defer(connection: Connection): void {
+    if (this.#deferred.push(connection) === 1) setImmediate(() => this.#resume());
+  }
+
+  #resume(): void {
+    const deferred = this.#deferred;
+    this.#deferred = [];
+    this.moveClock();
+    for (const connection of deferred) connection.drained();
+  }
+
+  #tick(): void {
+    this.#wallOffsetMs = Date.now() - performance.now();
+    this.moveClock();
+    for (const connection of this.#connections) connection.tick();
+    this.#reporter.tick(this.#context.pool, this.#context.clock.nowMs);
+    if (this.#connections.size < this.#connectionsMax) this.#isFull = false;
+  }
+}
+
+function usable(folder: DocumentRoot | FolderError): DocumentRoot {
+  if (folder instanceof FolderError) throw new StartError(folder.message);
+  return folder;
+}
+
+function tickMs(options: Options): number {
+  const shortest = Math.min(
+    options.keepAliveTimeoutMs,
+    options.headerTimeoutMs,
+    options.bodyTimeoutMs,
+    options.sendTimeoutMs,
+    options.queueTimeoutMs,
+  );
+  return Math.max(TICK_MS_MIN, Math.min(TICK_MS_MAX, shortest / 4));
+}
+
+/** `127.0.0.1:50000`, `[::1]:50000`; an IPv4 peer of an IPv6 socket as the IPv4 address it is. */
+function formatPeer(address: string, port: number): string {
+  const plain = address.startsWith("::ffff:") && address.includes(".") ? address.slice("::ffff:".length) : address;
+  return plain.includes(":") ? `[${plain}]:${port}` : `${plain}:${port}`;
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(() => setImmediate(resolve)));
+}

@@ -1,0 +1,366 @@
+/** The command line as tables of words, then `main` in a process of its own, with a server that only pretends. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type CommandLine, parseCommandLine } from "../src/cli.ts";
+import { environmentName, type Options, optionNames, optionTable, resolveOptions } from "../src/options.ts";
+
+type Environment = Record<string, string>;
+
+function optionsOf(command: CommandLine): Options {
+  if (command.kind !== "run") throw new Error(`expected a run, got ${JSON.stringify(command)}`);
+  return command.options;
+}
+
+describe("words that start a server", () => {
+  const cases: readonly [words: string, changed: Partial<Options>, env?: Environment][] = [
+    ["", {}],
+    ["8000", { port: 8000 }],
+    ["8000 0.0.0.0 20", { port: 8000, host: "0.0.0.0", threads: 20 }],
+    ["--port 8000 --threads 10", { port: 8000 }],
+    ["--port=8000", { port: 8000 }],
+    ["-p 8000 -t 3", { port: 8000, threads: 3 }],
+    ["-p8000 -t=3", { port: 8000, threads: 3 }],
+    ["-qp 0", { quiet: true, port: 0 }],
+    ["-v", { verbose: true }],
+    ["--port 1 --port 2", { port: 2 }],
+    ["--root files 8000", { root: "files", port: 8000 }],
+    ["--root=-odd", { root: "-odd" }],
+    ["--root=a=b", { root: "a=b" }],
+    ["--root ~/x --log-file a,b", { root: "~/x", logFile: "a,b" }],
+    ["-- 8000 ::1", { port: 8000, host: "::1" }],
+    ["--inline -- 8000", { inline: true, port: 8000 }],
+    ["--inline --no-inline", {}],
+    ["--no-inline --inline", { inline: true }],
+    ["--inline=false --quiet=on", { quiet: true }],
+    ["--allowed-host a.test --allowed-host b.test", { allowedHosts: ["a.test", "b.test"] }],
+    ["--allowed-host a.test,b.test", { allowedHosts: ["a.test", "b.test"] }],
+    ["--keep-alive-timeout 2m --queue-timeout=500ms", { keepAliveTimeoutMs: 120_000, queueTimeoutMs: 500 }],
+    ["--max-body 64kb --max-header 32k", { maxBodyBytes: 65_536, maxHeaderBytes: 32_768 }],
+    ["--log-format json", { logFormat: "json" }],
+    ["", { port: 9000, quiet: true }, { HTTPSERVER_PORT: "9000", HTTPSERVER_QUIET: "yes" }],
+    ["--port 9001", { port: 9001 }, { HTTPSERVER_PORT: "9000" }],
+    ["9001", { port: 9001 }, { HTTPSERVER_PORT: "9000" }],
+    ["--port 9001", { port: 9001 }, { HTTPSERVER_PORT: "nonsense" }],
+    ["--no-verbose -q", { quiet: true }, { HTTPSERVER_VERBOSE: "1" }],
+    ["", {}, { HTTPSERVER_PORT: "", HTTPSERVER_OTHER: "1", PORT: "9000" }],
+    ["", { allowedHosts: ["a.test", "*"] }, { HTTPSERVER_ALLOWED_HOST: "a.test,*" }],
+    ["--allowed-host b.test", { allowedHosts: ["b.test"] }, { HTTPSERVER_ALLOWED_HOST: "a.test" }],
+  ];
+  for (const [words, changed, env] of cases) {
+    test(`"${words}" ${env === undefined ? "" : JSON.stringify(env)} changes ${JSON.stringify(changed)}`, () => {
+      expect(optionsOf(parseCommandLine(split(words), env ?? {}))).toEqual(resolveOptions(changed));
+    });
+  }
+
+  test("every setting can be given by its flag and by its variable", () => {
+    for (const name of optionNames) {
+      const option = optionTable[name];
+      const text = {
+        integer: "7",
+        duration: "7s",
+        size: "7kb",
+        text: "seven",
+        switch: "true",
+        list: "seven",
+        choice: "json",
+      }[option.kind];
+      const flagged = optionsOf(parseCommandLine([`--${option.flag}=${text}`], {}));
+      const fromVariable = optionsOf(parseCommandLine([], { [environmentName(option)]: text }));
+      expect(flagged[name]).not.toEqual(option.default);
+      expect(fromVariable).toEqual(flagged);
+    }
+  });
+});
+
+describe("words that are refused", () => {
+  const cases: readonly [words: string, line: string, env?: Environment][] = [
+    ["--prot 80", "unknown flag --prot; did you mean --port?"],
+    ["--thread 3", "unknown flag --thread; did you mean --threads?"],
+    ["--keepalive-timeout 3s", "unknown flag --keepalive-timeout; did you mean --keep-alive-timeout?"],
+    ["--verison", "unknown flag --verison; did you mean --version?"],
+    ["--completely-different", "unknown flag --completely-different; httpserver --help lists the flags"],
+    ["--Port 80", "unknown flag --Port; did you mean --port?"],
+    ["--no-port", "unknown flag --no-port; "],
+    ["--positional-port=1", "unknown flag --positional-port; "],
+    ["--maxBody 1", "unknown flag --maxBody; did you mean --max-body?"],
+    ["--_ 1", "unknown flag --_; "],
+    ["-x", "unknown flag -x; "],
+    ["-5", "unknown flag -5; "],
+    ["--port", "--port needs a value, for instance --port=8080"],
+    ["--port=", "--port needs a value"],
+    ["-p", "--port needs a value"],
+    ["--port --quiet", "--port needs a value"],
+    ["--root -q", "--root needs a value"],
+    ["--port abc", '--port: expected a whole number from 0 to 65535, got "abc"'],
+    ["--port 65536", '--port: expected a whole number from 0 to 65535, got "65536"'],
+    ["--port 8e3", '--port: expected a whole number from 0 to 65535, got "8e3"'],
+    ["--port 0x50", '--port: expected a whole number from 0 to 65535, got "0x50"'],
+    ["--queue -5", '--queue: expected a whole number from 0 to 100000, got "-5"'],
+    ["--queue=-5", '--queue: expected a whole number from 0 to 100000, got "-5"'],
+    ["--queue-timeout 3x", "--queue-timeout: expected a time from 1ms to 1h such as 500ms, 30s or 2m"],
+    ["--max-header 10", "--max-header: expected a size from 1kb to 1mb such as"],
+    ["--log-format xml", '--log-format: expected one of pretty, common, combined, json, got "xml"'],
+    ["--inline=maybe", "--inline: expected true or false"],
+    ["--inline maybe", '[port]: expected a whole number from 0 to 65535, got "maybe"'],
+    ["--no-inline=1", "--no-inline takes no value"],
+    ["--help=1", "--help takes no value"],
+    ["--allowed-host a.test,", "--allowed-host: expected a host name, or *"],
+    ["8000 h 3 extra", 'expected at most [port] [host] [threads], got "extra" as well'],
+    ["-", '[port]: expected a whole number from 0 to 65535, got "-"'],
+    ["-- --port", '[port]: expected a whole number from 0 to 65535, got "--port"'],
+    ["8000 --port 9000", 'port is given twice: "8000" by its place and --port'],
+    ["8000 h 0", '[threads]: expected a whole number from 1 to 1024, got "0"'],
+    ["--quiet --verbose", "--quiet and --verbose exclude each other"],
+    ["-qv", "--quiet and --verbose exclude each other"],
+    ["-q", "--quiet and HTTPSERVER_VERBOSE exclude each other", { HTTPSERVER_VERBOSE: "1" }],
+    ["", "HTTPSERVER_PORT: expected a whole number from 0 to 65535", { HTTPSERVER_PORT: "tcp://10.0.0.1:80" }],
+    ["", "HTTPSERVER_INLINE: expected true or false", { HTTPSERVER_INLINE: "maybe" }],
+  ];
+  for (const [words, line, env] of cases) {
+    test(`"${words}" ${env === undefined ? "" : JSON.stringify(env)} is refused with "${line}"`, () => {
+      const command = parseCommandLine(split(words), env ?? {});
+      expect(command.kind).toBe("error");
+      if (command.kind !== "error") return;
+      expect(command.line).toStartWith(`httpserver: ${line}`);
+      expect(command.line).toMatch(/^[ -~]+$/);
+    });
+  }
+
+  test("an empty positional is a bad port", () => {
+    expect(parseCommandLine([""], {})).toMatchObject({ kind: "error" });
+  });
+
+  test("a hostile word neither breaks the line nor reaches the terminal", () => {
+    const hostile = "\x1b[2J\n\u009b\u202e\"'é";
+    for (const words of [[`--${hostile}`], [`-${hostile}`], [hostile], ["--port", hostile], ["1", "h", "1", hostile]]) {
+      const command = parseCommandLine(words, {});
+      expect(command).toMatchObject({ kind: "error" });
+      if (command.kind === "error") expect(command.line).toMatch(/^[ -~]+$/);
+    }
+  });
+
+  test("names of Object.prototype are unknown flags", () => {
+    for (const name of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
+      expect(parseCommandLine([`--${name}=1`], {})).toMatchObject({ kind: "error" });
+    }
+  });
+});
+
+describe("--help and --version", () => {
+  test("help fits one screen: 80 columns, 40 lines, every flag", () => {
+    const help = parseCommandLine(["--help"], {});
+    if (help.kind !== "help") throw new Error(help.kind);
+    const lines = help.text.split("\n");
+    expect(lines.length).toBeLessThanOrEqual(40);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+    for (const name of optionNames) expect(help.text).toContain(`--${optionTable[name].flag} `);
+    expect(help.text).toEndWith("\n");
+  });
+
+  const cases: readonly [words: string, kind: CommandLine["kind"]][] = [
+    ["--help", "help"],
+    ["-h", "help"],
+    ["-qh", "help"],
+    ["8000 --prot --help", "help"],
+    ["--port --help", "help"],
+    ["--version --help", "help"],
+    ["--version", "version"],
+    ["--port abc --version", "version"],
+    ["--root=--help", "run"],
+    ["-- --help", "error"],
+  ];
+  for (const [words, kind] of cases) {
+    test(`"${words}" gives ${kind}`, () => {
+      expect(parseCommandLine(split(words), {}).kind).toBe(kind);
+    });
+  }
+
+  test("version names program, version and commit", () => {
+    expect(parseCommandLine(["--version"], {})).toEqual({ kind: "version", text: "httpserver dev (source)\n" });
+  });
+});
+
+describe("the process", () => {
+  let folder = "";
+  let script = "";
+
+  beforeAll(() => {
+    folder = mkdtempSync(join(tmpdir(), "cli-"));
+    script = join(folder, "pretend.ts");
+    writeFileSync(script, pretendedServer(join(import.meta.dir, "..", "src", "cli.ts")));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  const spawn = (words: string, env: Environment = {}) =>
+    Bun.spawn([process.execPath, script, ...split(words)], {
+      cwd: folder,
+      env: { ...process.env, ...env },
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+
+  /** Starts, waits for the ready line, sends the signals, returns what came. */
+  const live = async (words: string, env: Environment, ...signals: NodeJS.Signals[]) => {
+    await using child = spawn(words, env);
+    const reader = child.stdout.getReader();
+    const decoder = new TextDecoder();
+    let stdout = "";
+    while (!/Listening.*\n/.test(stdout)) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      stdout += decoder.decode(value, { stream: true });
+    }
+    for (const signal of signals) {
+      child.kill(signal);
+      await Bun.sleep(100);
+    }
+    for (let read = await reader.read(); !read.done; read = await reader.read()) stdout += decoder.decode(read.value);
+    return { stdout, stderr: await child.stderr.text(), code: await child.exited, pid: child.pid };
+  };
+
+  test("tells where and what it serves, then the ready line, and exits 0 after a drain", async () => {
+    const { stdout, stderr, code, pid } = await live("--threads 7", {}, "SIGTERM");
+    const lines = stdout.split("\n");
+    const ready = lines.indexOf(`Listening on port 4711 (http://127.0.0.1:4711) pid=${pid}`);
+    expect(ready).toBeGreaterThan(3);
+    for (const line of lines.slice(0, ready)) expect(line).toMatch(/^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\] \S/);
+    const before = lines.slice(0, ready).join("\n");
+    for (const part of ["http://127.0.0.1:4711", "7", "resources", "uploads", "Ctrl+C"]) expect(before).toContain(part);
+    expect(stderr).toBe("");
+    expect(code).toBe(0);
+  });
+
+  test("says nothing but the ready line with --quiet, without colour even when colour is forced", async () => {
+    const { stdout, code, pid } = await live("--quiet", { FORCE_COLOR: "3" }, "SIGINT");
+    expect(stdout).toBe(`Listening on port 4711 (http://127.0.0.1:4711) pid=${pid}\n`);
+    expect(code).toBe(0);
+  });
+
+  test("a second signal cuts the drain short, and the exit code says so", async () => {
+    const started = performance.now();
+    const { stderr, code } = await live("", { PRETEND: "slow" }, "SIGINT", "SIGTERM");
+    expect(code).toBe(143);
+    expect(stderr).toContain("warning: SIGTERM received again");
+    expect(performance.now() - started).toBeLessThan(8000);
+  });
+
+  test("SIGHUP moves on to a new log file", async () => {
+    const path = join(folder, "access.log");
+    await using child = spawn(`--log-file ${path} --quiet`, { PRETEND: "requests" });
+    await until(() => sizeOf(path) > 0);
+    renameSync(path, `${path}.1`);
+    child.kill("SIGHUP");
+    await until(() => sizeOf(path) > 0);
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(0);
+    expect(readFileSync(path, "utf8")).toMatch(/^\[.*keep-alive\n$/s);
+  });
+
+  const failures: readonly [what: string, words: string, pretend: string, code: number, stderr: RegExp][] = [
+    ["bad words", "--prot 1", "", 2, /^httpserver: unknown flag --prot; did you mean --port\?\n$/],
+    ["a port in use", "", "busy", 3, /^\[.*\] error: port 8080 is in use; try --port 0\n$/],
+    [
+      "a log file that cannot be opened",
+      "--log-file missing/x.log",
+      "",
+      3,
+      /^httpserver: cannot open --log-file missing\/x\.log: .*\n$/,
+    ],
+    ["a failure of our own", "", "fault", 1, /error: the server could not start\n {4}TypeError: pretended\n/],
+  ];
+  for (const [what, words, pretend, code, stderr] of failures) {
+    test(`${what} ends with ${code}, on stderr`, async () => {
+      await using child = spawn(words, { PRETEND: pretend });
+      expect(await child.stderr.text()).toMatch(stderr);
+      expect(await child.stdout.text()).toBe("");
+      expect(await child.exited).toBe(code);
+    });
+  }
+
+  test.skipIf(process.platform === "win32")("lives on when the reader of stdout leaves", async () => {
+    const { stdout } = await shell('bun "$0" | head -n 1; exit 0', "requests");
+    expect(stdout).toContain("pretended requests went on\n");
+  });
+
+  test.skipIf(process.platform === "win32")("lives on when stdout and stderr lose their reader", async () => {
+    const { stdout } = await shell('bun "$0" 2>&1 | head -n 1; exit 0', "requests");
+    expect(stdout).toStartWith("[");
+    await until(() => sizeOf(join(folder, "alive")) > 0);
+  });
+
+  test.skipIf(process.platform === "win32")(
+    "stops in time although nobody reads its full pipe, and keeps the ready line",
+    async () => {
+      await using child = spawn("", { PRETEND: "flood" });
+      await Bun.sleep(700);
+      child.kill("SIGTERM");
+      expect(await child.exited).toBe(0);
+      expect(await child.stdout.text()).toContain("Listening on port 4711");
+    },
+  );
+
+  async function shell(line: string, pretend: string): Promise<{ stdout: string }> {
+    rmSync(join(folder, "alive"), { force: true });
+    const path = `${join(process.execPath, "..")}:${process.env["PATH"]}`;
+    await using child = Bun.spawn(["sh", "-c", line, script], {
+      cwd: folder,
+      env: { ...process.env, PATH: path, PRETEND: pretend, PRETEND_ENDS: "1" },
+      stdout: "pipe",
+      stderr: "ignore",
+    });
+    await child.exited;
+    await until(() => sizeOf(join(folder, "alive")) > 0);
+    return { stdout: (await child.stdout.text()) + readFileSync(join(folder, "alive"), "utf8") };
+  }
+});
+
+/** A server that serves nothing: it reports requests if asked to, and drains in no time or in a long one. */
+function pretendedServer(cli: string): string {
+  return `
+import { writeFileSync } from "node:fs";
+import { main } from ${JSON.stringify(cli)};
+const pretend = process.env.PRETEND;
+const entry = () => ({ wallMs: Date.now(), slot: 1, peer: "127.0.0.1:5", requestLine: "GET / HTTP/1.1", host: "ok",
+  status: 200, bytes: 1, transfer: "html", durationMs: 1, persistent: true, referer: null, userAgent: null });
+const code = await main(process.argv.slice(2), process.env, async ({ log }) => {
+  if (pretend === "busy") throw Object.assign(new Error("port 8080 is in use; try --port 0"), { exitCode: 3 });
+  if (pretend === "fault") throw new TypeError("pretended");
+  const lines = pretend === "flood" ? 5000 : pretend === "requests" ? 1 : 0;
+  let turns = 0;
+  const timer = setInterval(() => {
+    for (let i = 0; i < lines; i++) log.access?.(entry());
+    if (++turns < 40 || !process.env.PRETEND_ENDS) return;
+    clearInterval(timer);
+    writeFileSync("alive", "pretended requests went on\\n");
+    process.kill(process.pid, "SIGTERM");
+  }, 10);
+  return {
+    url: "http://127.0.0.1:4711",
+    port: 4711,
+    async stop(options) {
+      if (pretend === "slow" && !options?.force) await Bun.sleep(60_000);
+      clearInterval(timer);
+    },
+  };
+});
+process.exit(code);
+`;
+}
+
+function split(words: string): string[] {
+  return words === "" ? [] : words.split(" ");
+}
+
+function sizeOf(path: string): number {
+  return Bun.file(path).size;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const deadline = performance.now() + 4000;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error("waited 4 s in vain");
+    await Bun.sleep(10);
+  }
+}

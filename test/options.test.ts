@@ -1,0 +1,194 @@
+/** The table of settings: what it takes, what it refuses and with which words. */
+import { describe, expect, test } from "bun:test";
+import {
+  environmentName,
+  limits,
+  type Options,
+  OptionsError,
+  optionNames,
+  optionTable,
+  parseDuration,
+  parseOption,
+  parseSize,
+  resolveOptions,
+} from "../src/options.ts";
+
+describe("parseDuration", () => {
+  const cases: readonly [text: string, milliseconds: number | undefined][] = [
+    ["500ms", 500],
+    ["30s", 30_000],
+    ["2m", 120_000],
+    ["1h", 3_600_000],
+    ["1.5s", 1500],
+    ["0.001s", 1],
+    ["30S", 30_000],
+    ["30", 30_000],
+    ["0", 0],
+    ["", undefined],
+    ["s", undefined],
+    ["-1s", undefined],
+    ["+1s", undefined],
+    ["1 s", undefined],
+    [" 1s", undefined],
+    ["1s\n", undefined],
+    ["1e3", undefined],
+    ["0x10", undefined],
+    ["1d", undefined],
+    ["1m30s", undefined],
+    ["0.5ms", undefined],
+    ["Infinity", undefined],
+    ["9999999999999s", undefined],
+  ];
+  for (const [text, milliseconds] of cases) {
+    test(`${JSON.stringify(text)} is ${milliseconds ?? "refused"}`, () => {
+      expect(parseDuration(text)).toBe(milliseconds as number);
+    });
+  }
+});
+
+describe("parseSize", () => {
+  const cases: readonly [text: string, bytes: number | undefined][] = [
+    ["512", 512],
+    ["512b", 512],
+    ["64kb", 65_536],
+    ["64KB", 65_536],
+    ["64k", 65_536],
+    ["64KiB", 65_536],
+    ["10mb", 10_485_760],
+    ["10m", 10_485_760],
+    ["1g", 1_073_741_824],
+    ["2GB", 2_147_483_648],
+    ["0", 0],
+    ["", undefined],
+    ["kb", undefined],
+    ["-1", undefined],
+    ["1.5mb", undefined],
+    ["1 kb", undefined],
+    ["1tb", undefined],
+    ["1e3", undefined],
+    ["999999999999999gb", undefined],
+  ];
+  for (const [text, bytes] of cases) {
+    test(`${JSON.stringify(text)} is ${bytes ?? "refused"}`, () => {
+      expect(parseSize(text)).toBe(bytes as number);
+    });
+  }
+});
+
+test("a switch is read in the ways people write one", () => {
+  for (const text of ["1", "true", "yes", "on", "TRUE"]) expect(parseOption(optionTable.inline, text)).toBe(true);
+  for (const text of ["0", "false", "no", "off", "Off"]) expect(parseOption(optionTable.inline, text)).toBe(false);
+  for (const text of ["", "2", "y", "truee"]) expect(parseOption(optionTable.inline, text)).toBeUndefined();
+});
+
+test("a list is separated by commas, and an empty item is refused", () => {
+  expect(parseOption(optionTable.allowedHosts, "a.test, b.test:8080,*")).toEqual(["a.test", "b.test:8080", "*"]);
+  expect(parseOption(optionTable.allowedHosts, "a.test,,b.test")).toBeUndefined();
+  expect(parseOption(optionTable.allowedHosts, "a test")).toBeUndefined();
+});
+
+describe("resolveOptions", () => {
+  test("gives the documented defaults for nothing", () => {
+    expect(resolveOptions({})).toEqual({
+      port: 8080,
+      host: "127.0.0.1",
+      threads: 10,
+      queue: 100,
+      queueTimeoutMs: 30_000,
+      root: "resources",
+      uploads: "uploads",
+      serveUploads: false,
+      inline: false,
+      strictTypes: false,
+      keepAliveTimeoutMs: 30_000,
+      maxRequests: 100,
+      maxConnections: 0,
+      headerTimeoutMs: 10_000,
+      bodyTimeoutMs: 30_000,
+      sendTimeoutMs: 30_000,
+      minRateBytes: 1024,
+      maxHeaderBytes: 16_384,
+      maxUriBytes: 8000,
+      maxBodyBytes: 10_485_760,
+      shutdownTimeoutMs: 10_000,
+      allowedHosts: [],
+      logFormat: "pretty",
+      logFile: "",
+      quiet: false,
+      verbose: false,
+    });
+  });
+
+  test("keeps what is given, and treats undefined as not given", () => {
+    const options = resolveOptions({ port: 0, threads: 3, ...({ root: undefined } as unknown as Partial<Options>) });
+    expect([options.port, options.threads, options.root]).toEqual([0, 3, "resources"]);
+  });
+
+  test("gives an object that nobody changes afterwards", () => {
+    expect(Object.isFrozen(resolveOptions({}))).toBe(true);
+  });
+
+  const refused: readonly [what: string, given: unknown, message: string][] = [
+    ["a port beyond 65535", { port: 65_536 }, "port: expected a whole number from 0 to 65535, got 65536"],
+    ["half a thread", { threads: 1.5 }, "threads: expected a whole number from 1 to 1024, got 1.5"],
+    ["no thread", { threads: 0 }, "threads: expected a whole number from 1 to 1024, got 0"],
+    ["NaN", { queue: Number.NaN }, "queue: expected a whole number from 0 to 100000, got null"],
+    ["text for a number", { port: "80" }, 'port: expected a whole number from 0 to 65535, got "80"'],
+    ["an empty root", { root: "" }, 'root: expected a folder, got ""'],
+    ["a path with NUL", { root: "a\0b" }, 'root: expected a folder, got "a\\u0000b"'],
+    [
+      "a header limit no browser fits",
+      { maxHeaderBytes: 100 },
+      "maxHeaderBytes: expected a size from 1kb to 1mb such as",
+    ],
+    [
+      "a body beyond the memory budget",
+      { maxBodyBytes: limits.bodyMemoryBytesMax + 1 },
+      "maxBodyBytes: expected a size from 0",
+    ],
+    ["an unknown format", { logFormat: "xml" }, 'logFormat: expected one of pretty, common, combined, json, got "xml"'],
+    ["a host that is no text", { allowedHosts: [1] }, "allowedHosts: expected a host name, or *, got [1]"],
+    ["quiet with verbose", { quiet: true, verbose: true }, "quiet and verbose exclude each other"],
+    ["an option that does not exist", { prot: 80 }, '"prot" is no option of this server'],
+    ["a name of Object.prototype", { toString: 1 }, '"toString" is no option of this server'],
+  ];
+  for (const [what, given, message] of refused) {
+    test(`refuses ${what} with one line`, () => {
+      const error = thrownBy(() => resolveOptions(given as Partial<Options>));
+      expect(error).toBeInstanceOf(OptionsError);
+      expect((error as Error).message).toStartWith(message);
+      expect((error as Error).message).toMatch(/^[ -~]+$/);
+    });
+  }
+
+  test("shortens a long value and shows no control character of it", () => {
+    const error = thrownBy(() => resolveOptions({ host: `\x1b[2J\u009b\0${"x".repeat(500)}` }));
+    expect((error as Error).message).toMatch(/^[ -~]{20,200}$/);
+  });
+});
+
+test("each default fits its own bounds", () => {
+  for (const name of optionNames) {
+    expect(() => resolveOptions({ [name]: optionTable[name].default })).not.toThrow();
+  }
+});
+
+test("flags and environment names are unique, and one derives from the other", () => {
+  const flags = optionNames.map((name) => optionTable[name].flag);
+  expect(new Set(flags).size).toBe(flags.length);
+  expect(environmentName(optionTable.maxBodyBytes)).toBe("HTTPSERVER_MAX_BODY");
+});
+
+test("short names are those of the contract", () => {
+  const shorts = optionNames.flatMap((name) => optionTable[name].short ?? []);
+  expect(shorts.sort()).toEqual(["p", "q", "t", "v"]);
+});
+
+function thrownBy(action: () => unknown): unknown {
+  try {
+    action();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}

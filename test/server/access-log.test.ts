@@ -1,0 +1,264 @@
+/** Request lines in each format, and their way to a descriptor when that is slow, full, closed or rotated. */
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { closeSync, mkdtempSync, openSync, read, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { escapeControls, escapeQuoted } from "../../src/http/escape.ts";
+import type { LogFormat } from "../../src/options.ts";
+import { type AccessEntry, AccessLog } from "../../src/server/access-log.ts";
+import { Output } from "../../src/server/output.ts";
+
+let folder = "";
+let path = "";
+let reports: string[] = [];
+const report = (text: string) => void reports.push(text);
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "access-log-"));
+  path = join(folder, "access.log");
+  reports = [];
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const wallMs = new Date(2026, 2, 15, 10, 30, 15, 7).getTime(); // local time
+const entry: AccessEntry = {
+  wallMs,
+  slot: 1,
+  peer: "127.0.0.1:50000",
+  requestLine: "GET /logo.png HTTP/1.1",
+  host: "ok",
+  status: 200,
+  bytes: 12_345,
+  transfer: "binary",
+  durationMs: 0.42,
+  persistent: true,
+  referer: null,
+  userAgent: null,
+};
+
+async function written(format: LogFormat, ...entries: AccessEntry[]): Promise<string> {
+  const output = Output.file(path, report);
+  const log = new AccessLog(format, output);
+  for (const each of entries) log.write(each);
+  await output.settle(2000);
+  output.close();
+  return readFileSync(path, "latin1");
+}
+
+describe("the pretty format", () => {
+  test("says slot, peer, request line, Host verdict, status, bytes, kind, time and what becomes of the connection", async () => {
+    expect(await written("pretty", entry)).toBe(
+      '[2026-03-15 10:30:15] [Thread-1] 127.0.0.1:50000 "GET /logo.png HTTP/1.1" host=ok 200 12345 binary 0.42ms keep-alive\n',
+    );
+  });
+
+  test("shows a refusal without slot and request line", async () => {
+    const refusal = { ...entry, slot: 0, requestLine: "", host: "-", status: 400, persistent: false } as const;
+    expect(await written("pretty", refusal)).toBe(
+      '[2026-03-15 10:30:15] [-] 127.0.0.1:50000 "-" host=- 400 12345 binary 0.42ms close\n',
+    );
+  });
+
+  test("takes a new timestamp with each second, and not before", async () => {
+    const lines = await written(
+      "pretty",
+      entry,
+      { ...entry, wallMs: wallMs + 900 },
+      { ...entry, wallMs: wallMs + 1000 },
+    );
+    expect(lines.match(/^\[[^\]]+\]/gm)).toEqual([
+      "[2026-03-15 10:30:15]",
+      "[2026-03-15 10:30:15]",
+      "[2026-03-15 10:30:16]",
+    ]);
+  });
+
+  const durations: readonly [milliseconds: number, shown: string][] = [
+    [0, "0.00ms"],
+    [0.005, "0.01ms"],
+    [0.999, "1.00ms"],
+    [12.3, "12.30ms"],
+    [30_000, "30000.00ms"],
+    [-1, "0.00ms"],
+  ];
+  for (const [durationMs, shown] of durations) {
+    test(`shows ${durationMs} ms as ${shown}`, async () => {
+      expect(await written("pretty", { ...entry, durationMs })).toContain(` ${shown} keep-alive`);
+    });
+  }
+});
+
+describe("Apache's formats", () => {
+  test("common has address, time with zone, request, status and bytes", async () => {
+    expect(await written("common", entry)).toMatch(
+      /^127\.0\.0\.1 - - \[15\/Mar\/2026:10:30:15 [+-]\d{4}\] "GET \/logo\.png HTTP\/1\.1" 200 12345\n$/,
+    );
+  });
+
+  test("common gives an IPv6 address without brackets and port, and - for no content", async () => {
+    const line = await written("common", { ...entry, peer: "[::1]:50000", bytes: 0, status: 304 });
+    expect(line).toStartWith("::1 - - [");
+    expect(line).toEndWith(" 304 -\n");
+  });
+
+  test("combined adds referer and user agent, - where there is none", async () => {
+    expect(await written("combined", { ...entry, userAgent: 'a"b\\' })).toEndWith(' 200 12345 "-" "a\\"b\\\\"\n');
+  });
+});
+
+describe("the json format", () => {
+  test("is one object a line, time in UTC with milliseconds", async () => {
+    const line = await written("json", { ...entry, referer: "http://a.test/" });
+    expect(line.indexOf("\n")).toBe(line.length - 1);
+    expect(JSON.parse(line)).toEqual({
+      time: new Date(wallMs).toISOString(),
+      slot: 1,
+      peer: "127.0.0.1:50000",
+      request: "GET /logo.png HTTP/1.1",
+      host: "ok",
+      status: 200,
+      bytes: 12_345,
+      transfer: "binary",
+      durationMs: 0.42,
+      persistent: true,
+      referer: "http://a.test/",
+      userAgent: null,
+    });
+  });
+
+  test("gives back every byte from the wire, in ASCII", async () => {
+    const everyByte = String.fromCharCode(...Array.from({ length: 256 }, (_, byte) => byte));
+    const line = await written("json", { ...entry, requestLine: everyByte, userAgent: everyByte });
+    expect(line).toMatch(/^[ -~]+\n$/);
+    expect(JSON.parse(line)).toMatchObject({ request: everyByte, userAgent: everyByte });
+  });
+});
+
+for (const format of ["pretty", "common", "combined", "json"] as const) {
+  test(`${format}: a request line cannot forge a line, whatever byte it holds`, async () => {
+    for (let byte = 0; byte < 256; byte++) {
+      rmSync(path, { force: true });
+      const hostile = `GET /${String.fromCharCode(byte)}[2026-01-01 00:00:00] HTTP/1.1`;
+      expect(await written(format, { ...entry, requestLine: hostile })).toMatch(/^[ -~]+\n$/);
+    }
+  });
+}
+
+describe("escaping", () => {
+  test("in quotes: printable ASCII stays, quote and backslash get a backslash, the rest is hexadecimal", () => {
+    expect(escapeQuoted('a "b" \\ \r\n\x1b[1m\x7f\xe9')).toBe('a \\"b\\" \\\\ \\x0d\\x0a\\x1b[1m\\x7f\\xe9');
+  });
+
+  test("in a message: letters of every script stay, what steers a terminal or reorders text does not", () => {
+    expect(escapeControls("größe 文件 \x1b[2J\x9b1m\u202egnp.exe\u2028\n")).toBe(
+      "größe 文件 \\x1b[2J\\x9b1m\\u202egnp.exe\\u2028\\x0a",
+    );
+    expect(escapeControls("")).toBe("");
+  });
+});
+
+describe("an output", () => {
+  test("writes the lines of a turn in their order", async () => {
+    const output = Output.file(path, report);
+    for (let i = 0; i < 20_000; i++) output.write(`${i}\n`);
+    await output.settle(5000);
+    output.close();
+    expect(readFileSync(path, "utf8")).toBe(Array.from({ length: 20_000 }, (_, i) => `${i}\n`).join(""));
+    expect(reports).toEqual([]);
+  });
+
+  test("appends, and makes a file that others cannot read", async () => {
+    for (const line of ["first\n", "second\n"]) {
+      const output = Output.file(path, report);
+      output.write(line);
+      await output.settle(2000);
+      output.close();
+    }
+    expect(readFileSync(path, "utf8")).toBe("first\nsecond\n");
+    expect(statSync(path).mode & 0o137).toBe(0);
+  });
+
+  test("goes on in a new file after a rotation", async () => {
+    const output = Output.file(path, report);
+    output.write("before\n");
+    await output.settle(2000);
+    renameSync(path, `${path}.1`);
+    output.write("still the old file\n");
+    await output.settle(2000);
+    output.reopen();
+    output.write("after\n");
+    await output.settle(2000);
+    output.close();
+    expect(readFileSync(`${path}.1`, "utf8")).toBe("before\nstill the old file\n");
+    expect(readFileSync(path, "utf8")).toBe("after\n");
+  });
+
+  test("keeps the old file when the new one cannot be opened", async () => {
+    const inner = join(folder, "inner");
+    await Bun.write(join(inner, "log"), "");
+    const output = Output.file(join(inner, "log"), report);
+    renameSync(inner, `${inner}.moved`);
+    output.reopen();
+    output.write("kept\n");
+    await output.settle(2000);
+    output.close();
+    expect(readFileSync(join(`${inner}.moved`, "log"), "utf8")).toBe("kept\n");
+    expect(reports).toHaveLength(1);
+    expect(reports[0]).toContain("cannot reopen");
+  });
+
+  test("flush writes what waits before the turn ends", () => {
+    const output = Output.file(path, report);
+    output.write("last words\n");
+    output.flush();
+    expect(readFileSync(path, "utf8")).toBe("last words\n");
+    output.close();
+  });
+
+  test.skipIf(process.platform !== "linux")("survives a full disk and says so once", async () => {
+    const descriptor = openSync("/dev/full", "w");
+    const output = Output.descriptor(descriptor, report);
+    for (let i = 0; i < 3; i++) {
+      output.write("lost\n");
+      await output.settle(2000);
+    }
+    output.close();
+    closeSync(descriptor);
+    expect(reports).toEqual([
+      `cannot write to descriptor ${descriptor} (ENOSPC); log lines are lost until it works again`,
+    ]);
+  });
+
+  test.skipIf(process.platform === "win32")("refuses a FIFO without a reader instead of waiting for one", () => {
+    Bun.spawnSync(["mkfifo", path]);
+    expect(() => Output.file(path, report)).toThrow("ENXIO");
+  });
+
+  test.skipIf(process.platform === "win32")(
+    "drops and counts the oldest lines when nobody reads, and keeps the newest",
+    async () => {
+      Bun.spawnSync(["mkfifo", path]);
+      const reader = openSync(path, "r+"); // Opens without waiting for a writer.
+      const output = Output.file(path, report, 256 * 1024);
+      const line = `${"x".repeat(1023)}\n`;
+      for (let i = 0; i < 2000; i++) output.write(line);
+      output.write("newest\n");
+      await output.settle(100);
+      let text = "";
+      while (!text.endsWith("newest\n")) {
+        const { promise, resolve, reject } = Promise.withResolvers<string>();
+        const buffer = Buffer.alloc(1 << 20);
+        read(reader, buffer, 0, buffer.length, null, (error, count) =>
+          error ? reject(error) : resolve(buffer.toString("latin1", 0, count)),
+        );
+        text += await promise;
+      }
+      await output.settle(2000);
+      output.close();
+      closeSync(reader);
+      const arrived = text.split("\n").length - 2;
+      expect(arrived).toBeLessThan(700);
+      expect(reports).toEqual([`${2000 - arrived} log lines were lost on the way to ${path}`]);
+    },
+  );
+});
