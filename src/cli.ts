@@ -296,6 +296,7 @@ function renderVersion(): string {
 /** What `main` needs of a server; `startServer` gives it. */
 export interface RunningServer {
   readonly url: string;
+  readonly urls: readonly string[];
   readonly port: number;
   stop(options?: { timeoutMs?: number; force?: boolean }): Promise<void>;
 }
@@ -427,7 +428,7 @@ function messageOf(error: unknown): string {
 
 /** What runs where, then the ready line: scripts wait for it, so its words and its place on stdout never change. */
 function announce(options: Options, server: RunningServer, log: Log): void {
-  log.info(`Serving ${resolve(options.root)} on ${server.url}`);
+  log.info(`Serving ${resolve(options.root)} on ${server.urls.join(" and ")}`);
   log.info(`Uploads go to ${resolve(options.uploads)}`);
   log.info(`Thread pool size: ${options.threads}, ${options.queue} more may wait`);
   if (options.logFile !== "") log.info(`Requests are logged to ${resolve(options.logFile)}`);

@@ -20,6 +20,8 @@ export interface StartOptions extends Partial<Options> {
 export interface RunningServer extends AsyncDisposable {
   /** For clients on this machine, without a slash at the end: `http://127.0.0.1:8080`. */
   readonly url: string;
+  /** One for each address that was bound: the loopback default also answers on `http://[::1]:8080`. */
+  readonly urls: readonly string[];
   /** The port that was bound. */
   readonly port: number;
   /** Drains and closes; see `Server.stop`. Never rejects. */
@@ -31,7 +33,8 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
   const { log = SILENT, ...given } = options;
   const server = new Server(resolveOptions(given), log);
   return {
-    url: server.url,
+    url: server.urls[0],
+    urls: server.urls,
     port: server.port,
     stop: (stopOptions) => server.stop(stopOptions),
     [Symbol.asyncDispose]: () => server.stop(),

@@ -11,10 +11,11 @@ import { Scratch } from "../connection/outbox.ts";
 import { Pool } from "../connection/pool.ts";
 import type { Transport } from "../connection/transport.ts";
 import { type DocumentRoot, FolderError, openDocumentRoot } from "../handlers/document-root.ts";
-import { createHandler } from "../handlers/router.ts";
+import { createHandler, type HandlerOptions } from "../handlers/router.ts";
 import { prepareUploadsFolder } from "../handlers/upload.ts";
+import type { Handler } from "../http/message.ts";
 import { appendConnectionFields, MAX_CONNECTION_FIELDS_BYTES } from "../http/response.ts";
-import { limits, type Options } from "../options.ts";
+import { limits, type Options, OptionsError } from "../options.ts";
 import type { ServerLog } from "./access-log.ts";
 import { connectionsMax } from "./file-limit.ts";
 import { type Acceptor, type Listening, listen } from "./listen.ts";
@@ -55,7 +56,7 @@ export class Server implements Acceptor {
   #stopping: Promise<void> | null = null;
   #whenEmpty: (() => void) | null = null;
 
-  /** Listens when it returns. Throws a StartError when a folder or the port cannot be used. */
+  /** Listens when it returns. Throws a StartError when a folder or the port cannot be used, an OptionsError for bad values. */
   constructor(options: Options, log: ServerLog) {
     this.#options = options;
     this.#log = log;
@@ -66,7 +67,7 @@ export class Server implements Acceptor {
     const root = usable(openDocumentRoot(options.root, "--root"));
     const uploads = usable(prepareUploadsFolder(options.uploads, "--uploads", clock.wallMs));
     let port = options.port;
-    const handler = createHandler({
+    const handler = compose({
       settings: options,
       root,
       uploads,
@@ -119,9 +120,13 @@ export class Server implements Acceptor {
     return this.#listening.port;
   }
 
-  /** Where a client on this machine reaches the server. */
-  get url(): string {
-    const host = this.#options.host;
+  /** Where a client on this machine reaches the server, one for each bound address. */
+  get urls(): readonly [string, ...string[]] {
+    const [first = this.#options.host, ...others] = this.#listening.hosts;
+    return [this.#urlOf(first), ...others.map((host) => this.#urlOf(host))];
+  }
+
+  #urlOf(host: string): string {
     const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
     return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${this.port}`;
   }
@@ -216,6 +221,16 @@ export class Server implements Acceptor {
 function usable(folder: DocumentRoot | FolderError): DocumentRoot {
   if (folder instanceof FolderError) throw new StartError(folder.message);
   return folder;
+}
+
+/** Throws an OptionsError where a value has the right form and still makes no sense, such as an allowed host with a space. */
+function compose(options: HandlerOptions): Handler {
+  try {
+    return createHandler(options);
+  } catch (error) {
+    if (error instanceof RangeError) throw new OptionsError(error.message);
+    throw error;
+  }
 }
 
 function tickMs(options: Options): number {
