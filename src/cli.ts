@@ -332,7 +332,10 @@ export async function main(argv: readonly string[], env: Environment, start = st
       line: `httpserver: cannot open --log-file ${options.logFile}: ${messageOf(error)}`,
     });
   }
-  const code = await run(options, log, start);
+  const code = await run(options, log, start).catch((error: unknown) => {
+    log.error("unexpected failure, stopping", error);
+    return EXIT_FAILURE;
+  });
   await log.settle(LOG_SETTLE_MS);
   log.close();
   return code;

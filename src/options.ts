@@ -31,6 +31,8 @@ export interface Options {
   maxHeaderBytes: number;
   maxUriBytes: number;
   maxBodyBytes: number;
+  fileCacheBytes: number;
+  fileCacheAgeMs: number;
   allowedHosts: readonly string[];
   logFormat: LogFormat;
   /** Path, or "" for stdout. */
@@ -282,6 +284,22 @@ export const optionTable: { readonly [Property in keyof Options]: OptionFor<Opti
     min: 0,
     max: limits.bodyMemoryBytesMax, // Content is checked as a whole, so it is in memory as a whole.
     help: "bytes of an upload; beyond it 413",
+  },
+  fileCacheBytes: {
+    flag: "file-cache",
+    kind: "size",
+    default: 64 * MIB, // The whole of most sites' small files; half of what the process has without it.
+    min: 0,
+    max: 4 * GIB,
+    help: "memory for small files; 0 = none",
+  },
+  fileCacheAgeMs: {
+    flag: "file-cache-age",
+    kind: "duration",
+    default: 100, // Below thousands of requests a second the disk is asked each time; 0 asks always, at 1 µs.
+    min: 0,
+    max: HOUR,
+    help: "unchecked in a flood; 0 = never",
   },
   shutdownTimeoutMs: {
     flag: "shutdown-timeout",

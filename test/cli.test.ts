@@ -338,6 +338,7 @@ const code = await main(process.argv.slice(2), process.env, async ({ log }) => {
   }, 10);
   return {
     url: "http://127.0.0.1:4711",
+    urls: ["http://127.0.0.1:4711"],
     port: 4711,
     async stop(options) {
       if (pretend === "slow" && !options?.force) await Bun.sleep(60_000);

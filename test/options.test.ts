@@ -110,6 +110,8 @@ describe("resolveOptions", () => {
       maxHeaderBytes: 16_384,
       maxUriBytes: 8000,
       maxBodyBytes: 10_485_760,
+      fileCacheBytes: 67_108_864,
+      fileCacheAgeMs: 100,
       shutdownTimeoutMs: 10_000,
       allowedHosts: [],
       logFormat: "pretty",

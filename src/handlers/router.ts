@@ -11,6 +11,7 @@ import type { Options } from "../options.ts";
 import type { DocumentRoot } from "./document-root.ts";
 import { type ErrorExtras, ErrorPages, type FieldLines, UPLOAD_PATH, wantsJson } from "./error-page.ts";
 import { HostPolicy } from "./host-policy.ts";
+import { HotFiles, type HotFilesOptions } from "./hot-files.ts";
 import { FILE_METHODS, StaticFiles } from "./static-file.ts";
 import { type UploadDisk, Uploads } from "./upload.ts";
 
@@ -29,6 +30,8 @@ export interface HandlerOptions {
   readonly now: () => number;
   /** Takes a line for the operator: a refused host and its remedy, a failing disk. Bytes from the wire are escaped. */
   readonly log: (line: string) => void;
+  /** Memory for small files, and how often the disk is asked whether they are still the same. */
+  readonly fileCache?: Omit<HotFilesOptions, "now">;
   /** For tests of failing disks. */
   readonly uploadDisk?: UploadDisk;
 }
@@ -37,6 +40,8 @@ export interface HandlerOptions {
 export function createHandler(options: HandlerOptions): Handler {
   return new Router(options);
 }
+
+const DEFAULT_CACHE = { bytesMax: 1 << 20, maxAgeMs: 0 };
 
 /** Under this path `serveUploads` shows what was uploaded, and 201 names it. */
 const UPLOADS_PREFIX = "/uploads";
@@ -63,11 +68,21 @@ class Router implements Handler {
     const pages = this.#pages;
     const { allowedHosts, inline, strictTypes, serveUploads, maxBodyBytes } = settings;
     this.#hosts = new HostPolicy({ boundHost: settings.host, allowedHosts, port: options.port, now, log });
-    this.#files = new StaticFiles({ root: options.root, pages, prefix: "", inline, strictTypes, now, log });
+    const hot = () => new HotFiles({ ...DEFAULT_CACHE, ...options.fileCache, now });
+    this.#files = new StaticFiles({ root: options.root, hot: hot(), pages, prefix: "", inline, strictTypes, now, log });
     const disk = options.uploadDisk === undefined ? {} : { disk: options.uploadDisk };
     this.#uploads = new Uploads({ root: options.uploads, pages, maxBodyBytes, serveUploads, now, log, ...disk });
     // What was uploaded is JSON, so the strict rule about the site's own types would refuse all of it.
-    const shown = { root: options.uploads, pages, prefix: UPLOADS_PREFIX, inline, strictTypes: false, now, log };
+    const shown = {
+      root: options.uploads,
+      hot: hot(),
+      pages,
+      prefix: UPLOADS_PREFIX,
+      inline,
+      strictTypes: false,
+      now,
+      log,
+    };
     this.#uploadedFiles = serveUploads ? new StaticFiles(shown) : null;
   }
 

@@ -1,8 +1,9 @@
 /**
- * GET and HEAD of files: name → opened file → preconditions → range → head and content.
+ * GET and HEAD of files: name → hot file or opened file → preconditions → range → head and content.
  *
- * Strategy: a small file is read at once and its descriptor closed before the answer is made; a large one stays open as a
- * BodySource that the connection pulls from and closes. HEAD is answered as GET; the connection leaves the content out.
+ * Strategy: a small file is read at once, its descriptor closed, and what was read kept with its encoded head among the
+ * hot files; a large one stays open as a BodySource that the connection pulls from and closes. HEAD is answered as GET; the
+ * connection leaves the content out.
  * The rule it guards: a descriptor has one owner at a time, and every way out of this file hands it on or closes it.
  */
 import { randomBytes } from "node:crypto";
@@ -17,6 +18,7 @@ import { encodeResponseHead } from "../http/response.ts";
 import { contentTypeOf, extensionOf, OCTET_STREAM } from "./content-type.ts";
 import { closeDescriptor, type DocumentRoot, type Opened, OpenFailure } from "./document-root.ts";
 import { type ErrorPages, wantsJson } from "./error-page.ts";
+import type { HotFile, HotFiles, Snapshot } from "./hot-files.ts";
 
 /** What may be done with a file. */
 export const FILE_METHODS = "GET, HEAD, OPTIONS";
@@ -33,6 +35,8 @@ export interface StaticFilesOptions {
   readonly inline: boolean;
   /** True: 415 for files other than html, txt, png, jpg, jpeg. */
   readonly strictTypes: boolean;
+  /** Small files that were read before, of this root alone. */
+  readonly hot: HotFiles;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Takes a line for the operator when the disk fails. */
@@ -50,7 +54,13 @@ export class StaticFiles {
 
   /** The answer to GET and HEAD; refuses every other method, by what is there: 405 with Allow, or 404. */
   respond(request: Request): Response {
-    const found = this.#find(request.target.path.slice(this.#options.prefix.length));
+    const { path } = request.target;
+    const name = this.#options.prefix === "" ? path : path.slice(this.#options.prefix.length);
+    if (isRead(request.head.method)) {
+      const hot = this.#options.hot.get(name);
+      if (hot !== null) return hasConditions(request.head) ? this.#answer(request, hot, NO_DESCRIPTOR) : hot.whole;
+    }
+    const found = this.#find(name);
     if (found === Folder.WithoutSlash) {
       return isRead(request.head.method) ? redirectToFolder(request) : this.#notAllowed(request);
     }
@@ -62,7 +72,9 @@ export class StaticFiles {
       if (this.#options.strictTypes && !STRICT_EXTENSIONS.has(extensionOf(nameOf(request.target.path)))) {
         return this.#refuse(415, "This server only serves html, txt, png, jpg and jpeg files.", request);
       }
-      const response = this.#answer(request, found);
+      const snapshot = this.#read(found);
+      if (snapshot.content !== null) return this.#answer(request, this.#keep(request, name, snapshot), NO_DESCRIPTOR);
+      const response = this.#answer(request, snapshot, found.descriptor);
       isHandedOn = response.body instanceof OpenSource;
       return response;
     } finally {
@@ -70,45 +82,56 @@ export class StaticFiles {
     }
   }
 
-  /** A regular file, opened, or why not. A cache of hot files has its place here, between the name and the disk. */
+  /** A regular file, opened, or why not. */
   #find(path: string): Opened | OpenFailure | Folder.WithoutSlash {
     const { root } = this.#options;
-    const asksFolder = path.endsWith("/");
-    const opened = root.open(asksFolder ? path + INDEX_NAME : path);
+    const opened = root.open(withIndex(path));
     if (typeof opened === "number" || opened.stats.isFile()) return opened;
     closeDescriptor(opened.descriptor);
-    if (asksFolder) return OpenFailure.Missing;
+    if (path.endsWith("/")) return OpenFailure.Missing;
     const index = root.open(`${path}/${INDEX_NAME}`);
     if (typeof index === "number") return index;
     closeDescriptor(index.descriptor);
     return index.stats.isFile() ? Folder.WithoutSlash : OpenFailure.Missing;
   }
 
+  /** What the file is at this moment. */
+  #read(file: Opened): Snapshot {
+    const { stats } = file;
+    const content = stats.size <= IN_MEMORY_BYTES_MAX ? readWhole(file) : null;
+    // RFC 9110 §8.8.2.1: never later than the answer's own Date.
+    const lastModified = Math.max(
+      0,
+      Math.min(Math.floor(stats.mtimeMs / 1000), Math.floor(this.#options.now() / 1000)),
+    );
+    return { stats, content, etag: entityTag(stats, content), lastModified };
+  }
+
+  /** Keeps a small file with its answer to a plain GET, unless it changed while it was read or comes from the future. */
+  #keep(request: Request, name: string, snapshot: Snapshot): Snapshot {
+    const { content, stats } = snapshot;
+    if (content === null || content.length !== stats.size || stats.mtimeMs > this.#options.now()) return snapshot;
+    const hot: HotFile = { ...snapshot, content, whole: this.#wholeAnswer(request, snapshot, NO_DESCRIPTOR) };
+    this.#options.hot.set(name, this.#options.root.realPath + withIndex(name), hot);
+    return hot;
+  }
+
   /** The file as the request wants it. The response's body is an OpenSource exactly when it took over the descriptor. */
-  #answer(request: Request, file: Opened): Response {
+  #answer(request: Request, file: Snapshot, descriptor: number): Response {
     const { head } = request;
-    const small = file.stats.size <= IN_MEMORY_BYTES_MAX ? readWhole(file) : null;
+    const { content: small, etag, lastModified } = file;
     const size = small === null ? file.stats.size : small.length;
     const nowSeconds = Math.floor(this.#options.now() / 1000);
-    const etag = entityTag(file.stats, small);
-    // RFC 9110 §8.8.2.1: never later than the answer's own Date.
-    const lastModified = Math.max(0, Math.min(Math.floor(file.stats.mtimeMs / 1000), nowSeconds));
-    const validators: FieldLine[] = [
-      ["ETag", etag],
-      ["Last-Modified", imfDate(lastModified)],
-      ["Cache-Control", "no-cache"],
-    ];
 
     switch (preconditionOf(head, etag, lastModified, nowSeconds)) {
       case Precondition.NotModified:
-        return answer(304, validators, null, "not-modified");
+        return answer(304, validatorFields(file), null, "not-modified");
       case Precondition.Failed:
         return this.#refuse(412, "The file is not in the state that the request asks for.", request);
       case Precondition.Proceed:
         break;
     }
 
-    const type = this.#typeFields(nameOf(request.target.path));
     const ranges = rangesOf(head, size, etag, lastModified, nowSeconds);
     if (ranges === RangeVerdict.Unsatisfiable) {
       const fields = [["Content-Range", `bytes */${size}`]] as const;
@@ -116,28 +139,44 @@ export class StaticFiles {
         fields,
       });
     }
-    const fields: FieldLine[] = [...validators, ["Accept-Ranges", "bytes"], ["X-Content-Type-Options", "nosniff"]];
-    if (type.disposition !== null) fields.push(["Content-Disposition", type.disposition]);
+    if (ranges === RangeVerdict.Ignore) return this.#wholeAnswer(request, file, descriptor);
 
-    if (ranges === RangeVerdict.Ignore) {
-      fields.push(["Content-Type", type.contentType], ["Content-Length", String(size)]);
-      const body = small ?? new OpenSource(file.descriptor, [{ first: 0, last: size - 1 }]);
-      return answer(200, fields, body, type.transfer);
-    }
+    const type = this.#typeFields(nameOf(request.target.path));
+    const fields = this.#commonFields(file, type.disposition);
     const [only] = ranges;
     if (ranges.length === 1 && only !== undefined) {
       const { first, last } = only;
       fields.push(["Content-Type", type.contentType], ["Content-Length", String(last - first + 1)]);
       fields.push(["Content-Range", `bytes ${first}-${last}/${size}`]);
-      const body = small === null ? new OpenSource(file.descriptor, ranges) : small.subarray(first, last + 1);
+      const body = small === null ? new OpenSource(descriptor, ranges) : small.subarray(first, last + 1);
       return answer(206, fields, body, "range");
     }
     const boundary = randomBytes(12).toString("hex");
     const pieces = multipartPieces(ranges, size, type.contentType, boundary);
     fields.push(["Content-Type", `multipart/byteranges; boundary=${boundary}`]);
     fields.push(["Content-Length", String(sizeOf(pieces))]);
-    const body = small === null ? new OpenSource(file.descriptor, pieces) : joined(pieces, small);
+    const body = small === null ? new OpenSource(descriptor, pieces) : joined(pieces, small);
     return answer(206, fields, body, "ranges");
+  }
+
+  #wholeAnswer(request: Request, file: Snapshot, descriptor: number): Response {
+    const type = this.#typeFields(nameOf(request.target.path));
+    const size = file.content === null ? file.stats.size : file.content.length;
+    const fields = this.#commonFields(file, type.disposition);
+    fields.push(["Content-Type", type.contentType], ["Content-Length", String(size)]);
+    const body = file.content ?? new OpenSource(descriptor, [{ first: 0, last: size - 1 }]);
+    return answer(200, fields, body, type.transfer);
+  }
+
+  /** What 200 and 206 have in common. */
+  #commonFields(file: Snapshot, disposition: string | null): FieldLine[] {
+    const fields = [
+      ...validatorFields(file),
+      ["Accept-Ranges", "bytes"],
+      ["X-Content-Type-Options", "nosniff"],
+    ] as FieldLine[];
+    if (disposition !== null) fields.push(["Content-Disposition", disposition]);
+    return fields;
   }
 
   /**
@@ -204,6 +243,9 @@ type FieldLine = readonly [name: string, value: string];
 /** Bytes of ours, or a part of the file. */
 type Piece = Uint8Array | ByteRange;
 
+/** Stands for the descriptor where the content is in memory and nothing is open. */
+const NO_DESCRIPTOR = -1;
+
 /** A name without the slash at its end, for a folder that has an index. Beside OpenFailure, so no number may be in both. */
 enum Folder {
   WithoutSlash = -1,
@@ -220,6 +262,10 @@ const DOWNLOAD_EXTENSIONS: ReadonlySet<string> = new Set(["txt", "png", "jpg", "
 
 function isRead(method: Method): boolean {
   return method === Method.Get || method === Method.Head;
+}
+
+function withIndex(path: string): string {
+  return path.endsWith("/") ? path + INDEX_NAME : path;
 }
 
 /** The name of the file that is asked for, which decides on its type, whatever a link behind it is called. */
@@ -279,13 +325,28 @@ export function entityTag(
   return content === null ? `"${tag}"` : `"${tag}-${Bun.hash(content).toString(36)}"`;
 }
 
-function preconditionOf(head: RequestHead, etag: string, lastModified: number, nowSeconds: number): Precondition {
-  const isConditional =
+/** What 304 repeats of 200 (RFC 9110 §15.4.5). */
+function validatorFields(file: Snapshot): FieldLine[] {
+  return [
+    ["ETag", file.etag],
+    ["Last-Modified", imfDate(file.lastModified)],
+    ["Cache-Control", "no-cache"],
+  ];
+}
+
+/** False for the plain GET that nearly all are. */
+function hasConditions(head: RequestHead): boolean {
+  return (
     head.has(Field.IfNoneMatch) ||
     head.has(Field.IfModifiedSince) ||
+    head.has(Field.Range) ||
     head.has(Field.IfMatch) ||
-    head.has(Field.IfUnmodifiedSince);
-  if (!isConditional) return Precondition.Proceed;
+    head.has(Field.IfUnmodifiedSince)
+  );
+}
+
+function preconditionOf(head: RequestHead, etag: string, lastModified: number, nowSeconds: number): Precondition {
+  if (!hasConditions(head)) return Precondition.Proceed;
   const preconditions = {
     ifMatch: head.value(Field.IfMatch),
     ifUnmodifiedSince: head.value(Field.IfUnmodifiedSince),
@@ -395,4 +456,4 @@ class OpenSource implements BodySource {
   }
 }
 
-const CLOSED = -1;
+const CLOSED = NO_DESCRIPTOR;

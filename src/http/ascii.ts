@@ -59,19 +59,16 @@ export function utf8Text(bytes: Uint8Array, start: number, end: number): string 
 
 /** Text of bytes[start, end) as ISO-8859-1: one character per byte, so nothing is lost (RFC 9110 §5.5, obs-text). */
 export function latin1Text(bytes: Uint8Array, start: number, end: number): string {
-  for (let i = start; i < end; i++) if ((bytes[i] as number) > DEL) return latin1Bytewise(bytes, start, end);
-  return utf8Text(bytes, start, end);
+  return latin1Slice.call(bytes, start, end);
 }
 
-// A decoder over a view beats String.fromCharCode from about 8 bytes on (260 ns flat against 25 ns a byte, Bun 1.4.5).
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
-// Not TextDecoder("latin1"): the Encoding Standard makes that windows-1252, which changes 0x80 to 0x9f.
-function latin1Bytewise(bytes: Uint8Array, start: number, end: number): string {
-  let text = "";
-  for (let i = start; i < end; i++) text += String.fromCharCode(bytes[i] as number);
-  return text;
-}
+// Five times as fast as a TextDecoder over a view (62 against 330 ns for 11 bytes, Bun 1.4.5), and right: the Encoding
+// Standard makes "latin1" windows-1252, which changes 0x80 to 0x9f. It is no method of Uint8Array, but takes one.
+const latin1Slice: (this: Uint8Array, start: number, end: number) => string = (
+  Buffer.prototype as unknown as { latin1Slice(start: number, end: number): string }
+).latin1Slice;
 
 function buildLower(): Uint8Array {
   const table = new Uint8Array(256);

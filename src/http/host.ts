@@ -17,10 +17,10 @@ import {
   HEX_DIGIT,
   HEX_VALUE,
   LBRACKET,
+  latin1Text,
   PERCENT,
   RBRACKET,
   URI_HOST_CHAR,
-  utf8Text,
 } from "./ascii.ts";
 import { ParseError } from "./parse-error.ts";
 import { Field, type RequestHead } from "./request-head.ts";
@@ -135,7 +135,7 @@ function isEscape(bytes: Uint8Array, pos: number, end: number): boolean {
 function regNameText(bytes: Uint8Array, start: number, end: number): string | null {
   const last = bytes[end - 1] === DOT ? end - 1 : end;
   if (last === start || bytes[last - 1] === DOT) return null;
-  return utf8Text(bytes, start, last).toLowerCase();
+  return latin1Text(bytes, start, last).toLowerCase();
 }
 
 /** Behind the "]" that closes an IP literal, or -1. */

@@ -199,13 +199,14 @@ const ENTRIES: ReadonlyMap<number, ParseErrorEntry> = new Map([
     "There are too many headers.",
     "quadratic work and unbounded memory for one request",
   ),
-  // Host and target
+  // Host and target. Where only the host or the path is wrong, the framing is sound, so the connection may persist.
   row(
     ParseError.HostMissing,
     400,
     "RFC 9110 §7.2",
     "The Host header is missing.",
     "routing by guess: cache poisoning and DNS rebinding",
+    false,
   ),
   row(
     ParseError.HostRepeated,
@@ -213,6 +214,7 @@ const ENTRIES: ReadonlyMap<number, ParseErrorEntry> = new Map([
     "RFC 9112 §3.2",
     "The Host header occurs more than once.",
     "one hop routes by the first, the next by the last",
+    false,
   ),
   row(
     ParseError.HostInvalid,
@@ -220,6 +222,7 @@ const ENTRIES: ReadonlyMap<number, ParseErrorEntry> = new Map([
     "RFC 9110 §7.2",
     "The Host header is malformed.",
     "a host check passed by one spelling and used in another",
+    false,
   ),
   row(
     ParseError.TargetFormInvalid,
@@ -241,6 +244,7 @@ const ENTRIES: ReadonlyMap<number, ParseErrorEntry> = new Map([
     "RFC 9112 §3.2.2",
     "The request target and the Host header name different hosts.",
     "one hop routes by the target, the next by Host",
+    false,
   ),
   row(
     ParseError.TargetEscapeInvalid,
@@ -248,6 +252,7 @@ const ENTRIES: ReadonlyMap<number, ParseErrorEntry> = new Map([
     "RFC 3986 §2.1",
     "The request target has a percent sign without two hexadecimal digits.",
     "two decoders that see two paths",
+    false,
   ),
   row(
     ParseError.TargetControl,
@@ -255,6 +260,7 @@ const ENTRIES: ReadonlyMap<number, ParseErrorEntry> = new Map([
     "RFC 3986 §7.3",
     "The path has an encoded control character.",
     "a file name cut at NUL, forged log lines",
+    false,
   ),
   row(
     ParseError.TargetUtf8Invalid,
@@ -262,6 +268,7 @@ const ENTRIES: ReadonlyMap<number, ParseErrorEntry> = new Map([
     "RFC 3629 §10",
     "The path is not valid UTF-8.",
     "overlong forms that hide a slash or a dot",
+    false,
   ),
   // Framing
   row(

@@ -23,7 +23,6 @@ import {
   SP,
   TARGET_CHAR,
   TCHAR,
-  utf8Text,
 } from "./ascii.ts";
 import { ParseError } from "./parse-error.ts";
 
@@ -194,7 +193,7 @@ export class RequestHead {
 
   /** Name of field line `index`, as sent. */
   fieldName(index: number): string {
-    return utf8Text(this.bytes, this.offsets[index * OFFSETS] as number, this.offsets[index * OFFSETS + 1] as number);
+    return latin1Text(this.bytes, this.offsets[index * OFFSETS] as number, this.offsets[index * OFFSETS + 1] as number);
   }
 
   /** Value of field line `index` as ISO-8859-1. */
@@ -203,11 +202,11 @@ export class RequestHead {
   }
 
   methodText(): string {
-    return METHOD_NAMES[this.method] ?? utf8Text(this.bytes, this.methodStart, this.methodEnd);
+    return METHOD_NAMES[this.method] ?? latin1Text(this.bytes, this.methodStart, this.methodEnd);
   }
 
   targetText(): string {
-    return utf8Text(this.bytes, this.targetStart, this.targetEnd);
+    return latin1Text(this.bytes, this.targetStart, this.targetEnd);
   }
 
   /** The request line for logs, raw ISO-8859-1, also of a head that could not be read: then its first bytes. Not escaped. */

@@ -17,6 +17,7 @@ import {
   HEX_DIGIT,
   HEX_VALUE,
   LBRACKET,
+  latin1Text,
   PERCENT,
   QUESTION,
   RBRACKET,
@@ -164,7 +165,7 @@ function parsePathAndQuery(bytes: Uint8Array, start: number, end: number, target
   } else {
     if (bytes[start + 1] === SLASH && start + 1 < pos) target.verdict = Verdict.LeadingDoubleSlash;
     else if (hasDot && hasDotSegment(bytes, start, pos)) target.verdict = Verdict.DotSegment;
-    target.path = utf8Text(bytes, start, pos);
+    target.path = latin1Text(bytes, start, pos);
   }
   return pos === end ? 0 : parseQuery(bytes, pos, end, target);
 }
@@ -174,7 +175,7 @@ function parseQuery(bytes: Uint8Array, start: number, end: number, target: Targe
   for (let pos = start; pos < end; pos++) {
     if (bytes[pos] === PERCENT && escapedByte(bytes, pos, end) < 0) return ParseError.TargetEscapeInvalid;
   }
-  target.query = utf8Text(bytes, start, end);
+  target.query = latin1Text(bytes, start, end);
   return 0;
 }
 

@@ -74,6 +74,7 @@ export class Server implements Acceptor {
       port: () => port,
       now: wallMs,
       log: (line) => log.warn(line),
+      fileCache: { bytesMax: options.fileCacheBytes, maxAgeMs: options.fileCacheAgeMs },
     });
     const headLimits = {
       maxHeaderBytes: options.maxHeaderBytes,

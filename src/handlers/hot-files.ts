@@ -1,0 +1,141 @@
+/**
+ * Small files kept ready to be sent: head encoded, content in memory, under a bound of bytes.
+ *
+ * The rule it guards: who changes a file and then asks for it gets the change. So an entry is compared with the disk (mtime,
+ * ctime, size, inode) before it is used. Only in a flood, when the looks of this millisecond are used up, one that was compared
+ * within `maxAgeMs` is sent unchecked: the bound on staleness under load.
+ * Eviction is second chance: an entry used since the last look is passed over once, so a hit costs one store.
+ */
+import { type Stats, statSync } from "node:fs";
+import type { Response } from "../http/message.ts";
+
+/** A file as it was when it was read. */
+export interface Snapshot {
+  readonly stats: Pick<Stats, "mtimeMs" | "ctimeMs" | "size" | "ino" | "dev">;
+  /** All of it, or null when it is too large for memory. */
+  readonly content: Uint8Array | null;
+  /** With its quotes. */
+  readonly etag: string;
+  /** Seconds since 1970, not later than when it was read. */
+  readonly lastModified: number;
+}
+
+export interface HotFile extends Snapshot {
+  readonly content: Uint8Array;
+  /** The answer to a plain GET. */
+  readonly whole: Response;
+}
+
+interface Entry {
+  readonly file: HotFile;
+  readonly path: string;
+  readonly bytes: number;
+  checkedMs: number;
+  isUsed: boolean;
+}
+
+/**
+ * Looks at the disk, in each millisecond, that are made whatever an entry's age. Eight take about 8 µs, below one percent of the
+ * time; a client that waits for its answers before it changes a file never asks as often.
+ */
+const LOOKS_PER_MS = 8;
+
+/** What an entry costs besides its bytes: map slot, objects, strings. Measured over 100,000 entries, rounded up. */
+const ENTRY_BYTES = 1024;
+
+export interface HotFilesOptions {
+  /** Most memory that the files may take, content and everything else; 0 keeps none. */
+  readonly bytesMax: number;
+  /** Longest time, in milliseconds, that a file is sent without a look at the disk in a flood of requests; 0 always looks. */
+  readonly maxAgeMs: number;
+  /** Milliseconds. */
+  readonly now: () => number;
+}
+
+export class HotFiles {
+  readonly #bytesMax: number;
+  readonly #maxAgeMs: number;
+  readonly #now: () => number;
+  readonly #entries = new Map<string, Entry>();
+  #bytes = 0;
+  #millisecond = 0;
+  /** Looks at the disk in this millisecond. */
+  #looks = 0;
+
+  constructor(options: HotFilesOptions) {
+    this.#bytesMax = options.bytesMax;
+    this.#maxAgeMs = options.maxAgeMs;
+    this.#now = options.now;
+  }
+
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  /** The file that `name` stood for and, as the disk says, still stands for. */
+  get(name: string): HotFile | null {
+    const entry = this.#entries.get(name);
+    if (entry === undefined) return null;
+    if (!this.#isCurrent(entry)) {
+      this.#remove(name, entry);
+      return null;
+    }
+    entry.isUsed = true;
+    return entry.file;
+  }
+
+  /** Keeps `file`, opened as `path` (links not resolved), under `name`. */
+  set(name: string, path: string, file: HotFile): void {
+    const bytes = ENTRY_BYTES + 2 * (name.length + path.length) + file.content.length + file.whole.head.length;
+    if (bytes > this.#bytesMax) return;
+    const old = this.#entries.get(name);
+    if (old !== undefined) this.#remove(name, old);
+    this.#makeRoom(bytes);
+    this.#entries.set(name, { file, path, bytes, checkedMs: this.#now(), isUsed: false });
+    this.#bytes += bytes;
+  }
+
+  #isCurrent(entry: Entry): boolean {
+    const now = this.#now();
+    const millisecond = Math.floor(now);
+    if (millisecond !== this.#millisecond) {
+      this.#millisecond = millisecond;
+      this.#looks = 0;
+    }
+    const age = now - entry.checkedMs;
+    // A clock that was set back makes no entry young.
+    if (this.#looks >= LOOKS_PER_MS && age >= 0 && age < this.#maxAgeMs) return true;
+    this.#looks++;
+    entry.checkedMs = now;
+    // Links on the way are followed: who swaps one ends at another inode, and that is opened with all checks.
+    const found = statSync(entry.path, { throwIfNoEntry: false });
+    const known = entry.file.stats;
+    return (
+      found !== undefined &&
+      found.mtimeMs === known.mtimeMs &&
+      found.ctimeMs === known.ctimeMs &&
+      found.size === known.size &&
+      found.ino === known.ino &&
+      found.dev === known.dev
+    );
+  }
+
+  #makeRoom(bytes: number): void {
+    if (this.#bytes + bytes <= this.#bytesMax) return;
+    for (const [name, entry] of this.#entries) {
+      this.#entries.delete(name);
+      if (entry.isUsed) {
+        entry.isUsed = false;
+        this.#entries.set(name, entry); // to the end, where this loop meets it again at the earliest after all others
+        continue;
+      }
+      this.#bytes -= entry.bytes;
+      if (this.#bytes + bytes <= this.#bytesMax) return;
+    }
+  }
+
+  #remove(name: string, entry: Entry): void {
+    this.#entries.delete(name);
+    this.#bytes -= entry.bytes;
+  }
+}
