@@ -256,7 +256,8 @@ export class Connection implements Waiter {
   #takeHead(): boolean {
     const inbox = this.#inbox;
     if (inbox.length === 0) {
-      if (this.#peerFinished && this.#isFlushed()) this.#close();
+      // While the server drains, an answer that had promised to persist was the last one all the same.
+      if ((this.#peerFinished || this.#context.draining) && this.#isFlushed()) this.#close();
       return false;
     }
     // The kernel does not take our answers: a peer that does not read gets no further ones.

@@ -552,6 +552,20 @@ describe("shutting down", () => {
   });
 });
 
+test("an answer under way when the shutdown begins is the last, although its head had promised more", () => {
+  const server = new FakeServer();
+  server.handler.respond = () => respondWith(200, new FakeSource(5000));
+  const client = server.connect();
+  client.transport.room = 3000;
+  client.send(get("/"));
+  server.context.draining = true;
+  for (const connection of server.connections) connection.shutDown();
+  expect(client.transport.isClosed).toBe(false);
+  client.drain();
+  expect(client.transport.finSent).toBe(true);
+  expect(client.take()).toContain("Connection: keep-alive\r\n");
+});
+
 test("the Date of an answer is the wall clock's second", () => {
   const server = new FakeServer();
   server.clock.set(0, WALL_MS + 1000);

@@ -1,0 +1,335 @@
+/** The compiled file as a process: its words, its pipes, its signals, its exit codes, and the folder that it is started in. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { version } from "../../package.json";
+import { environmentName, optionNames, optionTable } from "../../src/options.ts";
+import { type Binary, BUILD_MS, buildBinary, curl, curlStatus, Program, run } from "../support/binary.ts";
+import { RawClient, request, until } from "../support/raw-client.ts";
+
+const LARGE_BYTES = 32 * 1024 * 1024;
+
+let top = "";
+let binary: Binary;
+/** The working directory of one test. */
+let folder = "";
+
+beforeAll(async () => {
+  top = mkdtempSync(join(tmpdir(), "process-"));
+  binary = await buildBinary();
+}, BUILD_MS);
+
+afterAll(() => {
+  binary[Symbol.dispose]();
+  rmSync(top, { recursive: true, force: true });
+});
+
+beforeEach(() => {
+  folder = mkdtempSync(join(top, "cwd-"));
+  mkdirSync(join(folder, "resources"));
+  writeFileSync(join(folder, "resources", "index.html"), "page");
+  writeFileSync(join(folder, "resources", "large.bin"), "");
+  truncateSync(join(folder, "resources", "large.bin"), LARGE_BYTES);
+});
+
+type Environment = Readonly<Record<string, string>>;
+
+function start(words: readonly string[], env: Environment = {}): Promise<Program> {
+  return Program.start([binary.path, ...words], { cwd: folder, env });
+}
+
+function once(words: readonly string[], env: Environment = {}, cwd = folder) {
+  return run([binary.path, ...words], { cwd, env });
+}
+
+async function stalledDownload(port: number): Promise<RawClient> {
+  const client = await RawClient.connect(port, { onlyCount: true });
+  client.send(request(port, "GET /large.bin"));
+  await client.received(1);
+  return client.pause();
+}
+
+describe("the ready line", () => {
+  test("is exact, plain although colour is forced, and comes in one piece", async () => {
+    await using program = await start(["--port", "0"], { FORCE_COLOR: "1" });
+    const line = `Listening on port ${program.port} (http://127.0.0.1:${program.port}) pid=${program.pid}\n`;
+    expect(program.stdoutPieces.filter((piece) => piece.includes(line))).toHaveLength(1);
+    expect(program.stdout).toEndWith(`\n${line}`);
+    expect(program.stdout).not.toContain("\x1b");
+    expect(await curlStatus(program.url)).toBe("200");
+  });
+
+  test("is all that --quiet leaves, requests included", async () => {
+    await using program = await start(["--port", "0", "--quiet"]);
+    expect(await curlStatus(program.url)).toBe("200");
+    program.signal("SIGTERM");
+    expect(await program.ended()).toBe(0);
+    expect(program.stdout).toBe(`Listening on port ${program.port} (${program.url}) pid=${program.pid}\n`);
+    expect(program.stderr).toBe("");
+  });
+
+  test("follows what an operator wants to know", async () => {
+    await using program = await start(["--port", "0", "--threads", "7"]);
+    for (const part of [join(folder, "resources"), join(folder, "uploads"), "Thread pool size: 7", "Ctrl+C"]) {
+      expect(program.stdout).toContain(part);
+    }
+  });
+});
+
+describe("words", () => {
+  test("in the seeds' order: port, host, threads", async () => {
+    await using program = await start(["0", "0.0.0.0", "20"]);
+    expect(program.url).toBe(`http://127.0.0.1:${program.port}`);
+    expect(program.stdout).toContain("Thread pool size: 20");
+    expect(await curlStatus(program.url)).toBe("200");
+  });
+
+  test("--help fits a screen of 80 by 40 and names every flag", async () => {
+    const { code, stdout, stderr } = await once(["--help"]);
+    expect([code, stderr]).toEqual([0, ""]);
+    const lines = stdout.trimEnd().split("\n");
+    expect(lines.length).toBeLessThanOrEqual(40);
+    expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
+    for (const name of optionNames) expect(stdout).toContain(`--${optionTable[name].flag} `);
+  });
+
+  test("--version names version and commit", async () => {
+    const { code, stdout } = await once(["--version"]);
+    expect(code).toBe(0);
+    expect(stdout).toStartWith(`httpserver ${version} (`);
+    expect(stdout).toMatch(/\((?:[0-9a-f]{7,}|unknown)\)\n$/);
+  });
+
+  const mistakes: readonly [what: string, words: readonly string[], stderr: RegExp][] = [
+    ["an unknown flag", ["--prot", "1"], /--prot.*--port/],
+    ["a bad value", ["--port", "70000"], /--port.*70000/],
+    ["a bad time", ["--keep-alive-timeout", "soon"], /--keep-alive-timeout.*soon/],
+    ["a flag without its value", ["--root"], /--root/],
+    ["a word too many", ["0", "::1", "1", "more"], /more/],
+    ["an impossible combination", ["--quiet", "--verbose"], /--quiet.*--verbose/],
+    ["an allowed host that is none", ["--port", "0", "--allowed-host", "a:b:c"], /a:b:c/],
+  ];
+  for (const [what, words, stderr] of mistakes) {
+    test(`with ${what} end with 2 and one line on stderr`, async () => {
+      const result = await once(words);
+      expect(result.code).toBe(2);
+      expect(result.stdout).toBe("");
+      expect(result.stderr).toMatch(/^[^\n]+\n$/);
+      expect(result.stderr).toMatch(stderr);
+      expect(result.stderr).not.toContain("    at ");
+    });
+  }
+});
+
+describe("the environment", () => {
+  /** For settings where any text has the right form: a value that cannot work. */
+  const unusable: Environment = {
+    host: "192.0.2.1",
+    root: "missing",
+    uploads: "file/uploads",
+    "log-file": "missing/x.log",
+  };
+
+  for (const name of optionNames) {
+    const option = optionTable[name];
+    const variable = environmentName(option);
+    test(`${variable} is read`, async () => {
+      writeFileSync(join(folder, "file"), "");
+      const bad = unusable[option.flag] ?? "n o n s e n s e";
+      const { code, stderr } = await once([], { HTTPSERVER_PORT: "0", [variable]: bad });
+      expect(code).toBe(option.flag in unusable ? 3 : 2);
+      expect(stderr).toMatch(/^[^\n]+\n$/);
+      expect(stderr).toContain(option.flag in unusable ? bad : variable);
+    });
+  }
+
+  test("sets the server up, and a flag beats it", async () => {
+    await using program = await start(["--threads", "3"], {
+      HTTPSERVER_PORT: "0",
+      HTTPSERVER_THREADS: "5",
+      HTTPSERVER_ALLOWED_HOST: "files.test",
+      HTTPSERVER_MAX_REQUESTS: "1",
+    });
+    expect(program.stdout).toContain("Thread pool size: 3");
+    const { stdout } = await curl("--include", "--header", "Host: files.test", program.url);
+    expect(stdout).toMatch(/^HTTP\/1.1 200 OK\r\n(.+\r\n)*Connection: close\r\n/);
+  });
+
+  test("is not taken from an .env file in the working directory", async () => {
+    writeFileSync(join(folder, ".env"), "HTTPSERVER_THREADS=99\nHTTPSERVER_QUIET=1\n");
+    writeFileSync(join(folder, "bunfig.toml"), 'preload = ["./missing.ts"]\n');
+    await using program = await start(["--port", "0"]);
+    expect(program.stdout).toContain("Thread pool size: 10");
+  });
+});
+
+describe("the working directory", () => {
+  test("gets uploads/ when it has none", async () => {
+    await using _program = await start(["--port", "0"]);
+    expect(readdirSync(join(folder, "uploads"))).toEqual([]);
+  });
+
+  test("that is empty is a start that fails with 3, naming --root, and leaves nothing", async () => {
+    const empty = mkdtempSync(join(top, "empty-"));
+    const { code, stdout, stderr } = await once(["--port", "0"], {}, empty);
+    expect([code, stdout]).toEqual([3, ""]);
+    expect(stderr).toMatch(/^[^\n]*resources[^\n]*--root[^\n]*\n$|^[^\n]*--root[^\n]*resources[^\n]*\n$/);
+    expect(readdirSync(empty)).toEqual([]);
+  });
+});
+
+test("a port in use ends with 3, naming the port", async () => {
+  await using program = await start(["--port", "0"]);
+  const { code, stdout, stderr } = await once(["--port", String(program.port)]);
+  expect([code, stdout]).toEqual([3, ""]);
+  expect(stderr).toMatch(new RegExp(`^[^\\n]*port ${program.port}[^\\n]* in use[^\\n]*\\n$`));
+});
+
+describe("a signal", () => {
+  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+    test(`${signal} lets a download finish, then the exit code is 0`, async () => {
+      await using program = await start(["--port", "0"]);
+      using idle = await RawClient.connect(program.port);
+      await idle.send(request(program.port, "GET /")).answer();
+      using download = await stalledDownload(program.port);
+      program.signal(signal);
+      expect(await idle.left(1000)).toBe("fin");
+      expect((await curl(program.url)).code).toBe(7); // Nobody listens.
+      download.resume();
+      expect(await download.left()).toBe("fin");
+      expect(download.receivedBytes).toBeGreaterThan(LARGE_BYTES);
+      expect(await program.ended()).toBe(0);
+      expect(program.stdout).toContain(`${signal} received`);
+      expect(program.stdout).toMatch(/"?GET \/large\.bin.* 200 /);
+      expect(program.stdout).toEndWith("Server stopped\n");
+    });
+  }
+
+  test("lets curl finish its download", async () => {
+    await using program = await start(["--port", "0"]);
+    const copy = join(folder, "copy");
+    const download = curl("--limit-rate", "40M", "--output", copy, `${program.url}/large.bin`);
+    await until(() => existsSync(copy), "the beginning");
+    program.signal("SIGTERM");
+    expect((await download).code).toBe(0);
+    expect(Bun.file(copy).size).toBe(LARGE_BYTES);
+    expect(await program.ended()).toBe(0);
+  });
+
+  test("a second time cuts what is in flight, and the exit code says so", async () => {
+    await using program = await start(["--port", "0"]);
+    using download = await stalledDownload(program.port);
+    program.signal("SIGTERM");
+    await until(() => program.stdout.includes("SIGTERM received"), "the drain");
+    const started = performance.now();
+    program.signal("SIGTERM");
+    expect(await program.ended()).toBe(143);
+    expect(performance.now() - started).toBeLessThan(2000);
+    expect(await download.resume().left()).toBe("reset");
+  });
+
+  test("waits no longer than --shutdown-timeout", async () => {
+    await using program = await start(["--port", "0", "--shutdown-timeout", "300ms"]);
+    using download = await stalledDownload(program.port);
+    const started = performance.now();
+    program.signal("SIGTERM");
+    expect(await program.ended()).toBe(0);
+    expect(performance.now() - started).toBeGreaterThan(280);
+    expect(await download.resume().left()).toBe("reset");
+  });
+
+  test("SIGHUP goes on in a new log file", async () => {
+    const path = join(folder, "access.log");
+    await using program = await start(["--port", "0", "--log-file", path]);
+    await curl(`${program.url}/?first`);
+    await until(() => Bun.file(path).size > 0, "the first line");
+    renameSync(path, `${path}.1`);
+    program.signal("SIGHUP");
+    await until(() => existsSync(path), "the new file");
+    await curl(`${program.url}/?second`);
+    await until(() => Bun.file(path).size > 0, "the second line");
+    expect(readFileSync(`${path}.1`, "latin1")).toMatch(/^[^\n]*\?first[^\n]*\n$/);
+    expect(readFileSync(path, "latin1")).toMatch(/^[^\n]*\?second[^\n]*\n$/);
+    expect(program.stdout).not.toContain("?first");
+  });
+});
+
+test("--keep-alive-timeout is how long an idle connection lives", async () => {
+  await using program = await start(["--port", "0", "--keep-alive-timeout", "300ms"]);
+  using client = await RawClient.connect(program.port);
+  await client.send(request(program.port, "GET /")).answer();
+  const started = performance.now();
+  expect(await client.left(2000)).toBe("fin");
+  expect(performance.now() - started).toBeGreaterThan(250);
+});
+
+describe("a reader of stdout", () => {
+  /** Runs the server in a shell pipe. The shell's stderr has its ready line, from the pipe's reader, and its exit code. */
+  async function piped(reader: string, use: (url: string, pid: number) => Promise<void>): Promise<string> {
+    const script = `{ "${binary.path}" --port 0; echo "exit code $?" >&2; } | ${reader}`;
+    await using shell = Bun.spawn(["sh", "-c", script], {
+      cwd: folder,
+      stdin: "ignore",
+      stdout: "ignore",
+      stderr: "pipe",
+    });
+    let told = "";
+    const reading = (async () => {
+      const decoder = new TextDecoder();
+      for await (const bytes of shell.stderr) told += decoder.decode(bytes, { stream: true });
+    })();
+    const pattern = /Listening on port \d+ \((\S+)\) pid=(\d+)\n/;
+    await until(() => pattern.test(told), "the ready line");
+    const [, url = "", pid = ""] = pattern.exec(told) ?? [];
+    try {
+      await use(url, Number(pid));
+      process.kill(Number(pid), "SIGTERM");
+      await until(() => told.includes("exit code"), "the exit");
+    } catch (error) {
+      process.kill(Number(pid), "SIGKILL");
+      throw error;
+    } finally {
+      const sleeper = /reader (\d+)\n/.exec(told)?.[1];
+      if (sleeper !== undefined) process.kill(Number(sleeper), "SIGKILL");
+    }
+    await shell.exited;
+    await reading;
+    return told;
+  }
+
+  const UNTIL_READY = 'while read -r line; do case "$line" in Listening*) echo "$line" >&2; break;; esac; done';
+
+  test("that leaves early does not hurt the server", async () => {
+    const told = await piped(`{ ${UNTIL_READY}; }`, async (url) => {
+      for (let i = 0; i < 5; i++) expect(await curlStatus(url)).toBe("200");
+    });
+    expect(told).toContain("exit code 0\n");
+    expect(told).toContain("stdout is closed (EPIPE)");
+  });
+
+  test("that stops reading does not hold up the server, nor its end", async () => {
+    const told = await piped(`{ ${UNTIL_READY}; exec sh -c 'echo "reader $$" >&2; exec sleep 60'; }`, async (url) => {
+      const port = Number(new URL(url).port);
+      // Lines of three kilobytes: sixteen times what a pipe holds.
+      for (let round = 0; round < 4; round++) {
+        using client = await RawClient.connect(port);
+        const line = `GET /?${"x".repeat(3000)}`;
+        client.send(request(port, line).repeat(99));
+        for (let i = 0; i < 99; i++) expect((await client.answer()).status).toBe(200);
+      }
+      expect(await curlStatus(url)).toBe("200");
+    });
+    expect(told).toContain("exit code 0\n");
+  });
+});

@@ -1,0 +1,276 @@
+/**
+ * Peers that are slow, broken or hostile, on real sockets: each loses its own connection, and nobody else anything: no
+ * answer, no memory, no descriptor, no slot.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { type RunningServer, type ServerLog, type StartOptions, startServer } from "../../src/index.ts";
+import { RawClient, request, until } from "../support/raw-client.ts";
+
+const MIB = 1024 * 1024;
+const LARGE_BYTES = 512 * MIB;
+
+/** Long enough that a write of it does not end in one slice. */
+const PAGE = "page ".repeat(20_000);
+
+let folder = "";
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "hostile-"));
+  mkdirSync(join(folder, "root"));
+  writeFileSync(join(folder, "root", "index.html"), PAGE);
+  writeFileSync(join(folder, "root", "large.bin"), "");
+  truncateSync(join(folder, "root", "large.bin"), LARGE_BYTES); // Sparse: it takes no space.
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function options(more: StartOptions = {}): StartOptions {
+  return { port: 0, root: join(folder, "root"), uploads: join(folder, "uploads"), maxRequests: 0, ...more };
+}
+
+/** The same bytes in every run: a linear congruential generator. */
+function* numbers(seed: number): Generator<number, never> {
+  for (let state = seed; ; ) {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    yield state >>> 8;
+  }
+}
+
+/** A well-behaved client that asks until it is told to stop; every answer must be the page. Returns how many came. */
+async function askUntil(port: number, isOver: () => boolean): Promise<number> {
+  using client = await RawClient.connect(port);
+  for (let count = 0; ; count++) {
+    if (isOver()) return count;
+    const answer = await client.send(request(port, "GET /")).answer();
+    if (answer.status !== 200 || answer.text !== PAGE)
+      throw new Error(`answer ${count} was not the page: ${answer.head}`);
+  }
+}
+
+/** The well-behaved client beside `attack`. */
+async function beside(server: RunningServer, attack: () => Promise<void>): Promise<void> {
+  let isOver = false;
+  const good = askUntil(server.port, () => isOver);
+  try {
+    await attack();
+  } finally {
+    isOver = true;
+  }
+  expect(await good).toBeGreaterThan(0);
+}
+
+describe("nobody else notices", () => {
+  test("random bytes", async () => {
+    await using server = await startServer(options());
+    const random = numbers(1);
+    await beside(server, async () => {
+      for (let round = 0; round < 40; round++) {
+        using client = await RawClient.connect(server.port);
+        const length = 1 + (random.next().value % 3000);
+        client.send(Uint8Array.from({ length }, () => random.next().value)).finish();
+        await client.left();
+        if (client.receivedBytes > 0) expect(client.text).toMatch(/^HTTP\/1\.1 [45]\d\d /);
+      }
+    });
+  });
+
+  test("half heads and half bodies, followed by a reset", async () => {
+    await using server = await startServer(options());
+    const whole = request(
+      server.port,
+      "POST /upload",
+      "Content-Type: application/json\r\nContent-Length: 9\r\n",
+      '{"a": 12}',
+    );
+    await beside(server, async () => {
+      for (let length = 0; length < whole.length; length += 3) {
+        using client = await RawClient.connect(server.port);
+        client.send(whole.slice(0, length));
+        if (length % 2 === 0) await Bun.sleep(1);
+        client.reset();
+      }
+    });
+    expect(readdirSync(join(folder, "uploads"))).toEqual([]);
+  });
+
+  test("resets in the middle of answers", async () => {
+    await using server = await startServer(options({ threads: 4 }));
+    await beside(server, async () => {
+      for (let round = 0; round < 40; round++) {
+        using client = await RawClient.connect(server.port, { onlyCount: true });
+        client.send(request(server.port, "GET /large.bin").repeat(1 + (round % 3)));
+        await client.received(round * 10_000);
+        client.reset();
+      }
+    });
+  });
+});
+
+describe("a client that does not read", () => {
+  test("costs no memory, however large its file, and holds up nobody", async () => {
+    await using server = await startServer(options());
+    await askUntil(server.port, countdown(20));
+    Bun.gc(true);
+    const before = process.memoryUsage.rss();
+    const slow = await Promise.all(
+      Array.from({ length: 8 }, () => RawClient.connect(server.port, { onlyCount: true })),
+    );
+    for (const client of slow) client.pause().send(request(server.port, "GET /large.bin"));
+    await Bun.sleep(200);
+    await askUntil(server.port, countdown(50));
+    Bun.gc(true);
+    // Eight files of 512 MiB are on their way; one of them in memory would be seen.
+    expect(process.memoryUsage.rss() - before).toBeLessThan(64 * MIB);
+    for (const client of slow) client.reset();
+  });
+
+  test("is cut after the send timeout, and its slot serves the next", async () => {
+    await using server = await startServer(options({ threads: 1, sendTimeoutMs: 200 }));
+    using slow = await RawClient.connect(server.port, { onlyCount: true });
+    slow.pause().send(request(server.port, "GET /large.bin"));
+    await Bun.sleep(50);
+    const started = performance.now();
+    expect(await askUntil(server.port, countdown(1))).toBe(1);
+    expect(performance.now() - started).toBeLessThan(2000);
+    expect(await slow.resume().left()).toBe("reset");
+  });
+
+  test("and pipelines without end is stopped from sending, then gets every answer", async () => {
+    await using server = await startServer(options());
+    const count = 2000;
+    using client = await RawClient.connect(server.port, { onlyCount: true });
+    // 14 MB of requests: more than the kernel holds for both sides.
+    client.pause().send(request(server.port, "GET /", `A: ${"a".repeat(7000)}\r\n`).repeat(count));
+    await Bun.sleep(200);
+    expect(client.unsentBytes).toBeGreaterThan(0);
+    client.resume();
+    await client.received(count * PAGE.length);
+    expect(client.unsentBytes).toBe(0);
+    expect(client.ending).toBeNull();
+  });
+});
+
+describe("a client that sends slowly", () => {
+  test("has a deadline for its head, which dribbled bytes do not move, and nobody waits for it", async () => {
+    await using server = await startServer(options({ headerTimeoutMs: 300, threads: 1, queue: 0 }));
+    const slow = await Promise.all(Array.from({ length: 30 }, () => RawClient.connect(server.port)));
+    const started = performance.now();
+    await beside(server, async () => {
+      const head = request(server.port, "GET /", "A: b\r\n".repeat(20));
+      for (let at = 0; slow.some((client) => client.ending === null); at++) {
+        for (const client of slow) if (client.ending === null) client.send(head.charAt(at));
+        await Bun.sleep(20);
+        if (at >= head.length) throw new Error("the head was read to its end");
+      }
+    });
+    const tookMs = performance.now() - started;
+    expect(tookMs).toBeGreaterThan(280);
+    expect(tookMs).toBeLessThan(2000);
+    for (const client of slow) {
+      expect(client.text).toStartWith("HTTP/1.1 408 ");
+      expect(client.ending).toBe("fin");
+    }
+  });
+
+  test("has a deadline for its body", async () => {
+    await using server = await startServer(options({ bodyTimeoutMs: 200 }));
+    using client = await RawClient.connect(server.port);
+    client.send(request(server.port, "POST /upload", "Content-Type: application/json\r\nContent-Length: 9\r\n", "{"));
+    expect((await client.answer()).status).toBe(408);
+    expect(await client.left()).toBe("fin");
+    expect(readdirSync(join(folder, "uploads"))).toEqual([]);
+  });
+});
+
+describe("an early refusal reaches a client that is still sending", () => {
+  const json = "Content-Type: application/json\r\n";
+  const cases: readonly [name: string, fields: string, status: number][] = [
+    ["an upload announced too large", `${json}Content-Length: 20000000\r\n`, 413],
+    ["an upload of the wrong type", "Content-Type: text/plain\r\nContent-Length: 20000000\r\n", 415],
+    ["a chunked upload that is malformed", `${json}Transfer-Encoding: chunked\r\n`, 400],
+  ];
+  for (const [name, fields, status] of cases) {
+    test(`${name}: ${status}, then FIN`, async () => {
+      await using server = await startServer(options());
+      for (let round = 0; round < 10; round++) {
+        using client = await RawClient.connect(server.port);
+        client.send(request(server.port, "POST /upload", fields)).send(new Uint8Array(768 * 1024).fill(120));
+        expect((await client.answer("POST")).status).toBe(status);
+        expect(await client.left()).toBe("fin");
+      }
+    });
+  }
+});
+
+describe("more connections than allowed", () => {
+  test("get 503 and are closed, those before are served, and there is room again when one leaves", async () => {
+    const warnings: string[] = [];
+    const log: ServerLog = { access: null, info() {}, detail: null, warn: (text) => warnings.push(text), error() {} };
+    await using server = await startServer(options({ maxConnections: 2, log }));
+    using first = await RawClient.connect(server.port);
+    const second = await RawClient.connect(server.port);
+    expect((await first.send(request(server.port, "GET /")).answer()).status).toBe(200);
+    for (let i = 0; i < 5; i++) {
+      using third = await RawClient.connect(server.port);
+      const answer = await third.answer();
+      expect(answer.status).toBe(503);
+      expect(answer.fields.get("retry-after")).toMatch(/^\d+$/);
+      expect(answer.fields.get("connection")).toBe("close");
+      expect(await third.left()).toBe("fin");
+    }
+    expect(warnings).toHaveLength(1);
+    expect((await first.send(request(server.port, "GET /")).answer()).status).toBe(200);
+    second.reset();
+    await Bun.sleep(20);
+    expect(await askUntil(server.port, countdown(1))).toBe(1);
+  });
+
+  test("get it also when they have sent their request already", async () => {
+    await using server = await startServer(options({ maxConnections: 1 }));
+    using _first = await RawClient.connect(server.port);
+    for (let i = 0; i < 30; i++) {
+      using client = await RawClient.connect(server.port);
+      client.send(request(server.port, "GET /"));
+      expect((await client.answer()).status).toBe(503);
+    }
+  });
+});
+
+test.skipIf(process.platform !== "linux")("aborted downloads leave no descriptor open", async () => {
+  const descriptors = () => readdirSync("/proc/self/fd").length;
+  await using server = await startServer(options({ threads: 4 }));
+  await askUntil(server.port, countdown(1));
+  await Bun.sleep(20);
+  const before = descriptors();
+  for (let round = 0; round < 20; round++) {
+    const clients = await Promise.all(
+      Array.from({ length: 8 }, () => RawClient.connect(server.port, { onlyCount: true })),
+    );
+    for (const client of clients) client.send(request(server.port, "GET /large.bin"));
+    // Four are served and four wait in the queue.
+    await until(() => clients.filter((client) => client.receivedBytes > 0).length >= 4, "the downloads");
+    for (const client of clients) client.reset();
+  }
+  for (const line of ["HEAD /large.bin", "GET /none"]) {
+    using client = await RawClient.connect(server.port);
+    await client.send(request(server.port, line)).answer(line.split(" ")[0]);
+  }
+  for (const [fields, status] of [
+    ["If-None-Match: *\r\n", 304],
+    ["Range: bytes=999999999999-\r\n", 416],
+    ['If-Match: "x"\r\n', 412],
+  ] as const) {
+    using client = await RawClient.connect(server.port);
+    expect((await client.send(request(server.port, "GET /large.bin", fields)).answer()).status).toBe(status);
+  }
+  await until(() => descriptors() <= before, `${before} descriptors, ${descriptors()} are open`, 2000);
+});
+
+/** False for `count` times, then true. */
+function countdown(count: number): () => boolean {
+  let left = count;
+  return () => left-- === 0;
+}

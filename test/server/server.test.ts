@@ -1,0 +1,340 @@
+/** The server's life on real sockets: where it listens, how it starts and refuses to, how it stops, and how it shares out. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { OptionsError, type ServerLog, StartError, type StartOptions, startServer } from "../../src/index.ts";
+import { RawClient, request, until } from "../support/raw-client.ts";
+
+const MIB = 1024 * 1024;
+
+/** More than the kernel's buffers on both sides take, so that a client that does not read keeps its answer in flight. */
+const LARGE_BYTES = 32 * MIB;
+
+let folder = "";
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "server-"));
+  mkdirSync(join(folder, "root"));
+  writeFileSync(join(folder, "root", "index.html"), "first site");
+  writeFileSync(join(folder, "root", "large.bin"), "");
+  truncateSync(join(folder, "root", "large.bin"), LARGE_BYTES);
+  mkdirSync(join(folder, "other"));
+  writeFileSync(join(folder, "other", "index.html"), "second site");
+});
+
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+function options(more: StartOptions = {}): StartOptions {
+  return { port: 0, root: join(folder, "root"), uploads: join(folder, "uploads"), ...more };
+}
+
+/** The page on `/`, on a connection of its own. */
+async function page(port: number, host = "127.0.0.1"): Promise<string> {
+  using client = await RawClient.connect(port, { host });
+  return (await client.send(request(port, "GET /")).answer()).text;
+}
+
+/** A client whose large answer has begun and does not go on, because it does not read. */
+async function stalledDownload(port: number): Promise<RawClient> {
+  const client = await RawClient.connect(port, { onlyCount: true });
+  client.send(request(port, "GET /large.bin"));
+  await client.received(1);
+  return client.pause();
+}
+
+/** What the failed start threw. */
+async function startFailure(given: StartOptions): Promise<Error> {
+  try {
+    await using server = await startServer(given);
+    return new Error(`it started on ${server.port}`);
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+/** True when nobody listens there. */
+async function isRefused(port: number): Promise<boolean> {
+  try {
+    using _client = await RawClient.connect(port);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+function hasIpv6(): boolean {
+  try {
+    Bun.listen({ hostname: "::1", port: 0, socket: { data() {} } }).stop(true);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe("listening", () => {
+  test("by default is on 127.0.0.1", async () => {
+    await using server = await startServer(options());
+    expect(server.url).toBe(`http://127.0.0.1:${server.port}`);
+    expect(await page(server.port)).toBe("first site");
+  });
+
+  test.skipIf(!hasIpv6())("by default is on ::1 too, at the same port", async () => {
+    await using server = await startServer(options());
+    expect(server.urls).toEqual([`http://127.0.0.1:${server.port}`, `http://[::1]:${server.port}`]);
+    expect(await page(server.port, "::1")).toBe("first site");
+  });
+
+  test.skipIf(!hasIpv6())("on ::1 alone leaves 127.0.0.1 to others", async () => {
+    await using server = await startServer(options({ host: "::1" }));
+    expect(server.url).toBe(`http://[::1]:${server.port}`);
+    expect(await page(server.port, "::1")).toBe("first site");
+    expect(await isRefused(server.port)).toBe(true);
+  });
+
+  test.skipIf(!hasIpv6())("does not start when the port is taken on ::1 only", async () => {
+    await using taken = await startServer(options({ host: "::1" }));
+    const error = await startFailure(options({ port: taken.port }));
+    expect(error).toBeInstanceOf(StartError);
+    expect(error.message).toContain(String(taken.port));
+    expect(await isRefused(taken.port)).toBe(true);
+  });
+
+  test("on 0.0.0.0 answers to this machine's own address", async () => {
+    await using server = await startServer(options({ host: "0.0.0.0" }));
+    expect(await page(server.port)).toBe("first site");
+  });
+
+  test("two servers live side by side, and one outlives the other", async () => {
+    await using first = await startServer(options());
+    await using second = await startServer(options({ root: join(folder, "other") }));
+    expect(first.port).not.toBe(second.port);
+    expect([await page(first.port), await page(second.port)]).toEqual(["first site", "second site"]);
+    await first.stop();
+    expect(await page(second.port)).toBe("second site");
+  });
+
+  test("twenty servers start, answer and stop in parallel", async () => {
+    const ports = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        await using server = await startServer(options());
+        expect(await page(server.port)).toBe("first site");
+        return server.port;
+      }),
+    );
+    expect(await Promise.all(ports.map(isRefused))).toEqual(Array(20).fill(true));
+  });
+});
+
+describe("a start that fails says what to do", () => {
+  test("when the port is in use", async () => {
+    await using server = await startServer(options());
+    const error = await startFailure(options({ port: server.port }));
+    expect(error).toBeInstanceOf(StartError);
+    expect(error.message).toContain(`port ${server.port}`);
+    expect(error.message).toContain("in use");
+    expect(await page(server.port)).toBe("first site");
+  });
+
+  test("when the address is not ours", async () => {
+    const error = await startFailure(options({ host: "192.0.2.1" }));
+    expect(error).toBeInstanceOf(StartError);
+    expect(error.message).toContain("192.0.2.1");
+  });
+
+  test("when the root is missing", async () => {
+    const error = await startFailure(options({ root: join(folder, "missing") }));
+    expect(error).toBeInstanceOf(StartError);
+    expect(error.message).toContain("--root");
+    expect(error.message).toContain(join(folder, "missing"));
+  });
+
+  test("when the root is a file", async () => {
+    expect(await startFailure(options({ root: join(folder, "root", "index.html") }))).toBeInstanceOf(StartError);
+  });
+
+  test("when the uploads folder cannot be made", async () => {
+    const error = await startFailure(options({ uploads: join(folder, "root", "index.html", "uploads") }));
+    expect(error).toBeInstanceOf(StartError);
+    expect(error.message).toContain("--uploads");
+  });
+
+  test("when a value makes no sense", async () => {
+    expect(await startFailure(options({ threads: 0 }))).toBeInstanceOf(OptionsError);
+    expect(await startFailure(options({ allowedHosts: ["a:b:c"] }))).toBeInstanceOf(OptionsError);
+  });
+});
+
+test("the uploads folder is created at the start", async () => {
+  const uploads = join(folder, "new", "uploads");
+  await using _server = await startServer(options({ uploads }));
+  expect(existsSync(uploads)).toBe(true);
+});
+
+describe("a connection", () => {
+  test("answers pipelined requests in order, also when they come in odd pieces", async () => {
+    await using server = await startServer(options());
+    using client = await RawClient.connect(server.port);
+    const wire = ["GET /", "GET /none", "HEAD /", "GET /"].map((line) => request(server.port, line)).join("");
+    for (let at = 0; at < wire.length; at += 37) {
+      client.send(wire.slice(at, at + 37));
+      await Bun.sleep(1);
+    }
+    const statuses: number[] = [];
+    for (const method of ["GET", "GET", "HEAD", "GET"]) statuses.push((await client.answer(method)).status);
+    expect(statuses).toEqual([200, 404, 200, 200]);
+    expect(client.text).toBe("");
+  });
+
+  test("gets the whole of a large answer after it has half-closed, then FIN", async () => {
+    await using server = await startServer(options());
+    using client = await RawClient.connect(server.port, { onlyCount: true });
+    client.send(request(server.port, "GET /large.bin")).finish();
+    expect(await client.left()).toBe("fin");
+    expect(client.receivedBytes).toBeGreaterThan(LARGE_BYTES);
+    expect(client.receivedBytes).toBeLessThan(LARGE_BYTES + 1000);
+  });
+
+  test("is closed by FIN when it has been idle, before a request and after one", async () => {
+    await using server = await startServer(options({ keepAliveTimeoutMs: 200 }));
+    using silent = await RawClient.connect(server.port);
+    using client = await RawClient.connect(server.port);
+    await Bun.sleep(100);
+    const answered = performance.now();
+    expect((await client.send(request(server.port, "GET /")).answer()).status).toBe(200);
+    expect(await client.left(2000)).toBe("fin");
+    expect(performance.now() - answered).toBeGreaterThan(180);
+    expect(await silent.left(2000)).toBe("fin");
+    expect(silent.receivedBytes).toBe(0);
+  });
+
+  test("is told a keep-alive time in whole seconds", async () => {
+    await using server = await startServer(options({ keepAliveTimeoutMs: 2500 }));
+    using client = await RawClient.connect(server.port);
+    const { fields } = await client.send(request(server.port, "GET /")).answer();
+    expect(fields.get("keep-alive")).toBe("timeout=2, max=99");
+  });
+});
+
+describe("the pool", () => {
+  test("lets one wait, refuses the next, and serves the one that waited", async () => {
+    const told: string[] = [];
+    const log: ServerLog = {
+      access: null,
+      info: (text) => told.push(text),
+      detail: null,
+      warn: (text) => told.push(text),
+      error() {},
+    };
+    await using server = await startServer(options({ threads: 1, queue: 1, log }));
+    using slow = await stalledDownload(server.port);
+    using waiting = await RawClient.connect(server.port);
+    waiting.send(request(server.port, "GET /"));
+    await until(() => told.includes("Thread pool saturated, queuing request"), "the queue");
+    using refused = await RawClient.connect(server.port);
+    const answer = await refused.send(request(server.port, "GET /")).answer();
+    expect(answer.status).toBe(503);
+    expect(answer.fields.get("retry-after")).toMatch(/^\d+$/);
+    expect(answer.fields.get("connection")).toBe("close");
+    expect(await refused.left()).toBe("fin");
+    expect(waiting.receivedBytes).toBe(0);
+    slow.resume();
+    expect((await waiting.answer()).text).toBe("first site");
+    expect(told.join("\n")).toMatch(/Request dequeued, assigned to Thread-1/);
+    await slow.received(LARGE_BYTES);
+  });
+
+  test("gives the slot of a client that resets in the middle to the next", async () => {
+    await using server = await startServer(options({ threads: 1, queue: 1 }));
+    const slow = await stalledDownload(server.port);
+    using waiting = await RawClient.connect(server.port);
+    waiting.send(request(server.port, "GET /"));
+    await Bun.sleep(20);
+    slow.reset();
+    expect((await waiting.answer()).text).toBe("first site");
+  });
+
+  test("refuses what has waited for the queue's timeout", async () => {
+    await using server = await startServer(options({ threads: 1, queue: 1, queueTimeoutMs: 100 }));
+    using _slow = await stalledDownload(server.port);
+    using waiting = await RawClient.connect(server.port);
+    expect((await waiting.send(request(server.port, "GET /")).answer()).status).toBe(503);
+    expect(await waiting.left()).toBe("fin");
+    await server.stop({ force: true });
+  });
+});
+
+describe("stopping", () => {
+  test("closes idle connections at once, refuses new ones, and lets an answer in flight finish", async () => {
+    const server = await startServer(options());
+    using idle = await RawClient.connect(server.port);
+    await idle.send(request(server.port, "GET /")).answer();
+    using busy = await stalledDownload(server.port);
+    const started = performance.now();
+    let isStopped = false;
+    const stopped = server.stop().then(() => {
+      isStopped = true;
+    });
+    expect(await idle.left(1000)).toBe("fin");
+    expect(await isRefused(server.port)).toBe(true);
+    expect(isStopped).toBe(false);
+    busy.resume();
+    expect(await busy.left()).toBe("fin");
+    expect(busy.receivedBytes).toBeGreaterThan(LARGE_BYTES);
+    await stopped;
+    expect(performance.now() - started).toBeLessThan(4000);
+  });
+
+  test("answers a request that is on the wire already, and says that it is the last", async () => {
+    const server = await startServer(options());
+    using client = await RawClient.connect(server.port);
+    await client.send(request(server.port, "GET /")).answer();
+    client.send(request(server.port, "GET /"));
+    const stopped = server.stop();
+    const answer = await client.answer();
+    expect(answer.text).toBe("first site");
+    expect(answer.fields.get("connection")).toBe("close");
+    expect(await client.left()).toBe("fin");
+    await stopped;
+  });
+
+  test("cuts what is not done in time", async () => {
+    const server = await startServer(options());
+    using busy = await stalledDownload(server.port);
+    const started = performance.now();
+    await server.stop({ timeoutMs: 200 });
+    const tookMs = performance.now() - started;
+    expect(tookMs).toBeGreaterThan(190);
+    expect(tookMs).toBeLessThan(2000);
+    expect(await busy.resume().left()).toBe("reset");
+  });
+
+  test("with force cuts at once, also in the middle of a drain", async () => {
+    const server = await startServer(options());
+    using busy = await stalledDownload(server.port);
+    const drained = server.stop();
+    await Bun.sleep(20);
+    const started = performance.now();
+    await server.stop({ force: true });
+    await drained;
+    expect(performance.now() - started).toBeLessThan(1000);
+    expect(await busy.resume().left()).toBe("reset");
+  });
+
+  test("happens at the end of an await using", async () => {
+    let port = 0;
+    {
+      await using server = await startServer(options());
+      port = server.port;
+      expect(await page(port)).toBe("first site");
+    }
+    expect(await isRefused(port)).toBe(true);
+  });
+
+  test("twice is stopping once", async () => {
+    const server = await startServer(options());
+    await Promise.all([server.stop(), server.stop()]);
+    await server.stop({ force: true });
+    expect(await isRefused(server.port)).toBe(true);
+  });
+});

@@ -1,0 +1,167 @@
+/**
+ * The compiled program as its users have it: built once for a test file, run in a folder of its own without any setting from
+ * this process's environment, watched through its pipes, ended by its own id.
+ */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { build } from "../../build.ts";
+import { until, WAIT_MS } from "./raw-client.ts";
+
+/** Milliseconds for a build with its smoke run, on a busy machine. */
+export const BUILD_MS = 60_000;
+
+/** The program in a folder that goes when it is disposed. */
+export interface Binary extends Disposable {
+  readonly path: string;
+}
+
+export async function buildBinary(): Promise<Binary> {
+  const folder = mkdtempSync(join(tmpdir(), "binary-"));
+  const path = join(folder, "httpserver");
+  await build(path);
+  return { path, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+export interface RunOptions {
+  /** The working directory. */
+  readonly cwd: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+export interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a program that ends by itself. */
+export async function run(words: readonly string[], options: RunOptions): Promise<Finished> {
+  const child = Bun.spawn([...words], {
+    cwd: options.cwd,
+    env: environment(options),
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "pipe",
+    timeout: WAIT_MS,
+    killSignal: "SIGKILL",
+  });
+  const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+  return { code, stdout, stderr };
+}
+
+/** A server that listens. Disposing kills it, if it still runs. */
+export class Program implements AsyncDisposable {
+  readonly pid: number;
+  readonly port: number;
+  readonly url: string;
+  readonly #child: Bun.Subprocess<"ignore", "pipe", "pipe">;
+  readonly #stdout: Gathered;
+  readonly #stderr: Gathered;
+
+  /** Starts `words` and resolves with the ready line. Rejects with what was printed instead. */
+  static async start(words: readonly string[], options: RunOptions): Promise<Program> {
+    const child = Bun.spawn([...words], {
+      cwd: options.cwd,
+      env: environment(options),
+      stdin: "ignore",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+    const stdout = new Gathered(child.stdout);
+    const stderr = new Gathered(child.stderr);
+    try {
+      await until(() => READY.test(stdout.text) || child.exitCode !== null, "the ready line");
+      const ready = READY.exec(stdout.text);
+      if (ready === null) throw new Error(`it ended with ${child.exitCode}: ${stdout.text}${stderr.text}`);
+      return new Program(child, Number(ready[1]), ready[2] ?? "", stdout, stderr);
+    } catch (error) {
+      child.kill("SIGKILL");
+      throw error;
+    }
+  }
+
+  private constructor(
+    child: Bun.Subprocess<"ignore", "pipe", "pipe">,
+    port: number,
+    url: string,
+    stdout: Gathered,
+    stderr: Gathered,
+  ) {
+    this.#child = child;
+    this.pid = child.pid;
+    this.port = port;
+    this.url = url;
+    this.#stdout = stdout;
+    this.#stderr = stderr;
+  }
+
+  /** What was printed so far. */
+  get stdout(): string {
+    return this.#stdout.text;
+  }
+
+  get stderr(): string {
+    return this.#stderr.text;
+  }
+
+  /** Standard output in the pieces in which it was read. */
+  get stdoutPieces(): readonly string[] {
+    return this.#stdout.pieces;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  /** The exit code, once it has ended and all it printed was read. */
+  async ended(): Promise<number> {
+    await until(() => this.#child.exitCode !== null || this.#child.signalCode !== null, "the program to end");
+    await Promise.all([this.#stdout.complete, this.#stderr.complete]);
+    return await this.#child.exited;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#child.exited;
+  }
+}
+
+const READY = /^Listening on port (\d+) \((http:[^)]+)\) pid=\d+$/m;
+
+/** Reads a pipe as it fills. */
+class Gathered {
+  readonly pieces: string[] = [];
+  readonly complete: Promise<void>;
+
+  constructor(stream: ReadableStream<Uint8Array<ArrayBuffer>>) {
+    this.complete = this.#read(stream);
+  }
+
+  get text(): string {
+    return this.pieces.join("");
+  }
+
+  async #read(stream: ReadableStream<Uint8Array<ArrayBuffer>>): Promise<void> {
+    const decoder = new TextDecoder();
+    for await (const bytes of stream) this.pieces.push(decoder.decode(bytes, { stream: true }));
+  }
+}
+
+/** Ours without what would set the program up, and with what the test adds. */
+function environment(options: RunOptions): Record<string, string | undefined> {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !name.startsWith("HTTPSERVER_") && !/^(FORCE_COLOR|NO_COLOR|HTTPS?_PROXY|ALL_PROXY)$/i.test(name),
+  );
+  return { ...Object.fromEntries(inherited), ...options.env };
+}
+
+/** What curl got. `words` as on its command line; without progress, with an end. */
+export async function curl(...words: readonly string[]): Promise<Finished> {
+  return await run(["curl", "--silent", "--show-error", "--max-time", "4", ...words], { cwd: tmpdir() });
+}
+
+/** The status alone, and the content thrown away. */
+export async function curlStatus(...words: readonly string[]): Promise<string> {
+  return (await curl("--output", "/dev/null", "--write-out", "%{http_code}", ...words)).stdout;
+}

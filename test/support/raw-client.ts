@@ -1,0 +1,248 @@
+/**
+ * A client that is nothing but a socket: it sends the bytes it is told to, well formed or not, reads or does not read, and
+ * leaves by FIN or by reset. It answers a FIN with its own, as clients do. Every wait has an end: a test fails, and never hangs.
+ */
+import type { Socket } from "bun";
+import { bytesOf, textOf } from "./conversation.ts";
+
+/** Milliseconds until a wait gives up, unless it is told otherwise: less than a test may take, so that the wait can say why. */
+export const WAIT_MS = 4000;
+
+/** How the server left: it said so by FIN, or it cut. */
+export type Ending = "fin" | "reset";
+
+export interface Answer {
+  readonly status: number;
+  /** Status line and field lines, as they came, without the empty line. */
+  readonly head: string;
+  /** Names in lower case; the last of a repeated one. */
+  readonly fields: ReadonlyMap<string, string>;
+  readonly body: Uint8Array;
+  /** The body, one character for each byte. */
+  readonly text: string;
+}
+
+export interface RawClientOptions {
+  readonly host?: string;
+  /** Counts what comes without keeping it, for downloads that would fill the memory. */
+  readonly onlyCount?: boolean;
+}
+
+export class RawClient implements Disposable {
+  /** Bytes that came so far. */
+  receivedBytes = 0;
+  /** Null while the server has not left. */
+  ending: Ending | null = null;
+  readonly #socket: Socket<RawClient | null>;
+  readonly #keeps: boolean;
+  #chunks: Uint8Array[] = [];
+  #unsent: Uint8Array[] = [];
+  #watchers: (() => void)[] = [];
+
+  static async connect(port: number, options: RawClientOptions = {}): Promise<RawClient> {
+    const socket = await Bun.connect<RawClient | null>({
+      hostname: options.host ?? "127.0.0.1",
+      port,
+      allowHalfOpen: true,
+      data: null,
+      socket: {
+        binaryType: "uint8array",
+        data({ data }, bytes) {
+          if (data !== null) data.#received(bytes);
+        },
+        drain({ data }) {
+          if (data !== null) data.#flush();
+        },
+        end({ data }) {
+          if (data !== null) data.#ended();
+        },
+        // After our own FIN the server's is told by `close` alone, without an error.
+        close({ data }, error) {
+          if (data !== null) data.#closed(error === undefined ? "fin" : "reset");
+        },
+        error() {},
+      },
+    });
+    const client = new RawClient(socket, options.onlyCount !== true);
+    socket.data = client;
+    return client;
+  }
+
+  private constructor(socket: Socket<RawClient | null>, keeps: boolean) {
+    this.#socket = socket;
+    this.#keeps = keeps;
+  }
+
+  /** Sends all of it, as fast as the server takes it. Text has one byte per character. */
+  send(content: string | Uint8Array): this {
+    this.#unsent.push(typeof content === "string" ? bytesOf(content) : content);
+    this.#flush();
+    return this;
+  }
+
+  /** FIN: nothing more will be sent, and what comes is still read. */
+  finish(): this {
+    this.#socket.shutdown();
+    return this;
+  }
+
+  /** RST, whatever is on its way. */
+  reset(): this {
+    this.#socket.terminate();
+    return this;
+  }
+
+  /** Stops reading, so that the server's answer fills the kernel's buffers and then waits. */
+  pause(): this {
+    this.#socket.pause();
+    return this;
+  }
+
+  resume(): this {
+    this.#socket.resume();
+    return this;
+  }
+
+  /** Bytes that the kernel has not taken yet, because the server does not read. */
+  get unsentBytes(): number {
+    return this.#unsent.reduce((sum, bytes) => sum + bytes.length, 0);
+  }
+
+  /** What came and was not taken by `answer`, one character for each byte. */
+  get text(): string {
+    return textOf(this.#bytes());
+  }
+
+  /** Waits for `count` bytes in all, since the beginning. */
+  async received(count: number, waitMs = WAIT_MS): Promise<void> {
+    await this.#until(() => this.receivedBytes >= count, `${count} bytes`, waitMs);
+  }
+
+  /** Takes the next answer, as Content-Length frames it. `method` is the request's: HEAD has no body. */
+  async answer(method = "GET", waitMs = WAIT_MS): Promise<Answer> {
+    let taken: Answer | null = null;
+    await this.#until(
+      () => {
+        taken ??= this.#take(method);
+        return taken !== null;
+      },
+      "an answer",
+      waitMs,
+    );
+    return taken as unknown as Answer;
+  }
+
+  /** Waits until the server has left, and says how. */
+  async left(waitMs = WAIT_MS): Promise<Ending> {
+    await this.#until(() => this.ending !== null, "the server to close", waitMs);
+    return this.ending as Ending;
+  }
+
+  [Symbol.dispose](): void {
+    this.#socket.terminate();
+  }
+
+  #received(bytes: Uint8Array): void {
+    this.receivedBytes += bytes.length;
+    if (this.#keeps) this.#chunks.push(bytes);
+    this.#changed();
+  }
+
+  #ended(): void {
+    this.ending ??= "fin";
+    this.#socket.end();
+    this.#changed();
+  }
+
+  #closed(ending: Ending): void {
+    this.ending ??= ending;
+    this.#changed();
+  }
+
+  #flush(): void {
+    for (let first = this.#unsent[0]; first !== undefined; first = this.#unsent[0]) {
+      const written = this.#socket.write(first);
+      if (written < first.length) {
+        if (written > 0) this.#unsent[0] = first.subarray(written);
+        return;
+      }
+      this.#unsent.shift();
+    }
+  }
+
+  #bytes(): Uint8Array {
+    const joined = Buffer.concat(this.#chunks);
+    this.#chunks = joined.length === 0 ? [] : [joined];
+    return joined;
+  }
+
+  #take(method: string): Answer | null {
+    const bytes = this.#bytes();
+    const headEnd = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).indexOf("\r\n\r\n");
+    if (headEnd === -1) return null;
+    const head = textOf(bytes.subarray(0, headEnd));
+    const [statusLine = "", ...lines] = head.split("\r\n");
+    const fields = new Map(
+      lines.map((line) => [line.slice(0, line.indexOf(":")).toLowerCase(), line.slice(line.indexOf(":") + 1).trim()]),
+    );
+    const status = Number(statusLine.split(" ")[1]);
+    const hasBody = method !== "HEAD" && status >= 200 && status !== 204 && status !== 304;
+    const start = headEnd + 4;
+    const end = start + (hasBody ? Number(fields.get("content-length")) : 0);
+    if (!(bytes.length >= end)) return null;
+    const body = bytes.subarray(start, end);
+    this.#chunks = end < bytes.length ? [bytes.subarray(end)] : [];
+    return {
+      status,
+      head,
+      fields,
+      body,
+      get text() {
+        return textOf(body);
+      },
+    };
+  }
+
+  #changed(): void {
+    for (const watcher of [...this.#watchers]) watcher();
+  }
+
+  async #until(condition: () => boolean, what: string, waitMs: number): Promise<void> {
+    if (condition()) return;
+    await new Promise<void>((resolve, reject) => {
+      const stop = () => {
+        clearTimeout(timer);
+        this.#watchers = this.#watchers.filter((other) => other !== watcher);
+      };
+      const watcher = () => {
+        if (!condition()) return;
+        stop();
+        resolve();
+      };
+      const timer = setTimeout(() => {
+        stop();
+        reject(new Error(`waited ${waitMs} ms for ${what}; ${this.#summary()}`));
+      }, waitMs);
+      this.#watchers.push(watcher);
+    });
+  }
+
+  #summary(): string {
+    const how = this.ending === null ? "still open" : `left by ${this.ending}`;
+    return `${this.receivedBytes} bytes came, ${how}: ${JSON.stringify(textOf(this.#bytes().subarray(0, 300)))}`;
+  }
+}
+
+/** A request with its Host, `method target` and further lines ended by CRLF. */
+export function request(port: number, line: string, fields = "", body = ""): string {
+  return `${line} HTTP/1.1\r\nHost: localhost:${port}\r\n${fields}\r\n${body}`;
+}
+
+/** Waits until `condition` holds. */
+export async function until(condition: () => boolean, what: string, waitMs = WAIT_MS): Promise<void> {
+  const deadline = performance.now() + waitMs;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`waited ${waitMs} ms for ${what}`);
+    await Bun.sleep(5);
+  }
+}
