@@ -27,15 +27,15 @@ export class Log implements ServerLog {
   readonly #file: Output | null;
 
   /**
-   * `colorStderr`: warnings and errors in colour. Throws what `open` throws for a `--log-file` that cannot be opened.
+   * `colorsStderr`: whether warnings and errors are coloured, asked with each of them. Throws what `open` throws for a `--log-file` that cannot be opened.
    * `--quiet` silences stdout but not a log file, which was asked for by name.
    */
-  constructor(options: Pick<Options, "quiet" | "verbose" | "logFormat" | "logFile">, colorStderr: boolean) {
+  constructor(options: Pick<Options, "quiet" | "verbose" | "logFormat" | "logFile">, colorsStderr: () => boolean) {
     this.#stderr = Output.descriptor(2, (text) => this.warn(text));
     this.#stdout = Output.descriptor(1, (text) => this.warn(text));
     this.#console = createConsola({
       level: options.quiet ? LEVEL_QUIET : options.verbose ? LEVEL_VERBOSE : LEVEL_NORMAL,
-      reporters: [{ log: (line) => this.#carry(line, colorStderr) }],
+      reporters: [{ log: (line) => this.#carry(line, colorsStderr) }],
       throttle: 0, // consola would swallow repeated lines for a second; the Output's bound is protection enough.
     });
     this.#file = options.logFile === "" ? null : Output.file(options.logFile, (text) => this.warn(text));
@@ -62,8 +62,8 @@ export class Log implements ServerLog {
     this.#stdout.writeAlone(`${line}\n`);
   }
 
-  #carry(line: LogObject, colorStderr: boolean): void {
-    const text = formatMessage(line, colorStderr);
+  #carry(line: LogObject, colorsStderr: () => boolean): void {
+    const text = formatMessage(line, line.level <= LEVEL_QUIET && colorsStderr());
     (line.level <= LEVEL_QUIET ? this.#stderr : this.#stdout).write(text);
   }
 

@@ -278,7 +278,8 @@ export class Connection implements Waiter {
     exchange.isHeadComplete = true;
 
     let error = decideFraming(head, exchange.framing);
-    if (error === 0) error = parseTarget(head, exchange.target);
+    // An unknown expectation says nothing about the framing, and what is wrong with the request itself is told before it.
+    if (error === 0 || error === ParseError.ExpectationUnknown) error = parseTarget(head, exchange.target) || error;
     if (error < 0) {
       if (error === ParseError.HostMissing) exchange.hostVerdict = "missing";
       else if (error === ParseError.HostInvalid || error === ParseError.HostRepeated) exchange.hostVerdict = "invalid";
@@ -334,14 +335,14 @@ export class Connection implements Waiter {
         }
       }
       inbox.consume(consumed);
+      if (!wanted && decoder.received > this.#context.limits.unwantedBodyBytesMax) {
+        this.#stopReading();
+        return true;
+      }
     }
     this.#bodyBytes += before - inbox.length;
     if (decoder.done) {
       this.#moveRead(ReadState.Done);
-      return true;
-    }
-    if (!wanted && decoder.received > this.#context.limits.unwantedBodyBytesMax) {
-      this.#stopReading();
       return true;
     }
     return this.#peerFinished ? this.#malformed(ParseError.IncompleteMessage, exchange) : false;
@@ -480,7 +481,8 @@ export class Connection implements Waiter {
     );
     const body = response.body;
     if (body === null) return true;
-    if (exchange !== null && exchange.head.method === Method.Head) return true;
+    // Also where only the method could be read: RFC 9110 §9.3.2 leaves no exception.
+    if (this.#exchange?.head.method === Method.Head) return true;
     if ("size" in body) {
       this.#responseBytes = body.size;
       outbox.attach(body);

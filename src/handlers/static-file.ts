@@ -6,7 +6,6 @@
  * connection leaves the content out.
  * The rule it guards: a descriptor has one owner at a time, and every way out of this file hands it on or closes it.
  */
-import { randomBytes } from "node:crypto";
 import { readSync, type Stats } from "node:fs";
 import { evaluatePreconditions, ifRangeHolds, Precondition } from "../http/conditional.ts";
 import { imfDate } from "../http/date.ts";
@@ -16,6 +15,7 @@ import { type ByteRange, parseRange, RangeVerdict } from "../http/range.ts";
 import { Field, Method, type RequestHead } from "../http/request-head.ts";
 import { encodeResponseHead } from "../http/response.ts";
 import { contentTypeOf, extensionOf, OCTET_STREAM } from "./content-type.ts";
+import { randomHex } from "./digest.ts";
 import { closeDescriptor, type DocumentRoot, type Opened, OpenFailure } from "./document-root.ts";
 import { type ErrorPages, wantsJson } from "./error-page.ts";
 import type { HotFile, HotFiles, Snapshot } from "./hot-files.ts";
@@ -151,7 +151,7 @@ export class StaticFiles {
       const body = small === null ? new OpenSource(descriptor, ranges) : small.subarray(first, last + 1);
       return answer(206, fields, body, "range");
     }
-    const boundary = randomBytes(12).toString("hex");
+    const boundary = randomHex(12);
     const pieces = multipartPieces(ranges, size, type.contentType, boundary);
     fields.push(["Content-Type", `multipart/byteranges; boundary=${boundary}`]);
     fields.push(["Content-Length", String(sizeOf(pieces))]);

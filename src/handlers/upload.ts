@@ -6,7 +6,6 @@
  * after a power cut, and a failed upload leaves nothing. The temporary name says who writes it; the next start removes
  * what a killed process left.
  */
-import { createHash, randomBytes } from "node:crypto";
 import {
   closeSync,
   constants,
@@ -18,12 +17,13 @@ import {
   statSync,
   unlinkSync,
 } from "node:fs";
-import { link, open, rename, unlink } from "node:fs/promises";
+import type { link, open, rename, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import type { Request, Response } from "../http/message.ts";
 import { Field } from "../http/request-head.ts";
 import { encodeResponseHead } from "../http/response.ts";
+import { randomHex, sha256Hex } from "./digest.ts";
 import { type DocumentRoot, errorCode, FolderError, openDocumentRoot } from "./document-root.ts";
 import type { ErrorPages, FieldLines } from "./error-page.ts";
 
@@ -53,11 +53,17 @@ export interface UploadsOptions {
 /** Takes uploads into one folder. */
 export class Uploads {
   readonly #options: UploadsOptions;
-  readonly #disk: UploadDisk;
+  #loadedDisk: UploadDisk | null;
 
   constructor(options: UploadsOptions) {
     this.#options = options;
-    this.#disk = options.disk ?? DISK;
+    this.#loadedDisk = options.disk ?? null;
+  }
+
+  /** Loaded with the first upload: `node:fs/promises` would take 1 ms of each start. */
+  get #disk(): UploadDisk {
+    this.#loadedDisk ??= require("node:fs/promises") as typeof import("node:fs/promises");
+    return this.#loadedDisk;
   }
 
   /** What the head alone can refuse: 411, 415, 413. Null wants the content, and has said how much of it. */
@@ -190,7 +196,7 @@ export class Uploads {
       message: "File created successfully",
       filepath,
       bytes: content.length,
-      sha256: createHash("sha256").update(content).digest("hex"),
+      sha256: sha256Hex(content),
     };
     const body = new TextEncoder().encode(`${JSON.stringify(report)}\n`);
     const fields: (readonly [string, string])[] = [
@@ -283,8 +289,6 @@ function isIdentity(value: string | null): boolean {
   return value === null || value === "" || value.toLowerCase() === "identity";
 }
 
-const DISK: UploadDisk = { open, link, rename, unlink };
-
 const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 const FILE_MODE = 0o644;
 
@@ -300,13 +304,13 @@ function finalName(nowMs: number): string {
   const two = (value: number) => String(value).padStart(2, "0");
   const day = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
   const time = `${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
-  return `upload_${day}_${time}_${randomBytes(3).toString("hex")}.json`;
+  return `upload_${day}_${time}_${randomHex(3)}.json`;
 }
 
 /** `.upload-<where>-<process>-<its start>-<random>.tmp`; a name with a dot, so it is never served. */
 function temporaryName(): string {
   writer ??= `${writerSpace()}-${process.pid}-${startTimeOf(process.pid)}`;
-  return `.upload-${writer}-${randomBytes(6).toString("hex")}.tmp`;
+  return `.upload-${writer}-${randomHex(6)}.tmp`;
 }
 
 /** This process, which stays what it is. */
@@ -345,7 +349,7 @@ function writerSpace(): string {
   } catch {
     // Not Linux: the machine's name has to do.
   }
-  return createHash("sha256").update(space).digest("hex").slice(0, 12);
+  return sha256Hex(space).slice(0, 12);
 }
 
 /** In the kernel's ticks since boot, which tells a process from a later one with its number; "0" where it is not known. */

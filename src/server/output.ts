@@ -86,11 +86,12 @@ export class Output {
     setImmediate(this.#endTurn);
   }
 
-  /** Adds `text`, which gets a write of its own, so that a reader sees it as one piece (up to PIPE_BUF, 4096 bytes). */
+  /** Adds `text`, which gets a write of its own, at once, so that a reader sees it as one piece (up to PIPE_BUF, 4096 bytes). */
   writeAlone(text: string): void {
     this.#seal();
     this.write(text);
     this.#seal();
+    this.#next();
   }
 
   readonly #endTurn = (): void => {

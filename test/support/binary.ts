@@ -110,6 +110,11 @@ export class Program implements AsyncDisposable {
     return this.#stdout.pieces;
   }
 
+  /** Resolves when standard output has `text`. */
+  async says(text: string): Promise<void> {
+    await until(() => this.stdout.includes(text), `"${text}" on stdout`);
+  }
+
   signal(name: NodeJS.Signals): void {
     this.#child.kill(name);
   }
