@@ -1,0 +1,46 @@
+/** The table itself: names that tell rows apart, and the order of the documents. */
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { cases } from "./cases.ts";
+import { parity } from "./parity.ts";
+
+const all = [...cases, ...parity];
+
+describe("the conformance table", () => {
+  test("has no two rows of one name in a section", () => {
+    const names = all.map((row) => `${row.section}: ${row.name}`);
+    expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+  });
+
+  test("stands in document order within each document", () => {
+    const keys = cases.map((row) => keyOf(row.section));
+    const misplaced = cases.filter((row, index) => {
+      const [document, place] = keyOf(row.section);
+      const before = keys[index - 1];
+      return before !== undefined && before[0] === document && place < before[1];
+    });
+    expect(misplaced.map((row) => row.section)).toEqual([]);
+  });
+
+  test("has every section and row that docs/rfc.md names", () => {
+    const text = readFileSync(join(import.meta.dir, "../../docs/rfc.md"), "utf8");
+    const sections = new Set(all.map((row) => row.section));
+    const rows = new Set(all.map((row) => row.name));
+    const named = [...text.matchAll(/“([^”]+)”/g)].map((match) => match[1] ?? "");
+    expect(named.length).toBeGreaterThan(50);
+    expect(named.filter((name) => !sections.has(name) && !rows.has(name))).toEqual([]);
+  });
+});
+
+/** The document, and its section as text that sorts as sections do. */
+function keyOf(section: string): readonly [document: string, place: string] {
+  const [document = "", place = ""] = section.split(" §");
+  return [
+    document,
+    place
+      .split(".")
+      .map((part) => part.padStart(3, "0"))
+      .join("."),
+  ];
+}

@@ -1,0 +1,48 @@
+/** Every row over a real socket, with the next request right behind it; and a part of them byte by byte. */
+import { afterAll, describe, expect, test } from "bun:test";
+import { startServer } from "../../src/index.ts";
+import { readAnswers } from "./answers.ts";
+import { cases } from "./cases.ts";
+import { parity } from "./parity.ts";
+import type { Row } from "./row.ts";
+import { BODY_BYTES_MAX, filledIn, HOSTS, makeConformanceSite } from "./site.ts";
+import { WireFloor } from "./wire.ts";
+
+/** One row in so many is also sent byte by byte. */
+const BYTEWISE_SHARE = 9;
+const BYTEWISE_LENGTH_MAX = 500;
+
+const site = makeConformanceSite();
+const server = await startServer({
+  port: 0,
+  root: site.root,
+  uploads: site.uploads,
+  allowedHosts: HOSTS,
+  maxBodyBytes: BODY_BYTES_MAX,
+  threads: 64,
+  queue: 10_000,
+});
+afterAll(async () => {
+  await server.stop({ timeoutMs: 100 });
+  site[Symbol.dispose]();
+});
+
+const floor = new WireFloor({ hostname: "127.0.0.1", port: server.port });
+const answer = readAnswers(await floor.ask("HEAD /data.txt HTTP/1.0\r\n\r\n"), () => true).answers[0];
+const etag = answer?.fields.get("etag") ?? "";
+
+const all = [...cases, ...parity];
+const sample = all.filter(
+  (row, index) => index % BYTEWISE_SHARE === 0 && !row.whole && row.raw.length <= BYTEWISE_LENGTH_MAX,
+);
+
+describe("a socket, row by row", () => run(all, false));
+describe("a socket, byte by byte", () => run(sample, true));
+
+/** All of them are on their way before the first is looked at. */
+function run(rows: readonly Row[], isBytewise: boolean): void {
+  const results = rows.map((row) => floor.run(row, filledIn(row.raw, etag), isBytewise));
+  for (const [index, row] of rows.entries()) {
+    test(`${row.section}: ${row.name}`, async () => expect(await results[index]).toBe(""));
+  }
+}
