@@ -267,7 +267,12 @@ export class Connection implements Waiter {
     const head = exchange.head;
     const consumed = parseRequestHead(inbox.bytes, inbox.start, inbox.end, head);
     if (consumed === 0) {
-      return this.#peerFinished ? this.#malformed(ParseError.IncompleteMessage, null) : false;
+      if (!this.#peerFinished) return false;
+      // The empty line that some old clients send behind a request is the beginning of nothing.
+      const isBegun = head.start < inbox.end;
+      if (isBegun) return this.#malformed(ParseError.IncompleteMessage, null);
+      inbox.clear();
+      return true;
     }
     if (consumed < 0) return this.#malformed(consumed, null);
     inbox.consume(consumed);

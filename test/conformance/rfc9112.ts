@@ -1284,7 +1284,7 @@ const incomplete = section("RFC 9112 §8", [
   finished(served("FIN behind three requests", get("/page.html").repeat(3), 200, 200, 200)),
   finished(served("FIN behind an upload", post(["Content-Length: 3"], "[1]"), 201)),
   finished(served("FIN and nothing else", "")),
-  cut("FIN behind an empty line", "\r\n"),
+  finished(served("FIN behind an empty line", "\r\n")),
   cut("FIN inside a request line", "GET /pa"),
   cut("FIN inside a field section", "GET / HTTP/1.1\r\nHost: local"),
   cut("FIN before the empty line", "GET / HTTP/1.1\r\nHost: localhost\r\n"),

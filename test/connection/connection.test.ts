@@ -179,6 +179,15 @@ describe("half-close", () => {
     expect(client.transport.isClosed).toBe(true);
   });
 
+  test("behind the empty line of an old client closes in silence", () => {
+    const client = new FakeServer()
+      .connect()
+      .send(`${get("/")}\r\n`)
+      .finish();
+    expect(client.statuses).toEqual([200]);
+    expect(client.transport.isClosed).toBe(true);
+  });
+
   test("in the middle of a head or a body is answered 400", () => {
     const server = new FakeServer();
     expect(server.connect().send("GET / HT").finish().statuses).toEqual([400]);
