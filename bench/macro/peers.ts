@@ -1,0 +1,232 @@
+/**
+ * The servers that are compared: how each is started, on one core, with settings that let it show what it can. nginx has one
+ * worker, sendfile and open_file_cache, and no end to a connection's requests; ours has its defaults but `--quiet
+ * --max-requests 0`, its counterpart.
+ */
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { NPM_PEERS, PRODUCT } from "../support/machine.ts";
+import { freePort, type Launched, launch, SERVER_CORE } from "../support/process.ts";
+import type { Site } from "./site.ts";
+
+export type PeerName =
+  | "httpserver"
+  | "floor (C)"
+  | "Bun.serve"
+  | "nginx"
+  | "nginx, buffered log"
+  | "lighttpd"
+  | "node:http"
+  | "http-server"
+  | "serve"
+  | "sirv-cli"
+  | "python3";
+
+/**
+ * tuned: as above, no log. log: the same with a line per request in combined format to a file. defaults: as it comes from its
+ * makers. tls: tuned, with the run's certificate.
+ */
+export type Flavor = "tuned" | "log" | "defaults" | "tls";
+
+export interface Setup {
+  readonly site: Site;
+  readonly flavor: Flavor;
+  /** What the run has compiled and found. */
+  readonly programs: Programs;
+}
+
+export interface Programs {
+  readonly floor: string | null;
+  /** The interpreter itself: `python3` may be a shell script that chooses one. */
+  readonly python: string;
+  /** PEM files, for the flavor tls. */
+  readonly key: string;
+  readonly certificate: string;
+}
+
+export interface Running {
+  readonly server: Launched;
+  readonly url: string;
+}
+
+export interface Peer {
+  /** The program or package it needs, by its name among the versions found. */
+  readonly needs: string;
+  start(setup: Setup): Promise<Running>;
+}
+
+const READY_LINE = /Listening on port (\d+)/;
+
+export const peers: Readonly<Record<PeerName, Peer>> = {
+  httpserver: { needs: "httpserver", start: startOurs },
+  "floor (C)": { needs: "cc", start: ({ site, programs }) => startAnnounced([programs.floor ?? "floor"], site) },
+  "Bun.serve": { needs: "bun", start: startBunServe },
+  nginx: { needs: "nginx", start: (setup) => startNginx(setup, "") },
+  "nginx, buffered log": { needs: "nginx", start: (setup) => startNginx(setup, " buffer=64k flush=1s") },
+  lighttpd: { needs: "lighttpd", start: startLighttpd },
+  "node:http": {
+    needs: "node",
+    start: ({ site }) => startAnnounced(["node", join(import.meta.dir, "servers", "node-http.mjs"), site.root], site),
+  },
+  "http-server": { needs: "http-server", start: startHttpServer },
+  serve: { needs: "serve", start: startServe },
+  "sirv-cli": { needs: "sirv-cli", start: startSirv },
+  python3: { needs: "python3", start: startPython },
+};
+
+async function startOurs({ site, flavor, programs }: Setup): Promise<Running> {
+  const words = [PRODUCT, "--port", "0", "--root", site.root, "--uploads", site.fresh("uploads")];
+  if (flavor !== "defaults") words.push("--quiet", "--max-requests", "0");
+  if (flavor === "log") words.push("--log-file", site.fresh("access.log"), "--log-format", "combined");
+  if (flavor === "tls") words.push("--tls-key", programs.key, "--tls-cert", programs.certificate);
+  return startAnnounced(words, site, flavor === "tls" ? "https" : "http");
+}
+
+async function startBunServe({ site, flavor, programs }: Setup): Promise<Running> {
+  const words = [process.execPath, join(import.meta.dir, "servers", "bun-serve.ts"), site.root];
+  if (flavor === "tls") words.push(programs.key, programs.certificate);
+  return startAnnounced(words, site, flavor === "tls" ? "https" : "http");
+}
+
+async function startNginx(setup: Setup, logOptions: string): Promise<Running> {
+  const { site, flavor } = setup;
+  const port = freePort();
+  const words = nginxWords(setup, port, logOptions);
+  return startOnPort(words, port, site, flavor === "tls" ? "https" : "http");
+}
+
+/** The command for nginx on `port`, its configuration written to the run's folder. */
+export function nginxWords({ site, flavor, programs }: Setup, port: number, logOptions = ""): readonly string[] {
+  const folder = site.fresh("nginx");
+  mkdirSync(folder);
+  const log = flavor === "log" || flavor === "defaults" ? `${folder}/access.log combined${logOptions}` : "off";
+  const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+  const configuration = [
+    // The run's folder belongs to whoever runs it, so a worker must not change to another user.
+    ...(process.getuid?.() === 0 ? ["user root;"] : []),
+    "daemon off;",
+    "worker_processes 1;",
+    "worker_rlimit_nofile 20000;",
+    `pid ${folder}/pid;`,
+    `error_log ${folder}/error.log;`,
+    "events { worker_connections 16000; }",
+    "http {",
+    "  types { text/html html; }",
+    "  default_type application/octet-stream;",
+    "  sendfile on;",
+    "  tcp_nopush on;",
+    ...temporary.map((name) => `  ${name}_temp_path ${folder}/${name};`),
+    `  access_log ${log};`,
+    ...(flavor === "defaults"
+      ? []
+      : [
+          "  keepalive_requests 1000000;",
+          "  open_file_cache max=10000 inactive=60s;",
+          "  open_file_cache_valid 60s;",
+          "  open_file_cache_errors on;",
+        ]),
+    "  server {",
+    `    listen 127.0.0.1:${port}${flavor === "tls" ? " ssl" : ""} backlog=4096;`,
+    ...(flavor === "tls"
+      ? [`    ssl_certificate ${programs.certificate};`, `    ssl_certificate_key ${programs.key};`]
+      : []),
+    `    root ${site.root};`,
+    "  }",
+    "}",
+  ];
+  return ["nginx", "-p", folder, "-e", `${folder}/error.log`, "-c", site.write("nginx.conf", configuration.join("\n"))];
+}
+
+async function startLighttpd({ site, flavor }: Setup): Promise<Running> {
+  const port = freePort();
+  return startOnPort(lighttpdWords(site, flavor, port), port, site);
+}
+
+/** The command for lighttpd on `port`, its configuration written to the run's folder. */
+export function lighttpdWords(site: Site, flavor: Flavor, port: number): readonly string[] {
+  const configuration = [
+    `server.document-root = "${site.root}"`,
+    'server.bind = "127.0.0.1"',
+    `server.port = ${port}`,
+    'server.network-backend = "sendfile"',
+    "server.max-fds = 20000",
+    "server.max-connections = 16000",
+    "server.listen-backlog = 4096",
+    'mimetype.assign = ( ".html" => "text/html", "" => "application/octet-stream" )',
+    ...(flavor === "defaults" ? [] : ["server.max-keep-alive-requests = 65535"]), // a 16-bit number there
+    ...(flavor === "log"
+      ? ['server.modules = ( "mod_accesslog" )', `accesslog.filename = "${site.fresh("access.log")}"`]
+      : []),
+  ];
+  return ["lighttpd", "-D", "-f", site.write("lighttpd.conf", configuration.join("\n"))];
+}
+
+async function startHttpServer({ site }: Setup): Promise<Running> {
+  const port = freePort();
+  return startOnPort([...httpServerWords(site, port), "--silent"], port, site);
+}
+
+export function httpServerWords(site: Site, port: number): readonly string[] {
+  const program = join(NPM_PEERS, "http-server", "bin", "http-server");
+  return ["node", program, site.root, "-a", "127.0.0.1", "-p", String(port), "-c-1"];
+}
+
+async function startServe({ site }: Setup): Promise<Running> {
+  const port = freePort();
+  // Clean URLs would answer /page.html with a redirection.
+  const configuration = site.write("serve.json", '{ "cleanUrls": false }');
+  const program = join(NPM_PEERS, "serve", "build", "main.js");
+  const flags = ["--no-request-logging", "--no-clipboard", "--no-compression", "--no-port-switching"];
+  const words = [
+    "node",
+    program,
+    site.root,
+    ...flags,
+    "--config",
+    configuration,
+    "--listen",
+    `tcp://127.0.0.1:${port}`,
+  ];
+  return startOnPort(words, port, site);
+}
+
+async function startSirv({ site }: Setup): Promise<Running> {
+  const port = freePort();
+  const program = join(NPM_PEERS, "sirv-cli", "bin.js");
+  const words = ["node", program, site.root, "--host", "127.0.0.1", "--port", String(port), "--quiet", "--etag"];
+  return startOnPort(words, port, site);
+}
+
+async function startPython({ site, programs }: Setup): Promise<Running> {
+  const port = freePort();
+  // Its request lines go to standard error, which cannot be switched off.
+  return startOnPort(pythonWords(programs.python, site, port), port, site);
+}
+
+export function pythonWords(python: string, site: Site, port: number): readonly string[] {
+  return [python, "-u", "-m", "http.server", String(port), "--bind", "127.0.0.1", "--directory", site.root];
+}
+
+/** For servers that print the port they have chosen. */
+async function startAnnounced(words: readonly string[], site: Site, scheme = "http"): Promise<Running> {
+  const server = launch(words, { core: SERVER_CORE, outputFile: site.fresh("output"), cwd: site.work });
+  return ready(server, async () => `${scheme}://127.0.0.1:${(await server.printed(READY_LINE))[1]}`);
+}
+
+/** For servers that are told their port. */
+async function startOnPort(words: readonly string[], port: number, site: Site, scheme = "http"): Promise<Running> {
+  const server = launch(words, { core: SERVER_CORE, outputFile: site.fresh("output"), cwd: site.work });
+  return ready(server, async () => {
+    await server.accepts(port);
+    return `${scheme}://127.0.0.1:${port}`;
+  });
+}
+
+async function ready(server: Launched, url: () => Promise<string>): Promise<Running> {
+  try {
+    return { server, url: await url() };
+  } catch (error) {
+    await server.end();
+    throw error;
+  }
+}

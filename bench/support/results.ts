@@ -1,0 +1,106 @@
+/** What a run leaves behind: every raw number, so that medians and ratios can be made again, and no path or name of the machine. */
+
+export interface Results {
+  /** Raised when a reader of older files would misread newer ones. */
+  readonly format: 1;
+  /** UTC, `2026-03-15T10:30:15Z`. */
+  readonly date: string;
+  readonly mode: "quick" | "full";
+  readonly rounds: number;
+  /** Of load in each measurement. */
+  readonly seconds: number;
+  readonly machine: Machine;
+  /** Program or package → version. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** What could not be measured, and why. */
+  readonly notes: string[];
+  micro: MicroRow[];
+  ladder: LadderRow[];
+  scenarios: ScenarioResult[];
+  startup: StartupRow[];
+  idle: IdleRow[];
+  disk: DiskRow[];
+}
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryMiB: number;
+  readonly kernel: string;
+  /** Load average over a minute, when the run began: above 0.3 somebody else was at work. */
+  readonly loadBefore: number;
+}
+
+export interface MicroRow {
+  readonly name: string;
+  /** Nanoseconds per call, one a round. */
+  readonly ns: readonly number[];
+  /** Bytes of JavaScript heap per call; null where the garbage collector came between every time. */
+  readonly allocatedBytes: number | null;
+  /** The allocation is known to plus or minus this many bytes. */
+  readonly allocatedWithin: number;
+}
+
+export interface LadderRow {
+  readonly head: "small" | "browser";
+  readonly rung: string;
+  readonly rounds: (Measurement | null)[];
+}
+
+/** One server under one load. */
+export interface Measurement {
+  readonly requests: number;
+  readonly seconds: number;
+  readonly bytes: number;
+  /** Microseconds of the server's CPU per request; null where the load had too few requests. */
+  readonly cpuUs: number | null;
+  readonly p50Us: number | null;
+  readonly p99Us: number | null;
+  /** Peak resident memory since the server's start, KiB. */
+  readonly peakKiB: number;
+  readonly socketErrors: number;
+  readonly statusErrors: number;
+}
+
+export interface ScenarioResult {
+  readonly name: string;
+  readonly title: string;
+  /** Bytes of one answer's content where throughput is what counts, else null. */
+  readonly contentBytes: number | null;
+  /** Why it was not run, or null. */
+  readonly skipped: string | null;
+  readonly rows: ScenarioRow[];
+}
+
+export interface ScenarioRow {
+  readonly peer: string;
+  /** One a round; null where that round failed. */
+  readonly rounds: (Measurement | null)[];
+  /** Why the row does not count, or null: the first wrong answer, socket error or failed start. */
+  invalid: string | null;
+}
+
+export interface StartupRow {
+  readonly peer: string;
+  /** What counts as ready: the line it prints, or its first accepted connection. */
+  readonly until: "line" | "connection";
+  readonly ms: readonly number[];
+  readonly invalid: string | null;
+}
+
+export interface IdleRow {
+  readonly peer: string;
+  readonly connections: number;
+  /** KiB of resident memory that the idle connections added, one a round. */
+  readonly opened: number[];
+  /** The same after each of them has asked for one page. */
+  readonly served: number[];
+  invalid: string | null;
+}
+
+export interface DiskRow {
+  /** How the files were made durable: `1 at a time`, `10 in parallel`, `groups of 64`. */
+  readonly name: string;
+  /** Durable files a second, one a round. */
+  readonly filesPerSecond: number[];
+}
