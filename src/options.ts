@@ -59,14 +59,16 @@ export const limits = {
   emptyLinesMax: 4,
   /** Bytes of content that is read only to be thrown away, so that the connection can go on; more than this closes it. */
   unwantedBodyBytesMax: MIB,
-  /** Milliseconds a closing connection waits for the peer's own FIN: one retransmission on a slow link, no more. */
+  /** Milliseconds a closing connection waits for more bytes, or the peer's own FIN: one retransmission on a slow link. */
   lingerMs: 2 * SECOND,
-  /** Bytes a closing connection reads and discards, so that the last answer is not lost to a reset (RFC 9112 §9.6). */
-  lingerBytesMax: MIB,
+  /** Milliseconds it waits in all: a client that sends its whole upload before it reads gets the refusal (RFC 9112 §9.6). */
+  lingerTotalMs: 10 * SECOND,
+  /** Bytes it reads and discards meanwhile; a quarter of a second's work on loopback. */
+  lingerBytesMax: 256 * MIB,
+  /** Received bytes that may wait behind an answer in progress: some dozens of pipelined requests. */
+  receiveBytesMax: 64 * KIB,
   /** Bytes of request content in memory over all connections: a dozen uploads of the default size at the same time. */
   bodyMemoryBytesMax: 128 * MIB,
-  /** Bytes up to which a file is read whole into memory for its answer: one read and one write instead of slices. */
-  inMemoryFileBytesMax: 64 * KIB,
   /** Bytes read from a file at a time; the fastest size measured for large files, and the most a slow client costs. */
   sliceBytes: 256 * KIB,
   /** Bytes of log lines that wait for a slow reader of the log; beyond it the oldest are dropped and counted. */

@@ -52,6 +52,8 @@ export class Connection implements Waiter {
   #exchange: Exchange | null = null;
   /** Decided at the head, sent when the content was read past. */
   #refusal: Response | null = null;
+  /** Of a handler that had to wait. */
+  #settledResponse: Response | null = null;
   #response: Response | null = null;
   /** Content bytes of the response, 0 for HEAD. */
   #responseBytes = 0;
@@ -62,11 +64,19 @@ export class Connection implements Waiter {
   /** Bytes received of the current body, framing included. */
   #bodyBytes = 0;
   #lingerBytes = 0;
+  #lingerEndMs = 0;
   #timer = Timer.None;
   #deadlineMs = Number.POSITIVE_INFINITY;
   /** Progress of the current deadline's window at its start: bytes received or accepted. */
   #windowBytes = 0;
+  /** Windows in a row in which a reader made too little progress. */
+  #silentWindows = 0;
+  /** When the answer under way began, and how much was accepted before it. */
+  #answerStartMs = 0;
+  #answerStartBytes = 0;
   #waitingSinceMs = 0;
+  /** The kernel took less than it was offered: nothing more is offered before `drained`. */
+  #blocked = false;
   #paused = false;
   #peerFinished = false;
   #gone = false;
@@ -96,7 +106,7 @@ export class Connection implements Waiter {
   /** The transport accepts bytes again. */
   drained(): void {
     if (this.#gone) return;
-    if (this.#write !== WriteState.Sending) this.#isFlushed();
+    this.#blocked = false;
     this.#turn();
   }
 
@@ -119,6 +129,14 @@ export class Connection implements Waiter {
   /** Time has passed: a missed deadline is acted upon. */
   tick(): void {
     if (this.#gone || this.#context.clock.nowMs < this.#deadlineMs) return;
+    try {
+      this.#expire();
+    } catch (error) {
+      this.#recover(error);
+    }
+  }
+
+  #expire(): void {
     switch (this.#timer) {
       case Timer.Idle:
         this.#close();
@@ -137,7 +155,7 @@ export class Connection implements Waiter {
         this.#turnAway("queue timeout");
         break;
       case Timer.Send:
-        if (this.#isFastEnough(this.#outbox.accepted, this.#context.limits.sendTimeoutMs)) return;
+        if (this.#isReadFastEnough()) return;
         this.#abort();
         return;
       case Timer.Linger:
@@ -219,6 +237,8 @@ export class Connection implements Waiter {
         if (this.#slot === 0) return false;
         this.#run();
         return true;
+      case WriteState.Running:
+        return this.#takeSettled();
       case WriteState.Sending:
         return this.#send();
       case WriteState.Done:
@@ -362,7 +382,11 @@ export class Connection implements Waiter {
   /** After the last request: reads past what still comes, within bounds. */
   #discard(count: number): void {
     this.#lingerBytes += count;
-    if (this.#lingerBytes <= this.#context.limits.lingerBytesMax) return;
+    const { clock, limits } = this.#context;
+    if (this.#lingerBytes <= limits.lingerBytesMax) {
+      if (this.#timer === Timer.Linger) this.#deadlineMs = Math.min(clock.nowMs + limits.lingerMs, this.#lingerEndMs);
+      return;
+    }
     if (this.#write === WriteState.Closed) this.#transport.end();
     else if (!this.#paused) {
       this.#paused = true;
@@ -449,8 +473,15 @@ export class Connection implements Waiter {
       this.#letGo();
       return;
     }
-    this.#answer(response);
+    this.#settledResponse = response;
     this.#turn();
+  }
+
+  #takeSettled(): boolean {
+    const response = this.#settledResponse;
+    if (response === null) return false;
+    this.#settledResponse = null;
+    return this.#answer(response);
   }
 
   // Writing.
@@ -471,6 +502,8 @@ export class Connection implements Waiter {
     this.#refusal = null;
     this.#response = response;
     this.#responseBytes = 0;
+    this.#answerStartMs = context.clock.nowMs;
+    this.#answerStartBytes = this.#outbox.accepted;
     this.#moveWrite(WriteState.Sending);
 
     const outbox = this.#outbox;
@@ -507,7 +540,7 @@ export class Connection implements Waiter {
       this.#answered(Outcome.KeptAlive);
       return true;
     }
-    switch (outbox.pump(this.#transport)) {
+    switch (this.#pump()) {
       case Progress.Sent:
         this.#answered(this.#persistent ? Outcome.KeptAlive : Outcome.Closed);
         return true;
@@ -523,6 +556,8 @@ export class Connection implements Waiter {
         outbox.drop();
         return true;
       case Progress.Gone:
+        // Bun may never tell of the close of a socket that is paused and not writable, so it is not waited for.
+        this.#abort();
         return false;
     }
   }
@@ -569,6 +604,7 @@ export class Connection implements Waiter {
     this.#stopReading();
     this.#moveWrite(WriteState.Closed);
     this.#letGo();
+    this.#lingerEndMs = this.#context.clock.nowMs + this.#context.limits.lingerTotalMs;
     this.#arm();
     if (this.#peerFinished) this.#transport.end();
     else this.#transport.shutdown();
@@ -610,7 +646,17 @@ export class Connection implements Waiter {
 
   /** Offers what was gathered, or kept from an earlier turn. True when the kernel has taken all. */
   #isFlushed(): boolean {
-    return this.#outbox.isEmpty || this.#outbox.pump(this.#transport) === Progress.Sent;
+    if (this.#outbox.isEmpty) return true;
+    const progress = this.#pump();
+    if (progress === Progress.Gone) this.#abort();
+    return progress === Progress.Sent;
+  }
+
+  #pump(): Progress {
+    if (this.#blocked) return Progress.Blocked;
+    const progress = this.#outbox.pump(this.#transport);
+    this.#blocked = progress === Progress.Blocked;
+    return progress;
   }
 
   #moveRead(to: ReadState): void {
@@ -629,6 +675,7 @@ export class Connection implements Waiter {
     if (timer === this.#timer) return;
     this.#timer = timer;
     this.#windowBytes = timer === Timer.Body ? this.#bodyBytes : this.#outbox.accepted;
+    this.#silentWindows = 0;
     this.#deadlineMs = this.#context.clock.nowMs + this.#patienceMs(timer);
   }
 
@@ -670,6 +717,27 @@ export class Connection implements Waiter {
     }
   }
 
+  /**
+   * The same for an answer. The kernels between us and a slow reader hold megabytes and take more in lumps as large, so a window
+   * without progress is no stall yet: it is one after SILENT_WINDOWS_MAX of them, or as soon as the average of the whole
+   * answer is below the minimum rate.
+   */
+  #isReadFastEnough(): boolean {
+    const { sendTimeoutMs, minRateBytes } = this.#context.limits;
+    const now = this.#context.clock.nowMs;
+    const { accepted } = this.#outbox;
+    if (this.#isFastEnough(accepted, sendTimeoutMs)) {
+      this.#silentWindows = 0;
+      return true;
+    }
+    const answerBytes = accepted - this.#answerStartBytes;
+    const isOnAverage = answerBytes > 0 && answerBytes * 1000 >= minRateBytes * (now - this.#answerStartMs);
+    if (!isOnAverage || ++this.#silentWindows === SILENT_WINDOWS_MAX) return false;
+    this.#windowBytes = accepted;
+    this.#deadlineMs = now + sendTimeoutMs;
+    return true;
+  }
+
   /** At the end of a window: neither stalled nor below the minimum rate? Then the next window begins. */
   #isFastEnough(bytes: number, windowMs: number): boolean {
     const moved = bytes - this.#windowBytes;
@@ -679,6 +747,9 @@ export class Connection implements Waiter {
     return true;
   }
 }
+
+/** Windows of the send timeout in which a reader that was fast enough before may show no progress. */
+const SILENT_WINDOWS_MAX = 4;
 
 const OWN_FAILURE = "The server failed to answer this request.";
 

@@ -24,9 +24,11 @@ export interface ConversationLimits
   readonly unwantedBodyBytesMax: number;
   /** Received bytes that may wait while an answer is under way; then the peer is paused. Bounds pipelining. */
   readonly receiveBytesMax: number;
-  /** How long we go on reading after our FIN, so that a reset does not destroy the answer. */
+  /** How long we wait for more, and for the peer's FIN, after ours, so that a reset does not destroy the answer. */
   readonly lingerMs: number;
-  /** And how much. */
+  /** And how long in all. */
+  readonly lingerTotalMs: number;
+  /** And for how many bytes, those included that came while the answer was under way. */
   readonly lingerBytesMax: number;
   /** File content read and offered at a time. */
   readonly sliceBytes: number;

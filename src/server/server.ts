@@ -29,9 +29,6 @@ const TICK_MS_MIN = 20;
 /** A head, its limits' worth of fields, and room for small answers behind it. */
 const SCRATCH_BYTES = 2 * (limits.sliceBytes + GATHER_BYTES_MAX);
 
-/** Received bytes that may wait behind an answer in progress: some dozens of pipelined requests. */
-const RECEIVE_BYTES_MAX = 64 * 1024;
-
 export interface StopOptions {
   /** Milliseconds that requests in flight may take; the server's `shutdownTimeoutMs` by default. */
   readonly timeoutMs?: number;
@@ -93,8 +90,9 @@ export class Server implements Acceptor {
         minRateBytes: options.minRateBytes,
         queueTimeoutMs: options.queueTimeoutMs,
         unwantedBodyBytesMax: limits.unwantedBodyBytesMax,
-        receiveBytesMax: RECEIVE_BYTES_MAX,
+        receiveBytesMax: limits.receiveBytesMax,
         lingerMs: limits.lingerMs,
+        lingerTotalMs: limits.lingerTotalMs,
         lingerBytesMax: limits.lingerBytesMax,
         sliceBytes: limits.sliceBytes,
       },

@@ -247,6 +247,72 @@ describe("deadlines", () => {
     expect(server.pool.active).toBe(1);
   });
 
+  test("an answer whose reader is fast enough on average may stand still for three windows more, not for four", () => {
+    const server = new FakeServer();
+    server.handler.respond = () => respondWith(200, new FakeSource(900_000));
+    const [lumps, stalled] = [server.connect(), server.connect()];
+    for (const client of [lumps, stalled]) {
+      client.transport.room = 200_000;
+      client.send(get("/"));
+    }
+    server.runDeferred();
+    server.pass(149_000);
+    expect([lumps.transport.wasReset, stalled.transport.wasReset]).toEqual([false, false]);
+    lumps.drain(150_000);
+    server.runDeferred();
+    server.pass(1000);
+    expect([lumps.transport.wasReset, stalled.transport.wasReset]).toEqual([false, true]);
+  });
+
+  test("a reader that took little and then nothing is not waited for longer than one window", () => {
+    const server = new FakeServer();
+    server.handler.respond = () => respondWith(200, new FakeSource(900_000));
+    const client = server.connect();
+    client.transport.room = 20_000;
+    client.send(get("/"));
+    server.runDeferred();
+    server.pass(30_000);
+    expect(client.transport.wasReset).toBe(true);
+  });
+
+  test("after our FIN a peer that keeps sending is read past for ten seconds in all", () => {
+    const server = new FakeServer();
+    const client = server.connect().send("NONSENSE\r\n\r\n");
+    for (let second = 0; second < 9; second++) {
+      client.send("x".repeat(100));
+      server.pass(1000);
+    }
+    expect(client.transport.isClosed).toBe(false);
+    client.send("x");
+    server.pass(1000);
+    expect(client.transport.isClosed).toBe(true);
+    expect(client.transport.wasReset).toBe(false);
+  });
+
+  test("a peer that sends while its answer is blocked does not make us read the file again for each packet", () => {
+    const server = new FakeServer();
+    const source = new FakeSource(900_000);
+    server.handler.respond = () => respondWith(200, source);
+    const client = server.connect();
+    client.transport.room = 5000;
+    client.send(get("/"));
+    const { reads } = source;
+    client.sendBytewise(get("/next"));
+    expect(source.reads).toBe(reads);
+  });
+
+  test("a transport that is gone without telling is let go of at the next write", () => {
+    const server = new FakeServer();
+    const source = new FakeSource(900_000);
+    server.handler.respond = () => respondWith(200, source);
+    const client = server.connect();
+    client.transport.room = 5000;
+    client.send(get("/"));
+    client.transport.write = () => -1;
+    client.drain();
+    expect([source.closes, server.pool.active]).toEqual([1, 0]);
+  });
+
   test("after our FIN a peer that goes on sending is read past, for a while", () => {
     const server = new FakeServer();
     const client = server.connect().send("NONSENSE\r\n\r\n");

@@ -231,6 +231,7 @@ export class FakeServer {
       unwantedBodyBytesMax: 1000,
       receiveBytesMax: 4096,
       lingerMs: 2000,
+      lingerTotalMs: 10_000,
       lingerBytesMax: 10_000,
       sliceBytes: 1000,
       ...options.limits,
