@@ -3,9 +3,8 @@
  * Floor 3 moves them at each event and each tick; tests move them by hand.
  */
 import { encodeImfDate } from "../http/date.ts";
+import { DATE_LINE_BYTES } from "../http/response.ts";
 
-/** `Date: ` + 29 bytes + CRLF. */
-const DATE_LINE_BYTES = 37;
 const DATE_VALUE_OFFSET = 6;
 
 export class Clock {

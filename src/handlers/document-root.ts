@@ -62,12 +62,20 @@ export class DocumentRoot {
   readonly realPath: string;
   /** What the real path of everything inside starts with; the separator keeps a sibling `/srv/www-backup` out. */
   readonly #inside: string;
+  /** Real path of a folder inside that is not served, or "". */
+  readonly #hidden: string;
   /** The text of the last failure that is not about the name, for the log. */
   lastError = "";
 
-  constructor(realPath: string) {
+  constructor(realPath: string, hidden = "") {
     this.realPath = realPath;
+    this.#hidden = hidden;
     this.#inside = realPath.endsWith(sep) ? realPath : realPath + sep;
+  }
+
+  /** The same root, in which nothing of the folder `realPath` exists, by whatever name it is asked for. */
+  without(realPath: string): DocumentRoot {
+    return new DocumentRoot(this.realPath, realPath);
   }
 
   /** Opens what `path` names: decoded, "" or starting with "/", without dot segments and NUL. Never throws. */
@@ -103,10 +111,11 @@ export class DocumentRoot {
       const stats = fstatSync(descriptor);
       if (stats.isFile() || stats.isDirectory()) {
         const realPath = realPathOf(descriptor, this.realPath + path, stats);
-        if (realPath === this.realPath || realPath.startsWith(this.#inside)) {
+        if (this.#isHidden(realPath)) {
+          failure = OpenFailure.Missing;
+        } else if (realPath === this.realPath || realPath.startsWith(this.#inside)) {
           return { descriptor, stats, path: realPath as ContainedPath };
-        }
-        failure = OpenFailure.Outside;
+        } else failure = OpenFailure.Outside;
       } else {
         failure = OpenFailure.Missing;
       }
@@ -115,6 +124,11 @@ export class DocumentRoot {
     }
     closeDescriptor(descriptor);
     return failure;
+  }
+
+  #isHidden(realPath: string): boolean {
+    const hidden = this.#hidden;
+    return hidden !== "" && (realPath === hidden || realPath.startsWith(hidden + sep));
   }
 
   #failureOf(error: unknown): OpenFailure {

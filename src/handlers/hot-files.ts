@@ -6,7 +6,8 @@
  * within `maxAgeMs` is sent unchecked: the bound on staleness under load.
  * Eviction is second chance: an entry used since the last look is passed over once, so a hit costs one store.
  */
-import { type Stats, statSync } from "node:fs";
+import { lstatSync, realpathSync, type Stats } from "node:fs";
+import { dirname } from "node:path";
 import type { Response } from "../http/message.ts";
 
 /** A file as it was when it was read. */
@@ -26,9 +27,19 @@ export interface HotFile extends Snapshot {
   readonly whole: Response;
 }
 
+/** A folder that holds hot files: its own real path. */
+interface Folder {
+  readonly path: string;
+  /** The millisecond in which it was last seen in its place. */
+  checkedMs: number;
+  /** Entries in it. */
+  files: number;
+}
+
 interface Entry {
   readonly file: HotFile;
   readonly path: string;
+  readonly folder: Folder;
   readonly bytes: number;
   checkedMs: number;
   isUsed: boolean;
@@ -57,6 +68,7 @@ export class HotFiles {
   readonly #maxAgeMs: number;
   readonly #now: () => number;
   readonly #entries = new Map<string, Entry>();
+  readonly #folders = new Map<string, Folder>();
   #bytes = 0;
   #millisecond = 0;
   /** Looks at the disk in this millisecond. */
@@ -84,14 +96,25 @@ export class HotFiles {
     return entry.file;
   }
 
-  /** Keeps `file`, opened as `path` (links not resolved), under `name`. */
-  set(name: string, path: string, file: HotFile): void {
+  /**
+   * Keeps `file`, opened as `path`, whose real path is `realPath`, under `name`. A file behind a link is not kept: the link may
+   * lead elsewhere the next time, and only opening it tells.
+   */
+  set(name: string, path: string, realPath: string, file: HotFile): void {
+    if (path !== realPath) return;
     const bytes = ENTRY_BYTES + 2 * (name.length + path.length) + file.content.length + file.whole.head.length;
     if (bytes > this.#bytesMax) return;
     const old = this.#entries.get(name);
     if (old !== undefined) this.#remove(name, old);
     this.#makeRoom(bytes);
-    this.#entries.set(name, { file, path, bytes, checkedMs: this.#now(), isUsed: false });
+    this.#entries.set(name, {
+      file,
+      path,
+      folder: this.#join(dirname(path)),
+      bytes,
+      checkedMs: this.#now(),
+      isUsed: false,
+    });
     this.#bytes += bytes;
   }
 
@@ -107,17 +130,29 @@ export class HotFiles {
     if (this.#looks >= LOOKS_PER_MS && age >= 0 && age < this.#maxAgeMs) return true;
     this.#looks++;
     entry.checkedMs = now;
-    // Links on the way are followed: who swaps one ends at another inode, and that is opened with all checks.
-    const found = statSync(entry.path, { throwIfNoEntry: false });
     const known = entry.file.stats;
-    return (
-      found !== undefined &&
-      found.mtimeMs === known.mtimeMs &&
-      found.ctimeMs === known.ctimeMs &&
-      found.size === known.size &&
-      found.ino === known.ino &&
-      found.dev === known.dev
-    );
+    try {
+      const found = lstatSync(entry.path);
+      return (
+        found.mtimeMs === known.mtimeMs &&
+        found.ctimeMs === known.ctimeMs &&
+        found.size === known.size &&
+        found.ino === known.ino &&
+        found.dev === known.dev &&
+        this.#isInPlace(entry.folder, millisecond)
+      );
+    } catch {
+      // Missing, or a folder on the way is no folder any more, or may not be entered: opening it again says which.
+      return false;
+    }
+  }
+
+  /** A folder on the way may have become a link; asked for once in a millisecond for all its files. Throws what the disk says. */
+  #isInPlace(folder: Folder, millisecond: number): boolean {
+    if (folder.checkedMs === millisecond) return true;
+    if (realpathSync(folder.path) !== folder.path) return false;
+    folder.checkedMs = millisecond;
+    return true;
   }
 
   #makeRoom(bytes: number): void {
@@ -129,7 +164,7 @@ export class HotFiles {
         this.#entries.set(name, entry); // to the end, where this loop meets it again at the earliest after all others
         continue;
       }
-      this.#bytes -= entry.bytes;
+      this.#remove(name, entry);
       if (this.#bytes + bytes <= this.#bytesMax) return;
     }
   }
@@ -137,5 +172,16 @@ export class HotFiles {
   #remove(name: string, entry: Entry): void {
     this.#entries.delete(name);
     this.#bytes -= entry.bytes;
+    if (--entry.folder.files === 0) this.#folders.delete(entry.folder.path);
+  }
+
+  #join(path: string): Folder {
+    let folder = this.#folders.get(path);
+    if (folder === undefined) {
+      folder = { path, checkedMs: Number.NaN, files: 0 };
+      this.#folders.set(path, folder);
+    }
+    folder.files++;
+    return folder;
   }
 }

@@ -73,7 +73,8 @@ export class StaticFiles {
         return this.#refuse(415, "This server only serves html, txt, png, jpg and jpeg files.", request);
       }
       const snapshot = this.#read(found);
-      if (snapshot.content !== null) return this.#answer(request, this.#keep(request, name, snapshot), NO_DESCRIPTOR);
+      if (snapshot.content !== null)
+        return this.#answer(request, this.#keep(request, name, found, snapshot), NO_DESCRIPTOR);
       const response = this.#answer(request, snapshot, found.descriptor);
       isHandedOn = response.body instanceof OpenSource;
       return response;
@@ -108,11 +109,11 @@ export class StaticFiles {
   }
 
   /** Keeps a small file with its answer to a plain GET, unless it changed while it was read or comes from the future. */
-  #keep(request: Request, name: string, snapshot: Snapshot): Snapshot {
+  #keep(request: Request, name: string, file: Opened, snapshot: Snapshot): Snapshot {
     const { content, stats } = snapshot;
     if (content === null || content.length !== stats.size || stats.mtimeMs > this.#options.now()) return snapshot;
     const hot: HotFile = { ...snapshot, content, whole: this.#wholeAnswer(request, snapshot, NO_DESCRIPTOR) };
-    this.#options.hot.set(name, this.#options.root.realPath + withIndex(name), hot);
+    this.#options.hot.set(name, this.#options.root.realPath + withIndex(name), file.path, hot);
     return hot;
   }
 

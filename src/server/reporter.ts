@@ -80,7 +80,7 @@ export class Reporter implements Observer {
   }
 
   fault(connection: number, error: unknown): void {
-    this.#log.error(`failure on connection ${connection}`, error);
+    if (this.#mayTell()) this.#log.error(`failure on connection ${connection}`, error);
   }
 
   /** Once a tick: the pool's status every 30 s while it changes, and what a flood left untold. */

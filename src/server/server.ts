@@ -11,7 +11,7 @@ import { Scratch } from "../connection/outbox.ts";
 import { Pool } from "../connection/pool.ts";
 import type { Transport } from "../connection/transport.ts";
 import { type DocumentRoot, FolderError, openDocumentRoot } from "../handlers/document-root.ts";
-import { createHandler, type HandlerOptions } from "../handlers/router.ts";
+import { createHandler } from "../handlers/router.ts";
 import { prepareUploadsFolder } from "../handlers/upload.ts";
 import type { Handler } from "../http/message.ts";
 import { appendConnectionFields, MAX_CONNECTION_FIELDS_BYTES } from "../http/response.ts";
@@ -61,18 +61,9 @@ export class Server implements Acceptor {
     const clock = new Clock(now, now + this.#wallOffsetMs, () => performance.now());
     const wallMs = () => clock.wallMs;
     this.#reporter = new Reporter(log, wallMs);
-    const root = usable(openDocumentRoot(options.root, "--root"));
-    const uploads = usable(prepareUploadsFolder(options.uploads, "--uploads", clock.wallMs));
-    let port = options.port;
-    const handler = compose({
-      settings: options,
-      root,
-      uploads,
-      port: () => port,
-      now: wallMs,
-      log: (line) => log.warn(line),
-      fileCache: { bytesMax: options.fileCacheBytes, maxAgeMs: options.fileCacheAgeMs },
-    });
+    // First the port, so that a second server that finds it taken leaves no folder behind. Nobody is accepted before we return.
+    this.#listening = listen(options.host, options.port, this);
+    const handler = this.#prepareHandler(wallMs);
     const headLimits = {
       maxHeaderBytes: options.maxHeaderBytes,
       maxUriBytes: options.maxUriBytes,
@@ -110,9 +101,33 @@ export class Server implements Acceptor {
       log.warn(`--max-connections ${options.maxConnections} is more than the file limit allows; using ${affordable}`);
     }
     this.#connectionsMax = options.maxConnections === 0 ? affordable : Math.min(options.maxConnections, affordable);
-    this.#listening = listen(options.host, options.port, this);
-    port = this.#listening.port;
     this.#ticker = setInterval(() => this.#tick(), tickMs(options));
+  }
+
+  /** Opens the folders and composes what answers. Throws as the constructor does, and then nothing listens any more. */
+  #prepareHandler(wallMs: () => number): Handler {
+    const options = this.#options;
+    try {
+      const root = usable(openDocumentRoot(options.root, "--root"));
+      const uploads = usable(prepareUploadsFolder(options.uploads, "--uploads", wallMs()));
+      if (uploads.realPath === root.realPath) {
+        throw new StartError(`--uploads ${options.uploads} is the served folder itself; choose another folder`);
+      }
+      return createHandler({
+        settings: options,
+        // Uploads are read back by --serve-uploads alone, also when their folder lies in the served one.
+        root: root.without(uploads.realPath),
+        uploads,
+        port: () => this.port,
+        now: wallMs,
+        log: (line) => this.#log.warn(line),
+        fileCache: { bytesMax: options.fileCacheBytes, maxAgeMs: options.fileCacheAgeMs },
+      });
+    } catch (error) {
+      this.#listening.stop();
+      // A value that has the right form and still makes no sense, such as an allowed host with a space.
+      throw error instanceof RangeError ? new OptionsError(error.message) : error;
+    }
   }
 
   get port(): number {
@@ -220,16 +235,6 @@ export class Server implements Acceptor {
 function usable(folder: DocumentRoot | FolderError): DocumentRoot {
   if (folder instanceof FolderError) throw new StartError(folder.message);
   return folder;
-}
-
-/** Throws an OptionsError where a value has the right form and still makes no sense, such as an allowed host with a space. */
-function compose(options: HandlerOptions): Handler {
-  try {
-    return createHandler(options);
-  } catch (error) {
-    if (error instanceof RangeError) throw new OptionsError(error.message);
-    throw error;
-  }
 }
 
 function tickMs(options: Options): number {

@@ -49,7 +49,7 @@ describe("a hot file", () => {
     const { hot } = makeCache(100_000);
     const path = write("a.txt", "one");
     const file = fileAt(path);
-    hot.set("/a.txt", path, file);
+    hot.set("/a.txt", path, path, file);
     expect(hot.get("/a.txt")).toBe(file);
     expect(hot.get("/a.txt")).toBe(file);
   });
@@ -92,7 +92,7 @@ describe("a hot file", () => {
     test(`that is ${what} is noticed at once, and forgotten`, () => {
       const { hot } = makeCache(100_000);
       const path = write(`changes/${what.replaceAll(" ", "-")}`, "one");
-      hot.set("/x", path, fileAt(path));
+      hot.set("/x", path, path, fileAt(path));
       expect(hot.get("/x")).not.toBeNull();
       change(path);
       expect(hot.get("/x")).toBeNull();
@@ -100,10 +100,40 @@ describe("a hot file", () => {
     });
   }
 
+  const moves: [string, (folder: string) => void][] = [
+    ["became a file", (path) => rmSync(path, { recursive: true }) ?? writeFileSync(path, "x")],
+    ["became a link to itself", (path) => rmSync(path, { recursive: true }) ?? symlinkSync(path, path)],
+    [
+      "was moved away and linked to",
+      (path) => {
+        renameSync(path, `${path}-elsewhere`);
+        symlinkSync(`${path}-elsewhere`, path);
+      },
+    ],
+  ];
+  for (const [what, move] of moves) {
+    test(`whose folder ${what} is forgotten`, () => {
+      const { hot, time } = makeCache(100_000);
+      const path = write(`moves ${what}/a.txt`, "one");
+      hot.set("/x", path, path, fileAt(path));
+      expect(hot.get("/x")).not.toBeNull();
+      move(join(path, ".."));
+      time.nowMs = 1;
+      expect(hot.get("/x")).toBeNull();
+    });
+  }
+
+  test("is not kept when a link was on the way to it", () => {
+    const { hot } = makeCache(100_000);
+    const path = write("real/a.txt", "one");
+    hot.set("/link/a.txt", join(folder, "link/a.txt"), path, fileAt(path));
+    expect(hot.get("/link/a.txt")).toBeNull();
+  });
+
   test("is used unchecked in a flood alone, and no longer than its age", () => {
     const { hot, time } = makeCache(100_000, 50);
     const path = write("aged.txt", "one");
-    hot.set("/aged.txt", path, fileAt(path));
+    hot.set("/aged.txt", path, path, fileAt(path));
     const flood = () => {
       for (let i = 0; i < 8; i++) hot.get("/aged.txt");
     };
@@ -118,8 +148,8 @@ describe("a hot file", () => {
     const { hot, time } = makeCache(100_000, 50);
     const other = write("other.txt", "two");
     const path = write("aged.txt", "one");
-    hot.set("/other.txt", other, fileAt(other));
-    hot.set("/aged.txt", path, fileAt(path));
+    hot.set("/other.txt", other, other, fileAt(other));
+    hot.set("/aged.txt", path, path, fileAt(path));
     unlinkSync(path);
     for (const [nowMs, isThere] of [
       [49, true],
@@ -134,7 +164,7 @@ describe("a hot file", () => {
   test("is never used unchecked when the age is 0", () => {
     const { hot } = makeCache(100_000, 0);
     const path = write("strict.txt", "one");
-    hot.set("/strict.txt", path, fileAt(path));
+    hot.set("/strict.txt", path, path, fileAt(path));
     for (let i = 0; i < 20; i++) expect(hot.get("/strict.txt")).not.toBeNull();
     unlinkSync(path);
     expect(hot.get("/strict.txt")).toBeNull();
@@ -145,9 +175,9 @@ describe("the memory of hot files", () => {
   test("never exceeds its bound, and keeps those that are used", () => {
     const { hot } = makeCache(20_000);
     const path = write("small.txt", "x");
-    hot.set("/used", path, fileAt(path, 1000));
+    hot.set("/used", path, path, fileAt(path, 1000));
     for (let i = 0; i < 100; i++) {
-      hot.set(`/${i}`, path, fileAt(path, 1000));
+      hot.set(`/${i}`, path, path, fileAt(path, 1000));
       expect(hot.bytes).toBeLessThanOrEqual(20_000);
       expect(hot.get("/used")).not.toBeNull();
     }
@@ -158,19 +188,19 @@ describe("the memory of hot files", () => {
   test("takes no file that is larger than all of it, and none when it is 0", () => {
     const { hot } = makeCache(5000);
     const path = write("large.txt", "x");
-    hot.set("/large", path, fileAt(path, 6000));
+    hot.set("/large", path, path, fileAt(path, 6000));
     expect([hot.get("/large"), hot.bytes]).toEqual([null, 0]);
     const none = makeCache(0).hot;
-    none.set("/any", path, fileAt(path, 1));
+    none.set("/any", path, path, fileAt(path, 1));
     expect(none.get("/any")).toBeNull();
   });
 
   test("counts a file once that is kept again", () => {
     const { hot } = makeCache(20_000);
     const path = write("twice.txt", "x");
-    hot.set("/twice", path, fileAt(path));
+    hot.set("/twice", path, path, fileAt(path));
     const once = hot.bytes;
-    hot.set("/twice", path, fileAt(path));
+    hot.set("/twice", path, path, fileAt(path));
     expect(hot.bytes).toBe(once);
   });
 });

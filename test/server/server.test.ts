@@ -165,6 +165,42 @@ describe("a start that fails says what to do", () => {
   });
 });
 
+test("a start that fails because of the port leaves no folder behind", async () => {
+  await using first = await startServer(options({}));
+  const uploads = join(folder, "never");
+  expect(await startFailure(options({ port: first.port, uploads }))).toBeInstanceOf(StartError);
+  expect(existsSync(uploads)).toBe(false);
+});
+
+test("a start that fails because of a folder does not keep the port", async () => {
+  await using first = await startServer(options({}));
+  await first.stop();
+  const error = await startFailure(options({ port: first.port, root: join(folder, "missing") }));
+  expect(error.message).toContain("missing");
+  await using again = await startServer(options({ port: first.port }));
+  expect(again.port).toBe(first.port);
+});
+
+test("the uploads folder may not be the served one", async () => {
+  const error = await startFailure(options({ uploads: join(folder, "root") }));
+  expect(error).toBeInstanceOf(StartError);
+  expect(error.message).toContain("--uploads");
+});
+
+test("uploads inside the served folder are read back by --serve-uploads alone", async () => {
+  const uploads = join(folder, "root", "uploads");
+  for (const [serveUploads, status] of [
+    [false, 404],
+    [true, 200],
+  ] as const) {
+    await using server = await startServer(options({ uploads, serveUploads }));
+    const headers = { "Content-Type": "application/json" };
+    const created = await fetch(`${server.url}/upload`, { method: "POST", headers, body: "[1]" });
+    const { filepath } = (await created.json()) as { filepath: string };
+    expect((await fetch(server.url + filepath)).status).toBe(status);
+  }
+});
+
 test("the uploads folder is created at the start", async () => {
   const uploads = join(folder, "new", "uploads");
   await using _server = await startServer(options({ uploads }));
