@@ -166,7 +166,8 @@ export class Outbox {
       const progress = this.#pumpScratch(transport);
       if (progress !== Progress.Sent) return progress;
     }
-    const limit = Math.min(this.#sliceBytes, this.#end - this.#position);
+    // All of it: what the kernel does not take costs nothing, and it takes more at once than a slice.
+    const limit = this.#end - this.#position;
     const written = transport.write(body, this.#position, limit);
     if (written < 0) return this.#gone();
     this.accepted += written;

@@ -41,7 +41,7 @@ function fileAt(path: string, bytes = 10): HotFile {
     transfer: "text",
     incident: null,
   };
-  return { stats: statSync(path), content, etag: '"x"', lastModified: 0, whole };
+  return { stats: statSync(path), content, etag: '"x"', lastModified: 0, whole, notModified: whole };
 }
 
 describe("a hot file", () => {
@@ -135,7 +135,7 @@ describe("a hot file", () => {
     const path = write("aged.txt", "one");
     hot.set("/aged.txt", path, path, fileAt(path));
     const flood = () => {
-      for (let i = 0; i < 8; i++) hot.get("/aged.txt");
+      for (let i = 0; i < 4; i++) hot.get("/aged.txt");
     };
     flood();
     unlinkSync(path);
@@ -156,7 +156,7 @@ describe("a hot file", () => {
       [50, false],
     ] as const) {
       time.nowMs = nowMs;
-      for (let i = 0; i < 8; i++) hot.get("/other.txt");
+      for (let i = 0; i < 4; i++) hot.get("/other.txt");
       expect(hot.get("/aged.txt") !== null).toBe(isThere);
     }
   });
@@ -193,6 +193,18 @@ describe("the memory of hot files", () => {
     const none = makeCache(0).hot;
     none.set("/any", path, path, fileAt(path, 1));
     expect(none.get("/any")).toBeNull();
+  });
+
+  test("is wanted by a larger file when it is asked for again, unless it is too large for that", () => {
+    const { hot } = makeCache(1_600_000);
+    expect([hot.isWanted("/a", 100_000), hot.isWanted("/b", 100_000), hot.isWanted("/a", 100_000)]).toEqual([
+      false,
+      false,
+      true,
+    ]);
+    expect([hot.isWanted("/c", 100_001), hot.isWanted("/c", 100_001)]).toEqual([false, false]);
+    for (let i = 0; i < 1000; i++) hot.isWanted(`/scan-${i}`, 1000);
+    expect(hot.isWanted("/b", 100_000)).toBe(false);
   });
 
   test("counts a file once that is kept again", () => {
