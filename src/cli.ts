@@ -5,11 +5,13 @@
  * the words, but takes whatever it is given: an unknown flag, a flag without its value, a repeated one. So the words are
  * checked and brought into one unambiguous form before (`normalize`), and every error is one line that helps.
  */
+import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type ArgsDef, parseArgs } from "citty";
 import { escapeControls } from "./http/escape.ts";
 import { Log } from "./log.ts";
 import {
+  ENVIRONMENT_PREFIX,
   environmentName,
   findConflict,
   formatDefault,
@@ -22,6 +24,7 @@ import {
   optionTable,
   parseOption,
   quote,
+  RESERVED_VARIABLES,
   resolveOptions,
 } from "./options.ts";
 import type { ServerLog } from "./server/access-log.ts";
@@ -37,7 +40,8 @@ export const EXIT_USAGE = 2;
 export const EXIT_CANNOT_START = 3;
 
 export type CommandLine =
-  | { readonly kind: "run"; readonly options: Options }
+  /** `warnings`: what is odd and not wrong, one line each. */
+  | { readonly kind: "run"; readonly options: Options; readonly warnings: readonly string[] }
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version"; readonly text: string }
   /** What is wrong, on one line without LF. */
@@ -63,7 +67,7 @@ export function parseCommandLine(argv: readonly string[], env: Environment): Com
     if (words.help) return { kind: "help", text: renderHelp() };
     if (words.version) return { kind: "version", text: renderVersion() };
     if (words.problem !== null) throw new OptionsError(words.problem);
-    return { kind: "run", options: resolveWords(words, env) };
+    return { kind: "run", options: resolveWords(words, env), warnings: findStrayVariables(env) };
   } catch (error) {
     if (error instanceof OptionsError) return { kind: "error", line: `httpserver: ${error.message}` };
     throw error;
@@ -161,29 +165,28 @@ function example(option: Option): string {
 }
 
 function unknownFlag(flag: string): string {
-  const near = nearestFlag(flag.replace(/^-+/, ""));
+  const near = nearest(flag.replace(/^-+/, ""), [...byFlag.keys(), "help", "version"]);
   const hint = near === null ? "httpserver --help lists the flags" : `did you mean --${near}?`;
   return `unknown flag ${quote(flag).slice(1, -1)}; ${hint}`;
 }
 
-/** The flag that `typed` begins, or that is at most two typing errors away; null when none is near. */
-function nearestFlag(typed: string): string | null {
-  const flags = [...byFlag.keys(), "help", "version"];
+/** The word that `typed` begins, or that is at most two typing errors away; null when none is near. */
+function nearest(typed: string, words: readonly string[]): string | null {
   if (typed.length >= 2) {
-    const begun = flags.filter((flag) => flag.startsWith(typed));
+    const begun = words.filter((word) => word.startsWith(typed));
     if (begun.length === 1 && begun[0] !== undefined) return begun[0];
   }
   const farthest = typed.length <= 4 ? 1 : 2;
-  let nearest: string | null = null;
-  let nearestDistance = farthest + 1;
+  let near: string | null = null;
+  let nearDistance = farthest + 1;
   if (typed.length > 40) return null;
-  for (const flag of flags) {
-    const distance = editDistance(typed, flag);
-    if (distance >= nearestDistance) continue;
-    nearest = flag;
-    nearestDistance = distance;
+  for (const word of words) {
+    const distance = editDistance(typed, word);
+    if (distance >= nearDistance) continue;
+    near = word;
+    nearDistance = distance;
   }
-  return nearest;
+  return near;
 }
 
 /** Letters to insert, delete, replace or swap with their neighbour to make `a` of `b` (optimal string alignment). */
@@ -268,6 +271,31 @@ function findSource(
   return variable === undefined || variable === "" ? null : { text: variable, label };
 }
 
+/** Stray variables that are named; an orchestrator may set a dozen for a service of our name. */
+const STRAYS_NAMED_MAX = 4;
+
+/**
+ * One line about variables that look like ours and are not, or none. A warning, not an error: the environment belongs to
+ * more programs than this one. An empty variable counts as none.
+ */
+function findStrayVariables(env: Environment): string[] {
+  const known = optionNames.map((name) => environmentName(optionTable[name]));
+  const strays = Object.keys(env).filter(
+    (name) =>
+      name.startsWith(ENVIRONMENT_PREFIX) && env[name] !== "" && !known.includes(name) && !RESERVED_VARIABLES.has(name),
+  );
+  if (strays.length === 0) return [];
+  const flags = [...byFlag.keys()];
+  const named = strays.slice(0, STRAYS_NAMED_MAX).map((name) => {
+    const near = nearest(name.slice(ENVIRONMENT_PREFIX.length).toLowerCase().replaceAll("_", "-"), flags);
+    const property = near === null ? undefined : byFlag.get(near);
+    const hint = property === undefined ? "" : ` (did you mean ${environmentName(optionTable[property])}?)`;
+    return `${quote(name).slice(1, -1)}${hint}`;
+  });
+  const further = strays.length - named.length;
+  return [`no setting of this server: ${named.join(", ")}${further > 0 ? ` and ${further} more` : ""}`];
+}
+
 /** Columns of `--help`: the longest flag, and the longest default, with a space behind each. */
 const HELP_FLAG_COLUMNS = 25;
 const HELP_DEFAULT_COLUMNS = 12;
@@ -323,8 +351,14 @@ const LOG_SETTLE_MS = 500;
 const FORCE_MS = 1000;
 
 /**
+ * Milliseconds in which further signals are the first one once more: `bun start` passes on the SIGINT of Ctrl+C, which the
+ * terminal has already sent to the whole group, so one key press arrives twice. Nobody presses it twice in that time to force.
+ */
+const SAME_REQUEST_MS = 250;
+
+/**
  * Runs the program and resolves with its exit code: 0 after help, version or a drain, 1 after a failure of ours, 2 for bad
- * words, 3 when the server cannot start, 130 or 143 when a second SIGINT or SIGTERM cut answers short.
+ * words, 3 when the server cannot start, 130, 143 or 129 when a second SIGINT, SIGTERM or SIGHUP cut answers short.
  */
 export async function main(argv: readonly string[], env: Environment, start = startWithLibrary): Promise<number> {
   const command = parseCommandLine(argv, env);
@@ -339,6 +373,7 @@ export async function main(argv: readonly string[], env: Environment, start = st
       line: `httpserver: cannot open --log-file ${options.logFile}: ${messageOf(error)}`,
     });
   }
+  for (const line of command.warnings) log.warn(line);
   const code = await run(options, log, start).catch((error: unknown) => {
     log.error("unexpected failure, stopping", error);
     return EXIT_FAILURE;
@@ -371,6 +406,7 @@ async function run(options: Options, log: Log, start: StartServer): Promise<numb
   process.on("unhandledRejection", (reason) => log.error("unexpected failure, going on", reason));
   const signals = new Signals();
   if (options.logFile !== "") process.on("SIGHUP", () => log.reopen());
+  else if (!isHangupIgnored()) signals.listen("SIGHUP");
 
   let server: RunningServer;
   try {
@@ -392,22 +428,45 @@ async function run(options: Options, log: Log, start: StartServer): Promise<numb
   }
   log.warn(`${second} received again: cutting what is in flight`);
   await Promise.race([server.stop({ force: true }), Bun.sleep(FORCE_MS)]);
-  return second === "SIGINT" ? 130 : 143;
+  return 128 + SIGNAL_NUMBERS[second];
 }
 
-type StopSignal = "SIGINT" | "SIGTERM";
+/** 128 + number is how a shell shows the end by a signal. */
+const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
-/** SIGINT and SIGTERM in the order they come, also those that come before somebody waits. */
+type StopSignal = keyof typeof SIGNAL_NUMBERS;
+
+/** True under nohup(1), which starts a program deaf to SIGHUP so that it outlives its terminal; a handler would undo that. */
+function isHangupIgnored(): boolean {
+  try {
+    const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? "0";
+    return (BigInt(`0x${mask}`) & 1n) === 1n; // proc(5): bit 0 is signal 1.
+  } catch {
+    return false; // Not Linux.
+  }
+}
+
+/** Requests to stop in the order they come, also those that come before somebody waits. */
 class Signals {
   readonly #arrived: StopSignal[] = [];
   #waiting: ((signal: StopSignal) => void) | null = null;
 
+  /** When the first one came. */
+  #firstMs: number | null = null;
+
   constructor() {
-    process.on("SIGINT", () => this.#arrive("SIGINT"));
-    process.on("SIGTERM", () => this.#arrive("SIGTERM"));
+    this.listen("SIGINT");
+    this.listen("SIGTERM");
+  }
+
+  listen(signal: StopSignal): void {
+    process.on(signal, () => this.#arrive(signal));
   }
 
   #arrive(signal: StopSignal): void {
+    const now = performance.now();
+    if (this.#firstMs !== null && now - this.#firstMs < SAME_REQUEST_MS) return;
+    this.#firstMs ??= now;
     const waiting = this.#waiting;
     this.#waiting = null;
     if (waiting === null) this.#arrived.push(signal);

@@ -98,6 +98,8 @@ interface TextOption extends Common<string> {
   /** What it is, for messages: "a folder". */
   readonly what: string;
   readonly emptyAllowed: boolean;
+  /** Brings a text to its one spelling; undefined when it is none that can be used. */
+  readonly normalize?: (text: string) => string | undefined;
 }
 
 interface SwitchOption extends Common<boolean> {
@@ -142,8 +144,9 @@ export const optionTable: { readonly [Property in keyof Options]: OptionFor<Opti
   host: {
     flag: "host",
     kind: "text",
-    what: "an address to bind",
+    what: "an IPv4 or IPv6 address or a host name (0.0.0.0 or :: binds all)",
     emptyAllowed: false,
+    normalize: normalizeHost,
     default: "127.0.0.1", // A folder is shown to the network only when someone asks for it.
     help: "address to bind; the default also on ::1",
   },
@@ -314,9 +317,9 @@ export const optionTable: { readonly [Property in keyof Options]: OptionFor<Opti
   allowedHosts: {
     flag: "allowed-host",
     kind: "list",
-    what: "a host name, or *",
+    what: "a host name, *.domain, or *",
     default: [],
-    help: "further Host value, repeatable; * = any",
+    help: "further Host, repeatable; *.domain; * = any",
   },
   logFormat: {
     flag: "log-format",
@@ -350,6 +353,12 @@ export const optionTable: { readonly [Property in keyof Options]: OptionFor<Opti
   },
 };
 
+/** What the names of our variables begin with. */
+export const ENVIRONMENT_PREFIX = "HTTPSERVER_";
+
+/** Variables that other programs of this project set, so that they are never taken for a typing error. */
+export const RESERVED_VARIABLES: ReadonlySet<string> = new Set(["HTTPSERVER_URL"]);
+
 export const optionNames = Object.keys(optionTable) as readonly (keyof Options)[];
 
 /** A setting that cannot be used. The message is one line: which one, what was expected, what came. */
@@ -370,8 +379,9 @@ export function resolveOptions(given: Partial<Options>): Options {
       resolved[name] = option.default;
       continue;
     }
-    if (!fits(option, value)) throw new OptionsError(mismatch(name, option, value));
-    resolved[name] = value;
+    const usable = fits(option, value) ? canonical(option, value) : undefined;
+    if (usable === undefined) throw new OptionsError(mismatch(name, option, value));
+    resolved[name] = usable;
   }
   const options = Object.freeze(resolved as Options); // The loop above filled every property with a value that fits it.
   const conflict = findConflict(options, (name) => name);
@@ -390,7 +400,46 @@ export function findConflict(options: Partial<Options>, label: (name: keyof Opti
 /** The value that `text` stands for, or undefined when it stands for none that `option` takes. */
 export function parseOption(option: Option, text: string): OptionValue | undefined {
   const value = parseText(option, text);
-  return value !== undefined && fits(option, value) ? value : undefined;
+  return value !== undefined && fits(option, value) ? canonical(option, value) : undefined;
+}
+
+/** The one spelling of a value that fits, or undefined when it has none. */
+function canonical(option: Option, value: OptionValue): OptionValue | undefined {
+  if (option.kind !== "text" || option.normalize === undefined || typeof value !== "string") return value;
+  return option.normalize(value);
+}
+
+/**
+ * The one spelling of an address or name to bind, so that every later comparison is one of text; undefined for anything else.
+ *
+ * A resolver also takes `*`, `0`, `127.1` and `0x7f.1`, each for an address that it does not look like; those are refused.
+ * IPv6 comes with or without brackets and leaves without, as RFC 5952 writes it. `localhost` binds one family by chance of
+ * the resolver, while 127.0.0.1 is joined by ::1, so it means that.
+ */
+export function normalizeHost(text: string): string | undefined {
+  if (text.includes(":")) return normalizeIpv6(/^\[.*\]$/.test(text) ? text.slice(1, -1) : text);
+  if (IPV4.test(text)) return text;
+  const name = text.toLowerCase();
+  if (name === "localhost" || name === "localhost.") return "127.0.0.1";
+  return HOST_NAME.test(name) && /[a-z]/.test(name) && name.length <= 253 ? name : undefined;
+}
+
+const IPV4 = /^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?!$)|$)){4}$/;
+
+/**
+ * RFC 1123 §2.1, in lower case: labels of 1 to 63 letters, digits and inner hyphens, a dot at the end allowed. The last one
+ * is no number, decimal or hexadecimal, or a resolver would take the whole for an IPv4 address.
+ */
+const HOST_NAME =
+  /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*(?!(?:[0-9]+|0x[0-9a-f]*)\.?$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.?$/;
+
+/** Without brackets; a zone (RFC 4007 §11) stays. Undefined for what is none, and for IPv4 in IPv6's clothes. */
+function normalizeIpv6(text: string): string | undefined {
+  const match = /^([0-9a-f:.]+)(%[0-9a-z_.-]+)?$/i.exec(text);
+  if (match === null) return undefined;
+  const url = URL.parse(`http://[${match[1]}]`);
+  const address = url?.hostname.slice(1, -1);
+  return address === undefined || address.startsWith("::ffff:") ? undefined : `${address}${match[2] ?? ""}`;
 }
 
 function parseText(option: Option, text: string): OptionValue | undefined {
@@ -492,7 +541,7 @@ export function quote(value: unknown): string {
 
 /** `HTTPSERVER_MAX_BODY` for `max-body`. */
 export function environmentName(option: Option): string {
-  return `HTTPSERVER_${option.flag.toUpperCase().replaceAll("-", "_")}`;
+  return `${ENVIRONMENT_PREFIX}${option.flag.toUpperCase().replaceAll("-", "_")}`;
 }
 
 /** The default as the user would write it; "" for an empty list. */

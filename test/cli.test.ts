@@ -29,6 +29,8 @@ describe("words that start a server", () => {
     ["--root=-odd", { root: "-odd" }],
     ["--root=a=b", { root: "a=b" }],
     ["--root ~/x --log-file a,b", { root: "~/x", logFile: "a,b" }],
+    ["8000 [::1]", { port: 8000, host: "::1" }],
+    ["--host LOCALHOST", { host: "127.0.0.1" }],
     ["-- 8000 ::1", { port: 8000, host: "::1" }],
     ["--inline -- 8000", { inline: true, port: 8000 }],
     ["--inline --no-inline", {}],
@@ -74,6 +76,30 @@ describe("words that start a server", () => {
   });
 });
 
+describe("variables that are no settings", () => {
+  const cases: readonly [names: string, warnings: readonly string[]][] = [
+    ["HTTPSERVER_PORT HTTPSERVER_URL OTHER_PROT HTTP_PORT", []],
+    ["HTTPSERVER_PROT", ["no setting of this server: HTTPSERVER_PROT (did you mean HTTPSERVER_PORT?)"]],
+    ["HTTPSERVER_MAXBODY", ["no setting of this server: HTTPSERVER_MAXBODY (did you mean HTTPSERVER_MAX_BODY?)"]],
+    ["HTTPSERVER_HELP", ["no setting of this server: HTTPSERVER_HELP"]],
+    [
+      "HTTPSERVER_A1 HTTPSERVER_B1 HTTPSERVER_C1 HTTPSERVER_D1 HTTPSERVER_E1 HTTPSERVER_F1",
+      ["no setting of this server: HTTPSERVER_A1, HTTPSERVER_B1, HTTPSERVER_C1, HTTPSERVER_D1 and 2 more"],
+    ],
+    ["HTTPSERVER_\x1b[2J", ["no setting of this server: HTTPSERVER_\\u001b[2J"]],
+  ];
+  for (const [names, warnings] of cases) {
+    test(`${JSON.stringify(names)} ${warnings.length === 0 ? "give no warning" : "give one warning"}`, () => {
+      const env = Object.fromEntries(names.split(" ").map((name) => [name, "1"]));
+      expect(parseCommandLine([], env)).toMatchObject({ kind: "run", warnings });
+    });
+  }
+
+  test("an empty one counts as none", () => {
+    expect(parseCommandLine([], { HTTPSERVER_PROT: "" })).toMatchObject({ kind: "run", warnings: [] });
+  });
+});
+
 describe("words that are refused", () => {
   const cases: readonly [words: string, line: string, env?: Environment][] = [
     ["--prot 80", "unknown flag --prot; did you mean --port?"],
@@ -106,7 +132,10 @@ describe("words that are refused", () => {
     ["--inline maybe", '[port]: expected a whole number from 0 to 65535, got "maybe"'],
     ["--no-inline=1", "--no-inline takes no value"],
     ["--help=1", "--help takes no value"],
-    ["--allowed-host a.test,", "--allowed-host: expected a host name, or *"],
+    ["--allowed-host a.test,", "--allowed-host: expected a host name, *.domain, or *"],
+    ["--host *", "--host: expected an IPv4 or IPv6 address or a host name (0.0.0.0 or :: binds all), got "],
+    ["8000 0", "[host]: expected an IPv4 or IPv6 address"],
+    ["", "HTTPSERVER_HOST: expected an IPv4 or IPv6 address", { HTTPSERVER_HOST: "127.1" }],
     ["8000 h 3 extra", 'expected at most [port] [host] [threads], got "extra" as well'],
     ["-", '[port]: expected a whole number from 0 to 65535, got "-"'],
     ["-- --port", '[port]: expected a whole number from 0 to 65535, got "--port"'],
@@ -214,7 +243,7 @@ describe("the process", () => {
     }
     for (const signal of signals) {
       child.kill(signal);
-      await Bun.sleep(100);
+      await Bun.sleep(400); // Sooner, a second one is the first once more.
     }
     for (let read = await reader.read(); !read.done; read = await reader.read()) stdout += decoder.decode(read.value);
     return { stdout, stderr: await child.stderr.text(), code: await child.exited, pid: child.pid };
@@ -244,6 +273,19 @@ describe("the process", () => {
     expect(code).toBe(143);
     expect(stderr).toContain("warning: SIGTERM received again");
     expect(performance.now() - started).toBeLessThan(8000);
+  });
+
+  test("a signal that comes twice at once is one, and does not cut the drain short", async () => {
+    await using child = spawn("", { PRETEND: "brief" });
+    const stdout = child.stdout.getReader();
+    await stdout.read();
+    const started = performance.now();
+    child.kill("SIGINT");
+    await Bun.sleep(5);
+    child.kill("SIGINT");
+    expect(await child.exited).toBe(0);
+    expect(performance.now() - started).toBeGreaterThan(450);
+    expect(await child.stderr.text()).toBe("");
   });
 
   test("SIGHUP moves on to a new log file", async () => {
@@ -342,6 +384,7 @@ const code = await main(process.argv.slice(2), process.env, async ({ log }) => {
     port: 4711,
     async stop(options) {
       if (pretend === "slow" && !options?.force) await Bun.sleep(60_000);
+      if (pretend === "brief" && !options?.force) await Bun.sleep(500);
       clearInterval(timer);
     },
   };

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import {
   environmentName,
   limits,
+  normalizeHost,
   type Options,
   OptionsError,
   optionNames,
@@ -87,6 +88,63 @@ test("a list is separated by commas, and an empty item is refused", () => {
   expect(parseOption(optionTable.allowedHosts, "a test")).toBeUndefined();
 });
 
+describe("a host to bind", () => {
+  const cases: readonly [text: string, normalized: string | undefined][] = [
+    ["127.0.0.1", "127.0.0.1"],
+    ["0.0.0.0", "0.0.0.0"],
+    ["255.255.255.255", "255.255.255.255"],
+    ["::", "::"],
+    ["[::]", "::"],
+    ["0:0:0:0:0:0:0:0", "::"],
+    ["[::1]", "::1"],
+    ["FE80:0::1", "fe80::1"],
+    ["fe80::1%eth0", "fe80::1%eth0"],
+    ["localhost", "127.0.0.1"],
+    ["LocalHost.", "127.0.0.1"],
+    ["Files.Example.com", "files.example.com"],
+    ["3com.example", "3com.example"],
+    ["a".repeat(63), "a".repeat(63)],
+    ["*", undefined],
+    ["", undefined],
+    ["0", undefined],
+    ["127.1", undefined],
+    ["2130706433", undefined],
+    ["0x7f000001", undefined],
+    ["a.0x7f", undefined],
+    ["127.0.0.01", undefined],
+    ["256.0.0.1", undefined],
+    ["1.2.3.4.", undefined],
+    ["1.2.3.4.5", undefined],
+    ["[127.0.0.1]", undefined],
+    ["[::1", undefined],
+    ["::1]", undefined],
+    ["::ffff:0.0.0.0", undefined],
+    ["::1/x", undefined],
+    ["host:80", undefined],
+    ["-a", undefined],
+    ["a-", undefined],
+    ["a_b", undefined],
+    ["a..b", undefined],
+    ["1-2", undefined],
+    ["a b", undefined],
+    ["a\n", undefined],
+    ["größe", undefined],
+    ["a".repeat(64), undefined],
+    ["a.".repeat(127), undefined],
+  ];
+  for (const [text, normalized] of cases) {
+    test(`${JSON.stringify(text)} is ${normalized ?? "refused"}`, () => {
+      expect(normalizeHost(text)).toBe(normalized as string);
+    });
+  }
+
+  test("is brought to its one spelling for the library too", () => {
+    expect(resolveOptions({ host: "[::1]" }).host).toBe("::1");
+    expect(resolveOptions({ host: "localhost" }).host).toBe("127.0.0.1");
+    expect(() => resolveOptions({ host: "*" })).toThrow(OptionsError);
+  });
+});
+
 describe("resolveOptions", () => {
   test("gives the documented defaults for nothing", () => {
     expect(resolveOptions({})).toEqual({
@@ -149,7 +207,7 @@ describe("resolveOptions", () => {
       "maxBodyBytes: expected a size from 0",
     ],
     ["an unknown format", { logFormat: "xml" }, 'logFormat: expected one of pretty, common, combined, json, got "xml"'],
-    ["a host that is no text", { allowedHosts: [1] }, "allowedHosts: expected a host name, or *, got [1]"],
+    ["a host that is no text", { allowedHosts: [1] }, "allowedHosts: expected a host name, *.domain, or *, got [1]"],
     ["quiet with verbose", { quiet: true, verbose: true }, "quiet and verbose exclude each other"],
     ["an option that does not exist", { prot: 80 }, '"prot" is no option of this server'],
     ["a name of Object.prototype", { toString: 1 }, '"toString" is no option of this server'],

@@ -12,9 +12,9 @@ import { Authority, effectivePort, parseAuthority } from "../http/host.ts";
 import type { Request } from "../http/message.ts";
 
 export interface HostPolicyOptions {
-  /** The address or name that was given to bind, IPv6 with or without brackets. */
+  /** The address or name that is bound, as `resolveOptions` writes it. */
   readonly boundHost: string;
-  /** `host` or `host:port`; `*` switches the check off. */
+  /** `host` or `host:port`, where `*.example.com` is every name below example.com; `*` switches the check off. */
   readonly allowedHosts: readonly string[];
   /** The port that we listen on. */
   readonly port: () => number;
@@ -31,12 +31,18 @@ export class HostPolicy {
   readonly #own = new Set(["localhost", "127.0.0.1", "[::1]"]);
   /** Hosts that the operator allows, each with its ports; an empty list is any port. */
   readonly #further = new Map<string, number[]>();
+  /** The same for every name below a domain; the key has the dot in front, so that it only fits between labels. */
+  readonly #furtherBelow = new Map<string, number[]>();
   readonly #isOff: boolean;
   readonly #isWildcard: boolean;
   /** Hosts accepted before, each with the port of the last time; over TLS another port is the default, so there are two. */
   readonly #acceptedPlain = new Map<string, number>();
   readonly #acceptedSecure = new Map<string, number>();
+  /** Refused hosts that were named, the oldest first. */
   readonly #logged = new Set<string>();
+  /** When the minute began that lines about refused hosts are counted in, and their number. */
+  #minuteStartMs = Number.NEGATIVE_INFINITY;
+  #minuteLines = 0;
   /** When the machine's addresses were read. */
   #addressesReadMs = Number.NEGATIVE_INFINITY;
 
@@ -75,21 +81,33 @@ export class HostPolicy {
   }
 
   #allow(text: string): void {
-    const authority = authorityOf(text);
-    if (authority === null)
-      throw new RangeError(`--allowed-host takes a host or host:port, not "${escapeControls(text)}"`);
-    const ports = this.#further.get(authority.host);
-    if (authority.port === NO_PORT) this.#further.set(authority.host, []);
-    else if (ports === undefined) this.#further.set(authority.host, [authority.port]);
+    const isBelow = text.startsWith("*.");
+    const authority = authorityOf(isBelow ? text.slice(2) : text);
+    // An asterisk elsewhere is within the grammar of a host, but nobody means it so.
+    if (authority === null || authority.host.includes("*")) {
+      throw new RangeError(`--allowed-host takes a host, host:port or *.domain, not "${escapeControls(text)}"`);
+    }
+    const map = isBelow ? this.#furtherBelow : this.#further;
+    const host = isBelow ? `.${authority.host}` : authority.host;
+    const ports = map.get(host);
+    if (authority.port === NO_PORT) map.set(host, []);
+    else if (ports === undefined) map.set(host, [authority.port]);
     else if (ports.length > 0) ports.push(authority.port);
   }
 
   #judge(host: string, port: number): boolean {
-    const ports = this.#further.get(host);
-    if (ports !== undefined && (ports.length === 0 || ports.includes(port))) return true;
+    if (this.#isAllowed(host, port)) return true;
     const isOwn = this.#isOwn(host);
     if (isOwn && port === this.#options.port()) return true;
     this.#logOnce(isOwn ? `${host}:${port}` : host);
+    return false;
+  }
+
+  #isAllowed(host: string, port: number): boolean {
+    if (includesPort(this.#further.get(host), port)) return true;
+    for (const [suffix, ports] of this.#furtherBelow) {
+      if (host.length > suffix.length && host.endsWith(suffix) && includesPort(ports, port)) return true;
+    }
     return false;
   }
 
@@ -113,16 +131,31 @@ export class HostPolicy {
     }
   }
 
+  /** An attacker chooses the hosts: so many lines a minute and so much memory, but a new host is named again later. */
   #logOnce(host: string): void {
-    if (this.#logged.has(host) || this.#logged.size >= LOGGED_MAX) return;
+    if (this.#logged.has(host)) return;
+    const now = this.#options.now();
+    if (Math.abs(now - this.#minuteStartMs) >= MINUTE_MS) {
+      this.#minuteStartMs = now;
+      this.#minuteLines = 0;
+    }
+    if (this.#minuteLines >= LINES_A_MINUTE_MAX) return;
+    if (++this.#minuteLines === LINES_A_MINUTE_MAX) {
+      this.#options.log("refused requests for more hosts, which are not ours; no further one is named for a minute");
+      return;
+    }
+    for (const oldest of this.#logged) {
+      if (this.#logged.size < LOGGED_MAX) break;
+      this.#logged.delete(oldest);
+    }
     this.#logged.add(host);
-    this.#options.log(
-      `refused a request for the host ${host}, which is not ours; to allow it: --allowed-host ${quoted(host)}`,
-    );
+    // Nobody shall talk the operator into switching the check off: `Host: *` is no reason to allow `*`.
+    const advice = host.includes("*") ? "" : `; to allow it: --allowed-host ${quoted(host)}`;
+    this.#options.log(`refused a request for the host ${host}, which is not ours${advice}`);
   }
 }
 
-const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::", "[::]", ""]);
+const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
 
 /** What `Authority.port` says when there is none. */
 const NO_PORT = -1;
@@ -133,8 +166,13 @@ const ACCEPTED_MAX = 64;
 /** A machine with more addresses than this is a mistake in reading them. */
 const OWN_MAX = 1_000;
 
-/** An attacker chooses the hosts, so the lines about them must have an end. */
+/** Refused hosts that are remembered as named. */
 const LOGGED_MAX = 200;
+
+/** A person reads these; a minute of mistakes fits, a flood does not. */
+const LINES_A_MINUTE_MAX = 20;
+
+const MINUTE_MS = 60_000;
 
 const ADDRESSES_READ_MS = 5_000;
 
@@ -145,6 +183,11 @@ function authorityOf(text: string): Authority | null {
   const bytes = new TextEncoder().encode(isBareIpv6 ? `[${text.replace(/%.*$/, "")}]` : text);
   const authority = new Authority();
   return parseAuthority(bytes, 0, bytes.length, authority) ? authority : null;
+}
+
+/** No ports in the list stand for all of them. */
+function includesPort(ports: readonly number[] | undefined, port: number): boolean {
+  return ports !== undefined && (ports.length === 0 || ports.includes(port));
 }
 
 /** As one word of a shell: a host may have characters that a shell would act on. */

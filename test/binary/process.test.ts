@@ -20,6 +20,9 @@ import { RawClient, request, until } from "../support/raw-client.ts";
 
 const LARGE_BYTES = 32 * 1024 * 1024;
 
+/** Milliseconds after which a signal is a second one, and no longer the first once more. */
+const SECOND_SIGNAL_MS = 300;
+
 let top = "";
 let binary: Binary;
 /** The working directory of one test. */
@@ -118,6 +121,7 @@ describe("words", () => {
     ["a flag without its value", ["--root"], /--root/],
     ["a word too many", ["0", "::1", "1", "more"], /more/],
     ["an impossible combination", ["--quiet", "--verbose"], /--quiet.*--verbose/],
+    ["a host that only looks like an address", ["--port", "0", "--host", "*"], /--host: .*0\.0\.0\.0.*"\*"/],
     ["an allowed host that is none", ["--port", "0", "--allowed-host", "a:b:c"], /a:b:c/],
   ];
   for (const [what, words, stderr] of mistakes) {
@@ -166,6 +170,12 @@ describe("the environment", () => {
     expect(stdout).toMatch(/^HTTP\/1.1 200 OK\r\n(.+\r\n)*Connection: close\r\n/);
   });
 
+  test("that has a variable of our name which is no setting gets one warning", async () => {
+    await using program = await start(["--port", "0", "--quiet"], { HTTPSERVER_PROT: "1", HTTPSERVER_URL: "x" });
+    await until(() => program.stderr.endsWith("\n"), "the warning");
+    expect(program.stderr).toMatch(/^\[[^\]]+\] warning: [^\n]*HTTPSERVER_PROT \(did you mean HTTPSERVER_PORT\?\)\n$/);
+  });
+
   test("is not taken from an .env file in the working directory", async () => {
     writeFileSync(join(folder, ".env"), "HTTPSERVER_THREADS=99\nHTTPSERVER_QUIET=1\n");
     writeFileSync(join(folder, "bunfig.toml"), 'preload = ["./missing.ts"]\n');
@@ -187,6 +197,15 @@ describe("the working directory", () => {
     expect(stderr).toMatch(/^[^\n]*resources[^\n]*--root[^\n]*\n$|^[^\n]*--root[^\n]*resources[^\n]*\n$/);
     expect(readdirSync(empty)).toEqual([]);
   });
+});
+
+test.each([
+  ["[::1]", "http://[::1]:"],
+  ["localhost", "http://127.0.0.1:"],
+])("--host %s listens on %s", async (host, url) => {
+  await using program = await start(["--port", "0", "--host", host]);
+  expect(program.url).toBe(`${url}${program.port}`);
+  expect(await curlStatus("--globoff", program.url)).toBe("200");
 });
 
 test("a port in use ends with 3, naming the port", async () => {
@@ -232,11 +251,47 @@ describe("a signal", () => {
     using download = await stalledDownload(program.port);
     program.signal("SIGTERM");
     await until(() => program.stdout.includes("SIGTERM received"), "the drain");
+    await Bun.sleep(SECOND_SIGNAL_MS);
     const started = performance.now();
     program.signal("SIGTERM");
     expect(await program.ended()).toBe(143);
     expect(performance.now() - started).toBeLessThan(2000);
     expect(await download.resume().left()).toBe("reset");
+  });
+
+  test("twice at once, as a shell and its child both pass Ctrl+C on, is one: what is in flight finishes", async () => {
+    await using program = await start(["--port", "0"]);
+    using download = await stalledDownload(program.port);
+    program.signal("SIGINT");
+    await Bun.sleep(5);
+    program.signal("SIGINT");
+    await Bun.sleep(SECOND_SIGNAL_MS);
+    download.resume();
+    expect(await download.left()).toBe("fin");
+    expect(download.receivedBytes).toBeGreaterThan(LARGE_BYTES);
+    expect(await program.ended()).toBe(0);
+    expect(program.stderr).toBe("");
+  });
+
+  test("SIGHUP without a log file means that the terminal is gone: a drain, like SIGTERM", async () => {
+    await using program = await start(["--port", "0"]);
+    using download = await stalledDownload(program.port);
+    program.signal("SIGHUP");
+    await program.says("SIGHUP received");
+    download.resume();
+    expect(await download.left()).toBe("fin");
+    expect(download.receivedBytes).toBeGreaterThan(LARGE_BYTES);
+    expect(await program.ended()).toBe(0);
+  });
+
+  test.skipIf(Bun.which("nohup") === null)("SIGHUP does nothing under nohup", async () => {
+    await using program = await Program.start(["nohup", binary.path, "--port", "0"], { cwd: folder });
+    program.signal("SIGHUP");
+    await Bun.sleep(100);
+    expect(await curlStatus(program.url)).toBe("200");
+    program.signal("SIGTERM");
+    expect(await program.ended()).toBe(0);
+    expect(program.stdout).not.toContain("SIGHUP");
   });
 
   test("waits no longer than --shutdown-timeout", async () => {
@@ -332,4 +387,64 @@ describe("a reader of stdout", () => {
     });
     expect(told).toContain("exit code 0\n");
   });
+});
+
+describe("readers of stdout and stderr that both stopped reading", () => {
+  const LONG_BYTES = 45_000;
+
+  /**
+   * Starts the server with two named pipes, or two sockets of a parent that then never runs its event loop again; says
+   * the ready line on its stdout.
+   */
+  function starter(kind: "pipes" | "sockets"): string {
+    if (kind === "sockets") {
+      return `const child = Bun.spawn(["${binary.path}", "--port", "0", "--max-uri", "64kb"], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+      const { value } = await child.stdout.getReader().read();
+      require("node:fs").writeSync(1, value);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);`;
+    }
+    return `const { openSync, readSync, writeSync } = require("node:fs");
+    Bun.spawnSync(["mkfifo", "out", "err"]);
+    const [out, err] = [openSync("out", "r+"), openSync("err", "r+")];
+    Bun.spawn(["${binary.path}", "--port", "0", "--max-uri", "64kb"], { stdin: "ignore", stdout: out, stderr: err });
+    const buffer = Buffer.alloc(4096);
+    writeSync(1, buffer, 0, readSync(out, buffer));
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);`;
+  }
+
+  for (const kind of ["pipes", "sockets"] as const) {
+    test.skipIf(process.platform !== "linux")(`hold up neither an upload nor the end: ${kind}`, async () => {
+      await using parent = await Program.start([process.execPath, "-e", starter(kind)], { cwd: folder });
+      const pid = Number(/pid=(\d+)/.exec(parent.stdout)?.[1]);
+      try {
+        // Each is a long line on stdout and one on stderr, a security event: twice what a socket holds on each.
+        for (let i = 0; i < 10; i++) {
+          using client = await RawClient.connect(parent.port);
+          const answer = await client.send(request(parent.port, `GET /../${"x".repeat(LONG_BYTES)}`)).answer();
+          expect(answer.status).toBe(403);
+        }
+        const uploaded = performance.now();
+        for (let i = 0; i < 3; i++) {
+          const words = ["--header", "Content-Type: application/json", "--data-binary", "{}", `${parent.url}/upload`];
+          expect(await curlStatus(...words)).toBe("201");
+        }
+        expect(performance.now() - uploaded).toBeLessThan(1000);
+        const stopped = performance.now();
+        process.kill(pid, "SIGTERM");
+        await until(() => hasEnded(pid), "the end");
+        expect(performance.now() - stopped).toBeLessThan(3000);
+      } finally {
+        if (!hasEnded(pid)) process.kill(pid, "SIGKILL");
+      }
+    });
+  }
+
+  /** Its parent does not ask for the exit code, so it may stay as a zombie. */
+  function hasEnded(pid: number): boolean {
+    try {
+      return /^State:\tZ/m.test(readFileSync(`/proc/${pid}/status`, "latin1"));
+    } catch {
+      return true;
+    }
+  }
 });

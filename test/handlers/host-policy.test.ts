@@ -5,17 +5,18 @@ import { ask, makeRequest, makeSite, PORT } from "./exchange.ts";
 
 function makePolicy(settings: { boundHost?: string; allowedHosts?: string[]; port?: number } = {}) {
   const lines: string[] = [];
+  const clock = { nowMs: 0 };
   const { boundHost = "127.0.0.1", allowedHosts = [], port = PORT } = settings;
   const policy = new HostPolicy({
     boundHost,
     allowedHosts,
     port: () => port,
-    now: () => 0,
+    now: () => clock.nowMs,
     log: (line) => lines.push(line),
   });
   const allows = (host: string, secure = false) =>
     policy.allows(makeRequest("GET /", { Host: host }, new Uint8Array(0), secure));
-  return { allows, policy, lines };
+  return { allows, policy, lines, clock };
 }
 
 /** Asks twice: the second time it may come from memory. */
@@ -106,9 +107,31 @@ test("an allowed host counts with any port, or with exactly the one given", () =
   expect(allows("secure.net", true)).toBe(true);
 });
 
+test("an asterisk before a domain stands for every name below it, and not for the domain", () => {
+  const { allows } = makePolicy({ allowedHosts: ["*.Example.com", "*.other.org:9000"] });
+  const good = ["a.example.com", "A.B.example.com.:1", "x.other.org:9000"];
+  expect(verdicts(allows, good)).toEqual(all(good, true));
+  const bad = ["example.com", ".example.com", "evilexample.com", "a.example.com.evil", "x.other.org", "x.other.org:1"];
+  expect(verdicts(allows, bad)).toEqual(all(bad, false));
+});
+
 test("an asterisk switches the check off, and a value that is no host is refused at the start", () => {
   expect(makePolicy({ allowedHosts: ["*"] }).allows("anything.example")).toBe(true);
-  for (const text of ["", "http://x", "a b", "x:99999", "[::1", "a,b"]) {
+  for (const text of [
+    "*.",
+    "*.*",
+    "a.*",
+    "*x",
+    "*.*.a",
+    "**",
+    "*:80",
+    "",
+    "http://x",
+    "a b",
+    "x:99999",
+    "[::1",
+    "a,b",
+  ]) {
     expect(() => makePolicy({ allowedHosts: [text] })).toThrow(RangeError);
   }
 });
@@ -124,12 +147,45 @@ test("a refused host is logged once, with the flag that would allow it", () => {
   expect(makePolicy({ allowedHosts: ["example.com", "localhost:9999"] }).allows("localhost:9999")).toBe(true);
 });
 
-test("a host that a shell would act on is quoted in the suggestion, and the lines have an end", () => {
+test("a host that a shell would act on is quoted in the suggestion", () => {
   const { allows, lines } = makePolicy();
   allows("x;reboot'$(id)");
   expect(lines[0]).toEndWith(`--allowed-host 'x;reboot'\\''$(id)'`);
-  for (let i = 0; i < 1000; i++) allows(`h${i}.example`);
-  expect(lines.length).toBeLessThan(300);
+});
+
+test("a refused asterisk is logged without advice: to follow it would switch the check off", () => {
+  const { allows, lines } = makePolicy();
+  for (const host of ["*", "*.com", "*:8080"]) expect(allows(host)).toBe(false);
+  expect(lines).toHaveLength(2);
+  for (const line of lines) expect(line).not.toContain("--allowed-host");
+});
+
+test("a flood of hosts gets a bounded number of lines a minute, and a new host is named in the next one", () => {
+  const { allows, lines, clock } = makePolicy();
+  for (let minute = 0; minute < 20; minute++) {
+    clock.nowMs = minute * 60_000;
+    for (let i = 0; i < 500; i++) allows(`h${minute}-${i}.example`);
+    expect(lines).toHaveLength(20 * (minute + 1));
+    expect(lines.at(-1)).toContain("more hosts");
+  }
+  clock.nowMs = 20 * 60_000;
+  for (let i = 0; i < 3; i++) allows("mistake.example");
+  expect(lines).toHaveLength(401);
+  expect(lines.at(-1)).toEndWith("--allowed-host mistake.example");
+});
+
+test("a host that was named is forgotten after many others, and named again", () => {
+  const { allows, lines, clock } = makePolicy();
+  allows("first.example");
+  for (let i = 0; i < 250; i++) {
+    clock.nowMs += 60_000;
+    allows(`h${i}.example`);
+  }
+  clock.nowMs += 60_000;
+  allows("h249.example");
+  expect(lines).toHaveLength(251);
+  allows("first.example");
+  expect(lines).toHaveLength(252);
 });
 
 test("more names under localhost than are remembered are all still ours", () => {

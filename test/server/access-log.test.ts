@@ -1,6 +1,6 @@
-/** Request lines in each format, and their way to a descriptor when that is slow, full, closed or rotated. */
+/** Request lines in each format. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { closeSync, mkdtempSync, openSync, read, readFileSync, renameSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { escapeControls, escapeQuoted } from "../../src/http/escape.ts";
@@ -10,13 +10,13 @@ import { Output } from "../../src/server/output.ts";
 
 let folder = "";
 let path = "";
-let reports: string[] = [];
-const report = (text: string) => void reports.push(text);
+const report = (text: string) => {
+  throw new Error(text);
+};
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "access-log-"));
   path = join(folder, "access.log");
-  reports = [];
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -155,110 +155,4 @@ describe("escaping", () => {
     );
     expect(escapeControls("")).toBe("");
   });
-});
-
-describe("an output", () => {
-  test("writes the lines of a turn in their order", async () => {
-    const output = Output.file(path, report);
-    for (let i = 0; i < 20_000; i++) output.write(`${i}\n`);
-    await output.settle(5000);
-    output.close();
-    expect(readFileSync(path, "utf8")).toBe(Array.from({ length: 20_000 }, (_, i) => `${i}\n`).join(""));
-    expect(reports).toEqual([]);
-  });
-
-  test("appends, and makes a file that others cannot read", async () => {
-    for (const line of ["first\n", "second\n"]) {
-      const output = Output.file(path, report);
-      output.write(line);
-      await output.settle(2000);
-      output.close();
-    }
-    expect(readFileSync(path, "utf8")).toBe("first\nsecond\n");
-    expect(statSync(path).mode & 0o137).toBe(0);
-  });
-
-  test("goes on in a new file after a rotation", async () => {
-    const output = Output.file(path, report);
-    output.write("before\n");
-    await output.settle(2000);
-    renameSync(path, `${path}.1`);
-    output.write("still the old file\n");
-    await output.settle(2000);
-    output.reopen();
-    output.write("after\n");
-    await output.settle(2000);
-    output.close();
-    expect(readFileSync(`${path}.1`, "utf8")).toBe("before\nstill the old file\n");
-    expect(readFileSync(path, "utf8")).toBe("after\n");
-  });
-
-  test("keeps the old file when the new one cannot be opened", async () => {
-    const inner = join(folder, "inner");
-    await Bun.write(join(inner, "log"), "");
-    const output = Output.file(join(inner, "log"), report);
-    renameSync(inner, `${inner}.moved`);
-    output.reopen();
-    output.write("kept\n");
-    await output.settle(2000);
-    output.close();
-    expect(readFileSync(join(`${inner}.moved`, "log"), "utf8")).toBe("kept\n");
-    expect(reports).toHaveLength(1);
-    expect(reports[0]).toContain("cannot reopen");
-  });
-
-  test("flush writes what waits before the turn ends", () => {
-    const output = Output.file(path, report);
-    output.write("last words\n");
-    output.flush();
-    expect(readFileSync(path, "utf8")).toBe("last words\n");
-    output.close();
-  });
-
-  test.skipIf(process.platform !== "linux")("survives a full disk and says so once", async () => {
-    const descriptor = openSync("/dev/full", "w");
-    const output = Output.descriptor(descriptor, report);
-    for (let i = 0; i < 3; i++) {
-      output.write("lost\n");
-      await output.settle(2000);
-    }
-    output.close();
-    closeSync(descriptor);
-    expect(reports).toEqual([
-      `cannot write to descriptor ${descriptor} (ENOSPC); log lines are lost until it works again`,
-    ]);
-  });
-
-  test.skipIf(process.platform === "win32")("refuses a FIFO without a reader instead of waiting for one", () => {
-    Bun.spawnSync(["mkfifo", path]);
-    expect(() => Output.file(path, report)).toThrow("ENXIO");
-  });
-
-  test.skipIf(process.platform === "win32")(
-    "drops and counts the oldest lines when nobody reads, and keeps the newest",
-    async () => {
-      Bun.spawnSync(["mkfifo", path]);
-      const reader = openSync(path, "r+"); // Opens without waiting for a writer.
-      const output = Output.file(path, report, 256 * 1024);
-      const line = `${"x".repeat(1023)}\n`;
-      for (let i = 0; i < 2000; i++) output.write(line);
-      output.write("newest\n");
-      await output.settle(100);
-      let text = "";
-      while (!text.endsWith("newest\n")) {
-        const { promise, resolve, reject } = Promise.withResolvers<string>();
-        const buffer = Buffer.alloc(1 << 20);
-        read(reader, buffer, 0, buffer.length, null, (error, count) =>
-          error ? reject(error) : resolve(buffer.toString("latin1", 0, count)),
-        );
-        text += await promise;
-      }
-      await output.settle(2000);
-      output.close();
-      closeSync(reader);
-      const arrived = text.split("\n").length - 2;
-      expect(arrived).toBeLessThan(700);
-      expect(reports).toEqual([`${2000 - arrived} log lines were lost on the way to ${path}`]);
-    },
-  );
 });
