@@ -6,6 +6,7 @@ import { bodyTarget } from "./body.ts";
 import { conditionalTarget } from "./conditional.ts";
 import { conversationTarget } from "./conversation.ts";
 import { headTarget } from "./head.ts";
+import { jsonTarget } from "./json.ts";
 import { rangeTarget } from "./range.ts";
 import { requestTargetTarget } from "./request-target.ts";
 import { bytesOf, type FuzzFailure, type FuzzTarget } from "./target.ts";
@@ -17,6 +18,7 @@ export const targets: readonly FuzzTarget[] = [
   rangeTarget,
   conditionalTarget,
   acceptTarget,
+  jsonTarget,
   conversationTarget,
 ];
 

@@ -35,12 +35,16 @@ export class BodyBuffer {
     return this.#length;
   }
 
-  /** Appends bytes[start, end). Returns false, and keeps nothing new, when the budget has no room. */
-  append(bytes: Uint8Array, start: number, end: number): boolean {
+  /**
+   * Appends bytes[start, end). `lengthMax` is the most bytes this content can have in all; the caller has made sure that it
+   * is not exceeded. Returns false, and keeps nothing new, when the budget has no room.
+   */
+  append(bytes: Uint8Array, start: number, end: number, lengthMax: number): boolean {
     const needed = this.#length + end - start;
     if (needed > this.#bytes.length || this.#length === 0) {
-      // Twice what is needed: a body that dribbles in costs amortised constant time, and the budget bounds the sum.
-      const capacity = this.#length === 0 ? needed : needed * 2;
+      // Twice what is needed: a body that dribbles in costs amortised constant time. Never more than it can have: one that
+      // fits into the budget must not be refused for the spare half. The budget bounds the sum.
+      const capacity = this.#length === 0 ? needed : Math.min(needed * 2, lengthMax);
       if (!this.#charge(capacity)) return false;
       if (this.#length === 0) {
         this.#bytes = bytes.subarray(start, end);

@@ -341,6 +341,8 @@ export class Connection implements Waiter {
     const exchange = this.#exchange as Exchange;
     const decoder = exchange.decoder;
     const wanted = this.#refusal === null && exchange.bodyBytesMax > 0;
+    const { framing } = exchange;
+    const lengthMax = framing.kind === "length" ? framing.contentLength : exchange.bodyBytesMax;
     const before = inbox.length;
     while (!decoder.done && inbox.length > 0) {
       const consumed = decoder.step(inbox.bytes, inbox.start, inbox.end);
@@ -353,7 +355,7 @@ export class Connection implements Waiter {
         }
         if (
           decoder.contentEnd > decoder.contentStart &&
-          !exchange.content.append(inbox.bytes, decoder.contentStart, decoder.contentEnd)
+          !exchange.content.append(inbox.bytes, decoder.contentStart, decoder.contentEnd, lengthMax)
         ) {
           this.#stopReading();
           return this.#refuse(503, "The server is receiving too much at once.", true);

@@ -2,9 +2,9 @@
  * POST /upload: JSON in, one file of exactly those bytes out, under a name that did not exist before.
  *
  * Strategy: a temporary file in the same folder is written and flushed, then linked to its final name, which link(2) never
- * overwrites; then the temporary name goes and the folder is flushed. So a final name always has the whole content, also
- * after a power cut, and a failed upload leaves nothing. The temporary name says who writes it; the next start removes
- * what a killed process left.
+ * overwrites; then the temporary name goes and the folder is flushed, once for all uploads that wait for it. So a final
+ * name always has the whole content, also after a power cut, and a failed upload leaves nothing. The temporary name says
+ * who writes it; the next start removes what a killed process left.
  */
 import {
   closeSync,
@@ -20,6 +20,7 @@ import {
 import type { link, open, rename, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { isJson, JsonVerdict, NESTING_MAX } from "../http/json.ts";
 import type { Request, Response } from "../http/message.ts";
 import { Field } from "../http/request-head.ts";
 import { encodeResponseHead } from "../http/response.ts";
@@ -54,6 +55,10 @@ export interface UploadsOptions {
 export class Uploads {
   readonly #options: UploadsOptions;
   #loadedDisk: UploadDisk | null;
+  /** The last flush of the folder that has begun; over, or in flight. */
+  #flushing: Promise<void> = Promise.resolve();
+  /** The flush that begins when that one is over; null when nobody waits for it. */
+  #nextFlush: Promise<void> | null = null;
 
   constructor(options: UploadsOptions) {
     this.#options = options;
@@ -106,7 +111,22 @@ export class Uploads {
   async #keep(content: Uint8Array): Promise<string> {
     const folder = this.#options.root.realPath;
     const temporary = join(folder, temporaryName());
-    let final = "";
+    const final = await this.#write(temporary, content);
+    // Nothing depends on when the temporary name goes, so it goes while the folder is flushed.
+    const removed = this.#remove(temporary);
+    try {
+      await this.#folderFlushed();
+      return final;
+    } catch (error) {
+      await this.#remove(join(folder, final));
+      throw error;
+    } finally {
+      await removed;
+    }
+  }
+
+  /** Flushed content first, then its final name, which is returned; the temporary name stays, unless it failed. */
+  async #write(temporary: string, content: Uint8Array): Promise<string> {
     const handle = await this.#disk.open(temporary, CREATE_FLAGS, FILE_MODE);
     try {
       try {
@@ -115,14 +135,10 @@ export class Uploads {
       } finally {
         await handle.close();
       }
-      final = await this.#publish(temporary);
-      await this.#flushFolder(folder);
-      return final;
+      return await this.#publish(temporary);
     } catch (error) {
-      if (final !== "") await this.#remove(join(folder, final));
-      throw error;
-    } finally {
       await this.#remove(temporary);
+      throw error;
     }
   }
 
@@ -169,9 +185,29 @@ export class Uploads {
     }
   }
 
-  /** Makes the new name survive a power cut. A file system that cannot flush folders says EINVAL, and that is no failure. */
-  async #flushFolder(folder: string): Promise<void> {
-    const handle = await this.#disk.open(folder, constants.O_RDONLY);
+  /**
+   * Makes names that exist by now survive a power cut. One flush is in flight at a time. It may have begun before the
+   * caller's name was made, so the caller shares the next one with everybody who comes until that begins.
+   */
+  #folderFlushed(): Promise<void> {
+    this.#nextFlush ??= this.#flushNext();
+    return this.#nextFlush;
+  }
+
+  async #flushNext(): Promise<void> {
+    // Its failure is told to those who wait for it.
+    await this.#flushing.catch(() => {});
+    this.#flushing = this.#flushFolder();
+    this.#nextFlush = null;
+    return this.#flushing;
+  }
+
+  /**
+   * The folder is opened each time: a descriptor that is kept would go on flushing a folder that was moved away, and nobody
+   * would close it. A file system that cannot flush folders says EINVAL, and that is no failure.
+   */
+  async #flushFolder(): Promise<void> {
+    const handle = await this.#disk.open(this.#options.root.realPath, constants.O_RDONLY);
     try {
       await handle.sync();
     } catch (error) {
@@ -249,19 +285,17 @@ export function prepareUploadsFolder(folder: string, flag: string, nowMs: number
   return root;
 }
 
-/** Null when the bytes are one JSON text in UTF-8 (RFC 8259 §8.1: no byte order mark); else the sentence that says what is wrong. */
+/** Null when the bytes are one JSON text in UTF-8; else the sentence that says what is wrong. */
 function mistakeOf(content: Uint8Array): string | null {
-  let text: string;
-  try {
-    text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content);
-  } catch {
-    return "The upload is not valid UTF-8.";
-  }
-  try {
-    JSON.parse(text);
-    return null;
-  } catch {
-    return "The upload is not valid JSON.";
+  switch (isJson(content)) {
+    case JsonVerdict.Valid:
+      return null;
+    case JsonVerdict.NotUtf8:
+      return "The upload is not valid UTF-8.";
+    case JsonVerdict.NotJson:
+      return "The upload is not valid JSON.";
+    case JsonVerdict.TooDeep:
+      return `The upload nests more than ${NESTING_MAX} arrays and objects inside each other.`;
   }
 }
 

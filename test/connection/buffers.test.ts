@@ -57,7 +57,7 @@ describe("a body buffer", () => {
   test("keeps content that comes in one piece as a view, without a copy", () => {
     const body = new BodyBuffer(new BodyMemory(1000));
     const received = new Uint8Array(100);
-    body.append(received, 10, 60);
+    body.append(received, 10, 60, 90);
     expect(body.content.buffer).toBe(received.buffer);
     expect(body.content.length).toBe(50);
   });
@@ -67,7 +67,7 @@ describe("a body buffer", () => {
       fc.property(chunks, (given) => {
         const body = new BodyBuffer(new BodyMemory(10_000));
         const copies = given.map((chunk) => [...chunk]);
-        for (const chunk of given) if (chunk.length > 0) body.append(chunk, 0, chunk.length);
+        for (const chunk of given) if (chunk.length > 0) body.append(chunk, 0, chunk.length, 10_000);
         expect([...body.content]).toEqual(copies.flat());
         expect(given.map((chunk) => [...chunk])).toEqual(copies);
       }),
@@ -77,11 +77,38 @@ describe("a body buffer", () => {
   test("takes no more than the budget that all share, and gives everything back", () => {
     const memory = new BodyMemory(100);
     const [one, two] = [new BodyBuffer(memory), new BodyBuffer(memory)];
-    expect(one.append(new Uint8Array(60), 0, 60)).toBe(true);
-    expect(two.append(new Uint8Array(60), 0, 60)).toBe(false);
+    expect(one.append(new Uint8Array(60), 0, 60, 60)).toBe(true);
+    expect(two.append(new Uint8Array(60), 0, 60, 60)).toBe(false);
     one.release();
     one.release();
     expect(memory.used).toBe(0);
-    expect(two.append(new Uint8Array(60), 0, 60)).toBe(true);
+    expect(two.append(new Uint8Array(60), 0, 60, 60)).toBe(true);
+  });
+
+  test("is not refused for room that it cannot need: content as long as the whole budget fits into it", () => {
+    fc.assert(
+      fc.property(chunks, (given) => {
+        const length = given.reduce((sum, chunk) => sum + chunk.length, 0);
+        const memory = new BodyMemory(length);
+        const body = new BodyBuffer(memory);
+        for (const chunk of given) {
+          if (chunk.length > 0) expect(body.append(chunk, 0, chunk.length, length)).toBe(true);
+          expect(memory.used).toBeGreaterThanOrEqual(body.length);
+        }
+        expect(body.length).toBe(length);
+      }),
+    );
+  });
+
+  test("grows by doubling, so that content in many pieces is not copied each time", () => {
+    const memory = new BodyMemory(10_000);
+    const body = new BodyBuffer(memory);
+    const charges = new Set<number>();
+    for (let i = 0; i < 1000; i++) {
+      body.append(new Uint8Array(7), 0, 7, 8000);
+      charges.add(memory.used);
+    }
+    expect(charges.size).toBeLessThan(15);
+    expect(memory.used).toBe(8000);
   });
 });

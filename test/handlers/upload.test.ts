@@ -1,6 +1,17 @@
 import { expect, test } from "bun:test";
 import { createHash } from "node:crypto";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
 import { link, open, rename, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -138,9 +149,19 @@ test("content that is not JSON in UTF-8 is 400 as JSON, and leaves nothing", asy
   for (const content of ["0", '"x"', "null", " [] "]) expect((await post(www, content)).status).toBe(201);
 });
 
-test("JSON that nests without end is an answer, not an exception", async () => {
+test("what is wrong with the content is said: not UTF-8, not JSON, nested too deeply", async () => {
   using www = makeSite({ maxBodyBytes: 10_000_000 });
-  expect((await post(www, "[".repeat(1_000_000))).status).toBe(400);
+  const cases: [content: Uint8Array, words: string][] = [
+    [new Uint8Array([0x22, 0xff, 0x22]), "UTF-8"],
+    [new Uint8Array([0x7b]), "valid JSON"],
+    [new Uint8Array(10_000_000).fill(0x5b), "more than 1000 arrays and objects"],
+  ];
+  for (const [content, words] of cases) {
+    const { status, text } = await post(www, content);
+    expect(status).toBe(400);
+    expect(text).toContain(words);
+  }
+  expect(readdirSync(www.uploads)).toEqual([]);
 });
 
 test("a full disk is 507, every other failure 500 with a line for the operator; neither leaves a file", async () => {
@@ -202,6 +223,120 @@ test("a folder that cannot be flushed makes the upload fail, and its file goes",
   expect((await post(www, "{}")).status).toBe(500);
   expect(opened).toBe(2);
   expect(readdirSync(www.uploads)).toEqual([]);
+});
+
+test("the temporary name is gone when the answer comes, however slowly it goes", async () => {
+  const uploadDisk: UploadDisk = {
+    ...DISK,
+    unlink: async (path) => {
+      await Bun.sleep(20);
+      await unlink(path);
+    },
+  };
+  using www = makeSite({}, { uploadDisk });
+  expect((await post(www, "{}")).status).toBe(201);
+  expect(readdirSync(www.uploads)).toEqual([expect.stringMatching(/^upload_.*json$/)]);
+});
+
+/** A disk on which each flush of the folder waits until the test lets it end, with `code` as its error or without one. */
+function heldFolderFlushes() {
+  const flushes: { end(code?: string): void }[] = [];
+  const counts = { links: 0 };
+  const disk: UploadDisk = {
+    ...DISK,
+    open: async (...given) => {
+      const handle = await open(...given);
+      if (String(given[0]).endsWith(".tmp")) return handle;
+      handle.sync = () =>
+        new Promise((resolve, reject) => {
+          flushes.push({ end: (code) => (code === undefined ? resolve() : reject(failure(code))) });
+        });
+      return handle;
+    },
+    link: async (from, to) => {
+      await link(from, to);
+      counts.links++;
+    },
+  };
+  return { disk, flushes, counts };
+}
+
+/** Waits, for a second at most, until `holds`. */
+async function until(holds: () => boolean): Promise<void> {
+  for (let waits = 0; !holds(); waits++) {
+    if (waits === 1000) throw new Error(`waited in vain for ${holds}`);
+    await Bun.sleep(1);
+  }
+}
+
+test("uploads that come while the folder is flushed share the next flush, for that one began before their names", async () => {
+  const { disk, flushes, counts } = heldFolderFlushes();
+  using www = makeSite({}, { uploadDisk: disk });
+  const answered: number[] = [];
+  const send = async (i: number) => {
+    const { status } = await post(www, String(i));
+    answered.push(i);
+    return status;
+  };
+  const first = send(0);
+  await until(() => flushes.length === 1);
+  const others = [send(1), send(2), send(3)];
+  await until(() => counts.links === 4);
+  await Bun.sleep(5);
+  expect([flushes.length, answered]).toEqual([1, []]);
+
+  flushes[0]?.end();
+  expect(await first).toBe(201);
+  await until(() => flushes.length === 2);
+  expect(answered).toEqual([0]);
+
+  flushes[1]?.end();
+  expect(await Promise.all(others)).toEqual([201, 201, 201]);
+  expect(flushes).toHaveLength(2);
+  expect(readdirSync(www.uploads)).toHaveLength(4);
+
+  const later = send(4);
+  await until(() => flushes.length === 3);
+  flushes[2]?.end();
+  expect(await later).toBe(201);
+});
+
+test("a flush that fails fails those who waited for it, and nobody else", async () => {
+  const { disk, flushes, counts } = heldFolderFlushes();
+  using www = makeSite({}, { uploadDisk: disk });
+  const first = post(www, "0");
+  await until(() => flushes.length === 1);
+  const second = [post(www, "1"), post(www, "2")];
+  await until(() => counts.links === 3);
+  flushes[0]?.end();
+  await until(() => flushes.length === 2);
+  const third = post(www, "3");
+  await until(() => counts.links === 4);
+  flushes[1]?.end("EIO");
+  await until(() => flushes.length === 3);
+  flushes[2]?.end();
+  const statuses = (await Promise.all([first, ...second, third])).map(({ status }) => status);
+  expect(statuses).toEqual([201, 500, 500, 201]);
+  const kept = readdirSync(www.uploads).map((name) => readFileSync(join(www.uploads, name), "utf8"));
+  expect(kept.sort()).toEqual(["0", "3"]);
+});
+
+test("a folder that is put in the place of the old one is flushed from then on", async () => {
+  const flushed: number[] = [];
+  const uploadDisk: UploadDisk = {
+    ...DISK,
+    open: async (...given) => {
+      const handle = await open(...given);
+      if (!String(given[0]).endsWith(".tmp")) flushed.push((await handle.stat()).ino);
+      return handle;
+    },
+  };
+  using www = makeSite({}, { uploadDisk });
+  await post(www, "1");
+  renameSync(www.uploads, `${www.uploads}-old`);
+  mkdirSync(www.uploads);
+  expect((await post(www, "2")).status).toBe(201);
+  expect(flushed).toEqual([statSync(`${www.uploads}-old`).ino, statSync(www.uploads).ino]);
 });
 
 test("a name that is taken is never overwritten: another one is found", async () => {
