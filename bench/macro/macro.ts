@@ -12,7 +12,7 @@ import type { Scenario, Task } from "./scenarios.ts";
 import type { Site } from "./site.ts";
 
 /** Seconds of load before the measurement: caches fill, code is compiled. wrk counts in whole seconds. */
-const WARM_UP_SECONDS = 1;
+const WARM_UP_SECONDS = 3;
 
 /** Connections of the warm-up at most. */
 const WARM_UP_CONNECTIONS = 64;
