@@ -110,7 +110,7 @@ export class StaticFiles {
       0,
       Math.min(Math.floor(stats.mtimeMs / 1000), Math.floor(this.#options.now() / 1000)),
     );
-    return { stats, content, etag: entityTag(stats, content), lastModified };
+    return { stats, content, etag: entityTag(stats, size <= IN_MEMORY_BYTES_MAX ? content : null), lastModified };
   }
 
   /** Keeps a small file with its answer to a plain GET, unless it changed while it was read or comes from the future. */
@@ -319,8 +319,8 @@ function readAt(descriptor: number, into: Uint8Array, offset: number, limit: num
 
 /**
  * RFC 9110 §8.8.3, strong: times in microseconds, size and inode, apart from each other by a separator. A kernel's clock
- * may stand still for some milliseconds, so two writes can have the same times: where the bytes are in memory anyway,
- * their hash is part of the tag.
+ * may stand still for some milliseconds, so two writes can have the same times: the hash of a small file, which is always
+ * read whole, is part of its tag. A larger one has the same tag whether it is in memory or not.
  */
 export function entityTag(
   stats: Pick<Stats, "mtimeMs" | "ctimeMs" | "size" | "ino">,

@@ -182,6 +182,25 @@ test("an entity tag changes with the bytes, even when size and times do not", as
   expect(second["etag"]).not.toBe(first["etag"] as string);
 });
 
+test("a larger file keeps its entity tag when it moves into memory, and its bytes are the same", async () => {
+  const content = pattern(LARGE_BYTES);
+  using www = makeSite({}, { fileCache: { bytesMax: 1 << 24, maxAgeMs: 0 } });
+  writeFileSync(join(www.root, "large.bin"), content);
+  utimesSync(join(www.root, "large.bin"), 1000, 1000);
+  const tags = new Set<string | null>();
+  const isInMemory: boolean[] = [];
+  for (let i = 0; i < 3; i++) {
+    const response = await www.handler.respond(makeRequest("GET /large.bin"));
+    const { body } = response;
+    tags.add(/ETag: (\S+)/.exec(new TextDecoder().decode(response.head))?.[1] ?? null);
+    isInMemory.push(body instanceof Uint8Array);
+    if (body instanceof Uint8Array) expect(Buffer.compare(body, content)).toBe(0);
+    else body?.close();
+  }
+  expect(isInMemory).toEqual([false, true, true]);
+  expect(tags.size).toBe(1);
+});
+
 test("an entity tag tells apart any two of times, size, inode and bytes", () => {
   const stats = { mtimeMs: 1.001, ctimeMs: 23, size: 4, ino: 5 };
   const bytes = new Uint8Array([1, 2, 3, 4]);
