@@ -719,6 +719,15 @@ export class Connection implements Waiter {
     }
   }
 
+  /** At the end of a window: neither stalled nor below the minimum rate? Then the next window begins. */
+  #isFastEnough(bytes: number, windowMs: number): boolean {
+    const moved = bytes - this.#windowBytes;
+    if (moved === 0 || moved * 1000 < this.#context.limits.minRateBytes * windowMs) return false;
+    this.#windowBytes = bytes;
+    this.#deadlineMs = this.#context.clock.nowMs + windowMs;
+    return true;
+  }
+
   /**
    * The same for an answer. The kernels between us and a slow reader hold megabytes and take more in lumps as large, so a window
    * without progress is no stall yet: it is one after SILENT_WINDOWS_MAX of them, or as soon as the average of the whole
@@ -737,15 +746,6 @@ export class Connection implements Waiter {
     if (!isOnAverage || ++this.#silentWindows === SILENT_WINDOWS_MAX) return false;
     this.#windowBytes = accepted;
     this.#deadlineMs = now + sendTimeoutMs;
-    return true;
-  }
-
-  /** At the end of a window: neither stalled nor below the minimum rate? Then the next window begins. */
-  #isFastEnough(bytes: number, windowMs: number): boolean {
-    const moved = bytes - this.#windowBytes;
-    if (moved === 0 || moved * 1000 < this.#context.limits.minRateBytes * windowMs) return false;
-    this.#windowBytes = bytes;
-    this.#deadlineMs = this.#context.clock.nowMs + windowMs;
     return true;
   }
 }

@@ -56,14 +56,9 @@ export class Outbox {
     return this.#tail === null && this.#body === null && this.#scratch.used === 0;
   }
 
-  /** True when all that waits are bytes gathered in this turn, with room for another head and small body. */
+  /** True when all that waits are bytes gathered in this turn, and at least half the scratch is free for what comes next. */
   get canGather(): boolean {
     return this.#tail === null && this.#body === null && this.#scratch.used <= this.#scratch.bytes.length / 2;
-  }
-
-  /** Where the next head goes; at least half the scratch is free when `canGather`. Follow with `commit`. */
-  get scratch(): Scratch {
-    return this.#scratch;
   }
 
   /** Gathers a copy of `bytes`, which must fit (see `canGather`). */

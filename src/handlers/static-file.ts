@@ -103,14 +103,15 @@ export class StaticFiles {
   #read(name: string, file: Opened): Snapshot {
     const { stats } = file;
     const { size } = stats;
-    const isRead = size <= IN_MEMORY_BYTES_MAX || (size <= HOT_BYTES_MAX && this.#options.hot.isWanted(name, size));
-    const content = isRead ? readWhole(file) : null;
+    const isSmall = size <= IN_MEMORY_BYTES_MAX;
+    const isHot = !isSmall && size <= HOT_BYTES_MAX && this.#options.hot.isWanted(name, size);
+    const content = isSmall || isHot ? readWhole(file) : null;
     // RFC 9110 §8.8.2.1: never later than the answer's own Date.
     const lastModified = Math.max(
       0,
       Math.min(Math.floor(stats.mtimeMs / 1000), Math.floor(this.#options.now() / 1000)),
     );
-    return { stats, content, etag: entityTag(stats, size <= IN_MEMORY_BYTES_MAX ? content : null), lastModified };
+    return { stats, content, etag: entityTag(stats, isSmall ? content : null), lastModified };
   }
 
   /** Keeps a small file with its answer to a plain GET, unless it changed while it was read or comes from the future. */

@@ -26,7 +26,7 @@ import { StartError } from "./start-error.ts";
 const TICK_MS_MAX = 1000;
 const TICK_MS_MIN = 20;
 
-/** A head, its limits' worth of fields, and room for small answers behind it. */
+/** Half for what a turn has gathered, the other for a slice, or a head and small content, behind it. */
 const SCRATCH_BYTES = 2 * (limits.sliceBytes + GATHER_BYTES_MAX);
 
 export interface StopOptions {
@@ -72,21 +72,7 @@ export class Server implements Acceptor {
       maxEmptyLines: limits.emptyLinesMax,
     };
     this.#context = {
-      limits: {
-        keepAliveTimeoutMs: options.keepAliveTimeoutMs,
-        maxRequests: options.maxRequests,
-        headerTimeoutMs: options.headerTimeoutMs,
-        bodyTimeoutMs: options.bodyTimeoutMs,
-        sendTimeoutMs: options.sendTimeoutMs,
-        minRateBytes: options.minRateBytes,
-        queueTimeoutMs: options.queueTimeoutMs,
-        unwantedBodyBytesMax: limits.unwantedBodyBytesMax,
-        receiveBytesMax: limits.receiveBytesMax,
-        lingerMs: limits.lingerMs,
-        lingerTotalMs: limits.lingerTotalMs,
-        lingerBytesMax: limits.lingerBytesMax,
-        sliceBytes: limits.sliceBytes,
-      },
+      limits: { ...limits, ...options },
       clock,
       pool: new Pool(options.threads, options.queue),
       handler,
