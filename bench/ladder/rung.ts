@@ -10,6 +10,7 @@ import { Exchange } from "../../src/connection/exchange.ts";
 import { openDocumentRoot } from "../../src/handlers/document-root.ts";
 import { createHandler } from "../../src/handlers/router.ts";
 import { decideFraming } from "../../src/http/framing.ts";
+import { PathMemo } from "../../src/http/path-memo.ts";
 import { parseRequestHead } from "../../src/http/request-head.ts";
 import { parseTarget } from "../../src/http/target.ts";
 import { limits, resolveOptions } from "../../src/options.ts";
@@ -35,7 +36,7 @@ const headLimits = {
   maxFields: limits.fieldsMax,
   maxEmptyLines: limits.emptyLinesMax,
 };
-const exchange = new Exchange(headLimits, new BodyMemory(limits.bodyMemoryBytesMax));
+const exchange = new Exchange(headLimits, new BodyMemory(limits.bodyMemoryBytesMax), new PathMemo());
 const { head, framing, target } = exchange;
 
 /** What each rung does before it answers; false ends the connection, which the measurement shows as an error. */

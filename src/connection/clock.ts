@@ -14,7 +14,8 @@ export class Clock {
   wallMs = 0;
   /** The field line `Date: …` with its CRLF (RFC 9110 §6.6.1), of the second of `wallMs`. The same array at each second. */
   readonly dateLine: Uint8Array = new Uint8Array(DATE_LINE_BYTES);
-  #second = Number.NaN;
+  /** The second of `wallMs`, since the epoch: when it differs, so does the Date line. */
+  second = Number.NaN;
   readonly #preciseMs: () => number;
 
   /** `preciseMs` reads the monotonic time of this very moment; by hand-ticked clocks it is left out. */
@@ -35,8 +36,8 @@ export class Clock {
     this.nowMs = nowMs;
     this.wallMs = wallMs;
     const second = Math.floor(wallMs / 1000);
-    if (second === this.#second) return;
-    this.#second = second;
+    if (second === this.second) return;
+    this.second = second;
     encodeImfDate(second, this.dateLine, DATE_VALUE_OFFSET);
   }
 }

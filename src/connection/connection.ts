@@ -10,7 +10,6 @@ import { decideFraming } from "../http/framing.ts";
 import type { Response } from "../http/message.ts";
 import { describeParseError, ParseError } from "../http/parse-error.ts";
 import { Method, parseRequestHead } from "../http/request-head.ts";
-import { appendConnectionFields } from "../http/response.ts";
 import { parseTarget } from "../http/target.ts";
 import type { Context } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
@@ -509,26 +508,26 @@ export class Connection implements Waiter {
     this.#moveWrite(WriteState.Sending);
 
     const outbox = this.#outbox;
-    outbox.gather(response.head);
     const scratch = context.scratch;
-    scratch.used = appendConnectionFields(
+    scratch.used = context.headStarts.append(
       scratch.bytes,
       scratch.used,
-      context.clock.dateLine,
+      response.status,
       this.#persistent,
-      limits.keepAliveTimeoutMs / 1000,
       left,
+      context.clock.second,
     );
-    const body = response.body;
-    if (body === null) return true;
+    const { body, joined } = response;
     // Also where only the method could be read: RFC 9110 §9.3.2 leaves no exception.
-    if (this.#exchange?.head.method === Method.Head) return true;
-    if ("size" in body) {
-      this.#responseBytes = body.size;
-      outbox.attach(body);
+    if (body === null || this.#exchange?.head.method === Method.Head) {
+      outbox.gather(response.fields);
+    } else if (joined !== null && joined.length <= GATHER_BYTES_MAX) {
+      this.#responseBytes = joined.length - response.fields.length;
+      outbox.gather(joined);
     } else {
-      this.#responseBytes = body.length;
-      if (body.length <= GATHER_BYTES_MAX) outbox.gather(body);
+      outbox.gather(response.fields);
+      this.#responseBytes = "size" in body ? body.size : body.length;
+      if (this.#responseBytes <= GATHER_BYTES_MAX && !("size" in body)) outbox.gather(body);
       else outbox.attach(body);
     }
     return true;

@@ -1,5 +1,6 @@
 /** What all conversations of one server share. */
 import type { Handler } from "../http/message.ts";
+import type { HeadStarts } from "../http/response.ts";
 import type { Options } from "../options.ts";
 import type { Clock } from "./clock.ts";
 import type { Connection } from "./connection.ts";
@@ -41,6 +42,7 @@ export interface Context {
   readonly handler: Handler;
   readonly observer: Observer;
   readonly scratch: Scratch;
+  readonly headStarts: HeadStarts;
   readonly exchanges: ExchangePool;
   /** Calls `drained` of the connection in a later turn of the event loop. */
   defer(connection: Connection): void;

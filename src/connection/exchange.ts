@@ -5,6 +5,7 @@
 import { BodyDecoder } from "../http/body-decoder.ts";
 import { Framing } from "../http/framing.ts";
 import type { HostVerdict, Request } from "../http/message.ts";
+import { PathMemo } from "../http/path-memo.ts";
 import { type HeadLimits, RequestHead } from "../http/request-head.ts";
 import { Target } from "../http/target.ts";
 import { BodyBuffer, type BodyMemory } from "./body-buffer.ts";
@@ -12,7 +13,7 @@ import { BodyBuffer, type BodyMemory } from "./body-buffer.ts";
 export class Exchange implements Request {
   readonly head: RequestHead;
   readonly framing = new Framing();
-  readonly target = new Target();
+  readonly target: Target;
   readonly decoder: BodyDecoder;
   readonly content: BodyBuffer;
   peer = "";
@@ -23,7 +24,8 @@ export class Exchange implements Request {
   /** Monotonic ms when the head was complete. */
   startedMs = 0;
 
-  constructor(headLimits: HeadLimits, memory: BodyMemory) {
+  constructor(headLimits: HeadLimits, memory: BodyMemory, paths: PathMemo) {
+    this.target = new Target(paths);
     this.head = new RequestHead(headLimits);
     this.decoder = new BodyDecoder();
     this.content = new BodyBuffer(memory);
@@ -49,6 +51,7 @@ export class Exchange implements Request {
 export class ExchangePool {
   readonly #headLimits: HeadLimits;
   readonly #memory: BodyMemory;
+  readonly #paths = new PathMemo();
   readonly #idle: Exchange[] = [];
 
   constructor(headLimits: HeadLimits, memory: BodyMemory) {
@@ -57,7 +60,7 @@ export class ExchangePool {
   }
 
   take(): Exchange {
-    return this.#idle.pop() ?? new Exchange(this.#headLimits, this.#memory);
+    return this.#idle.pop() ?? new Exchange(this.#headLimits, this.#memory, this.#paths);
   }
 
   give(exchange: Exchange): void {

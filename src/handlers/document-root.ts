@@ -102,8 +102,10 @@ export class DocumentRoot {
   #openInside(path: string): Opened | OpenFailure {
     let descriptor: number;
     try {
-      // Asked first, because an exception costs ten times as much as the question: 404 is an everyday answer.
-      if (statSync(this.realPath + path, { throwIfNoEntry: false }) === undefined) return OpenFailure.Missing;
+      // Asked first, because an exception costs ten times as much as the question: 404 is an everyday answer. And because
+      // some things change when they are opened: the writer of a FIFO goes on, a tape rewinds, a watchdog starts.
+      const named = statSync(this.realPath + path, { throwIfNoEntry: false });
+      if (named === undefined || !isServable(named)) return OpenFailure.Missing;
       descriptor = openSync(this.realPath + path, OPEN_FLAGS);
     } catch (error) {
       return this.#failureOf(error);
@@ -111,7 +113,7 @@ export class DocumentRoot {
     let failure: OpenFailure;
     try {
       const stats = fstatSync(descriptor);
-      if (stats.isFile() || stats.isDirectory()) {
+      if (isServable(stats)) {
         const realPath = realPathOf(descriptor, this.realPath + path, stats);
         if (this.#isHidden(realPath)) {
           failure = OpenFailure.Missing;
@@ -154,6 +156,10 @@ export function closeDescriptor(descriptor: number): void {
 /** The system's name for what went wrong, such as ENOENT. */
 export function errorCode(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}
+
+function isServable(stats: Stats): boolean {
+  return stats.isFile() || stats.isDirectory();
 }
 
 const IS_LINUX = process.platform === "linux";

@@ -5,13 +5,11 @@
 import { prefersJson } from "../http/accept.ts";
 import type { Request, Response } from "../http/message.ts";
 import { Field, Method } from "../http/request-head.ts";
-import { encodeResponseHead } from "../http/response.ts";
+import { encodeAnswer, type FieldLines } from "../http/response.ts";
 import { reasonPhrase } from "../http/status.ts";
 
 /** Where uploads are posted; its answers are JSON, whoever asks. */
 export const UPLOAD_PATH = "/upload";
-
-export type FieldLines = readonly (readonly [name: string, value: string])[];
 
 /** What may differ between two answers with the same status and sentence. */
 export interface ErrorExtras {
@@ -61,17 +59,17 @@ function keyOf(status: number, sentence: string, json: boolean, extras: ErrorExt
 function errorResponse(status: number, sentence: string, json: boolean, extras: ErrorExtras): Response {
   const text = json ? jsonBody(status, sentence) : htmlBody(status, sentence);
   const body = new TextEncoder().encode(text);
+  const fields: FieldLines = [
+    ["Content-Type", json ? "application/json" : "text/html; charset=utf-8"],
+    ["Content-Length", String(body.length)],
+    // A 404 may be cached by default (RFC 9110 §15.1), but the file may be there a second later.
+    ["Cache-Control", "no-store"],
+    ["X-Content-Type-Options", "nosniff"],
+    ...(extras.fields ?? []),
+  ];
   return {
     status,
-    head: encodeResponseHead(status, [
-      ["Content-Type", json ? "application/json" : "text/html; charset=utf-8"],
-      ["Content-Length", String(body.length)],
-      // A 404 may be cached by default (RFC 9110 §15.1), but the file may be there a second later.
-      ["Cache-Control", "no-store"],
-      ["X-Content-Type-Options", "nosniff"],
-      ...(extras.fields ?? []),
-    ]),
-    body,
+    ...encodeAnswer(fields, body),
     close: extras.close === true,
     transfer: "error",
     incident: null,

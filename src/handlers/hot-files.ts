@@ -115,7 +115,7 @@ export class HotFiles {
    */
   set(name: string, path: string, realPath: string, file: HotFile): void {
     if (path !== realPath) return;
-    const bytes = ENTRY_BYTES + 2 * (name.length + path.length) + file.content.length + file.whole.head.length;
+    const bytes = ENTRY_BYTES + 2 * (name.length + path.length) + file.content.length + file.whole.fields.length;
     if (bytes > this.#bytesMax) return;
     const old = this.#entries.get(name);
     if (old !== undefined) this.#remove(name, old);

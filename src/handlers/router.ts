@@ -5,11 +5,11 @@
 import { escapeControls } from "../http/escape.ts";
 import type { Handler, Request, Response } from "../http/message.ts";
 import { Method } from "../http/request-head.ts";
-import { encodeResponseHead } from "../http/response.ts";
-import { Verdict } from "../http/target.ts";
+import { encodeFields, type FieldLines } from "../http/response.ts";
+import { type Target, Verdict } from "../http/target.ts";
 import type { Options } from "../options.ts";
 import type { DocumentRoot } from "./document-root.ts";
-import { type ErrorExtras, ErrorPages, type FieldLines, UPLOAD_PATH, wantsJson } from "./error-page.ts";
+import { type ErrorExtras, ErrorPages, UPLOAD_PATH, wantsJson } from "./error-page.ts";
 import { HostPolicy } from "./host-policy.ts";
 import { HotFiles, type HotFilesOptions } from "./hot-files.ts";
 import { FILE_METHODS, StaticFiles } from "./static-file.ts";
@@ -101,13 +101,13 @@ class Router implements Handler {
       case Method.Get:
       case Method.Head:
         if (isUpload) return this.#refuse(405, NOT_ALLOWED, request, ONLY_UPLOAD_METHODS);
-        return isHidden(target.path) ? this.#refuseHidden(request) : null;
+        return isHidden(target) ? this.#refuseHidden(request) : null;
       case Method.Post:
         if (isUpload) return this.#uploads.admit(request);
-        return isHidden(target.path) ? this.#refuseHidden(request) : null;
+        return isHidden(target) ? this.#refuseHidden(request) : null;
       case Method.Options:
         if (isUpload) return this.#uploadOptions;
-        return isHidden(target.path) ? this.#refuseHidden(request) : this.#fileOptions;
+        return isHidden(target) ? this.#refuseHidden(request) : this.#fileOptions;
       default:
         return this.#refuse(405, NOT_ALLOWED, request, isUpload ? ONLY_UPLOAD_METHODS : ONLY_FILE_METHODS);
     }
@@ -116,8 +116,8 @@ class Router implements Handler {
   respond(request: Request): Response | Promise<Response> {
     const { path } = request.target;
     if (path === UPLOAD_PATH) return this.#uploads.respond(request);
-    const isUploaded = path === UPLOADS_PREFIX || path.startsWith(`${UPLOADS_PREFIX}/`);
-    const room = isUploaded && this.#uploadedFiles !== null ? this.#uploadedFiles : this.#files;
+    const uploaded = this.#uploadedFiles;
+    const room = uploaded !== null && isUploaded(path) ? uploaded : this.#files;
     return room.respond(request);
   }
 
@@ -149,12 +149,17 @@ const ONLY_FILE_METHODS: ErrorExtras = { fields: [["Allow", FILE_METHODS]] };
 
 /** RFC 9110 §9.3.7; 204 has no Content-Length (§8.6). */
 function optionsAnswer(methods: string): Response {
-  const head = encodeResponseHead(204, [["Allow", methods]]);
-  return { status: 204, head, body: null, close: false, transfer: "options", incident: null };
+  const fields = encodeFields([["Allow", methods]]);
+  return { status: 204, fields, body: null, joined: null, close: false, transfer: "options", incident: null };
+}
+
+function isUploaded(path: string): boolean {
+  return path === UPLOADS_PREFIX || path.startsWith(`${UPLOADS_PREFIX}/`);
 }
 
 /** True when a segment starts with a dot: configuration, version control, unfinished uploads. */
-function isHidden(path: string): boolean {
+function isHidden({ path, hasDotName }: Target): boolean {
+  if (!hasDotName) return false;
   const from = path.startsWith(WELL_KNOWN) ? WELL_KNOWN.length - 1 : 0;
   return path.includes("/.", from);
 }

@@ -23,10 +23,10 @@ import { join } from "node:path";
 import { isJson, JsonVerdict, NESTING_MAX } from "../http/json.ts";
 import type { Request, Response } from "../http/message.ts";
 import { Field } from "../http/request-head.ts";
-import { encodeResponseHead } from "../http/response.ts";
+import { encodeAnswer, type FieldLines } from "../http/response.ts";
 import { randomHex, sha256Hex } from "./digest.ts";
 import { type DocumentRoot, errorCode, FolderError, openDocumentRoot } from "./document-root.ts";
-import type { ErrorPages, FieldLines } from "./error-page.ts";
+import type { ErrorPages } from "./error-page.ts";
 
 /** What an upload does to the disk; a test hands in one that fails. */
 export interface UploadDisk {
@@ -244,8 +244,7 @@ export class Uploads {
     if (this.#options.serveUploads) fields.push(["Location", filepath]);
     return {
       status: 201,
-      head: encodeResponseHead(201, fields),
-      body,
+      ...encodeAnswer(fields, body),
       close: false,
       transfer: "upload",
       incident: null,

@@ -49,12 +49,14 @@ export interface BodySource {
 export interface Response {
   readonly status: number;
   /**
-   * Status line and field lines, each ended by CRLF, without the empty line; made by `encodeResponseHead`. The connection
-   * adds `Date`, `Connection`, `Keep-Alive` and the empty line.
+   * Field lines and the empty line; made by `encodeFields`. The connection writes the status line, `Server`, `Date`, `Connection`
+   * and `Keep-Alive` before them.
    */
-  readonly head: Uint8Array;
+  readonly fields: Uint8Array;
   /** Content. The connection leaves it out in the answer to HEAD, so a handler answers HEAD exactly as GET. */
   readonly body: Uint8Array | BodySource | null;
+  /** Fields and content in one piece, where they lie so in memory: then they are copied at once. */
+  readonly joined: Uint8Array | null;
   /** True: this answer is the connection's last. */
   readonly close: boolean;
   /** What was sent, in a word or two for the request's log line: `html`, `binary`, `error`, … */

@@ -1,7 +1,8 @@
 /**
- * Response heads as bytes (RFC 9112 §4, RFC 9110 §5), in two parts. `encodeResponseHead` makes what depends on the answer,
- * once per answer or once for many; `appendConnectionFields` adds, to every answer sent, what depends on the moment and
- * on the connection. Together they are a complete head.
+ * Response heads as bytes (RFC 9112 §4, RFC 9110 §5), in two parts. What depends on the moment and on the connection comes
+ * first: status line, `Server`, `Date`, `Connection`, `Keep-Alive`, written by `HeadStarts` for every answer. The fields that depend on
+ * the answer follow, encoded once by `encodeFields`, with the content behind them in one piece where it is in memory:
+ * so a prepared answer is two copies, whatever it consists of.
  */
 import { CLASS, COLON, CR, DIGIT_0, FIELD_BYTE, HTAB, LF, SP, TCHAR } from "./ascii.ts";
 import { IMF_DATE_BYTES } from "./date.ts";
@@ -15,82 +16,152 @@ const SERVER_LINE = "Server: httpserver\r\n";
 /** Fields that are written here, so that each has one home; a second line of one would be our mistake. */
 const OWN_FIELDS: ReadonlySet<string> = new Set(["server", "date", "connection", "keep-alive"]);
 
-const KEEP_ALIVE = asciiBytes("Connection: keep-alive\r\nKeep-Alive: timeout=");
 const KEEP_ALIVE_MAX = asciiBytes(", max=");
-const CLOSE = asciiBytes("Connection: close\r\n\r\n");
 
 /** Nine digits are enough for a timeout in seconds and for a count of requests; more is written as this. */
 const NUMBER_MAX = 999_999_999;
 
-/** The most that `appendConnectionFields` writes. */
-export const MAX_CONNECTION_FIELDS_BYTES = DATE_LINE_BYTES + KEEP_ALIVE.length + 9 + KEEP_ALIVE_MAX.length + 9 + 4;
+const STATUS_MIN = 100;
+const STATUS_MAX = 999;
 
-/**
- * Status line, `Server`, and the given fields in their order, each line ended by CRLF, without the empty line. Values are
- * Latin-1: one byte a character.
- *
- * Throws an Error, which is our own mistake and no peer's, for a status that is not three digits, a name that is no token
- * or is written by this module itself, and a value with a control, a character above U+00FF, or whitespace at an end
- * (RFC 9110 §5.5): a line break in a value would let a peer write our fields.
- */
-export function encodeResponseHead(
-  status: number,
-  fields: readonly (readonly [name: string, value: string])[],
-): Uint8Array {
-  if (!Number.isInteger(status) || status < 100 || status > 999)
-    throw new Error(`status ${status} is not three digits`);
-  const start = `HTTP/1.1 ${status} ${reasonPhrase(status)}\r\n${SERVER_LINE}`;
-  let length = start.length;
-  for (const [name, value] of fields) length += name.length + value.length + 4;
+/** Longest reason phrase of a status that we send. */
+const REASON_BYTES_MAX = 40;
 
-  const head = new Uint8Array(length);
-  let at = writeText(start, head, 0);
-  for (const [name, value] of fields) {
-    assertField(name, value);
-    at = writeText(name, head, at);
-    head[at++] = COLON;
-    head[at++] = SP;
-    at = writeText(value, head, at);
-    head[at++] = CR;
-    head[at++] = LF;
-  }
-  return head;
+/** The most that `HeadStarts.append` writes. */
+export const HEAD_START_BYTES_MAX =
+  "HTTP/1.1 200 \r\n".length +
+  REASON_BYTES_MAX +
+  SERVER_LINE.length +
+  DATE_LINE_BYTES +
+  "Connection: keep-alive\r\nKeep-Alive: timeout=".length +
+  9 +
+  KEEP_ALIVE_MAX.length +
+  9 +
+  2;
+
+export type FieldLines = readonly (readonly [name: string, value: string])[];
+
+/** The parts of a prepared answer that lie in memory. */
+export interface EncodedAnswer {
+  /** Field lines and the empty line. */
+  readonly fields: Uint8Array;
+  readonly body: Uint8Array;
+  /** Both, one behind the other. */
+  readonly joined: Uint8Array;
 }
 
 /**
- * Writes the end of a head to `into` at `offset`: `dateLine` (ready, at most DATE_LINE_BYTES, with its CRLF), `Connection`,
- * `Keep-Alive` while the connection persists, and the empty line. At most MAX_CONNECTION_FIELDS_BYTES, which must fit.
- * Returns the offset after them.
+ * The given fields in their order, each line ended by CRLF, and the empty line. Values are Latin-1: one byte a character.
  *
- * `keepAliveSeconds` is cut to a whole number, so that no client trusts the connection longer than we do. `requestsLeft`
- * counts the requests that may follow this one; Infinity leaves `max` out.
+ * Throws an Error, which is our own mistake and no peer's, for a name that is no token or is written by this module itself,
+ * and a value with a control, a character above U+00FF, or whitespace at an end (RFC 9110 §5.5): a line break in a value would
+ * let a peer write our fields.
  */
-export function appendConnectionFields(
-  into: Uint8Array,
-  offset: number,
-  dateLine: Uint8Array,
-  persistent: boolean,
-  keepAliveSeconds: number,
-  requestsLeft: number,
-): number {
-  into.set(dateLine, offset);
-  let at = offset + dateLine.length;
-  if (!persistent) {
-    into.set(CLOSE, at);
-    return at + CLOSE.length;
-  }
-  into.set(KEEP_ALIVE, at);
-  at = writeDecimal(keepAliveSeconds, into, at + KEEP_ALIVE.length);
-  if (requestsLeft !== Number.POSITIVE_INFINITY) {
-    // Six bytes one by one: a call of `set` costs as much as about thirty.
-    for (let i = 0; i < KEEP_ALIVE_MAX.length; i++) into[at + i] = KEEP_ALIVE_MAX[i] ?? 0;
-    at = writeDecimal(requestsLeft, into, at + KEEP_ALIVE_MAX.length);
+export function encodeFields(fields: FieldLines): Uint8Array {
+  const into = new Uint8Array(fieldsLength(fields));
+  writeFields(fields, into);
+  return into;
+}
+
+/** The same with the content behind it. Throws as `encodeFields` does. */
+export function encodeAnswer(fields: FieldLines, content: Uint8Array): EncodedAnswer {
+  const length = fieldsLength(fields);
+  const joined = new Uint8Array(length + content.length);
+  writeFields(fields, joined);
+  joined.set(content, length);
+  return { fields: joined.subarray(0, length), body: joined.subarray(length), joined };
+}
+
+function fieldsLength(fields: FieldLines): number {
+  let length = 2;
+  for (const [name, value] of fields) length += name.length + value.length + 4;
+  return length;
+}
+
+function writeFields(fields: FieldLines, into: Uint8Array): void {
+  let at = 0;
+  for (const [name, value] of fields) {
+    assertField(name, value);
+    at = writeText(name, into, at);
+    into[at++] = COLON;
+    into[at++] = SP;
+    at = writeText(value, into, at);
+    into[at++] = CR;
+    into[at++] = LF;
   }
   into[at++] = CR;
-  into[at++] = LF;
-  into[at++] = CR;
-  into[at++] = LF;
-  return at;
+  into[at] = LF;
+}
+
+/** One beginning of a head, ready but for the count of requests left. */
+interface HeadStart {
+  readonly bytes: Uint8Array;
+  readonly dateAt: number;
+  /** The second whose date stands in it. */
+  second: number;
+}
+
+/** Beginnings of heads, kept by status and patched with the date when the second has changed. */
+export class HeadStarts {
+  readonly #dateLine: Uint8Array;
+  readonly #keepAliveSeconds: number;
+  readonly #persistent: (HeadStart | undefined)[] = [];
+  readonly #last: (HeadStart | undefined)[] = [];
+
+  /**
+   * `dateLine` is `Date: …` with its CRLF, DATE_LINE_BYTES long, and is looked at again in each new second.
+   * `keepAliveSeconds` is cut to a whole number, so that no client trusts the connection longer than we do.
+   */
+  constructor(dateLine: Uint8Array, keepAliveSeconds: number) {
+    this.#dateLine = dateLine;
+    this.#keepAliveSeconds = keepAliveSeconds;
+  }
+
+  /**
+   * Writes the beginning of a head to `into` at `offset`: at most HEAD_START_BYTES_MAX, which must fit. Returns the offset
+   * behind it, where the answer's own fields belong. `second` says which second the date line is of; `requestsLeft` counts the
+   * requests that may follow this one, and Infinity leaves `max` out.
+   *
+   * Throws an Error, which is our own mistake, for a status that is not three digits.
+   */
+  append(
+    into: Uint8Array,
+    offset: number,
+    status: number,
+    persistent: boolean,
+    requestsLeft: number,
+    second: number,
+  ): number {
+    const start = (persistent ? this.#persistent : this.#last)[status] ?? this.#make(status, persistent);
+    if (start.second !== second) {
+      start.second = second;
+      start.bytes.set(this.#dateLine, start.dateAt);
+    }
+    into.set(start.bytes, offset);
+    let at = offset + start.bytes.length;
+    if (!persistent) return at;
+    if (requestsLeft !== Number.POSITIVE_INFINITY) {
+      // Six bytes one by one: a call of `set` costs as much as about thirty.
+      for (let i = 0; i < KEEP_ALIVE_MAX.length; i++) into[at + i] = KEEP_ALIVE_MAX[i] as number;
+      at = writeDecimal(requestsLeft, into, at + KEEP_ALIVE_MAX.length);
+    }
+    into[at++] = CR;
+    into[at++] = LF;
+    return at;
+  }
+
+  #make(status: number, persistent: boolean): HeadStart {
+    if (!Number.isInteger(status) || status < STATUS_MIN || status > STATUS_MAX) {
+      throw new Error(`status ${status} is not three digits`);
+    }
+    const before = `HTTP/1.1 ${status} ${reasonPhrase(status)}\r\n${SERVER_LINE}`;
+    const date = " ".repeat(DATE_LINE_BYTES);
+    const timeout = wholeNumber(this.#keepAliveSeconds);
+    const after = persistent ? `Connection: keep-alive\r\nKeep-Alive: timeout=${timeout}` : "Connection: close\r\n";
+    const start = { bytes: asciiBytes(before + date + after), dateAt: before.length, second: Number.NaN };
+    (persistent ? this.#persistent : this.#last)[status] = start;
+    return start;
+  }
 }
 
 function assertField(name: string, value: string): void {
@@ -122,7 +193,7 @@ function writeText(text: string, into: Uint8Array, offset: number): number {
 
 /** Decimal digits of a number cut to a whole one between 0 and NUMBER_MAX. */
 function writeDecimal(value: number, into: Uint8Array, offset: number): number {
-  let rest = value > 0 ? (value < NUMBER_MAX ? value | 0 : NUMBER_MAX) : 0;
+  let rest = wholeNumber(value);
   let length = rest < 10 ? 1 : 2;
   for (let power = 100; power <= rest; power *= 10) length++;
   for (let i = offset + length - 1; i >= offset; i--) {
@@ -131,4 +202,8 @@ function writeDecimal(value: number, into: Uint8Array, offset: number): number {
     rest = tens;
   }
   return offset + length;
+}
+
+function wholeNumber(value: number): number {
+  return value > 0 ? (value < NUMBER_MAX ? value | 0 : NUMBER_MAX) : 0;
 }

@@ -27,6 +27,7 @@ import {
 } from "./ascii.ts";
 import { Authority, decideHost, effectivePort, parseAuthority } from "./host.ts";
 import { ParseError } from "./parse-error.ts";
+import { PathMemo } from "./path-memo.ts";
 import { Method, type RequestHead } from "./request-head.ts";
 
 export type TargetForm = "origin" | "absolute" | "asterisk" | "authority";
@@ -59,9 +60,15 @@ export class Target {
   verdict: Verdict;
   /** Authority of an absolute or authority form target, while it is compared. */
   readonly own: Authority;
+  /** A segment of the path begins with a dot. */
+  hasDotName: boolean;
+  readonly memo: PathMemo;
   #scratch: Uint8Array;
 
-  constructor() {
+  /** Targets that share `memo` know each other's paths. */
+  constructor(memo: PathMemo = new PathMemo()) {
+    this.memo = memo;
+    this.hasDotName = false;
     this.form = "origin";
     this.path = "";
     this.query = "";
@@ -79,6 +86,7 @@ export class Target {
     this.query = "";
     this.scheme = "";
     this.verdict = Verdict.Clean;
+    this.hasDotName = false;
   }
 
   /** Room for `length` decoded bytes; kept for the next path. */
@@ -99,12 +107,25 @@ export function parseTarget(head: RequestHead, target: Target): number {
 
   const { bytes, targetStart: start, targetEnd: end } = head;
   if (head.method === Method.Connect) return parseAuthorityForm(bytes, start, end, target);
-  if (bytes[start] === SLASH) return parsePathAndQuery(bytes, start, end, target);
+  if (bytes[start] === SLASH) return parseOriginForm(bytes, start, end, target);
   if (bytes[start] === ASTERISK && end - start === 1) {
     target.form = "asterisk";
     return head.method === Method.Options ? 0 : ParseError.TargetFormInvalid;
   }
   return parseAbsoluteForm(head, start, end, target);
+}
+
+/** absolute-path [ "?" query ] (RFC 9112 §3.2.1), which nearly all requests have, and mostly one that was seen before. */
+function parseOriginForm(bytes: Uint8Array, start: number, end: number, target: Target): number {
+  const known = target.memo.find(bytes, start, end);
+  if (known !== null) {
+    target.path = known;
+    return 0;
+  }
+  const error = parsePathAndQuery(bytes, start, end, target);
+  const isPlain = error === 0 && target.query === "" && target.verdict === Verdict.Clean && !target.hasDotName;
+  if (isPlain) target.memo.keep(bytes, start, end, target.path);
+  return error;
 }
 
 /** uri-host ":" port, with CONNECT only and its only form (RFC 9112 §3.2.3). The port may not be left out. */
@@ -167,6 +188,7 @@ function parsePathAndQuery(bytes: Uint8Array, start: number, end: number, target
     else if (hasDot && hasDotSegment(bytes, start, pos)) target.verdict = Verdict.DotSegment;
     target.path = latin1Text(bytes, start, pos);
   }
+  target.hasDotName = (hasDot || hasEscape) && target.path.includes("/.");
   return pos === end ? 0 : parseQuery(bytes, pos, end, target);
 }
 

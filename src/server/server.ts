@@ -14,7 +14,7 @@ import { type DocumentRoot, FolderError, openDocumentRoot } from "../handlers/do
 import { createHandler } from "../handlers/router.ts";
 import { prepareUploadsFolder } from "../handlers/upload.ts";
 import type { Handler } from "../http/message.ts";
-import { appendConnectionFields, MAX_CONNECTION_FIELDS_BYTES } from "../http/response.ts";
+import { HEAD_START_BYTES_MAX, HeadStarts } from "../http/response.ts";
 import { limits, type Options, OptionsError } from "../options.ts";
 import type { ServerLog } from "./access-log.ts";
 import { connectionsMax } from "./file-limit.ts";
@@ -78,6 +78,7 @@ export class Server implements Acceptor {
       handler,
       observer: this.#reporter,
       scratch: new Scratch(SCRATCH_BYTES),
+      headStarts: new HeadStarts(clock.dateLine, options.keepAliveTimeoutMs / 1000),
       exchanges: new ExchangePool(headLimits, new BodyMemory(limits.bodyMemoryBytesMax)),
       defer: (connection) => this.#defer(connection),
       draining: false,
@@ -187,14 +188,13 @@ export class Server implements Acceptor {
   #turnAway(transport: Transport): void {
     if (!this.#isFull) this.#log.warn(`${this.#connectionsMax} connections are open: refusing more with 503`);
     this.#isFull = true;
-    const { handler, clock } = this.#context;
-    const { head, body } = handler.failure(503, "The server has too many connections.", null, [["Retry-After", "1"]]);
-    const content = body instanceof Uint8Array ? body : new Uint8Array(0);
-    const answer = new Uint8Array(head.length + MAX_CONNECTION_FIELDS_BYTES + content.length);
-    answer.set(head);
-    const contentStart = appendConnectionFields(answer, head.length, clock.dateLine, false, 0, 0);
-    answer.set(content, contentStart);
-    transport.write(answer, 0, contentStart + content.length);
+    const { handler, clock, headStarts } = this.#context;
+    const response = handler.failure(503, "The server has too many connections.", null, [["Retry-After", "1"]]);
+    const content = response.joined ?? response.fields;
+    const answer = new Uint8Array(HEAD_START_BYTES_MAX + content.length);
+    const fieldsStart = headStarts.append(answer, 0, response.status, false, 0, clock.second);
+    answer.set(content, fieldsStart);
+    transport.write(answer, 0, fieldsStart + content.length);
     transport.end();
   }
 

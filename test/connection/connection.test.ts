@@ -6,8 +6,8 @@ describe("a persistent connection", () => {
     const server = new FakeServer();
     const client = server.connect().send(get("/a"));
     expect(client.take()).toBe(
-      "HTTP/1.1 200 OK\r\nServer: httpserver\r\nContent-Length: 2\r\nDate: Sun, 15 Mar 2026 10:30:15 GMT\r\n" +
-        "Connection: keep-alive\r\nKeep-Alive: timeout=30, max=99\r\n\r\n/a",
+      "HTTP/1.1 200 OK\r\nServer: httpserver\r\nDate: Sun, 15 Mar 2026 10:30:15 GMT\r\n" +
+        "Connection: keep-alive\r\nKeep-Alive: timeout=30, max=99\r\nContent-Length: 2\r\n\r\n/a",
     );
     expect(client.transport.writes.length).toBe(1);
     expect(client.transport.isClosed).toBe(false);
@@ -570,7 +570,7 @@ describe("a file", () => {
     server.handler.respond = () => respondWith(200, source);
     const client = server.connect().send(get("/").replace("GET", "HEAD"));
     expect(client.take()).toEndWith(
-      "Content-Length: 5000\r\nDate: Sun, 15 Mar 2026 10:30:15 GMT\r\nConnection: keep-alive\r\nKeep-Alive: timeout=30, max=99\r\n\r\n",
+      "Date: Sun, 15 Mar 2026 10:30:15 GMT\r\nConnection: keep-alive\r\nKeep-Alive: timeout=30, max=99\r\nContent-Length: 5000\r\n\r\n",
     );
     expect(source.closes).toBe(1);
     expect(source.reads).toBe(0);

@@ -118,9 +118,8 @@ export async function responseTo(handler: Handler, request: Request): Promise<Re
 }
 
 export function answerOf(response: Response): Answer {
-  const head = new TextDecoder("latin1").decode(response.head);
-  const [statusLine = "", ...lines] = head.split("\r\n");
-  if (lines.pop() !== "") throw new Error("the head does not end with a line end");
+  const lines = new TextDecoder("latin1").decode(response.fields).split("\r\n");
+  if (lines.pop() !== "" || lines.pop() !== "") throw new Error("the fields do not end with an empty line");
   const fields: Record<string, string> = {};
   for (const line of lines) {
     const colon = line.indexOf(": ");
@@ -128,8 +127,7 @@ export function answerOf(response: Response): Answer {
     if (name in fields) throw new Error(`${name} twice`);
     fields[name] = line.slice(colon + 2);
   }
-  const status = Number(statusLine.split(" ")[1]);
-  if (status !== response.status) throw new Error(`${statusLine} in an answer with status ${response.status}`);
+  const { status } = response;
   const content = contentOf(response);
   return { status, fields, content, text: new TextDecoder().decode(content), response };
 }

@@ -35,8 +35,9 @@ function fileAt(path: string, bytes = 10): HotFile {
   const content = new Uint8Array(bytes);
   const whole = {
     status: 200,
-    head: new Uint8Array(100),
+    fields: new Uint8Array(100),
     body: content,
+    joined: null,
     close: false,
     transfer: "text",
     incident: null,

@@ -52,7 +52,6 @@ test("a page is sent with its type, its validators and its length", async () => 
   expect(status).toBe(200);
   expect(text).toBe("<p>é");
   expect(fields).toMatchObject({
-    server: "httpserver",
     "content-type": "text/html; charset=utf-8",
     "content-length": "5",
     "accept-ranges": "bytes",
@@ -192,7 +191,7 @@ test("a larger file keeps its entity tag when it moves into memory, and its byte
   for (let i = 0; i < 3; i++) {
     const response = await www.handler.respond(makeRequest("GET /large.bin"));
     const { body } = response;
-    tags.add(/ETag: (\S+)/.exec(new TextDecoder().decode(response.head))?.[1] ?? null);
+    tags.add(/ETag: (\S+)/.exec(new TextDecoder().decode(response.fields))?.[1] ?? null);
     isInMemory.push(body instanceof Uint8Array);
     if (body instanceof Uint8Array) expect(Buffer.compare(body, content)).toBe(0);
     else body?.close();
@@ -236,8 +235,7 @@ test("what the client has is 304 with the validators, and no content", async () 
       const answer = await ask(www, `GET /${name}`, condition);
       expect(answer.status).toBe(304);
       expect(answer.fields).toEqual({
-        server: "httpserver",
-        etag,
+            etag,
         "last-modified": modified,
         "cache-control": "no-cache",
       });

@@ -1,35 +1,36 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import {
-  appendConnectionFields,
   DATE_LINE_BYTES,
-  encodeResponseHead,
-  MAX_CONNECTION_FIELDS_BYTES,
+  encodeAnswer,
+  encodeFields,
+  HEAD_START_BYTES_MAX,
+  HeadStarts,
 } from "../../src/http/response.ts";
 import { reasonPhrase } from "../../src/http/status.ts";
 
 const latin1 = (bytes: Uint8Array) => Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 
-describe("the head of an answer", () => {
-  test("is the status line, Server, and the fields in their order, without the empty line", () => {
-    const head = encodeResponseHead(404, [
+describe("the fields of an answer", () => {
+  test("are lines in their order, and the empty line", () => {
+    const fields = encodeFields([
       ["Content-Type", "text/html; charset=utf-8"],
       ["Content-Length", "0"],
       ["X-Empty", ""],
     ]);
-    expect(latin1(head)).toBe(
-      "HTTP/1.1 404 Not Found\r\nServer: httpserver\r\n" +
-        "Content-Type: text/html; charset=utf-8\r\nContent-Length: 0\r\nX-Empty: \r\n",
-    );
+    expect(latin1(fields)).toBe("Content-Type: text/html; charset=utf-8\r\nContent-Length: 0\r\nX-Empty: \r\n\r\n");
   });
 
-  test("keeps the space before an unknown code's empty phrase", () => {
-    expect(latin1(encodeResponseHead(299, []))).toBe("HTTP/1.1 299 \r\nServer: httpserver\r\n");
+  test("carry a value's Latin-1 characters as one byte each", () => {
+    expect(latin1(encodeFields([["X-Name", "caf\u00e9\t\u00ff"]]))).toBe("X-Name: caf\u00e9\t\u00ff\r\n\r\n");
   });
 
-  test("carries a value's Latin-1 characters as one byte each", () => {
-    const head = encodeResponseHead(200, [["X-Name", "caf\u00e9\t\u00ff"]]);
-    expect(latin1(head)).toEndWith("\r\nX-Name: caf\u00e9\t\u00ff\r\n");
+  test("lie before the content in one piece, each part a view of it", () => {
+    const content = new TextEncoder().encode("hello");
+    const { fields, body, joined } = encodeAnswer([["Content-Length", "5"]], content);
+    expect(latin1(joined)).toBe("Content-Length: 5\r\n\r\nhello");
+    expect([latin1(fields), latin1(body)]).toEqual(["Content-Length: 5\r\n\r\n", "hello"]);
+    expect([fields.buffer, body.buffer]).toEqual([joined.buffer, joined.buffer]);
   });
 
   test("knows the registry's phrase of every code we send", () => {
@@ -47,8 +48,8 @@ describe("the head of an answer", () => {
 
   const badNames = ["", "a b", "a:", "a\r\n", "\u00e9", "\u0161", "a\0", "Date", "server", "CONNECTION", "Keep-Alive"];
   for (const name of badNames) {
-    test(`is refused for the name ${JSON.stringify(name)}`, () => {
-      expect(() => encodeResponseHead(200, [[name, "x"]])).toThrow("cannot be sent");
+    test(`are refused for the name ${JSON.stringify(name)}`, () => {
+      expect(() => encodeFields([[name, "x"]])).toThrow("cannot be sent");
     });
   }
 
@@ -66,44 +67,62 @@ describe("the head of an answer", () => {
     " ",
   ];
   for (const value of badValues) {
-    test(`is refused for the value ${JSON.stringify(value)}`, () => {
-      expect(() => encodeResponseHead(200, [["X-Name", value]])).toThrow("cannot be sent");
+    test(`are refused for the value ${JSON.stringify(value)}`, () => {
+      expect(() => encodeFields([["X-Name", value]])).toThrow("cannot be sent");
     });
   }
 
-  for (const status of [99, 1000, 200.5, Number.NaN]) {
-    test(`is refused for the status ${status}`, () =>
-      expect(() => encodeResponseHead(status, [])).toThrow("three digits"));
-  }
-
-  test("reads back as the fields it was made of", () => {
+  test("read back as the fields they were made of", () => {
     const name = fc.stringMatching(/^X-[!#$%&'*+.^_`|~0-9A-Za-z-]{1,20}$/);
     const value = fc.stringMatching(/^(?:[!-~\u0080-\u00ff](?:[\t -~\u0080-\u00ff]{0,20}[!-~\u0080-\u00ff])?)?$/);
     fc.assert(
       fc.property(fc.array(fc.tuple(name, value), { maxLength: 8 }), (fields) => {
-        const lines = latin1(encodeResponseHead(200, fields)).split("\r\n");
-        expect(lines.slice(0, 2)).toEqual(["HTTP/1.1 200 OK", "Server: httpserver"]);
-        expect(lines.slice(2)).toEqual([...fields.map(([n, v]) => `${n}: ${v}`), ""]);
+        const lines = latin1(encodeFields(fields)).split("\r\n");
+        expect(lines).toEqual([...fields.map(([n, v]) => `${n}: ${v}`), "", ""]);
       }),
     );
   });
 });
 
-describe("the connection's fields", () => {
+describe("the beginning of a head", () => {
   const DATE_LINE = new TextEncoder().encode("Date: Sun, 06 Nov 1994 08:49:37 GMT\r\n");
 
-  function append(persistent: boolean, keepAliveSeconds: number, requestsLeft: number): string {
-    const into = new Uint8Array(7 + MAX_CONNECTION_FIELDS_BYTES + 1).fill(0x23);
-    const end = appendConnectionFields(into, 7, DATE_LINE, persistent, keepAliveSeconds, requestsLeft);
+  function write(starts: HeadStarts, status: number, persistent: boolean, requestsLeft: number, second = 1): string {
+    const into = new Uint8Array(7 + HEAD_START_BYTES_MAX + 1).fill(0x23);
+    const end = starts.append(into, 7, status, persistent, requestsLeft, second);
     expect(latin1(into.subarray(0, 7))).toBe("#######");
     expect(into.subarray(end).every((byte) => byte === 0x23)).toBe(true);
     return latin1(into.subarray(7, end));
   }
 
-  const kept = (fields: string) => `${latin1(DATE_LINE)}Connection: keep-alive\r\nKeep-Alive: ${fields}\r\n\r\n`;
+  const append = (persistent: boolean, keepAliveSeconds: number, requestsLeft: number) =>
+    write(new HeadStarts(DATE_LINE, keepAliveSeconds), 200, persistent, requestsLeft);
+  const start = (rest: string) => `HTTP/1.1 200 OK\r\nServer: httpserver\r\n${latin1(DATE_LINE)}${rest}`;
+  const kept = (fields: string) => start(`Connection: keep-alive\r\nKeep-Alive: ${fields}\r\n`);
 
-  test("say close on the last answer", () => {
-    expect(append(false, 30, 5)).toBe(`${latin1(DATE_LINE)}Connection: close\r\n\r\n`);
+  test("says close on the last answer", () => {
+    expect(append(false, 30, 5)).toBe(start("Connection: close\r\n"));
+  });
+
+  test("keeps the space before an unknown code's empty phrase", () => {
+    expect(write(new HeadStarts(DATE_LINE, 30), 299, false, 0)).toStartWith("HTTP/1.1 299 \r\nServer: httpserver\r\n");
+  });
+
+  for (const status of [99, 1000, 200.5, Number.NaN]) {
+    test(`is refused for the status ${status}`, () =>
+      expect(() => write(new HeadStarts(DATE_LINE, 30), status, true, 1)).toThrow("three digits"));
+  }
+
+  test("has its own status, its own end and the date of its second, whatever was written before", () => {
+    const dateLine = DATE_LINE.slice();
+    const starts = new HeadStarts(dateLine, 30);
+    const first = write(starts, 200, true, 9, 1);
+    expect(write(starts, 200, false, 9, 1)).not.toBe(first);
+    expect(write(starts, 404, true, 9, 1)).toBe(first.replace("200 OK", "404 Not Found"));
+    expect(write(starts, 200, true, 9, 1)).toBe(first);
+    dateLine.set(new TextEncoder().encode("Mon, 07"), 6);
+    expect(write(starts, 200, true, 9, 2)).toBe(first.replace("Sun, 06", "Mon, 07"));
+    expect(write(starts, 404, true, 9, 2)).toContain("Date: Mon, 07 Nov 1994");
   });
 
   const rows: [seconds: number, left: number, fields: string][] = [
@@ -121,22 +140,20 @@ describe("the connection's fields", () => {
     [Number.NaN, Number.NaN, "timeout=0, max=0"],
   ];
   for (const [seconds, left, fields] of rows) {
-    test(`say ${fields} for ${seconds} seconds and ${left} requests left`, () => {
+    test(`says ${fields} for ${seconds} seconds and ${left} requests left`, () => {
       expect(append(true, seconds, left)).toBe(kept(fields));
     });
   }
 
-  test("are never longer than the bound, which the longest reach", () => {
+  test("is never longer than the bound", () => {
     expect(DATE_LINE.length).toBe(DATE_LINE_BYTES);
-    expect(append(true, 1e12, 1e12).length).toBe(MAX_CONNECTION_FIELDS_BYTES);
-    fc.assert(
-      fc.property(fc.boolean(), fc.double(), fc.double(), (persistent, seconds, left) => {
-        return append(persistent, seconds, left).length <= MAX_CONNECTION_FIELDS_BYTES;
-      }),
-    );
+    for (let status = 100; status < 600; status++) {
+      const longest = write(new HeadStarts(DATE_LINE, 1e12), status, true, 1e12);
+      expect(longest.length).toBeLessThanOrEqual(HEAD_START_BYTES_MAX);
+    }
   });
 
-  test("spell every number, up to nine digits", () => {
+  test("spells every number, up to nine digits", () => {
     fc.assert(
       fc.property(fc.nat(), fc.nat(), (seconds, left) => {
         expect(append(true, seconds, left)).toBe(

@@ -9,7 +9,7 @@ import { Scratch } from "../../src/connection/outbox.ts";
 import { Pool } from "../../src/connection/pool.ts";
 import type { Transport } from "../../src/connection/transport.ts";
 import type { BodySource, Handler, Request, Response } from "../../src/http/message.ts";
-import { encodeResponseHead } from "../../src/http/response.ts";
+import { encodeFields, HeadStarts } from "../../src/http/response.ts";
 
 /** Sunday, 15 March 2026, 10:30:15 UTC. */
 export const WALL_MS = Date.UTC(2026, 2, 15, 10, 30, 15);
@@ -113,8 +113,9 @@ export function respondWith(
   const length = content === null ? 0 : "size" in content ? content.size : content.length;
   return {
     status,
-    head: encodeResponseHead(status, [["Content-Length", String(length)]]),
+    fields: encodeFields([["Content-Length", String(length)]]),
     body: content,
+    joined: null,
     close: false,
     transfer: "test",
     incident: null,
@@ -188,8 +189,9 @@ export class ScriptedHandler implements Handler {
   ): Response {
     return {
       status,
-      head: encodeResponseHead(status, [...fields, ["Content-Length", String(sentence.length)]]),
+      fields: encodeFields([...fields, ["Content-Length", String(sentence.length)]]),
       body: ENCODER.encode(sentence),
+      joined: null,
       close: false,
       transfer: "error",
       incident: null,
@@ -249,6 +251,7 @@ export class FakeServer {
       pool: this.pool,
       handler: this.handler,
       observer: this.observer,
+      headStarts: new HeadStarts(this.clock.dateLine, limits.keepAliveTimeoutMs / 1000),
       scratch: new Scratch(options.scratchBytes ?? 400_000),
       exchanges: new ExchangePool(headLimits, this.memory),
       defer: (connection) => this.deferred.push(connection),
