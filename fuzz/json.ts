@@ -1,5 +1,5 @@
 /** JSON. Properties: the platform's decoder and parser agree, but for the bound of nesting; whitespace at the ends and brackets around a text change nothing. */
-import { isJson, JsonVerdict, NESTING_MAX } from "../src/http/json.ts";
+import { JsonCheck, JsonVerdict, NESTING_MAX } from "../src/http/json.ts";
 import type { FuzzTarget } from "./target.ts";
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
@@ -36,8 +36,9 @@ export const jsonTarget: FuzzTarget = {
     "\xf4\x90\x80\x80",
     "\xef\xbb\xbf",
   ],
-  check(input) {
+  check(input, random) {
     const verdict = isJson(input);
+    if (inSteps(input, 1 + random.below(8)) !== verdict) return "checked in steps, it has another verdict";
     switch (verdict) {
       case JsonVerdict.Valid:
         if (!isUtf8(input)) return "valid, and not UTF-8";
@@ -61,6 +62,18 @@ export const jsonTarget: FuzzTarget = {
     return "";
   },
 };
+
+function isJson(input: Uint8Array): JsonVerdict | null {
+  return new JsonCheck(input).advance(input.length);
+}
+
+function inSteps(input: Uint8Array, step: number): JsonVerdict {
+  const check = new JsonCheck(input);
+  for (;;) {
+    const verdict = check.advance(step);
+    if (verdict !== null) return verdict;
+  }
+}
 
 function isUtf8(input: Uint8Array): boolean {
   try {

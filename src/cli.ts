@@ -15,6 +15,7 @@ import {
   environmentName,
   findConflict,
   formatDefault,
+  limits,
   mismatch,
   type Option,
   type Options,
@@ -319,7 +320,13 @@ function renderHelp(): string {
 
 function helpLine(option: Pick<Option, "flag" | "short" | "help">, value: string): string {
   const flag = `${option.short === undefined ? "   " : `-${option.short},`} --${option.flag}`;
-  return flag.padEnd(HELP_FLAG_COLUMNS) + value.padEnd(HELP_DEFAULT_COLUMNS) + option.help;
+  // One flag is longer than its column, and takes from the next one.
+  return (
+    `${flag} `
+      .padEnd(HELP_FLAG_COLUMNS)
+      .concat(value)
+      .padEnd(HELP_FLAG_COLUMNS + HELP_DEFAULT_COLUMNS) + option.help
+  );
 }
 
 function renderVersion(): string {
@@ -333,7 +340,7 @@ export interface RunningServer {
   readonly url: string;
   readonly urls: readonly string[];
   readonly port: number;
-  stop(options?: { timeoutMs?: number; force?: boolean }): Promise<void>;
+  stop(options?: { timeoutMs?: number; graceMs?: number; force?: boolean }): Promise<void>;
 }
 
 export type StartServer = (options: Options & { log: ServerLog }) => Promise<RunningServer>;
@@ -420,7 +427,8 @@ async function run(options: Options, log: Log, start: StartServer): Promise<numb
   log.info(
     `${first} received: finishing requests in flight (at most ${options.shutdownTimeoutMs / 1000} s), again to cut them`,
   );
-  const drained = server.stop({ timeoutMs: options.shutdownTimeoutMs }).then(() => null);
+  const drain = { timeoutMs: options.shutdownTimeoutMs, graceMs: limits.shutdownGraceMs };
+  const drained = server.stop(drain).then(() => null);
   const second = await Promise.race([drained, signals.next()]);
   if (second === null) {
     log.info("Server stopped");

@@ -23,6 +23,8 @@ export interface Options {
   maxRequests: number;
   /** 0: derived from the process's file limit when the server starts. */
   maxConnections: number;
+  /** From one address; 0: no limit. */
+  maxConnectionsPerHost: number;
   headerTimeoutMs: number;
   bodyTimeoutMs: number;
   sendTimeoutMs: number;
@@ -61,6 +63,10 @@ export const limits = {
   unwantedBodyBytesMax: MIB,
   /** Milliseconds a closing connection waits for more bytes, or the peer's own FIN: one retransmission on a slow link. */
   lingerMs: 2 * SECOND,
+  /** Peers turned away at once, above the connections' cap, that are given the time to read why; more are cut off. */
+  farewellsMax: 16,
+  /** Milliseconds a connection that is new, or was used just now, is given for a request on its way when a signal ends the server. */
+  shutdownGraceMs: 250,
   /** Milliseconds it waits in all: a client that sends its whole upload before it reads gets the refusal (RFC 9112 §9.6). */
   lingerTotalMs: 10 * SECOND,
   /** Bytes it reads and discards meanwhile; a quarter of a second's work on loopback. */
@@ -233,6 +239,14 @@ export const optionTable: { readonly [Property in keyof Options]: OptionFor<Opti
     min: 0,
     max: 1_000_000,
     help: "connections at once; beyond it 503",
+  },
+  maxConnectionsPerHost: {
+    flag: "max-connections-per-host",
+    kind: "integer",
+    default: 0,
+    min: 0,
+    max: 1_000_000,
+    help: "the same for one address; 0 = no limit",
   },
   headerTimeoutMs: {
     flag: "header-timeout",

@@ -161,6 +161,7 @@ describe("resolveOptions", () => {
       keepAliveTimeoutMs: 30_000,
       maxRequests: 100,
       maxConnections: 0,
+      maxConnectionsPerHost: 0,
       headerTimeoutMs: 10_000,
       bodyTimeoutMs: 30_000,
       sendTimeoutMs: 30_000,

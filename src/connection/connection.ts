@@ -13,6 +13,7 @@ import { Method, parseRequestHead } from "../http/request-head.ts";
 import { parseTarget } from "../http/target.ts";
 import type { Context } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
+import type { Conversation } from "./farewell.ts";
 import { Outcome } from "./observer.ts";
 import { Outbox, Progress } from "./outbox.ts";
 import { QUEUED, REFUSED, type Waiter } from "./pool.ts";
@@ -36,7 +37,7 @@ export const GATHER_BYTES_MAX = 65_536;
 
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
-export class Connection implements Waiter {
+export class Connection implements Conversation, Waiter {
   /** Number of the connection since the server's start, from 1. */
   readonly id: number;
   /** Numeric address of the peer. */
@@ -167,11 +168,13 @@ export class Connection implements Waiter {
     this.#turn();
   }
 
-  /** The server shuts down: an idle connection closes now, a busy one with its next answer. */
-  shutDown(): void {
+  /** The server shuts down: a connection that has been idle for `idleMs` closes now, a busy one with its next answer. */
+  shutDown(idleMs = 0): void {
     if (this.#gone) return;
+    const idleSinceMs = this.#deadlineMs - this.#context.limits.keepAliveTimeoutMs;
+    const isIdle = this.#timer === Timer.Idle && this.#context.clock.nowMs - idleSinceMs >= idleMs;
     // Nothing is on its way either way, or all was sent: no reason to wait for the peer's FIN.
-    if (this.#timer === Timer.Idle || this.#timer === Timer.Linger) this.#transport.end();
+    if (isIdle || this.#timer === Timer.Linger) this.#transport.end();
   }
 
   /** Ends the connection at once, whatever it is doing. */

@@ -20,11 +20,11 @@ import {
 import type { link, open, rename, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { isJson, JsonVerdict, NESTING_MAX } from "../http/json.ts";
+import { JsonCheck, JsonVerdict, NESTING_MAX } from "../http/json.ts";
 import type { Request, Response } from "../http/message.ts";
 import { Field } from "../http/request-head.ts";
 import { encodeAnswer, type FieldLines } from "../http/response.ts";
-import { randomHex, sha256Hex } from "./digest.ts";
+import { randomHex, sha256Hex, sha256HexOf } from "./digest.ts";
 import { type DocumentRoot, errorCode, FolderError, openDocumentRoot } from "./document-root.ts";
 import type { ErrorPages } from "./error-page.ts";
 
@@ -94,11 +94,11 @@ export class Uploads {
   /** Checks and keeps the content; 201 after it has reached the disk. Never rejects. */
   async respond(request: Request): Promise<Response> {
     const content = request.body;
-    const mistake = mistakeOf(content);
+    const mistake = await mistakeOf(content);
     if (mistake !== null) return this.#refuse(400, mistake);
     try {
       const name = await this.#keep(content);
-      return this.#created(name, content);
+      return this.#created(name, content.length, await sha256HexOf(content));
     } catch (error) {
       const code = errorCode(error);
       this.#options.log(`upload failed: ${code} in ${this.#options.root.realPath}`);
@@ -225,14 +225,14 @@ export class Uploads {
     }
   }
 
-  #created(name: string, content: Uint8Array): Response {
+  #created(name: string, bytes: number, sha256: string): Response {
     const filepath = `/uploads/${name}`;
     const report = {
       status: "success",
       message: "File created successfully",
       filepath,
-      bytes: content.length,
-      sha256: sha256Hex(content),
+      bytes,
+      sha256,
     };
     const body = new TextEncoder().encode(`${JSON.stringify(report)}\n`);
     const fields: (readonly [string, string])[] = [
@@ -284,9 +284,18 @@ export function prepareUploadsFolder(folder: string, flag: string, nowMs: number
   return root;
 }
 
-/** Null when the bytes are one JSON text in UTF-8; else the sentence that says what is wrong. */
-function mistakeOf(content: Uint8Array): string | null {
-  switch (isJson(content)) {
+/**
+ * Null when the bytes are one JSON text in UTF-8; else the sentence that says what is wrong. Others get their turn between two
+ * steps of the check.
+ */
+async function mistakeOf(content: Uint8Array): Promise<string | null> {
+  const check = new JsonCheck(content);
+  let verdict = check.advance(CHECKED_AT_ONCE_BYTES);
+  while (verdict === null) {
+    await nextTurn();
+    verdict = check.advance(CHECKED_AT_ONCE_BYTES);
+  }
+  switch (verdict) {
     case JsonVerdict.Valid:
       return null;
     case JsonVerdict.NotUtf8:
@@ -296,6 +305,13 @@ function mistakeOf(content: Uint8Array): string | null {
     case JsonVerdict.TooDeep:
       return `The upload nests more than ${NESTING_MAX} arrays and objects inside each other.`;
   }
+}
+
+/** 256 KiB take about a millisecond. */
+const CHECKED_AT_ONCE_BYTES = 262_144;
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** `application/json`, with parameters in RFC 9110 §5.6.6's grammar, of which a charset may only say utf-8. */

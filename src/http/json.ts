@@ -44,51 +44,75 @@ export enum JsonVerdict {
  */
 export const NESTING_MAX = 1000;
 
-/** One JSON text: a value with whitespace around it (RFC 8259 §2), and nothing else. The verdict is about the first mistake. */
-export function isJson(bytes: Uint8Array): JsonVerdict {
-  const end = bytes.length;
+/**
+ * One JSON text: a value with whitespace around it (RFC 8259 §2), and nothing else. The verdict is about the first mistake. Checked
+ * in steps, because ten megabytes at once would hold up everybody else.
+ */
+export class JsonCheck {
+  readonly #bytes: Uint8Array;
   /** A bit for each open container: set for an object. */
-  const objects = new Uint32Array((NESTING_MAX >> 5) + 1);
-  let depth = 0;
-  let inObject = false;
-  let at = afterWhitespace(bytes, 0, end);
-  for (;;) {
-    if (at >= end) return JsonVerdict.NotJson;
-    const first = bytes[at] as number;
-    if (first === LBRACKET || first === LBRACE) {
-      if (depth === NESTING_MAX) return JsonVerdict.TooDeep;
-      inObject = first === LBRACE;
-      const word = depth >> 5;
-      const bit = 1 << (depth & 31);
-      objects[word] = inObject ? (objects[word] as number) | bit : (objects[word] as number) & ~bit;
-      depth++;
-      at = afterWhitespace(bytes, at + 1, end);
-      const isEmpty = at < end && bytes[at] === (inObject ? RBRACE : RBRACKET);
-      if (!isEmpty) {
-        if (inObject) at = nameEnd(bytes, at, end);
-        if (at < 0) return at;
-        continue;
-      }
-    } else {
-      at = scalarEnd(bytes, at, end);
-      if (at < 0) return at;
-    }
-    // Behind a value, or before the bracket of an empty container: brackets close, until a comma leads to the next value.
+  readonly #objects = new Uint32Array((NESTING_MAX >> 5) + 1);
+  #depth = 0;
+  #inObject = false;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+    this.#at = afterWhitespace(bytes, 0, bytes.length);
+  }
+
+  /** Checks about `count` more bytes, and the value behind them to its end. Null: there is more to check. */
+  advance(count: number): JsonVerdict | null {
+    const bytes = this.#bytes;
+    const objects = this.#objects;
+    const end = bytes.length;
+    const pause = this.#at + count;
+    let depth = this.#depth;
+    let inObject = this.#inObject;
+    let at = this.#at;
     for (;;) {
-      at = afterWhitespace(bytes, at, end);
-      if (depth === 0) return at === end ? JsonVerdict.Valid : JsonVerdict.NotJson;
       if (at >= end) return JsonVerdict.NotJson;
-      const byte = bytes[at++] as number;
-      if (byte === COMMA) {
-        at = afterWhitespace(bytes, at, end);
-        if (inObject) at = nameEnd(bytes, at, end);
+      if (at > pause) break;
+      const first = bytes[at] as number;
+      if (first === LBRACKET || first === LBRACE) {
+        if (depth === NESTING_MAX) return JsonVerdict.TooDeep;
+        inObject = first === LBRACE;
+        const word = depth >> 5;
+        const bit = 1 << (depth & 31);
+        objects[word] = inObject ? (objects[word] as number) | bit : (objects[word] as number) & ~bit;
+        depth++;
+        at = afterWhitespace(bytes, at + 1, end);
+        const isEmpty = at < end && bytes[at] === (inObject ? RBRACE : RBRACKET);
+        if (!isEmpty) {
+          if (inObject) at = nameEnd(bytes, at, end);
+          if (at < 0) return at;
+          continue;
+        }
+      } else {
+        at = scalarEnd(bytes, at, end);
         if (at < 0) return at;
-        break;
       }
-      if (byte !== (inObject ? RBRACE : RBRACKET)) return JsonVerdict.NotJson;
-      depth--;
-      if (depth > 0) inObject = ((objects[(depth - 1) >> 5] as number) & (1 << ((depth - 1) & 31))) !== 0;
+      // Behind a value, or before the bracket of an empty container: brackets close, until a comma leads to the next value.
+      for (;;) {
+        at = afterWhitespace(bytes, at, end);
+        if (depth === 0) return at === end ? JsonVerdict.Valid : JsonVerdict.NotJson;
+        if (at >= end) return JsonVerdict.NotJson;
+        const byte = bytes[at++] as number;
+        if (byte === COMMA) {
+          at = afterWhitespace(bytes, at, end);
+          if (inObject) at = nameEnd(bytes, at, end);
+          if (at < 0) return at;
+          break;
+        }
+        if (byte !== (inObject ? RBRACE : RBRACKET)) return JsonVerdict.NotJson;
+        depth--;
+        if (depth > 0) inObject = ((objects[(depth - 1) >> 5] as number) & (1 << ((depth - 1) & 31))) !== 0;
+      }
     }
+    this.#depth = depth;
+    this.#inObject = inObject;
+    this.#at = at;
+    return null;
   }
 }
 

@@ -7,8 +7,8 @@ import { readFileSync } from "node:fs";
 /** Where the limit cannot be read (no /proc): the usual soft limit. */
 const USUAL_LIMIT = 1024;
 
-/** Descriptors that are not connections: standard streams, event loop, listeners, log, and files of requests being served. */
-const RESERVE_BASE = 48;
+/** Descriptors that are no connections: standard streams, event loop, listeners, log, and peers that are being turned away. */
+const RESERVE_BASE = 64;
 
 /** The most connections that leave room for `threads` requests with a file each. At least 1. */
 export function connectionsMax(threads: number, fileLimit: number = readFileLimit()): number {

@@ -3,17 +3,17 @@
  * moved first; a socket has the shape of `Transport` already and is passed on as it is.
  */
 import type { TCPSocketListener } from "bun";
-import type { Connection } from "../connection/connection.ts";
+import type { Conversation } from "../connection/farewell.ts";
 import type { Transport } from "../connection/transport.ts";
 import { StartError } from "./start-error.ts";
 
 /** What the sockets report to. */
 export interface Acceptor {
-  /** A peer has connected. Returns its conversation, or null when it was turned away (then the socket is closed). */
-  accepted(transport: Transport, address: string, port: number): Connection | null;
+  /** A peer has connected. Returns its conversation, or null when it was cut off. */
+  accepted(transport: Transport, address: string, port: number): Conversation | null;
   /** Called before each event, so that the conversation sees the time. */
   moveClock(): void;
-  closed(connection: Connection): void;
+  closed(conversation: Conversation): void;
 }
 
 export interface Listening {
@@ -46,7 +46,7 @@ export function listen(host: string, port: number, acceptor: Acceptor): Listenin
   }
 }
 
-function combine(listeners: readonly TCPSocketListener<Connection | null>[]): Listening {
+function combine(listeners: readonly TCPSocketListener<Conversation | null>[]): Listening {
   const [first] = listeners;
   if (first === undefined) throw new Error("nothing listens");
   return {
@@ -67,9 +67,9 @@ class BindError extends StartError {
   }
 }
 
-function bind(hostname: string, port: number, acceptor: Acceptor): TCPSocketListener<Connection | null> {
+function bind(hostname: string, port: number, acceptor: Acceptor): TCPSocketListener<Conversation | null> {
   try {
-    return Bun.listen<Connection | null>({
+    return Bun.listen<Conversation | null>({
       hostname,
       port,
       // Another process must not be able to share the port, and a FIN from the client must not end our answer.

@@ -7,6 +7,7 @@ import { Clock } from "../connection/clock.ts";
 import { Connection, GATHER_BYTES_MAX } from "../connection/connection.ts";
 import type { Context } from "../connection/context.ts";
 import { ExchangePool } from "../connection/exchange.ts";
+import { type Conversation, Farewell } from "../connection/farewell.ts";
 import { Scratch } from "../connection/outbox.ts";
 import { Pool } from "../connection/pool.ts";
 import type { Transport } from "../connection/transport.ts";
@@ -17,6 +18,7 @@ import type { Handler } from "../http/message.ts";
 import { HEAD_START_BYTES_MAX, HeadStarts } from "../http/response.ts";
 import { limits, type Options, OptionsError } from "../options.ts";
 import type { ServerLog } from "./access-log.ts";
+import { Admission, type Refusal } from "./admission.ts";
 import { connectionsMax } from "./file-limit.ts";
 import { type Acceptor, type Listening, listen } from "./listen.ts";
 import { Reporter } from "./reporter.ts";
@@ -30,6 +32,11 @@ const TICK_MS_MIN = 20;
 const SCRATCH_BYTES = 2 * (limits.sliceBytes + GATHER_BYTES_MAX);
 
 export interface StopOptions {
+  /**
+   * Milliseconds that connections which are new, or were used just now, are given for a request that may be on its way; 0, the
+   * default, closes them at once.
+   */
+  readonly graceMs?: number;
   /** Milliseconds that requests in flight may take; the server's `shutdownTimeoutMs` by default. */
   readonly timeoutMs?: number;
   /** Cuts everything at once. */
@@ -41,15 +48,20 @@ export class Server implements Acceptor {
   readonly #log: ServerLog;
   readonly #context: Context;
   readonly #reporter: Reporter;
-  readonly #connections = new Set<Connection>();
-  readonly #connectionsMax: number;
+  /** Each with its peer's address. */
+  readonly #connections = new Map<Connection, string>();
+  /** Peers that are being turned away. */
+  readonly #farewells = new Set<Farewell>();
+  readonly #admission: Admission;
   readonly #listening: Listening;
   readonly #ticker: ReturnType<typeof setInterval>;
   #deferred: Connection[] = [];
   /** Wall clock minus monotonic clock, corrected at each tick. */
   #wallOffsetMs = Date.now() - performance.now();
   #lastId = 0;
-  #isFull = false;
+  /** The refusal that the operator has been told of since the last tick without one. */
+  #toldRefusal: Refusal | null = null;
+  #hasRefused = false;
   #stopping: Promise<void> | null = null;
   #whenEmpty: (() => void) | null = null;
 
@@ -87,7 +99,8 @@ export class Server implements Acceptor {
     if (options.maxConnections > affordable) {
       log.warn(`--max-connections ${options.maxConnections} is more than the file limit allows; using ${affordable}`);
     }
-    this.#connectionsMax = options.maxConnections === 0 ? affordable : Math.min(options.maxConnections, affordable);
+    const connectionsAtOnce = options.maxConnections === 0 ? affordable : Math.min(options.maxConnections, affordable);
+    this.#admission = new Admission(connectionsAtOnce, options.maxConnectionsPerHost);
     this.#ticker = setInterval(() => this.#tick(), tickMs(options));
   }
 
@@ -132,13 +145,11 @@ export class Server implements Acceptor {
     return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${this.port}`;
   }
 
-  accepted(transport: Transport, address: string, port: number): Connection | null {
-    if (this.#connections.size >= this.#connectionsMax) {
-      this.#turnAway(transport);
-      return null;
-    }
+  accepted(transport: Transport, address: string, port: number): Conversation | null {
+    const refusal = this.#admission.enter(address);
+    if (refusal !== null) return this.#turnAway(transport, refusal);
     const connection = new Connection(this.#context, transport, ++this.#lastId, formatPeer(address, port), false);
-    this.#connections.add(connection);
+    this.#connections.set(connection, address);
     return connection;
   }
 
@@ -147,8 +158,16 @@ export class Server implements Acceptor {
     this.#context.clock.set(now, now + this.#wallOffsetMs);
   }
 
-  closed(connection: Connection): void {
+  closed(conversation: Conversation): void {
+    if (conversation instanceof Farewell) {
+      this.#farewells.delete(conversation);
+      return;
+    }
+    const connection = conversation as Connection;
+    const address = this.#connections.get(connection);
+    if (address === undefined) return;
     this.#connections.delete(connection);
+    this.#admission.leave(address);
     if (this.#connections.size === 0) this.#whenEmpty?.();
   }
 
@@ -158,11 +177,11 @@ export class Server implements Acceptor {
    */
   stop(options: StopOptions = {}): Promise<void> {
     if (options.force) this.#cut();
-    this.#stopping ??= this.#stop(options.timeoutMs ?? this.#options.shutdownTimeoutMs);
+    this.#stopping ??= this.#stop(options.timeoutMs ?? this.#options.shutdownTimeoutMs, options.graceMs ?? 0);
     return this.#stopping;
   }
 
-  async #stop(timeoutMs: number): Promise<void> {
+  async #stop(timeoutMs: number, graceMs: number): Promise<void> {
     this.#context.draining = true;
     const empty = new Promise<void>((resolve) => {
       this.#whenEmpty = resolve;
@@ -170,32 +189,48 @@ export class Server implements Acceptor {
     // What has reached us already is read first: a request on the wire is not an idle connection.
     await nextTurn();
     this.#listening.stop();
-    this.moveClock();
-    for (const connection of this.#connections) connection.shutDown();
+    for (const farewell of this.#farewells) farewell.end();
+    this.#closeIdle(graceMs);
     if (this.#connections.size > 0) {
+      const graceTimer = setTimeout(() => this.#closeIdle(0), graceMs);
       const timer = setTimeout(() => this.#cut(), timeoutMs);
       await empty;
+      clearTimeout(graceTimer);
       clearTimeout(timer);
     }
     clearInterval(this.#ticker);
   }
 
-  #cut(): void {
-    for (const connection of this.#connections) connection.terminate();
+  /** Closes connections that have been idle for `ms`. */
+  #closeIdle(ms: number): void {
+    this.moveClock();
+    for (const connection of this.#connections.keys()) connection.shutDown(ms);
   }
 
-  /** Above the cap: 503 and closed at once, so that files can still be opened and the accept loop never runs dry. */
-  #turnAway(transport: Transport): void {
-    if (!this.#isFull) this.#log.warn(`${this.#connectionsMax} connections are open: refusing more with 503`);
-    this.#isFull = true;
+  #cut(): void {
+    for (const connection of this.#connections.keys()) connection.terminate();
+  }
+
+  /** Above a cap: 503 and closed at once, so that files can still be opened and the accept loop never runs dry. */
+  #turnAway(transport: Transport, refusal: Refusal): Farewell | null {
+    this.#hasRefused = true;
+    if (this.#toldRefusal !== refusal) this.#log.warn(refusal.warning);
+    this.#toldRefusal = refusal;
     const { handler, clock, headStarts } = this.#context;
-    const response = handler.failure(503, "The server has too many connections.", null, [["Retry-After", "1"]]);
+    const response = handler.failure(503, refusal.sentence, null, [["Retry-After", "1"]]);
     const content = response.joined ?? response.fields;
     const answer = new Uint8Array(HEAD_START_BYTES_MAX + content.length);
     const fieldsStart = headStarts.append(answer, 0, response.status, false, 0, clock.second);
     answer.set(content, fieldsStart);
-    transport.write(answer, 0, fieldsStart + content.length);
+    const whole = answer.subarray(0, fieldsStart + content.length);
+    if (this.#farewells.size < limits.farewellsMax) {
+      const farewell = new Farewell(transport, whole, clock, limits.lingerMs);
+      this.#farewells.add(farewell);
+      return farewell;
+    }
+    transport.write(whole, 0, whole.length);
     transport.end();
+    return null;
   }
 
   #defer(connection: Connection): void {
@@ -212,9 +247,11 @@ export class Server implements Acceptor {
   #tick(): void {
     this.#wallOffsetMs = Date.now() - performance.now();
     this.moveClock();
-    for (const connection of this.#connections) connection.tick();
+    for (const connection of this.#connections.keys()) connection.tick();
     this.#reporter.tick(this.#context.pool, this.#context.clock.nowMs);
-    if (this.#connections.size < this.#connectionsMax) this.#isFull = false;
+    for (const farewell of this.#farewells) farewell.tick();
+    if (!this.#hasRefused) this.#toldRefusal = null;
+    this.#hasRefused = false;
   }
 }
 

@@ -627,6 +627,24 @@ describe("shutting down", () => {
   });
 });
 
+test("a grace lets new connections and those used just now send one more request, and closes those that were idle", () => {
+  const server = new FakeServer();
+  const idle = server.connect().send(get("/"));
+  server.pass(1000);
+  const used = server.connect().send(get("/"));
+  const fresh = server.connect();
+  server.pass(100);
+  server.context.draining = true;
+  for (const connection of server.connections) connection.shutDown(250);
+  expect([idle, used, fresh].map((client) => client.transport.isClosed)).toEqual([true, false, false]);
+  used.take();
+  for (const client of [used, fresh]) {
+    client.send(get("/"));
+    expect(client.take()).toContain("Connection: close\r\n");
+    expect(client.transport.finSent).toBe(true);
+  }
+});
+
 test("an answer under way when the shutdown begins is the last, although its head had promised more", () => {
   const server = new FakeServer();
   server.handler.respond = () => respondWith(200, new FakeSource(5000));

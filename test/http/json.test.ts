@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { isJson, JsonVerdict, NESTING_MAX } from "../../src/http/json.ts";
+import { JsonCheck, JsonVerdict, NESTING_MAX } from "../../src/http/json.ts";
 
 const { Valid, NotUtf8, NotJson, TooDeep } = JsonVerdict;
 
@@ -136,12 +136,24 @@ const families: readonly [name: string, verdict: JsonVerdict, texts: readonly st
   ["bytes outside ASCII, outside of strings", NotJson, ["\xc3\xa9", "[\xc3\xa9]", "[1\xff]", '{"a":1}\xff', "\xff"]],
 ];
 
+const isJson = (bytes: Uint8Array): JsonVerdict | null => new JsonCheck(bytes).advance(bytes.length);
+
+/** The verdict when the check pauses after every `step` bytes, and how often it paused. */
+function inSteps(bytes: Uint8Array, step: number): { verdict: JsonVerdict; pauses: number } {
+  const check = new JsonCheck(bytes);
+  for (let pauses = 0; ; pauses++) {
+    const verdict = check.advance(step);
+    if (verdict !== null) return { verdict, pauses };
+  }
+}
+
 describe("JSON by RFC 8259", () => {
   for (const [name, verdict, texts] of families) {
     test(`${name}: ${JsonVerdict[verdict]}`, () => {
       for (const text of texts) {
         const bytes = bytesOf(text);
         expect([text, isJson(bytes)]).toEqual([text, verdict]);
+        expect([text, inSteps(bytes, 1).verdict]).toEqual([text, verdict]);
         expect([text, platformTakes(bytes)]).toEqual([text, verdict === Valid]);
       }
     });
@@ -174,6 +186,16 @@ describe("JSON by RFC 8259", () => {
         }
       }
     }
+  });
+
+  test("a check in steps comes to the same verdict, and pauses about once a step", () => {
+    const text = bytesOf(
+      JSON.stringify(Array.from({ length: 1000 }, (_, i) => ({ id: i, names: ["a", { b: null }] }))),
+    );
+    const { verdict, pauses } = inSteps(text, 1000);
+    expect(verdict).toBe(Valid);
+    expect(pauses).toBeGreaterThan(text.length / 1100);
+    expect(pauses).toBeLessThanOrEqual(text.length / 1000);
   });
 
   test("a text that is cut off anywhere is not valid", () => {

@@ -228,6 +228,15 @@ describe("more connections than allowed", () => {
     expect(await askUntil(server.port, countdown(1))).toBe(1);
   });
 
+  test("from one address get it where each has its own limit", async () => {
+    await using server = await startServer(options({ maxConnectionsPerHost: 1 }));
+    using first = await RawClient.connect(server.port);
+    using second = await RawClient.connect(server.port);
+    const answer = await second.send(request(server.port, "GET /")).answer();
+    expect([answer.status, answer.text]).toEqual([503, expect.stringContaining("from your address")]);
+    expect((await first.send(request(server.port, "GET /")).answer()).status).toBe(200);
+  });
+
   test("get it also when they have sent their request already", async () => {
     await using server = await startServer(options({ maxConnections: 1 }));
     using _first = await RawClient.connect(server.port);

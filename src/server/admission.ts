@@ -1,0 +1,53 @@
+/** Who may connect: so many at once, and so many from one address where the operator says so. */
+
+/** Why a peer is turned away; the sentence is for the peer. */
+export interface Refusal {
+  readonly sentence: string;
+  /** For the operator, once until there is room again. */
+  readonly warning: string;
+}
+
+export class Admission {
+  readonly #max: number;
+  readonly #perHostMax: number;
+  readonly #full: Refusal;
+  readonly #hostFull: Refusal;
+  /** Connections by address; kept only where there is a bound. */
+  readonly #byHost = new Map<string, number>();
+  #count = 0;
+
+  /** `perHostMax` 0 is no bound. */
+  constructor(max: number, perHostMax: number) {
+    this.#max = max;
+    this.#perHostMax = perHostMax;
+    this.#full = {
+      sentence: "The server has too many connections.",
+      warning: `${max} connections are open: refusing more with 503`,
+    };
+    this.#hostFull = {
+      sentence: "The server has too many connections from your address.",
+      warning: `${perHostMax} connections from one address are open: refusing more from it with 503`,
+    };
+  }
+
+  /** Counts a connection from `address` and returns null, or says why it may not be. */
+  enter(address: string): Refusal | null {
+    if (this.#count >= this.#max) return this.#full;
+    if (this.#perHostMax > 0) {
+      const ofHost = this.#byHost.get(address) ?? 0;
+      if (ofHost >= this.#perHostMax) return this.#hostFull;
+      this.#byHost.set(address, ofHost + 1);
+    }
+    this.#count++;
+    return null;
+  }
+
+  /** A connection that had entered from `address` is closed. */
+  leave(address: string): void {
+    this.#count--;
+    if (this.#perHostMax === 0) return;
+    const ofHost = (this.#byHost.get(address) ?? 0) - 1;
+    if (ofHost > 0) this.#byHost.set(address, ofHost);
+    else this.#byHost.delete(address);
+  }
+}
