@@ -235,7 +235,7 @@ test("what the client has is 304 with the validators, and no content", async () 
       const answer = await ask(www, `GET /${name}`, condition);
       expect(answer.status).toBe(304);
       expect(answer.fields).toEqual({
-            etag,
+        etag,
         "last-modified": modified,
         "cache-control": "no-cache",
       });
