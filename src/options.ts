@@ -63,14 +63,14 @@ export const limits = {
   unwantedBodyBytesMax: MIB,
   /** Milliseconds a closing connection waits for more bytes, or the peer's own FIN: one retransmission on a slow link. */
   lingerMs: 2 * SECOND,
-  /** Peers turned away at once, above the connections' cap, that are given the time to read why; more are cut off. */
-  farewellsMax: 16,
-  /** Milliseconds a connection that is new, or was used just now, is given for a request on its way when a signal ends the server. */
-  shutdownGraceMs: 250,
   /** Milliseconds it waits in all: a client that sends its whole upload before it reads gets the refusal (RFC 9112 §9.6). */
   lingerTotalMs: 10 * SECOND,
   /** Bytes it reads and discards meanwhile; a quarter of a second's work on loopback. */
   lingerBytesMax: 256 * MIB,
+  /** Peers turned away at once, above the connections' cap, that are given the time to read why; more are cut off. */
+  farewellsMax: 16,
+  /** Milliseconds a connection that is new, or was used just now, is given for a request on its way when a signal ends the server. */
+  shutdownGraceMs: 250,
   /** Received bytes that may wait behind an answer in progress: some dozens of pipelined requests. */
   receiveBytesMax: 64 * KIB,
   /** Bytes of request content in memory over all connections: a dozen uploads of the default size at the same time. */
