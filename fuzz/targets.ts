@@ -2,6 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { acceptTarget } from "./accept.ts";
+import { acceptEncodingTarget } from "./accept-encoding.ts";
 import { bodyTarget } from "./body.ts";
 import { conditionalTarget } from "./conditional.ts";
 import { conversationTarget } from "./conversation.ts";
@@ -18,6 +19,7 @@ export const targets: readonly FuzzTarget[] = [
   rangeTarget,
   conditionalTarget,
   acceptTarget,
+  acceptEncodingTarget,
   jsonTarget,
   conversationTarget,
 ];

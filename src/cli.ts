@@ -15,6 +15,7 @@ import {
   environmentName,
   findConflict,
   formatDefault,
+  formatValue,
   limits,
   mismatch,
   type Option,
@@ -27,6 +28,7 @@ import {
   quote,
   RESERVED_VARIABLES,
   resolveOptions,
+  separatorOf,
 } from "./options.ts";
 import type { ServerLog } from "./server/access-log.ts";
 import { Output } from "./server/output.ts";
@@ -45,6 +47,10 @@ export type CommandLine =
   | { readonly kind: "run"; readonly options: Options; readonly warnings: readonly string[] }
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version"; readonly text: string }
+  /** The effective settings, one a line. */
+  | { readonly kind: "settings"; readonly text: string }
+  /** A password is read from stdin and printed as a hash, as `--basic-auth` takes it; `user` is "" where none is named. */
+  | { readonly kind: "hash-password"; readonly user: string }
   /** What is wrong, on one line without LF. */
   | { readonly kind: "error"; readonly line: string };
 
@@ -64,35 +70,61 @@ const byShort = new Map(
 /** The words after the program's name, and the environment, as options or as something to say. A flag beats the environment. */
 export function parseCommandLine(argv: readonly string[], env: Environment): CommandLine {
   try {
+    if (argv[0] === HASH_PASSWORD) return parseHashPassword(argv.slice(1));
     const words = normalize(argv);
     if (words.help) return { kind: "help", text: renderHelp() };
     if (words.version) return { kind: "version", text: renderVersion() };
     if (words.problem !== null) throw new OptionsError(words.problem);
-    return { kind: "run", options: resolveWords(words, env), warnings: findStrayVariables(env) };
+    const { options, labels } = resolveWords(words, env);
+    if (words.printConfig) return { kind: "settings", text: renderSettings(options, labels) };
+    return { kind: "run", options, warnings: findStrayVariables(env) };
   } catch (error) {
     if (error instanceof OptionsError) return { kind: "error", line: `httpserver: ${error.message}` };
     throw error;
   }
 }
 
+/** The one word that is no flag and no position. */
+const HASH_PASSWORD = "hash-password";
+
+/** `hash-password [USER]`. Throws `OptionsError`. */
+function parseHashPassword(words: readonly string[]): CommandLine {
+  const [user = "", extra] = words;
+  if (user === "--help" || user === "-h") return { kind: "help", text: renderHelp() };
+  if (extra !== undefined || user.startsWith("-")) {
+    throw new OptionsError(`expected ${HASH_PASSWORD} [USER] and the password on stdin, got ${quote(extra ?? user)}`);
+  }
+  if (/[:\s]/.test(user)) throw new OptionsError(`a user name has neither a colon nor white space, got ${quote(user)}`);
+  return { kind: "hash-password", user };
+}
+
 interface Words {
   help: boolean;
   version: boolean;
+  printConfig: boolean;
   /** The first thing that is wrong, or null. Help and version are given all the same. */
   problem: string | null;
-  /** `name=value` per setting named by a flag, the last one of a repeated flag; a list's values joined by commas. */
+  /** The text per setting named by a flag, the last one of a repeated flag; a list's values joined by its separator. */
   readonly flags: Map<keyof Options, string>;
   readonly positionals: string[];
 }
 
 /** Reads the words strictly: every flag known, every value there, nothing left over. */
 function normalize(argv: readonly string[]): Words {
-  const words: Words = { help: false, version: false, problem: null, flags: new Map(), positionals: [] };
+  const words: Words = {
+    help: false,
+    version: false,
+    printConfig: false,
+    problem: null,
+    flags: new Map(),
+    positionals: [],
+  };
   let index = 0;
-  const next = (): string | undefined => {
+  const next: Next = (accepts = () => true) => {
     const word = argv[index];
     // A number below zero is a value, though a bad one; anything else with a dash in front is the next flag.
     if (word === undefined || (/^-./.test(word) && !/^-[0-9.]/.test(word))) return undefined;
+    if (!accepts(word)) return undefined;
     index++;
     return word;
   };
@@ -110,14 +142,22 @@ function normalize(argv: readonly string[]): Words {
   return words;
 }
 
+/** Takes the next word, if it is a value and one that is accepted. */
+type Next = (accepts?: (word: string) => boolean) => string | undefined;
+
 /** `--flag value`, `--flag=value`, `--switch`, `--no-switch`. Returns what is wrong, or null. */
-function readLong(words: Words, word: string, next: () => string | undefined): string | null {
+function readLong(words: Words, word: string, next: Next): string | null {
   const equals = word.indexOf("=");
   const flag = word.slice(2, equals === -1 ? undefined : equals);
   const value = equals === -1 ? undefined : word.slice(equals + 1);
   if (flag === "help" || flag === "version") {
     if (value !== undefined) return `--${flag} takes no value`;
     words[flag] = true;
+    return null;
+  }
+  if (flag === "print-config") {
+    if (value !== undefined) return `--${flag} takes no value`;
+    words.printConfig = true;
     return null;
   }
   const negated = flag.startsWith("no-") ? byFlag.get(flag.slice(3)) : undefined;
@@ -128,12 +168,20 @@ function readLong(words: Words, word: string, next: () => string | undefined): s
   }
   const name = byFlag.get(flag);
   if (name === undefined) return unknownFlag(`--${flag}`);
-  if (optionTable[name].kind === "switch") return keep(words, name, value ?? "true");
-  return keep(words, name, value ?? next());
+  const option: Option = optionTable[name];
+  if (option.kind === "switch") return keep(words, name, value ?? "true");
+  if (option.kind !== "list" || option.alone === undefined) return keep(words, name, value ?? next());
+  // `--cors`, `--cors https://a.test https://b.test`: what does not look like an item belongs to somebody else.
+  const { item, isItem } = option.alone;
+  let problem = keep(words, name, value ?? next(isItem) ?? item);
+  for (let more = value === undefined ? next(isItem) : undefined; more !== undefined; more = next(isItem)) {
+    problem ??= keep(words, name, more);
+  }
+  return problem;
 }
 
 /** `-p 8080`, `-p8080`, `-p=8080`, `-qh`. Returns what is wrong, or null. */
-function readShort(words: Words, word: string, next: () => string | undefined): string | null {
+function readShort(words: Words, word: string, next: Next): string | null {
   for (let i = 1; i < word.length; i++) {
     const short = word.charAt(i);
     if (short === "h") {
@@ -157,16 +205,17 @@ function keep(words: Words, name: keyof Options, value: string | undefined): str
   if (value === undefined || value === "")
     return `--${option.flag} needs a value, for instance --${option.flag}=${example(option)}`;
   const earlier = option.kind === "list" ? words.flags.get(name) : undefined;
-  words.flags.set(name, earlier === undefined ? value : `${earlier},${value}`);
+  const separator = option.kind === "list" ? separatorOf(option) : "";
+  words.flags.set(name, earlier === undefined ? value : earlier + separator + value);
   return null;
 }
 
 function example(option: Option): string {
-  return option.kind === "list" ? "files.test" : option.flag === "log-file" ? "access.log" : formatDefault(option);
+  return ("example" in option ? option.example : undefined) ?? formatDefault(option);
 }
 
 function unknownFlag(flag: string): string {
-  const near = nearest(flag.replace(/^-+/, ""), [...byFlag.keys(), "help", "version"]);
+  const near = nearest(flag.replace(/^-+/, ""), [...byFlag.keys(), "help", "version", "print-config"]);
   const hint = near === null ? "httpserver --help lists the flags" : `did you mean --${near}?`;
   return `unknown flag ${quote(flag).slice(1, -1)}; ${hint}`;
 }
@@ -225,8 +274,8 @@ function describe(words: Words): ArgsDef {
   ]);
 }
 
-/** Settings from checked words and the environment. Throws `OptionsError`. */
-function resolveWords(words: Words, env: Environment): Options {
+/** Settings from checked words and the environment, and how each that was given was named. Throws `OptionsError`. */
+function resolveWords(words: Words, env: Environment): { options: Options; labels: Labels } {
   const canonical = [...words.flags].map(([name, value]) => `--${optionTable[name].flag}=${value}`);
   const parsed: Readonly<Record<string, unknown>> = parseArgs(
     [...canonical, "--", ...words.positionals],
@@ -250,8 +299,11 @@ function resolveWords(words: Words, env: Environment): Options {
   const settings = given as Partial<Options>; // parseOption returns values that fit their option.
   const conflict = findConflict(settings, (name) => labels.get(name) ?? `--${optionTable[name].flag}`);
   if (conflict !== null) throw new OptionsError(conflict);
-  return resolveOptions(settings);
+  return { options: resolveOptions(settings), labels };
 }
+
+/** `--port`, `[port]` or `HTTPSERVER_PORT`; a setting that is not there has its default. */
+type Labels = ReadonlyMap<keyof Options, string>;
 
 /** Where a setting's text comes from: flag or position, then environment, where an empty variable counts as none. */
 function findSource(
@@ -309,11 +361,13 @@ function renderHelp(): string {
     "",
     `${"    flag".padEnd(HELP_FLAG_COLUMNS)}default`,
     ...optionNames.map((name) => helpLine(optionTable[name], formatDefault(optionTable[name]))),
+    helpLine({ flag: "print-config", help: "settings and where they come from" }, ""),
     helpLine({ short: "h", flag: "help", help: "this text" }, ""),
     helpLine({ flag: "version", help: "version and commit" }, ""),
     "",
     "Times: 500ms, 30s, 2m. Sizes: 512, 64kb, 10mb. Switches also as --no-<flag>.",
     "Each flag has a variable: --max-body is HTTPSERVER_MAX_BODY; the flag wins.",
+    "httpserver hash-password [USER] reads a password and prints it as a hash.",
     "",
   ].join("\n");
 }
@@ -329,6 +383,31 @@ function helpLine(option: Pick<Option, "flag" | "short" | "help">, value: string
   );
 }
 
+/**
+ * Each setting with its value, as the operator would write it, and where it comes from: `default`, a flag, a place or a variable.
+ * Secrets are masked. With `--log-format json` for programs: an object a line, numbers in the unit that the name says.
+ */
+function renderSettings(options: Options, labels: Labels): string {
+  return optionNames
+    .map((name) => {
+      const option: Option = optionTable[name];
+      const value = options[name];
+      const origin = labels.get(name) ?? "default";
+      if (options.logFormat === "json") {
+        const shown = option.kind === "list" ? (value as readonly string[]).map(option.mask ?? String) : value;
+        return `${JSON.stringify({ name, flag: option.flag, value: shown, origin })}\n`;
+      }
+      const text = value === option.default ? formatDefault(option) : formatValue(option, value);
+      const flag = option.flag.padEnd(SETTING_FLAG_COLUMNS);
+      return `${flag} ${escapeControls(text || "-").padEnd(SETTING_VALUE_COLUMNS)} ${origin}\n`;
+    })
+    .join("");
+}
+
+/** Columns of `--print-config`: the longest flag, and most values. */
+const SETTING_FLAG_COLUMNS = 24;
+const SETTING_VALUE_COLUMNS = 24;
+
 function renderVersion(): string {
   const version = typeof BUILD_VERSION === "undefined" ? "dev" : BUILD_VERSION;
   const commit = typeof BUILD_COMMIT === "undefined" ? "source" : BUILD_COMMIT;
@@ -340,10 +419,13 @@ export interface RunningServer {
   readonly url: string;
   readonly urls: readonly string[];
   readonly port: number;
+  readonly redirectUrl: string | null;
+  readonly certificate: { readonly names: string; readonly validTo: Date; readonly fingerprint: string } | null;
+  reload(): Promise<void>;
   stop(options?: { timeoutMs?: number; graceMs?: number; force?: boolean }): Promise<void>;
 }
 
-export type StartServer = (options: Options & { log: ServerLog }) => Promise<RunningServer>;
+export type StartServer = (options: Options & { log: ServerLog; tlsPassphrase: string }) => Promise<RunningServer>;
 
 /** The server is loaded when it is needed: help, version and errors answer without it. */
 const startWithLibrary: StartServer = async (options) => {
@@ -369,6 +451,7 @@ const SAME_REQUEST_MS = 250;
  */
 export async function main(argv: readonly string[], env: Environment, start = startWithLibrary): Promise<number> {
   const command = parseCommandLine(argv, env);
+  if (command.kind === "hash-password") return hashPasswordOf(command.user);
   if (command.kind !== "run") return say(command);
   const { options } = command;
   let log: Log;
@@ -381,7 +464,7 @@ export async function main(argv: readonly string[], env: Environment, start = st
     });
   }
   for (const line of command.warnings) log.warn(line);
-  const code = await run(options, log, start).catch((error: unknown) => {
+  const code = await run(options, env[TLS_PASSPHRASE] ?? "", log, start).catch((error: unknown) => {
     log.error("unexpected failure, stopping", error);
     return EXIT_FAILURE;
   });
@@ -398,26 +481,80 @@ function isTerminal(descriptor: number): boolean {
 
 /** Text for a command that starts no server; returns the exit code. */
 async function say(
-  answer: Exclude<CommandLine, { kind: "run" }> | { readonly kind: "cannot-start"; readonly line: string },
+  answer:
+    | Exclude<CommandLine, { kind: "run" | "hash-password" }>
+    | { readonly kind: "cannot-start"; readonly line: string },
 ): Promise<number> {
-  const spoken = answer.kind === "help" || answer.kind === "version";
+  const spoken = "text" in answer;
   const output = Output.descriptor(spoken ? 1 : 2, () => {});
   output.write(spoken ? answer.text : `${escapeControls(answer.line)}\n`);
   await output.settle(LOG_SETTLE_MS);
   return spoken ? EXIT_OK : answer.kind === "error" ? EXIT_USAGE : EXIT_CANNOT_START;
 }
 
+/**
+ * Reads a password from stdin and prints its hash, behind the user's name if one is given. The password is no word of the
+ * command line, which every user of the machine can read; on a terminal it is not shown. Returns the exit code.
+ */
+async function hashPasswordOf(user: string): Promise<number> {
+  const password = isTerminal(0) ? await typedLine("Password: ") : firstLine(await Bun.stdin.text());
+  if (password === null) return EXIT_FAILURE;
+  // RFC 7617 §2 keeps control characters out of credentials.
+  if (!/^\P{Cc}+$/u.test(password)) {
+    return say({ kind: "error", line: "httpserver: expected a password on stdin, without control characters" });
+  }
+  const { hashPassword } = await import("./handlers/auth.ts");
+  const hash = await hashPassword(password);
+  return say({ kind: "settings", text: `${user === "" ? "" : `${user}:`}${hash}\n` });
+}
+
+function firstLine(text: string): string {
+  return /^[^\r\n]*/.exec(text)?.[0] ?? "";
+}
+
+/** A line typed on a terminal that does not show it; null after Ctrl+C. */
+async function typedLine(prompt: string): Promise<string | null> {
+  const terminal = process.stdin;
+  const output = Output.descriptor(2, () => {});
+  output.write(prompt);
+  terminal.setRawMode(true);
+  try {
+    let typed = "";
+    const decoder = new TextDecoder();
+    for await (const bytes of terminal) {
+      for (const character of decoder.decode(bytes as Uint8Array, { stream: true })) {
+        if (character === "\r" || character === "\n" || character === "\x04") return typed;
+        if (character === "\x03") return null;
+        typed = character === "\x7f" || character === "\b" ? [...typed].slice(0, -1).join("") : typed + character;
+      }
+    }
+    return typed;
+  } finally {
+    terminal.setRawMode(false);
+    output.write("\n");
+    await output.settle(LOG_SETTLE_MS);
+  }
+}
+
+/** The passphrase of `--tls-key`: never a word of the command line, which every user of the machine can read. */
+const TLS_PASSPHRASE = `${ENVIRONMENT_PREFIX}TLS_PASSPHRASE`;
+
 /** Starts, announces, waits for a signal, stops. Returns the exit code. */
-async function run(options: Options, log: Log, start: StartServer): Promise<number> {
+async function run(options: Options, tlsPassphrase: string, log: Log, start: StartServer): Promise<number> {
   process.on("uncaughtException", (error) => log.error("unexpected failure, going on", error));
   process.on("unhandledRejection", (reason) => log.error("unexpected failure, going on", reason));
   const signals = new Signals();
-  if (options.logFile !== "") process.on("SIGHUP", () => log.reopen());
-  else if (!isHangupIgnored()) signals.listen("SIGHUP");
+  let server: RunningServer | null = null;
+  const hasCertificate = options.tlsCert !== "";
+  if (options.logFile !== "" || hasCertificate) {
+    process.on("SIGHUP", () => {
+      log.reopen();
+      if (hasCertificate && server !== null) renew(server, log);
+    });
+  } else if (!isHangupIgnored()) signals.listen("SIGHUP");
 
-  let server: RunningServer;
   try {
-    server = await start({ ...options, log });
+    server = await start({ ...options, log, tlsPassphrase });
   } catch (error) {
     return failStart(error, log);
   }
@@ -437,6 +574,20 @@ async function run(options: Options, log: Log, start: StartServer): Promise<numb
   log.warn(`${second} received again: cutting what is in flight`);
   await Promise.race([server.stop({ force: true }), Bun.sleep(FORCE_MS)]);
   return 128 + SIGNAL_NUMBERS[second];
+}
+
+/** SIGHUP: a certificate that was renewed on disk is taken up; one that cannot be used leaves all as it is. */
+function renew(server: RunningServer, log: Log): void {
+  server.reload().then(
+    () => log.info(`Certificate read again: ${describeCertificate(server)}`),
+    (error: unknown) => log.error(`the old certificate stays in use: ${messageOf(error)}`),
+  );
+}
+
+function describeCertificate({ certificate }: RunningServer): string {
+  if (certificate === null) return "none";
+  const { names, validTo, fingerprint } = certificate;
+  return `${names}, until ${validTo.toISOString().slice(0, 10)}, SHA-256 ${fingerprint}`;
 }
 
 /** 128 + number is how a shell shows the end by a signal. */
@@ -516,6 +667,8 @@ function messageOf(error: unknown): string {
 function announce(options: Options, server: RunningServer, log: Log): void {
   log.ready(`Listening on port ${server.port} (${server.url}) pid=${process.pid}`);
   log.info(`Serving ${resolve(options.root)} on ${server.urls.join(" and ")}`);
+  if (server.certificate !== null) log.info(`Certificate: ${describeCertificate(server)}`);
+  if (server.redirectUrl !== null) log.info(`Plain requests to ${server.redirectUrl} are sent to https`);
   log.info(`Uploads go to ${resolve(options.uploads)}`);
   log.info(`Thread pool size: ${options.threads}, ${options.queue} more may wait`);
   if (options.logFile !== "") log.info(`Requests are logged to ${resolve(options.logFile)}`);

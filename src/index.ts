@@ -8,12 +8,23 @@ import { type Options, OptionsError, resolveOptions } from "./options.ts";
 import type { AccessEntry, ServerLog } from "./server/access-log.ts";
 import { Server, type StopOptions } from "./server/server.ts";
 import { StartError } from "./server/start-error.ts";
+import type { CertificateInfo, Tls } from "./server/tls.ts";
 
-export { type AccessEntry, type Options, OptionsError, type ServerLog, StartError, type StopOptions };
+export {
+  type AccessEntry,
+  type CertificateInfo,
+  type Options,
+  OptionsError,
+  type ServerLog,
+  StartError,
+  type StopOptions,
+};
 
 export interface StartOptions extends Partial<Options> {
   /** Receives request lines, warnings and failures; nothing is written anywhere without it. */
   log?: ServerLog;
+  /** Of an encrypted `tlsKey`; it is no setting, so that no list of settings ever shows it. */
+  tlsPassphrase?: string;
 }
 
 /** A server that listens. */
@@ -24,21 +35,40 @@ export interface RunningServer extends AsyncDisposable {
   readonly urls: readonly string[];
   /** The port that was bound. */
   readonly port: number;
+  /** Where plain requests are sent to https from, with `httpsRedirectPort`; else null. */
+  readonly redirectUrl: string | null;
+  /** With TLS, what a client may want to trust: `fetch(url, { tls: { ca: server.certificate.pem } })`. Else null. */
+  readonly certificate: CertificateInfo | null;
+  /** Reads `tlsCert` and `tlsKey` again, for new connections. Rejects with a StartError; then the old ones stay in use. */
+  reload(): Promise<void>;
   /** Drains and closes; see `Server.stop`. Never rejects. */
   stop(options?: StopOptions): Promise<void>;
 }
 
 /** Starts a server and resolves when it listens. Rejects with an OptionsError or a StartError. */
 export async function startServer(options: StartOptions = {}): Promise<RunningServer> {
-  const { log = SILENT, ...given } = options;
-  const server = new Server(resolveOptions(given), log);
+  const { log = SILENT, tlsPassphrase = "", ...given } = options;
+  const settings = resolveOptions(given);
+  const server = new Server(settings, log, await loadTls(settings, tlsPassphrase, log));
   return {
     url: server.urls[0],
     urls: server.urls,
     port: server.port,
+    redirectUrl: server.redirectUrl,
+    get certificate() {
+      return server.certificate;
+    },
+    reload: () => server.reload(),
     stop: (stopOptions) => server.stop(stopOptions),
     [Symbol.asyncDispose]: () => server.stop(),
   };
+}
+
+/** Only a server that speaks TLS pays for it. */
+async function loadTls(settings: Options, passphrase: string, log: ServerLog): Promise<Tls | null> {
+  if (settings.tlsCert === "" && !settings.tlsSelfSigned) return null;
+  const { Tls } = await import("./server/tls.ts");
+  return Tls.load(settings, passphrase, (line) => log.warn(line));
 }
 
 const SILENT: ServerLog = { access: null, info() {}, detail: null, warn() {}, error() {} };

@@ -5,6 +5,8 @@
  * `resolveOptions` runs once, at start; behind it the options are complete and valid and nobody checks them again.
  */
 
+import { parseFieldLine } from "./http/response.ts";
+
 export type LogFormat = "pretty" | "common" | "combined" | "json";
 
 /** Every setting, with its unit in its name. `resolveOptions` makes one, complete and valid, from what the user gave. */
@@ -19,6 +21,15 @@ export interface Options {
   serveUploads: boolean;
   inline: boolean;
   strictTypes: boolean;
+  precompressed: boolean;
+  compress: boolean;
+  /** Value of the field Cache-Control. */
+  cacheControl: string;
+  /** Patterns of paths; `handlers/cache-policy.ts` has their grammar. */
+  immutable: readonly string[];
+  spa: boolean;
+  /** Name of the file that a folder's path stands for. */
+  index: string;
   keepAliveTimeoutMs: number;
   maxRequests: number;
   /** 0: derived from the process's file limit when the server starts. */
@@ -36,6 +47,28 @@ export interface Options {
   fileCacheBytes: number;
   fileCacheAgeMs: number;
   allowedHosts: readonly string[];
+  /** Field lines of every answer, `Name: value`. */
+  headers: readonly string[];
+  securityHeaders: boolean;
+  /** Origins whose pages may read answers and upload; `*` is every one. */
+  cors: readonly string[];
+  /** `404=FILE`. */
+  errorPages: readonly string[];
+  /** `USER:HASH`, or `@FILE` with such lines. */
+  basicAuth: readonly string[];
+  /** Only uploads, and what was uploaded, need credentials. */
+  authUploads: boolean;
+  /** Path of the certificate and its chain in PEM, or "" for plain HTTP. */
+  tlsCert: string;
+  /** Path of its key in PEM, or "". */
+  tlsKey: string;
+  /** Path of a file whose first line is the key's passphrase, or "". */
+  tlsPassphraseFile: string;
+  tlsSelfSigned: boolean;
+  /** A second port that sends plain HTTP to https; -1: none, 0: a free one. */
+  httpsRedirectPort: number;
+  /** 0: no Strict-Transport-Security. */
+  hstsMs: number;
   logFormat: LogFormat;
   /** Path, or "" for stdout. */
   logFile: string;
@@ -77,6 +110,10 @@ export const limits = {
   bodyMemoryBytesMax: 128 * MIB,
   /** Bytes read from a file at a time; the fastest size measured for large files, and the most a slow client costs. */
   sliceBytes: 256 * KIB,
+  /** Bytes of the operator's own fields on every answer: as much as one field of a request may have. */
+  extraFieldsBytesMax: 8 * KIB,
+  /** Bytes of an error page: it leaves in one write, and is kept with each of the fields that it is sent with. */
+  errorPageBytesMax: 64 * KIB,
   /** Bytes of log lines that wait for a slow reader of the log; beyond it the oldest are dropped and counted. */
   logMemoryBytesMax: 4 * MIB,
 } as const;
@@ -97,6 +134,8 @@ interface NumberOption extends Common<number> {
   readonly kind: "integer" | "duration" | "size";
   readonly min: number;
   readonly max: number;
+  /** What the word `off` stands for, where that is none of the numbers from `min` to `max`. */
+  readonly off?: number;
 }
 
 interface TextOption extends Common<string> {
@@ -104,6 +143,8 @@ interface TextOption extends Common<string> {
   /** What it is, for messages: "a folder". */
   readonly what: string;
   readonly emptyAllowed: boolean;
+  /** For messages, where the default is no example. */
+  readonly example?: string;
   /** Brings a text to its one spelling; undefined when it is none that can be used. */
   readonly normalize?: (text: string) => string | undefined;
 }
@@ -115,6 +156,18 @@ interface SwitchOption extends Common<boolean> {
 interface ListOption extends Common<readonly string[]> {
   readonly kind: "list";
   readonly what: string;
+  /** One item, for messages. */
+  readonly example: string;
+  /** What stands between the items of one text, "," if nothing is said; an item has neither it nor a line break. */
+  readonly separator?: "," | "\n";
+  /** The flag alone means this item; the words behind it are items while `isItem` says so. */
+  readonly alone?: { readonly item: string; readonly isItem: (word: string) => boolean };
+  /** What is wrong with an item, as an end of a sentence, or null. */
+  readonly fault?: (item: string) => string | null;
+  /** The one spelling of an item without a fault. */
+  readonly normalize?: (item: string) => string;
+  /** How an item is shown, where it has something to hide; then it is in no message either. */
+  readonly mask?: (item: string) => string;
 }
 
 interface ChoiceOption<Value extends string> extends Common<Value> {
@@ -135,6 +188,12 @@ type OptionFor<Value> = [Value] extends [number]
 
 export type Option = NumberOption | TextOption | SwitchOption | ListOption | ChoiceOption<string>;
 export type OptionValue = Options[keyof Options];
+
+/** The item of `cors` that stands for every origin. */
+export const ANY_ORIGIN = "*";
+
+/** Of `errorPages`: a status that is an error, and a path. */
+export const ERROR_PAGE = /^([45]\d\d)=(.+)$/s;
 
 /** In the order of `--help`. */
 export const optionTable: { readonly [Property in keyof Options]: OptionFor<Options[Property]> } = {
@@ -214,6 +273,51 @@ export const optionTable: { readonly [Property in keyof Options]: OptionFor<Opti
     kind: "switch",
     default: false,
     help: "only html txt png jpg jpeg, others 415",
+  },
+  precompressed: {
+    flag: "precompressed",
+    kind: "switch",
+    default: false, // A neighbour may be older than its file; whoever makes them says so.
+    help: "send name.br, name.zst, name.gz if accepted",
+  },
+  compress: {
+    flag: "compress",
+    kind: "switch",
+    default: false, // Costs processor time, and behind a proxy that compresses it is wasted.
+    help: "br, zstd or gzip for text of 1 KiB to 1 MiB",
+  },
+  cacheControl: {
+    flag: "cache-control",
+    kind: "text",
+    what: "the value of a Cache-Control field such as public, max-age=3600",
+    emptyAllowed: false,
+    default: "no-cache", // Kept by clients, and asked about each time: never an old page.
+    help: "Cache-Control of files",
+    normalize: normalizeFieldValue,
+  },
+  immutable: {
+    flag: "immutable",
+    kind: "list",
+    what: "a path with *, ** or ? such as /assets/** or *.woff2",
+    example: "'/assets/**'",
+    fault: (item) => (PATH_PATTERN.test(item) ? null : `expected ${optionTable.immutable.what}`),
+    default: [],
+    help: "paths that never change, repeatable; *, **",
+  },
+  spa: {
+    flag: "spa",
+    kind: "switch",
+    default: false,
+    help: "unknown pages get the root's index, 200",
+  },
+  index: {
+    flag: "index",
+    kind: "text",
+    what: "the name of a file, without a slash and with no dot in front",
+    emptyAllowed: false,
+    default: "index.html",
+    help: "file that a folder's path stands for",
+    normalize: normalizeFileName,
   },
   keepAliveTimeoutMs: {
     flag: "keep-alive-timeout",
@@ -332,8 +436,115 @@ export const optionTable: { readonly [Property in keyof Options]: OptionFor<Opti
     flag: "allowed-host",
     kind: "list",
     what: "a host name, *.domain, or *",
+    example: "files.test",
     default: [],
     help: "further Host, repeatable; *.domain; * = any",
+  },
+  headers: {
+    flag: "header",
+    kind: "list",
+    what: "a field line, 'Name: value'",
+    example: "'X-Robots-Tag: noindex'",
+    separator: "\n", // A value may have commas.
+    fault: (item) => faultOf(parseFieldLine(item)),
+    normalize: normalizeFieldLine,
+    default: [],
+    help: "'Name: value' on every answer, repeatable",
+  },
+  securityHeaders: {
+    flag: "security-headers",
+    kind: "switch",
+    default: false, // Framing by other sites is a thing that some sites are made for.
+    help: "no framing by others, short referrers",
+  },
+  cors: {
+    flag: "cors",
+    kind: "list",
+    what: "origins such as https://app.test, or *",
+    example: "https://app.test",
+    alone: { item: ANY_ORIGIN, isItem: (word) => word === ANY_ORIGIN || word.includes("://") },
+    fault: (item) => (normalizeOrigin(item) === undefined ? "expected an origin such as https://app.test, or *" : null),
+    normalize: (item) => normalizeOrigin(item) ?? item,
+    default: [], // Reading by pages from elsewhere is what the Host rule and same-origin policy prevent.
+    help: "pages of these origins may read; alone any",
+  },
+  errorPages: {
+    flag: "error-page",
+    kind: "list",
+    what: "STATUS=FILE such as 404=missing.html, with a status from 400 to 599",
+    example: "404=missing.html",
+    separator: "\n", // A file's name may have commas.
+    fault: (item) => (ERROR_PAGE.test(item) ? null : `expected ${optionTable.errorPages.what}`),
+    default: [],
+    help: "404=FILE: own page for an error, repeatable",
+  },
+  basicAuth: {
+    flag: "basic-auth",
+    kind: "list",
+    what: "USER:HASH, or @FILE with such lines",
+    example: "@users.txt",
+    separator: "\n", // An argon2id hash has commas.
+    fault: credentialFault,
+    mask: (item) => (item.startsWith("@") ? item : `${item.slice(0, item.indexOf(":"))}:***`),
+    default: [],
+    help: "USER:HASH or @FILE, see hash-password",
+  },
+  authUploads: {
+    flag: "auth-uploads",
+    kind: "switch",
+    default: false,
+    help: "credentials for uploads alone",
+  },
+  tlsCert: {
+    flag: "tls-cert",
+    kind: "text",
+    what: "a file",
+    emptyAllowed: true,
+    example: "chain.pem",
+    default: "",
+    help: "https; PEM: certificate, then its chain",
+  },
+  tlsKey: {
+    flag: "tls-key",
+    kind: "text",
+    what: "a file",
+    emptyAllowed: true,
+    example: "key.pem",
+    default: "",
+    help: "its key; SIGHUP reads both again",
+  },
+  tlsPassphraseFile: {
+    flag: "tls-passphrase-file",
+    kind: "text",
+    what: "a file",
+    emptyAllowed: true,
+    example: "passphrase.txt",
+    default: "",
+    help: "or HTTPSERVER_TLS_PASSPHRASE",
+  },
+  tlsSelfSigned: {
+    flag: "tls-self-signed",
+    kind: "switch",
+    default: false,
+    help: "https for tests, no certificate needed",
+  },
+  httpsRedirectPort: {
+    flag: "https-redirect",
+    kind: "integer",
+    default: -1,
+    min: 0,
+    max: 65535,
+    off: -1,
+    help: "port of plain HTTP that answers 308",
+  },
+  hstsMs: {
+    flag: "hsts",
+    kind: "duration",
+    default: 0, // Browsers remember it: a host that is https for a test must not lose its http.
+    defaultText: "off",
+    min: 0,
+    max: 2 * 365 * 24 * HOUR, // Two years, which is what lists of such hosts ask for.
+    help: "browsers keep to https; a year is 8760h",
   },
   logFormat: {
     flag: "log-format",
@@ -347,6 +558,7 @@ export const optionTable: { readonly [Property in keyof Options]: OptionFor<Opti
     kind: "text",
     what: "a file",
     emptyAllowed: true,
+    example: "access.log",
     default: "",
     defaultText: "stdout",
     help: "append request lines; SIGHUP reopens it",
@@ -370,8 +582,8 @@ export const optionTable: { readonly [Property in keyof Options]: OptionFor<Opti
 /** What the names of our variables begin with. */
 export const ENVIRONMENT_PREFIX = "HTTPSERVER_";
 
-/** Variables that other programs of this project set, so that they are never taken for a typing error. */
-export const RESERVED_VARIABLES: ReadonlySet<string> = new Set(["HTTPSERVER_URL"]);
+/** Variables that are no setting and ours all the same: other programs of this project set one, and a secret is no flag. */
+export const RESERVED_VARIABLES: ReadonlySet<string> = new Set(["HTTPSERVER_URL", "HTTPSERVER_TLS_PASSPHRASE"]);
 
 export const optionNames = Object.keys(optionTable) as readonly (keyof Options)[];
 
@@ -408,6 +620,43 @@ export function findConflict(options: Partial<Options>, label: (name: keyof Opti
   if (options.quiet === true && options.verbose === true) {
     return `${label("quiet")} and ${label("verbose")} exclude each other: one silences the log, the other adds to it`;
   }
+  const { cors = [], headers = [], errorPages = [], basicAuth = [] } = options;
+  if (cors.length > 1 && cors.includes(ANY_ORIGIN)) {
+    return `${label("cors")}: ${ANY_ORIGIN} is every origin, so it stands alone`;
+  }
+  if (cors.length > 0 && headers.some((line) => /^access-control-/i.test(line))) {
+    return `${label("cors")} and an Access-Control field of ${label("headers")} exclude each other: they would contradict`;
+  }
+  const headerBytes = headers.reduce((sum, line) => sum + line.length + 2, 0);
+  if (headerBytes > limits.extraFieldsBytesMax) {
+    return `${label("headers")}: ${headerBytes} bytes on every answer are more than ${limits.extraFieldsBytesMax}`;
+  }
+  const statuses = errorPages.map((item) => item.slice(0, 3));
+  const twice = statuses.find((status, index) => statuses.indexOf(status) !== index);
+  if (twice !== undefined) return `${label("errorPages")}: two pages for ${twice}`;
+  if (options.authUploads === true && basicAuth.length === 0) {
+    return `${label("authUploads")} needs ${label("basicAuth")}: somebody has to be let in`;
+  }
+  return findTlsConflict(options, label);
+}
+
+function findTlsConflict(options: Partial<Options>, label: (name: keyof Options) => string): string | null {
+  const { tlsCert = "", tlsKey = "", tlsPassphraseFile = "", tlsSelfSigned = false } = options;
+  if ((tlsCert === "") !== (tlsKey === "")) {
+    const [given, missing] = tlsKey === "" ? (["tlsCert", "tlsKey"] as const) : (["tlsKey", "tlsCert"] as const);
+    return `${label(given)} needs ${label(missing)}: a certificate is of use with its key alone`;
+  }
+  if (tlsPassphraseFile !== "" && tlsKey === "") return `${label("tlsPassphraseFile")} needs ${label("tlsKey")}`;
+  const { httpsRedirectPort = -1, hstsMs = 0, port } = options;
+  if (tlsCert === "" && !tlsSelfSigned) {
+    const stray = httpsRedirectPort >= 0 ? "httpsRedirectPort" : hstsMs > 0 ? "hstsMs" : null;
+    if (stray !== null) {
+      return `${label(stray)} needs ${label("tlsCert")} or ${label("tlsSelfSigned")}: nothing is https`;
+    }
+  }
+  if (httpsRedirectPort > 0 && httpsRedirectPort === port) {
+    return `${label("httpsRedirectPort")} and ${label("port")} are the same port: one speaks plain HTTP, the other TLS`;
+  }
   return null;
 }
 
@@ -419,6 +668,8 @@ export function parseOption(option: Option, text: string): OptionValue | undefin
 
 /** The one spelling of a value that fits, or undefined when it has none. */
 function canonical(option: Option, value: OptionValue): OptionValue | undefined {
+  if (option.kind === "list" && option.normalize !== undefined)
+    return (value as readonly string[]).map(option.normalize);
   if (option.kind !== "text" || option.normalize === undefined || typeof value !== "string") return value;
   return option.normalize(value);
 }
@@ -436,6 +687,20 @@ export function normalizeHost(text: string): string | undefined {
   const name = text.toLowerCase();
   if (name === "localhost" || name === "localhost.") return "127.0.0.1";
   return HOST_NAME.test(name) && /[a-z]/.test(name) && name.length <= 253 ? name : undefined;
+}
+
+/** A value that can stand in a field (RFC 9110 §5.5), in ASCII, without the spaces around it; undefined for anything else. */
+function normalizeFieldValue(text: string): string | undefined {
+  const value = text.trim();
+  return /^[ -~]+$/.test(value) ? value : undefined;
+}
+
+/** What `handlers/cache-policy.ts` matches. Braces, backslashes and a first "!" mean something to shells and nothing here. */
+const PATH_PATTERN = /^(?!!)(?:[^[\]{}\\]|\[[^[\]/\\]+\])+$/;
+
+/** The name of one file in a folder; a dot in front would hide it. Undefined for what leads elsewhere. */
+function normalizeFileName(text: string): string | undefined {
+  return /^[^./\\][^/\\]{0,254}$/.test(text) ? text : undefined;
 }
 
 const IPV4 = /^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?!$)|$)){4}$/;
@@ -459,6 +724,7 @@ function normalizeIpv6(text: string): string | undefined {
 function parseText(option: Option, text: string): OptionValue | undefined {
   switch (option.kind) {
     case "integer":
+      if (option.off !== undefined && text.toLowerCase() === "off") return option.off;
       return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
     case "duration":
       return parseDuration(text);
@@ -467,13 +733,75 @@ function parseText(option: Option, text: string): OptionValue | undefined {
     case "switch":
       return parseSwitch(text);
     case "list":
-      return text.split(",").map((item) => item.trim());
+      return splitList(option, text);
     case "choice":
       return text as LogFormat; // `fits` looks it up.
     case "text":
       return text;
   }
 }
+
+/** Empty lines between lines are nothing, while nothing between commas is a mistake. */
+function splitList(option: ListOption, text: string): readonly string[] {
+  const separator = separatorOf(option);
+  const items = text.split(separator).map((item) => item.trim());
+  return separator === "," ? items : items.filter((item) => item !== "");
+}
+
+/** What stands between the items of a list in one text. */
+export function separatorOf(option: ListOption): "," | "\n" {
+  return option.separator ?? ",";
+}
+
+/** `Name: value` with one space, as it is sent. */
+function normalizeFieldLine(line: string): string {
+  const field = parseFieldLine(line);
+  return typeof field === "string" ? line : field.join(": ");
+}
+
+function faultOf(parsed: string | object): string | null {
+  return typeof parsed === "string" ? parsed : null;
+}
+
+/**
+ * An origin as browsers write it in Origin (RFC 6454 §6.2): scheme, host in lower case, port unless it is the scheme's own.
+ * Undefined for anything else; also for `null`, which any sandboxed page can claim.
+ */
+function normalizeOrigin(text: string): string | undefined {
+  if (text === ANY_ORIGIN) return text;
+  if (!/^[a-z][a-z0-9+.-]*:\/\/[^/?#@\\\s]+\/?$/i.test(text)) return undefined;
+  const url = URL.parse(text);
+  if (url === null) return undefined;
+  // Schemes of extensions and apps have no origin for the URL standard, but send one all the same.
+  const origin = url.origin === "null" ? text.replace(/\/$/, "").toLowerCase() : url.origin;
+  return origin.includes("*") ? undefined : origin;
+}
+
+/**
+ * What is wrong with `USER:HASH` or `@FILE`, or null. The hash is checked for its form, and for a cost that a server can bear at
+ * each new login; a password in its place is never repeated.
+ */
+export function credentialFault(item: string): string | null {
+  if (item.startsWith("@")) return item.length > 1 ? null : "expected the name of a file behind @";
+  const colon = item.indexOf(":");
+  if (colon <= 0) return "expected USER:HASH, or @FILE with such lines";
+  const hash = item.slice(colon + 1);
+  if (BCRYPT.test(hash)) return null;
+  const [, memory, time] = ARGON2ID.exec(hash) ?? [];
+  if (memory === undefined) {
+    return "expected USER:HASH with an argon2id or bcrypt hash, never a password; httpserver hash-password makes one";
+  }
+  const isBearable = Number(memory) <= ARGON2_KIB_MAX && Number(time) <= ARGON2_PASSES_MAX;
+  return isBearable ? null : `expected a hash with at most ${ARGON2_KIB_MAX} KiB and ${ARGON2_PASSES_MAX} passes`;
+}
+
+/** As `htpasswd -B` and others write it, up to a cost of 15: three seconds. */
+const BCRYPT = /^\$2[aby]\$(?:0[4-9]|1[0-5])\$[A-Za-z0-9./]{53}$/;
+
+/** A PHC string: memory in KiB, passes, lanes, salt, digest. */
+const ARGON2ID = /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=\d{1,3}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}$/;
+const ARGON2_KIB_MAX = 262_144;
+const ARGON2_PASSES_MAX = 20;
 
 /**
  * Milliseconds of `500ms`, `30s`, `1.5m`, `2h`; a plain number means seconds, as with nginx, curl and static-web-server.
@@ -509,28 +837,41 @@ function fits(option: Option, value: unknown): value is OptionValue {
     case "integer":
     case "duration":
     case "size":
+      if (option.off !== undefined && value === option.off) return true;
       return Number.isInteger(value) && (value as number) >= option.min && (value as number) <= option.max;
     case "switch":
       return typeof value === "boolean";
     case "choice":
       return typeof value === "string" && option.choices.includes(value);
     case "list":
-      return Array.isArray(value) && value.every((item) => typeof item === "string" && /^[^\s,]+$/.test(item));
+      return Array.isArray(value) && value.every((item) => typeof item === "string" && fitsList(option, item));
     case "text":
       // NUL ends a path for the kernel: what follows would be ignored silently.
       return typeof value === "string" && !value.includes("\0") && (option.emptyAllowed || value !== "");
   }
 }
 
+function fitsList(option: ListOption, item: string): boolean {
+  const isWhole = separatorOf(option) === "," ? /^[^\s,]+$/.test(item) : item !== "" && !/[\r\n\0]/.test(item);
+  return isWhole && (option.fault?.(item) ?? null) === null;
+}
+
 /** The one line for a value that is not taken. `label` is how the user named the setting. */
 export function mismatch(label: string, option: Option, value: unknown): string {
+  if (option.kind === "list" && option.fault !== undefined) {
+    const items = typeof value === "string" ? splitList(option, value) : Array.isArray(value) ? value : [];
+    const faulty = items.find((item) => typeof item !== "string" || !fitsList(option, item));
+    const fault = typeof faulty === "string" ? option.fault(faulty) : null;
+    const shown = option.mask === undefined ? `, got ${quote(faulty ?? value)}` : "";
+    return `${label}: ${fault ?? `expected ${option.what}`}${shown}`;
+  }
   return `${label}: expected ${expectation(option)}, got ${quote(value)}`;
 }
 
 function expectation(option: Option): string {
   switch (option.kind) {
     case "integer":
-      return `a whole number from ${option.min} to ${option.max}`;
+      return `a whole number from ${option.min} to ${option.max}${option.off === undefined ? "" : ", or off"}`;
     case "duration":
       return `a time from ${formatDuration(option.min)} to ${formatDuration(option.max)} such as 500ms, 30s or 2m`;
     case "size":
@@ -560,18 +901,24 @@ export function environmentName(option: Option): string {
 
 /** The default as the user would write it; "" for an empty list. */
 export function formatDefault(option: Option): string {
-  if (option.defaultText !== undefined) return option.defaultText;
+  return option.defaultText ?? formatValue(option, option.default);
+}
+
+/** A value as the user would write it, without what is nobody's business. */
+export function formatValue(option: Option, value: OptionValue): string {
   switch (option.kind) {
     case "duration":
-      return formatDuration(option.default);
+      return formatDuration(value as number);
     case "size":
-      return formatSize(option.default);
+      return formatSize(value as number);
     case "switch":
-      return option.default ? "on" : "off";
+      return value === true ? "on" : "off";
     case "list":
-      return option.default.join(",");
+      return (value as readonly string[]).map(option.mask ?? String).join(separatorOf(option) === "," ? "," : " | ");
+    case "integer":
+      return value === option.off ? "off" : String(value);
     default:
-      return String(option.default);
+      return String(value);
   }
 }
 

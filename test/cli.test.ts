@@ -13,6 +13,16 @@ function optionsOf(command: CommandLine): Options {
   return command.options;
 }
 
+/** What a setting cannot do without. */
+const NEEDS: Partial<Record<keyof Options, readonly string[]>> = {
+  tlsCert: ["--tls-key=key.pem"],
+  tlsKey: ["--tls-cert=chain.pem"],
+  tlsPassphraseFile: ["--tls-cert=chain.pem", "--tls-key=key.pem"],
+  httpsRedirectPort: ["--tls-self-signed"],
+  hstsMs: ["--tls-self-signed"],
+  authUploads: ["--basic-auth=@users.txt"],
+};
+
 describe("words that start a server", () => {
   const cases: readonly [words: string, changed: Partial<Options>, env?: Environment][] = [
     ["", {}],
@@ -56,6 +66,29 @@ describe("words that start a server", () => {
     });
   }
 
+  test("a header has commas and spaces, and several add up; in a variable each has a line", () => {
+    const first = "Link: </a.css>; rel=preload, </b.js>; rel=preload";
+    const expected = { headers: [first, "X-B: c"] };
+    expect(optionsOf(parseCommandLine(["--header", first, "--header=X-B: c"], {}))).toMatchObject(expected);
+    expect(optionsOf(parseCommandLine([], { HTTPSERVER_HEADER: `${first}\nX-B: c\n` }))).toMatchObject(expected);
+  });
+
+  const origins: readonly [words: string, changed: Partial<Options>][] = [
+    ["--cors", { cors: ["*"] }],
+    ["--cors --inline", { cors: ["*"], inline: true }],
+    ["--cors 8000", { cors: ["*"], port: 8000 }],
+    ["--cors *", { cors: ["*"] }],
+    ["--cors=https://a.test 8000", { cors: ["https://a.test"], port: 8000 }],
+    ["--cors https://a.test http://b.test:81 8000", { cors: ["https://a.test", "http://b.test:81"], port: 8000 }],
+    ["--cors https://a.test,http://b.test", { cors: ["https://a.test", "http://b.test"] }],
+    ["--cors https://a.test --cors http://b.test", { cors: ["https://a.test", "http://b.test"] }],
+  ];
+  for (const [words, changed] of origins) {
+    test(`"${words}" changes ${JSON.stringify(changed)}`, () => {
+      expect(optionsOf(parseCommandLine(split(words), {}))).toEqual(resolveOptions(changed));
+    });
+  }
+
   test("every setting can be given by its flag and by its variable", () => {
     for (const name of optionNames) {
       const option = optionTable[name];
@@ -65,11 +98,12 @@ describe("words that start a server", () => {
         size: "7kb",
         text: "seven",
         switch: "true",
-        list: "seven",
+        list: option.kind === "list" ? option.example.replaceAll("'", "") : "",
         choice: "json",
       }[option.kind];
-      const flagged = optionsOf(parseCommandLine([`--${option.flag}=${text}`], {}));
-      const fromVariable = optionsOf(parseCommandLine([], { [environmentName(option)]: text }));
+      const needed = NEEDS[name] ?? [];
+      const flagged = optionsOf(parseCommandLine([`--${option.flag}=${text}`, ...needed], {}));
+      const fromVariable = optionsOf(parseCommandLine(needed, { [environmentName(option)]: text }));
       expect(flagged[name]).not.toEqual(option.default);
       expect(fromVariable).toEqual(flagged);
     }
@@ -145,6 +179,18 @@ describe("words that are refused", () => {
     ["-qv", "--quiet and --verbose exclude each other"],
     ["-q", "--quiet and HTTPSERVER_VERBOSE exclude each other", { HTTPSERVER_VERBOSE: "1" }],
     ["", "HTTPSERVER_PORT: expected a whole number from 0 to 65535", { HTTPSERVER_PORT: "tcp://10.0.0.1:80" }],
+    ["--cors=", "--cors needs a value, for instance --cors=https://app.test"],
+    ["--cors app.test", '[port]: expected a whole number from 0 to 65535, got "app.test"'],
+    ["--header X-A", "--header: expected a field line, 'Name: value', got \"X-A\""],
+    ["--header Date:x", "--header: Date cannot be set: the server's clock writes it, got "],
+    ["--basic-auth ann:pass", "--basic-auth: expected USER:HASH with an argon2id or bcrypt hash, never a password; "],
+    ["--auth-uploads", "--auth-uploads needs --basic-auth: somebody has to be let in"],
+    ["--error-page 404", "--error-page: expected STATUS=FILE such as 404=missing.html"],
+    ["hash-password ann secret", "expected hash-password [USER] and the password on stdin, got "],
+    ["hash-password --port", "expected hash-password [USER] and the password on stdin, got "],
+    ["hash-password ann:secret", "a user name has neither a colon nor white space, got "],
+    ["--print-config=1", "--print-config takes no value"],
+    ["--print-config --port x", "--port: expected a whole number"],
     ["", "HTTPSERVER_INLINE: expected true or false", { HTTPSERVER_INLINE: "maybe" }],
   ];
   for (const [words, line, env] of cases) {
@@ -178,11 +224,11 @@ describe("words that are refused", () => {
 });
 
 describe("--help and --version", () => {
-  test("help fits one screen: 80 columns, 40 lines, every flag", () => {
+  test("help fits one screen: 80 columns, 64 lines, every flag", () => {
     const help = parseCommandLine(["--help"], {});
     if (help.kind !== "help") throw new Error(help.kind);
     const lines = help.text.split("\n");
-    expect(lines.length).toBeLessThanOrEqual(40);
+    expect(lines.length).toBeLessThanOrEqual(64);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
     for (const name of optionNames) expect(help.text).toContain(`--${optionTable[name].flag} `);
     expect(help.text).toEndWith("\n");
@@ -208,6 +254,58 @@ describe("--help and --version", () => {
 
   test("version names program, version and commit", () => {
     expect(parseCommandLine(["--version"], {})).toEqual({ kind: "version", text: "httpserver dev (source)\n" });
+  });
+});
+
+describe("--print-config", () => {
+  const HASH = "$2b$10$XBQnmJGHhBSvffFeOF3SJe0Cja.g/TsbGxZgekDlqrjJMx1NMkH5y";
+  const printed = (words: string, env: Environment = {}) => {
+    const command = parseCommandLine([...split(words), "--print-config"], env);
+    if (command.kind !== "settings") throw new Error(JSON.stringify(command));
+    return command.text;
+  };
+
+  test("shows each setting once, as it would be written, with where it comes from", () => {
+    const text = printed("8000 --max-body 64kb --cors --allowed-host a.test", {
+      HTTPSERVER_THREADS: "3",
+      HTTPSERVER_PORT: "1",
+    });
+    const lines = text
+      .trimEnd()
+      .split("\n")
+      .map((line) => line.split(/ +/));
+    expect(lines.map(([flag]) => flag)).toEqual(optionNames.map((name) => optionTable[name].flag));
+    for (const line of [
+      ["port", "8000", "[port]"],
+      ["threads", "3", "HTTPSERVER_THREADS"],
+      ["max-body", "64kb", "--max-body"],
+      ["cors", "*", "--cors"],
+      ["allowed-host", "a.test", "--allowed-host"],
+      ["inline", "off", "default"],
+      ["queue-timeout", "30s", "default"],
+      ["header", "-", "default"],
+    ]) {
+      expect(lines).toContainEqual(line);
+    }
+  });
+
+  for (const format of ["pretty", "json"]) {
+    test(`shows whose credentials there are and no hash of them, with --log-format ${format}`, () => {
+      const text = printed(`--log-format ${format}`, { HTTPSERVER_BASIC_AUTH: `ann:${HASH}\n@users.txt` });
+      expect(text).toContain("ann:***");
+      expect(text).toContain("@users.txt");
+      expect(text).not.toContain(HASH.slice(7, 20));
+    });
+  }
+
+  test("is an object a line with --log-format json", () => {
+    const objects = printed("--log-format json --max-body 64kb")
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(objects).toHaveLength(optionNames.length);
+    expect(objects).toContainEqual({ name: "maxBodyBytes", flag: "max-body", value: 65_536, origin: "--max-body" });
+    expect(objects).toContainEqual({ name: "headers", flag: "header", value: [], origin: "default" });
   });
 });
 
@@ -300,6 +398,43 @@ describe("the process", () => {
     expect(readFileSync(path, "utf8")).toMatch(/^\[.*keep-alive\n$/s);
   });
 
+  test("prints the settings and starts nothing", async () => {
+    await using child = spawn("--print-config --port 9000");
+    expect(await child.stdout.text()).toMatch(/^port +9000 +--port\n/);
+    expect(await child.exited).toBe(0);
+  });
+
+  test("makes a hash of the first line of stdin that lets its password in", async () => {
+    for (const [words, expected] of [
+      ["hash-password", /^(\$argon2id\$\S+)\n$/],
+      ["hash-password ann", /^ann:(\$argon2id\$\S+)\n$/],
+    ] as const) {
+      await using child = Bun.spawn([process.execPath, script, ...split(words)], {
+        cwd: folder,
+        stdin: new Blob(["Grüße: 日本\nmore"]),
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      const [, hash = ""] = expected.exec(await child.stdout.text()) ?? [];
+      expect(await Bun.password.verify("Grüße: 日本", hash)).toBe(true);
+      expect(optionsOf(parseCommandLine(["--basic-auth", `ann:${hash}`], {})).basicAuth).toEqual([`ann:${hash}`]);
+      expect([await child.exited, await child.stderr.text()]).toEqual([0, ""]);
+    }
+  });
+
+  for (const input of ["", "\nsecret", "a\tb\n"]) {
+    test(`makes no hash of ${JSON.stringify(input)}`, async () => {
+      await using child = Bun.spawn([process.execPath, script, "hash-password"], {
+        cwd: folder,
+        stdin: new Blob([input]),
+        stdout: "pipe",
+        stderr: "pipe",
+      });
+      expect(await child.stderr.text()).toBe("httpserver: expected a password on stdin, without control characters\n");
+      expect([await child.exited, await child.stdout.text()]).toEqual([2, ""]);
+    });
+  }
+
   const failures: readonly [what: string, words: string, pretend: string, code: number, stderr: RegExp][] = [
     ["bad words", "--prot 1", "", 2, /^httpserver: unknown flag --prot; did you mean --port\?\n$/],
     ["a port in use", "", "busy", 3, /^\[.*\] error: port 8080 is in use; try --port 0\n$/],
@@ -382,6 +517,9 @@ const code = await main(process.argv.slice(2), process.env, async ({ log }) => {
     url: "http://127.0.0.1:4711",
     urls: ["http://127.0.0.1:4711"],
     port: 4711,
+    redirectUrl: null,
+    certificate: null,
+    reload: async () => {},
     async stop(options) {
       if (pretend === "slow" && !options?.force) await Bun.sleep(60_000);
       if (pretend === "brief" && !options?.force) await Bun.sleep(500);

@@ -158,6 +158,12 @@ describe("resolveOptions", () => {
       serveUploads: false,
       inline: false,
       strictTypes: false,
+      precompressed: false,
+      compress: false,
+      cacheControl: "no-cache",
+      immutable: [],
+      spa: false,
+      index: "index.html",
       keepAliveTimeoutMs: 30_000,
       maxRequests: 100,
       maxConnections: 0,
@@ -173,6 +179,18 @@ describe("resolveOptions", () => {
       fileCacheAgeMs: 100,
       shutdownTimeoutMs: 10_000,
       allowedHosts: [],
+      headers: [],
+      securityHeaders: false,
+      cors: [],
+      errorPages: [],
+      basicAuth: [],
+      authUploads: false,
+      tlsCert: "",
+      tlsKey: "",
+      tlsPassphraseFile: "",
+      tlsSelfSigned: false,
+      httpsRedirectPort: -1,
+      hstsMs: 0,
       logFormat: "pretty",
       logFile: "",
       quiet: false,
@@ -209,6 +227,49 @@ describe("resolveOptions", () => {
     ],
     ["an unknown format", { logFormat: "xml" }, 'logFormat: expected one of pretty, common, combined, json, got "xml"'],
     ["a host that is no text", { allowedHosts: [1] }, "allowedHosts: expected a host name, *.domain, or *, got [1]"],
+    [
+      "a Cache-Control that would end its line",
+      { cacheControl: "no-cache\r\nX: y" },
+      "cacheControl: expected the value of a Cache-Control field",
+    ],
+    ["an index in another folder", { index: "../index.html" }, "index: expected the name of a file"],
+    ["an index that nobody would see", { index: ".index.html" }, "index: expected the name of a file"],
+    ["a header without a colon", { headers: ["X-A b"] }, "headers: expected a field line, 'Name: value', got"],
+    ["a header with a line break", { headers: ["X-A: b\r\nX-B: c"] }, "headers: expected a field line, 'Name: value'"],
+    [
+      "a header that would break framing",
+      { headers: ["Content-Length: 5"] },
+      "headers: Content-Length cannot be set: it says where a message ends",
+    ],
+    [
+      "more headers than fit",
+      { headers: Array(3).fill(`X: ${"y".repeat(3000)}`) },
+      "headers: 9015 bytes on every answer",
+    ],
+    ["an origin without its scheme", { cors: ["app.test"] }, "cors: expected an origin such as https://app.test, or *"],
+    ["the origin of any sandboxed page", { cors: ["null"] }, "cors: expected an origin such as"],
+    ["an origin with a path", { cors: ["https://app.test/x"] }, "cors: expected an origin such as"],
+    ["an origin with a wildcard in it", { cors: ["https://*.app.test"] }, "cors: expected an origin such as"],
+    ["every origin and another", { cors: ["*", "https://app.test"] }, "cors: * is every origin, so it stands alone"],
+    [
+      "CORS twice",
+      { cors: ["*"], headers: ["Access-Control-Allow-Origin: *"] },
+      "cors and an Access-Control field of headers exclude each other",
+    ],
+    [
+      "a page for a success",
+      { errorPages: ["200=a.html"] },
+      "errorPages: expected STATUS=FILE such as 404=missing.html",
+    ],
+    ["two pages for a status", { errorPages: ["404=a", "404=b"] }, "errorPages: two pages for 404"],
+    ["credentials without a user", { basicAuth: [":hash"] }, "basicAuth: expected USER:HASH, or @FILE with such lines"],
+    ["an @ without a file", { basicAuth: ["@"] }, "basicAuth: expected the name of a file behind @"],
+    [
+      "a hash that would take a minute",
+      { basicAuth: ["a:$argon2id$v=19$m=4194304,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g"] },
+      "basicAuth: expected a hash with at most 262144 KiB and 20 passes",
+    ],
+    ["uploads guarded from everybody", { authUploads: true }, "authUploads needs basicAuth: somebody has to be let in"],
     ["quiet with verbose", { quiet: true, verbose: true }, "quiet and verbose exclude each other"],
     ["an option that does not exist", { prot: 80 }, '"prot" is no option of this server'],
     ["a name of Object.prototype", { toString: 1 }, '"toString" is no option of this server'],
@@ -221,6 +282,26 @@ describe("resolveOptions", () => {
       expect((error as Error).message).toMatch(/^[ -~]+$/);
     });
   }
+
+  test("never repeats a password that stands where its hash belongs, and says what makes a hash", () => {
+    const error = thrownBy(() => resolveOptions({ basicAuth: ["ann:correct horse"] }));
+    expect((error as Error).message).toContain("hash-password");
+    expect((error as Error).message).not.toMatch(/correct|horse|ann/);
+  });
+
+  test("brings headers and origins to their one spelling", () => {
+    const options = resolveOptions({
+      headers: ["X-A:b ", "Link: </a>; rel=x, </b>; rel=y"],
+      cors: ["HTTPS://App.test:443/", "http://[::1]:80", "http://localhost:3000", "chrome-extension://Abc"],
+    });
+    expect(options.headers).toEqual(["X-A: b", "Link: </a>; rel=x, </b>; rel=y"]);
+    expect(options.cors).toEqual([
+      "https://app.test",
+      "http://[::1]",
+      "http://localhost:3000",
+      "chrome-extension://abc",
+    ]);
+  });
 
   test("shortens a long value and shows no control character of it", () => {
     const error = thrownBy(() => resolveOptions({ host: `\x1b[2J\u009b\0${"x".repeat(500)}` }));

@@ -23,7 +23,7 @@ type Floor = "http" | "options" | "connection" | "handlers" | "server" | "top";
 type Rule = (modules: readonly Module[]) => string[];
 
 const TOP = join(import.meta.dir, "..");
-const RUNTIME_PACKAGES = ["citty", "consola", "mime"];
+const RUNTIME_PACKAGES = ["@peculiar/x509", "citty", "consola", "mime", "reflect-metadata"];
 
 /** What a floor may import besides itself; a floor under `types` only with `import type`. */
 const ALLOWED: Record<Floor, { values: readonly Floor[]; types: readonly Floor[]; packages: readonly string[] }> = {
@@ -31,7 +31,11 @@ const ALLOWED: Record<Floor, { values: readonly Floor[]; types: readonly Floor[]
   options: { values: ["http"], types: [], packages: [] },
   connection: { values: ["http"], types: ["options"], packages: [] },
   handlers: { values: ["http", "options"], types: [], packages: ["mime", "node", "bun"] },
-  server: { values: ["http", "options", "connection", "handlers"], types: [], packages: ["node", "bun"] },
+  server: {
+    values: ["http", "options", "connection", "handlers"],
+    types: [],
+    packages: ["@peculiar/x509", "reflect-metadata", "node", "bun"],
+  },
   top: {
     values: ["http", "options", "connection", "handlers", "server"],
     types: [],

@@ -24,6 +24,7 @@ import type { Transport } from "./transport.ts";
 /** What the one deadline is for. */
 enum Timer {
   None = 0,
+  Handshake,
   Idle,
   Head,
   Body,
@@ -43,6 +44,8 @@ export class Connection implements Conversation, Waiter {
   /** Numeric address of the peer. */
   readonly peer: string;
   readonly #secure: boolean;
+  /** Over TLS: the handshake is not over, so nothing can be read or answered. */
+  #isShakingHands: boolean;
   readonly #context: Context;
   readonly #transport: Transport;
   readonly #inbox = new ReceiveBuffer();
@@ -65,6 +68,8 @@ export class Connection implements Conversation, Waiter {
   #bodyBytes = 0;
   #lingerBytes = 0;
   #lingerEndMs = 0;
+  /** The transport was told to end, and has not. */
+  #isEnding = false;
   #timer = Timer.None;
   #deadlineMs = Number.POSITIVE_INFINITY;
   /** Progress of the current deadline's window at its start: bytes received or accepted. */
@@ -87,9 +92,16 @@ export class Connection implements Conversation, Waiter {
     this.id = id;
     this.peer = peer;
     this.#secure = secure;
+    this.#isShakingHands = secure;
     this.#outbox = new Outbox(context.scratch, context.limits.sliceBytes);
     this.#arm();
     if (context.observer.wantsSteps) context.observer.step(id, 0, `Connection from ${peer}`);
+  }
+
+  /** The TLS handshake is done: from here on all is as over plain TCP. */
+  secured(): void {
+    this.#isShakingHands = false;
+    this.#arm();
   }
 
   /** The peer sent bytes. The array must not be changed afterwards. */
@@ -138,6 +150,9 @@ export class Connection implements Conversation, Waiter {
 
   #expire(): void {
     switch (this.#timer) {
+      case Timer.Handshake:
+        this.#abort();
+        return;
       case Timer.Idle:
         this.#close();
         break;
@@ -159,8 +174,7 @@ export class Connection implements Conversation, Waiter {
         this.#abort();
         return;
       case Timer.Linger:
-        // Not a reset: what the kernel still holds for a slow reader goes on being delivered.
-        this.#transport.end();
+        this.#endSoon();
         return;
       case Timer.None:
         return;
@@ -171,8 +185,9 @@ export class Connection implements Conversation, Waiter {
   /** The server shuts down: a connection that has been idle for `idleMs` closes now, a busy one with its next answer. */
   shutDown(idleMs = 0): void {
     if (this.#gone) return;
-    const idleSinceMs = this.#deadlineMs - this.#context.limits.keepAliveTimeoutMs;
-    const isIdle = this.#timer === Timer.Idle && this.#context.clock.nowMs - idleSinceMs >= idleMs;
+    const idleSinceMs = this.#deadlineMs - this.#patienceMs(this.#timer);
+    const isWaiting = this.#timer === Timer.Idle || this.#timer === Timer.Handshake;
+    const isIdle = isWaiting && this.#context.clock.nowMs - idleSinceMs >= idleMs;
     // Nothing is on its way either way, or all was sent: no reason to wait for the peer's FIN.
     if (isIdle || this.#timer === Timer.Linger) this.#transport.end();
   }
@@ -279,7 +294,8 @@ export class Connection implements Conversation, Waiter {
     const inbox = this.#inbox;
     if (inbox.length === 0) {
       // While the server drains, an answer that had promised to persist was the last one all the same.
-      if ((this.#peerFinished || this.#context.draining) && this.#isFlushed()) this.#close();
+      const isOver = this.#peerFinished || (this.#context.draining && this.#served > 0);
+      if (isOver && this.#isFlushed()) this.#close();
       return false;
     }
     // The kernel does not take our answers: a peer that does not read gets no further ones.
@@ -614,6 +630,21 @@ export class Connection implements Conversation, Waiter {
     else this.#transport.shutdown();
   }
 
+  /**
+   * Closes without a reset, so that what the kernel still holds for a slow reader goes on being delivered. Over TLS, Bun waits
+   * until the kernel has taken what it has encrypted, and a peer that does not read would keep the socket for ever: so that has
+   * a deadline too.
+   */
+  #endSoon(): void {
+    if (this.#isEnding) {
+      this.#abort();
+      return;
+    }
+    this.#isEnding = true;
+    this.#deadlineMs = this.#context.clock.nowMs + this.#context.limits.sendTimeoutMs;
+    this.#transport.end();
+  }
+
   /** RST: the peer does not read, or we cannot go on. */
   #abort(): void {
     if (this.#write !== WriteState.Running) this.#letGo();
@@ -684,6 +715,7 @@ export class Connection implements Conversation, Waiter {
   }
 
   #reasonToWait(): Timer {
+    if (this.#isShakingHands) return Timer.Handshake;
     switch (this.#write) {
       case WriteState.Idle:
         if (!this.#outbox.isEmpty) return Timer.Send;
@@ -704,6 +736,8 @@ export class Connection implements Conversation, Waiter {
   #patienceMs(timer: Timer): number {
     const limits = this.#context.limits;
     switch (timer) {
+      case Timer.Handshake:
+        return limits.headerTimeoutMs;
       case Timer.Idle:
         return limits.keepAliveTimeoutMs;
       case Timer.Head:

@@ -24,7 +24,7 @@ export function extensionOf(name: string): string {
   return dot <= 0 ? "" : base.slice(dot + 1).toLowerCase();
 }
 
-/** Extensions come from requests for files that exist, but a folder may hold any number of them. */
+/** Extensions come from requests, of which there is no end. */
 const CACHED_TYPES_MAX = 1_000;
 
 const cache = new Map<string, string>([

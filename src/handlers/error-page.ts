@@ -1,12 +1,16 @@
 /**
- * The answers that say no: a small HTML page, or JSON for programs. Nothing of the request is ever in them, so there is
- * nothing to escape and the same bytes serve everybody: each answer is made once and kept.
+ * The answers that say no: a small HTML page, the operator's or ours, or JSON for programs. Nothing of the request is ever in
+ * them, so there is nothing to escape and the same bytes serve everybody: each answer is made once and kept.
  */
+import { readFileSync, statSync } from "node:fs";
 import { prefersJson } from "../http/accept.ts";
 import type { Request, Response } from "../http/message.ts";
 import { Field, Method } from "../http/request-head.ts";
 import { encodeAnswer, type FieldLines } from "../http/response.ts";
 import { reasonPhrase } from "../http/status.ts";
+import { ERROR_PAGE, limits } from "../options.ts";
+import { contentTypeOf } from "./content-type.ts";
+import { errorCode } from "./document-root.ts";
 
 /** Where uploads are posted; its answers are JSON, whoever asks. */
 export const UPLOAD_PATH = "/upload";
@@ -27,16 +31,43 @@ export function wantsJson(request: Request | null): boolean {
   return request.head.has(Field.Accept) && prefersJson(request.head.value(Field.Accept));
 }
 
+/** A page of the operator's, for everybody who does not prefer JSON. */
+export interface OwnPage {
+  readonly contentType: string;
+  readonly content: Uint8Array;
+}
+
+/**
+ * The pages of `STATUS=FILE` items, by status. They are read once, at the start: an error answer must not need the disk,
+ * which may be what fails. A relative name is looked up in the working directory, as all names of the command line.
+ *
+ * Throws a RangeError, in one line for the operator, for a file that cannot be read or is too large.
+ */
+export function readOwnPages(items: readonly string[]): ReadonlyMap<number, OwnPage> {
+  const pages = new Map<number, OwnPage>();
+  for (const item of items) {
+    const [, status = "", path = ""] = ERROR_PAGE.exec(item) ?? [];
+    pages.set(Number(status), { contentType: contentTypeOf(path), content: readPage(path) });
+  }
+  return pages;
+}
+
 /** Makes error answers and keeps them. One per handler. */
 export class ErrorPages {
   readonly #prepared = new Map<string, Response>();
+  readonly #own: ReadonlyMap<number, OwnPage>;
+
+  constructor(own: ReadonlyMap<number, OwnPage> = new Map()) {
+    this.#own = own;
+  }
 
   /** `sentence` is one plain sentence of ours, without any byte from the wire. */
   answer(status: number, sentence: string, json: boolean, extras: ErrorExtras = NOTHING): Response {
     const key = keyOf(status, sentence, json, extras);
     const known = this.#prepared.get(key);
     if (known !== undefined) return known;
-    const response = errorResponse(status, sentence, json, extras);
+    const own = json ? undefined : this.#own.get(status);
+    const response = errorResponse(status, own ?? madePage(status, sentence, json), extras);
     // 416 names the file's size, so the number of different answers has no natural end.
     if (this.#prepared.size < PREPARED_MAX) this.#prepared.set(key, response);
     return response;
@@ -46,7 +77,7 @@ export class ErrorPages {
 /** Origin and absolute form of the upload path. */
 const UPLOAD_TARGET = /^(?:https?:\/\/[^/?]*)?\/upload(?:\?|$)/i;
 
-/** A few hundred bytes to a kilobyte each. */
+/** About a kilobyte each, or an own page of 64 at the most. */
 const PREPARED_MAX = 200;
 
 const NOTHING: ErrorExtras = {};
@@ -56,12 +87,33 @@ function keyOf(status: number, sentence: string, json: boolean, extras: ErrorExt
   return `${status}\n${json}\n${extras.close === true}\n${sentence}\n${fields}`;
 }
 
-function errorResponse(status: number, sentence: string, json: boolean, extras: ErrorExtras): Response {
+function readPage(path: string): Uint8Array {
+  try {
+    const stats = statSync(path);
+    if (!stats.isFile()) throw new RangeError(`--error-page: ${path} is no file`);
+    const { errorPageBytesMax } = limits;
+    if (stats.size > errorPageBytesMax) {
+      throw new RangeError(`--error-page: ${path} has ${stats.size} bytes; at most ${errorPageBytesMax} are sent`);
+    }
+    return readFileSync(path);
+  } catch (error) {
+    if (error instanceof RangeError) throw error;
+    throw new RangeError(`--error-page: cannot read ${path} (${errorCode(error)})`);
+  }
+}
+
+function madePage(status: number, sentence: string, json: boolean): OwnPage {
   const text = json ? jsonBody(status, sentence) : htmlBody(status, sentence);
-  const body = new TextEncoder().encode(text);
+  return {
+    contentType: json ? "application/json" : "text/html; charset=utf-8",
+    content: new TextEncoder().encode(text),
+  };
+}
+
+function errorResponse(status: number, page: OwnPage, extras: ErrorExtras): Response {
   const fields: FieldLines = [
-    ["Content-Type", json ? "application/json" : "text/html; charset=utf-8"],
-    ["Content-Length", String(body.length)],
+    ["Content-Type", page.contentType],
+    ["Content-Length", String(page.content.length)],
     // A 404 may be cached by default (RFC 9110 §15.1), but the file may be there a second later.
     ["Cache-Control", "no-store"],
     ["X-Content-Type-Options", "nosniff"],
@@ -69,7 +121,7 @@ function errorResponse(status: number, sentence: string, json: boolean, extras: 
   ];
   return {
     status,
-    ...encodeAnswer(fields, body),
+    ...encodeAnswer(fields, page.content),
     close: extras.close === true,
     transfer: "error",
     incident: null,

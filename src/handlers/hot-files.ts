@@ -2,17 +2,23 @@
  * Small files kept ready to be sent: head encoded, content in memory, under a bound of bytes.
  *
  * The rule it guards: who changes a file and then asks for it gets the change. So an entry is compared with the disk (mtime,
- * ctime, size, inode) before it is used. Only in a flood, when the looks of this millisecond are used up, one that was compared
+ * ctime, size, inode; those of the files beside it too, where they decide what is sent) before it is used. Only in a flood, when the looks of this millisecond are used up, one that was compared
  * within `maxAgeMs` is sent unchecked: the bound on staleness under load.
  * Eviction is second chance: an entry used since the last look is passed over once, so a hit costs one store.
  */
 import { lstatSync, realpathSync, type Stats } from "node:fs";
 import { dirname } from "node:path";
+import type { ContentCoding } from "../http/accept-encoding.ts";
 import type { Response } from "../http/message.ts";
+
+/** What tells one state of a file from another. */
+export type FileState = Pick<Stats, "mtimeMs" | "ctimeMs" | "size" | "ino" | "dev">;
 
 /** A file as it was when it was read. */
 export interface Snapshot {
-  readonly stats: Pick<Stats, "mtimeMs" | "ctimeMs" | "size" | "ino" | "dev">;
+  readonly stats: FileState;
+  /** How `content` is coded; null when it is the file itself. */
+  readonly coding: ContentCoding | null;
   /** All of it, or null when it is too large for memory. */
   readonly content: Uint8Array | null;
   /** With its quotes. */
@@ -29,6 +35,14 @@ export interface HotFile extends Snapshot {
   readonly notModified: Response;
 }
 
+/** Another file in the same folder on which an entry depends. */
+export interface Neighbour {
+  /** Its real path. */
+  readonly path: string;
+  /** Null: the entry holds as long as there is none. */
+  readonly stats: FileState | null;
+}
+
 /** A folder that holds hot files: its own real path. */
 interface Folder {
   readonly path: string;
@@ -41,6 +55,7 @@ interface Folder {
 interface Entry {
   readonly file: HotFile;
   readonly path: string;
+  readonly neighbours: readonly Neighbour[];
   readonly folder: Folder;
   readonly bytes: number;
   checkedMs: number;
@@ -49,7 +64,7 @@ interface Entry {
 
 /**
  * Looks at the disk, in each millisecond, that are made whatever an entry's age. Four take about 4 µs, half a percent of the
- * time; a client that waits for its answers before it changes a file never asks as often.
+ * time, and twice that where each has a neighbour; a client that waits for its answers before it changes a file never asks as often.
  */
 const LOOKS_PER_MS = 4;
 
@@ -64,6 +79,11 @@ const SEEN_MAX = 1000;
  * head and content each took 1,749 bytes of resident memory an entry.
  */
 const ENTRY_BYTES = 1536;
+
+/** What a neighbour costs besides its path's characters: two objects and their numbers, rather too many. */
+const NEIGHBOUR_BYTES = 512;
+
+const NO_NEIGHBOURS: readonly Neighbour[] = [];
 
 export interface HotFilesOptions {
   /** Most memory that the files may take, content and everything else; 0 keeps none. */
@@ -110,12 +130,13 @@ export class HotFiles {
   }
 
   /**
-   * Keeps `file`, opened as `path`, whose real path is `realPath`, under `name`. A file behind a link is not kept: the link may
-   * lead elsewhere the next time, and only opening it tells.
+   * Keeps `file`, opened as `path`, whose real path is `realPath`, under `name`, as long as `neighbours` are as they are. A file
+   * behind a link is not kept: the link may lead elsewhere the next time, and only opening it tells.
    */
-  set(name: string, path: string, realPath: string, file: HotFile): void {
+  set(name: string, path: string, realPath: string, file: HotFile, neighbours = NO_NEIGHBOURS): void {
     if (path !== realPath) return;
-    const bytes = ENTRY_BYTES + 2 * (name.length + path.length) + file.content.length + file.whole.fields.length;
+    let bytes = ENTRY_BYTES + 2 * (name.length + path.length) + file.content.length + file.whole.fields.length;
+    for (const neighbour of neighbours) bytes += NEIGHBOUR_BYTES + 2 * neighbour.path.length;
     if (bytes > this.#bytesMax) return;
     const old = this.#entries.get(name);
     if (old !== undefined) this.#remove(name, old);
@@ -123,6 +144,7 @@ export class HotFiles {
     this.#entries.set(name, {
       file,
       path,
+      neighbours,
       folder: this.#join(dirname(path)),
       bytes,
       checkedMs: this.#now(),
@@ -155,17 +177,13 @@ export class HotFiles {
     if (this.#looks >= LOOKS_PER_MS && age >= 0 && age < this.#maxAgeMs) return true;
     this.#looks++;
     entry.checkedMs = now;
-    const known = entry.file.stats;
     try {
-      const found = lstatSync(entry.path);
-      return (
-        found.mtimeMs === known.mtimeMs &&
-        found.ctimeMs === known.ctimeMs &&
-        found.size === known.size &&
-        found.ino === known.ino &&
-        found.dev === known.dev &&
-        this.#isInPlace(entry.folder, millisecond)
-      );
+      if (!isSame(lstatSync(entry.path), entry.file.stats)) return false;
+      for (const { path, stats } of entry.neighbours) {
+        const found = lstatSync(path, { throwIfNoEntry: false });
+        if (found === undefined ? stats !== null : stats === null || !isSame(found, stats)) return false;
+      }
+      return this.#isInPlace(entry.folder, millisecond);
     } catch {
       // Missing, or a folder on the way is no folder any more, or may not be entered: opening it again says which.
       return false;
@@ -209,4 +227,14 @@ export class HotFiles {
     folder.files++;
     return folder;
   }
+}
+
+function isSame(found: FileState, known: FileState): boolean {
+  return (
+    found.mtimeMs === known.mtimeMs &&
+    found.ctimeMs === known.ctimeMs &&
+    found.size === known.size &&
+    found.ino === known.ino &&
+    found.dev === known.dev
+  );
 }

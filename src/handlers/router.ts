@@ -8,18 +8,38 @@ import { Method } from "../http/request-head.ts";
 import { encodeFields, type FieldLines } from "../http/response.ts";
 import { type Target, Verdict } from "../http/target.ts";
 import type { Options } from "../options.ts";
+import { BasicAuth, Standing } from "./auth.ts";
+import { CachePolicy, DEFAULT_CACHE_CONTROL } from "./cache-policy.ts";
+import { openCodings } from "./coding.ts";
+import { AllowedOrigins, MarkedForOrigins, preflightAnswer } from "./cors.ts";
 import type { DocumentRoot } from "./document-root.ts";
-import { type ErrorExtras, ErrorPages, UPLOAD_PATH, wantsJson } from "./error-page.ts";
+import { type ErrorExtras, ErrorPages, readOwnPages, UPLOAD_PATH, wantsJson } from "./error-page.ts";
 import { HostPolicy } from "./host-policy.ts";
 import { HotFiles, type HotFilesOptions } from "./hot-files.ts";
-import { FILE_METHODS, StaticFiles } from "./static-file.ts";
+import { FILE_METHODS, INDEX_NAME, StaticFiles } from "./static-file.ts";
 import { type UploadDisk, Uploads } from "./upload.ts";
 
 export interface HandlerOptions {
   readonly settings: Pick<
     Options,
     "host" | "allowedHosts" | "inline" | "strictTypes" | "serveUploads" | "maxBodyBytes"
-  >;
+  > &
+    Partial<
+      Pick<
+        Options,
+        | "threads"
+        | "cors"
+        | "errorPages"
+        | "basicAuth"
+        | "authUploads"
+        | "precompressed"
+        | "compress"
+        | "cacheControl"
+        | "immutable"
+        | "spa"
+        | "index"
+      >
+    >;
   /** From `openDocumentRoot`. */
   readonly root: DocumentRoot;
   /** From `prepareUploadsFolder`. */
@@ -36,9 +56,15 @@ export interface HandlerOptions {
   readonly uploadDisk?: UploadDisk;
 }
 
-/** Throws a RangeError, in one line for the operator, when a value of `allowedHosts` is not a host. */
+/**
+ * Throws a RangeError, in one line for the operator, when a value of `allowedHosts` is not a host, or a file of users or an error
+ * page cannot be used.
+ */
 export function createHandler(options: HandlerOptions): Handler {
-  return new Router(options);
+  const { cors = [] } = options.settings;
+  const origins = cors.length === 0 ? null : new AllowedOrigins(cors);
+  const router = new Router(options, origins);
+  return origins?.areNamed ? new MarkedForOrigins(router, origins) : router;
 }
 
 const DEFAULT_CACHE = { bytesMax: 1 << 20, maxAgeMs: 0 };
@@ -53,8 +79,12 @@ const ALL_METHODS = "GET, HEAD, POST, OPTIONS";
 const WELL_KNOWN = "/.well-known/";
 
 class Router implements Handler {
-  readonly #pages = new ErrorPages();
+  readonly #pages: ErrorPages;
   readonly #hosts: HostPolicy;
+  /** Null without `cors`, so that nothing of it is done then; the same for credentials. */
+  readonly #origins: AllowedOrigins | null;
+  readonly #auth: BasicAuth | null;
+  readonly #guardsUploadsOnly: boolean;
   readonly #files: StaticFiles;
   readonly #uploads: Uploads;
   /** Null unless uploads are shown. */
@@ -62,17 +92,43 @@ class Router implements Handler {
   readonly #fileOptions = optionsAnswer(FILE_METHODS);
   readonly #uploadOptions = optionsAnswer(UPLOAD_METHODS);
   readonly #serverOptions = optionsAnswer(ALL_METHODS);
+  readonly #filePreflight = preflightAnswer(FILE_METHODS);
+  readonly #uploadPreflight = preflightAnswer(UPLOAD_METHODS);
 
-  constructor(options: HandlerOptions) {
+  constructor(options: HandlerOptions, origins: AllowedOrigins | null) {
     const { settings, now, log } = options;
-    const pages = this.#pages;
+    const pages = new ErrorPages(readOwnPages(settings.errorPages ?? []));
+    this.#pages = pages;
+    this.#origins = origins;
+    const { basicAuth: credentials = [], authUploads = false, threads = 1 } = settings;
+    this.#auth = credentials.length === 0 ? null : new BasicAuth({ credentials, threads, pages, now, log });
+    this.#guardsUploadsOnly = authUploads;
     const { allowedHosts, inline, strictTypes, serveUploads, maxBodyBytes } = settings;
     this.#hosts = new HostPolicy({ boundHost: settings.host, allowedHosts, port: options.port, now, log });
     const hot = () => new HotFiles({ ...DEFAULT_CACHE, ...options.fileCache, now });
-    this.#files = new StaticFiles({ root: options.root, hot: hot(), pages, prefix: "", inline, strictTypes, now, log });
+    const { precompressed = false, compress = false, spa = false, index = INDEX_NAME } = settings;
+    const { cacheControl = DEFAULT_CACHE_CONTROL, immutable = [] } = settings;
+    this.#files = new StaticFiles({
+      root: options.root,
+      hot: hot(),
+      pages,
+      prefix: "",
+      inline,
+      strictTypes,
+      codings: openCodings({ precompressed, compress }),
+      cachePolicy: new CachePolicy({
+        cacheControl,
+        immutable,
+        isPrivate: credentials.length > 0 && !authUploads,
+      }),
+      spa,
+      index,
+      now,
+      log,
+    });
     const disk = options.uploadDisk === undefined ? {} : { disk: options.uploadDisk };
     this.#uploads = new Uploads({ root: options.uploads, pages, maxBodyBytes, serveUploads, now, log, ...disk });
-    // What was uploaded is JSON, so the strict rule about the site's own types would refuse all of it.
+    // The rules about the site's own files are not about what was uploaded; the strict types would refuse all of it.
     const shown = {
       root: options.uploads,
       hot: hot(),
@@ -80,6 +136,10 @@ class Router implements Handler {
       prefix: UPLOADS_PREFIX,
       inline,
       strictTypes: false,
+      codings: null,
+      cachePolicy: new CachePolicy({ cacheControl: DEFAULT_CACHE_CONTROL, immutable: [], isPrivate: false }),
+      spa: false,
+      index: INDEX_NAME,
       now,
       log,
     };
@@ -87,11 +147,20 @@ class Router implements Handler {
   }
 
   admit(request: Request): Response | null {
-    const { head, target } = request;
-    const { method } = head;
     if (!this.#hosts.allows(request)) {
       return this.#refuse(403, "This server does not answer for that host name.", request, NO_EXTRAS);
     }
+    // Before credentials are asked for: browsers send none with a preflight (Fetch §3.2.2).
+    if (this.#origins?.isPreflight(request) && isPlainTarget(request.target)) return this.#answerPreflight(request);
+    return this.#auth !== null && this.#isGuarded(request)
+      ? this.#admitGuarded(request, this.#auth)
+      : this.#admitKnown(request);
+  }
+
+  /** What is refused to somebody who may ask. */
+  #admitKnown(request: Request): Response | null {
+    const { head, target } = request;
+    const { method } = head;
     // RFC 9110 §9.3.6: the client takes what follows a CONNECT for a tunnel, so the connection ends.
     if (method === Method.Connect) return this.#refuse(405, NOT_ALLOWED, request, CONNECT_REFUSED);
     if (target.form === "asterisk") return this.#serverOptions;
@@ -114,6 +183,40 @@ class Router implements Handler {
   }
 
   respond(request: Request): Response | Promise<Response> {
+    return this.#auth !== null && this.#isGuarded(request)
+      ? this.#respondGuarded(request, this.#auth)
+      : this.#answer(request);
+  }
+
+  /** With `--auth-uploads` the upload and what was uploaded need credentials, otherwise everything does. */
+  #isGuarded({ target }: Request): boolean {
+    return !this.#guardsUploadsOnly || target.path === UPLOAD_PATH || isUploaded(target.path);
+  }
+
+  /**
+   * Without credentials nothing else is told, and no content is taken. Those that were never seen are verified by `respond`; until
+   * then even a refusal waits, because it would tell what is here.
+   */
+  #admitGuarded(request: Request, auth: BasicAuth): Response | null {
+    const standing = auth.look(request);
+    if (standing === Standing.Known) return this.#admitKnown(request);
+    if (standing !== Standing.Unknown) return standing;
+    if (this.#admitKnown(request) !== null) request.bodyBytesMax = 0;
+    return null;
+  }
+
+  #respondGuarded(request: Request, auth: BasicAuth): Response | Promise<Response> {
+    const standing = auth.look(request);
+    if (standing === Standing.Known) return this.#admitKnown(request) ?? this.#answer(request);
+    if (standing !== Standing.Unknown) return standing;
+    return auth.verify(request).then((refusal) => refusal ?? this.#admitKnown(request) ?? this.#answer(request));
+  }
+
+  #answerPreflight({ target }: Request): Response {
+    return target.path === UPLOAD_PATH ? this.#uploadPreflight : this.#filePreflight;
+  }
+
+  #answer(request: Request): Response | Promise<Response> {
     const { path } = request.target;
     if (path === UPLOAD_PATH) return this.#uploads.respond(request);
     const uploaded = this.#uploadedFiles;
@@ -151,6 +254,11 @@ const ONLY_FILE_METHODS: ErrorExtras = { fields: [["Allow", FILE_METHODS]] };
 function optionsAnswer(methods: string): Response {
   const fields = encodeFields([["Allow", methods]]);
   return { status: 204, fields, body: null, joined: null, close: false, transfer: "options", incident: null };
+}
+
+/** One that names something here, without tricks. */
+function isPlainTarget(target: Target): boolean {
+  return target.form !== "asterisk" && target.verdict === Verdict.Clean;
 }
 
 function isUploaded(path: string): boolean {

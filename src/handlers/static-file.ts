@@ -1,27 +1,37 @@
 /**
- * GET and HEAD of files: name → hot file or opened file → preconditions → range → head and content.
+ * GET and HEAD of files: name → hot file or opened file → coding → preconditions → range → head and content.
  *
  * Strategy: a small file is read at once, its descriptor closed, and what was read kept with its encoded head among the
  * hot files; a large one stays open as a BodySource that the connection pulls from and closes. HEAD is answered as GET; the
- * connection leaves the content out.
+ * connection leaves the content out. A file in a coding is a file of its own: with its own name among the hot files, its own
+ * entity tag, and no ranges, which are always of the file itself.
  * The rule it guards: a descriptor has one owner at a time, and every way out of this file hands it on or closes it.
  */
-import { readSync, type Stats } from "node:fs";
-import { evaluatePreconditions, ifRangeHolds, Precondition } from "../http/conditional.ts";
+import { parseQualityList } from "../http/accept.ts";
+import type { ContentCoding } from "../http/accept-encoding.ts";
+import { Precondition } from "../http/conditional.ts";
 import { imfDate } from "../http/date.ts";
 import { escapeControls } from "../http/escape.ts";
-import type { BodySource, Request, Response } from "../http/message.ts";
-import { type ByteRange, parseRange, RangeVerdict } from "../http/range.ts";
+import type { Request, Response } from "../http/message.ts";
+import { RangeVerdict } from "../http/range.ts";
 import { Field, Method, type RequestHead } from "../http/request-head.ts";
 import { encodeAnswer, encodeFields, type FieldLines } from "../http/response.ts";
-import { contentTypeOf, extensionOf, OCTET_STREAM } from "./content-type.ts";
+import type { CachePolicy } from "./cache-policy.ts";
+import { CODING_EXTENSIONS, type Codings } from "./coding.ts";
+import { extensionOf } from "./content-type.ts";
 import { randomHex } from "./digest.ts";
 import { closeDescriptor, type DocumentRoot, errorCode, type Opened, OpenFailure } from "./document-root.ts";
 import { type ErrorPages, wantsJson } from "./error-page.ts";
-import type { HotFile, HotFiles, Snapshot } from "./hot-files.ts";
+import { joinPieces, multipartPieces, NO_DESCRIPTOR, OpenSource, readWhole, sizeOf } from "./file-body.ts";
+import { codedTag, entityTag, hasConditions, preconditionOf, rangesOf } from "./file-conditions.ts";
+import type { HotFile, HotFiles, Neighbour, Snapshot } from "./hot-files.ts";
+import { presentationOf } from "./presentation.ts";
 
 /** What may be done with a file. */
 export const FILE_METHODS = "GET, HEAD, OPTIONS";
+
+/** What a folder's path, which ends with "/", stands for, if nothing else is said. */
+export const INDEX_NAME = "index.html";
 
 /** Up to here a file is read at once, in bytes: one read and one write, and no descriptor held while a slow client reads. */
 export const IN_MEMORY_BYTES_MAX = 65_536;
@@ -45,6 +55,14 @@ export interface StaticFilesOptions {
   readonly inline: boolean;
   /** True: 415 for files other than html, txt, png, jpg, jpeg. */
   readonly strictTypes: boolean;
+  /** Null: every file is sent as it is. */
+  readonly codings: Codings | null;
+  /** What caches are told, by a file's path below the prefix. */
+  readonly cachePolicy: CachePolicy;
+  /** True: a navigation to what is not there gets the root's index. */
+  readonly spa: boolean;
+  /** Name of the file that a folder's path, which ends with "/", stands for. */
+  readonly index: string;
   /** Small files that were read before, of this root alone. */
   readonly hot: HotFiles;
   /** Milliseconds since 1970. */
@@ -63,59 +81,184 @@ export class StaticFiles {
   }
 
   /** The answer to GET and HEAD; refuses every other method, by what is there: 405 with Allow, or 404. */
-  respond(request: Request): Response {
+  respond(request: Request): Response | Promise<Response> {
     const { path } = request.target;
-    const name = this.#options.prefix === "" ? path : path.slice(this.#options.prefix.length);
-    if (isRead(request.head.method)) {
+    return this.#respondTo(this.#options.prefix === "" ? path : path.slice(this.#options.prefix.length), request);
+  }
+
+  /** `name` is the path below the prefix. */
+  #respondTo(name: string, request: Request): Response | Promise<Response> {
+    if (isRead(request.head.method) && this.#options.codings === null) {
       const hot = this.#options.hot.get(name);
-      if (hot !== null) return hasConditions(request.head) ? this.#answer(request, hot, NO_DESCRIPTOR) : hot.whole;
+      if (hot !== null) return this.#answerHot(request, name, hot);
+    }
+    return this.#respondFromDisk(name, request);
+  }
+
+  #answerHot(request: Request, name: string, hot: HotFile): Response {
+    return hasConditions(request.head) ? this.#answer(request, name, hot, NO_DESCRIPTOR) : hot.whole;
+  }
+
+  /** Where codings are to be had, one that is hot is still found here, before the disk is asked. */
+  #respondFromDisk(name: string, request: Request): Response | Promise<Response> {
+    const { head } = request;
+    const { codings } = this.#options;
+    let wanted = NO_CODINGS;
+    if (isRead(head.method) && codings !== null) {
+      wanted = this.#wantedCodings(codings, name, head);
+      const hot = this.#keptIn(wanted, name);
+      if (hot !== null) return this.#answerHot(request, name, hot);
     }
     const found = this.#find(name);
-    if (found === Folder.WithoutSlash) {
-      return isRead(request.head.method) ? redirectToFolder(request) : this.#notAllowed(request);
+    if (found === Folder.WithoutSlash)
+      return isRead(head.method) ? redirectToFolder(request) : this.#notAllowed(request);
+    if (typeof found === "number") {
+      const isRoute = found === OpenFailure.Missing && this.#options.spa && name !== "/" && isNavigation(name, head);
+      return isRoute ? this.#respondTo("/", request) : this.#refuseFailure(found, request);
     }
-    if (typeof found === "number") return this.#refuseFailure(found, request);
-    // From here on `found.descriptor` is ours, until it is closed or given to a BodySource.
-    let isHandedOn = false;
+    // From here on `found.descriptor` is ours, until it is closed or given to #answerOpened.
+    let isGivenAway = false;
     try {
-      if (!isRead(request.head.method)) return this.#notAllowed(request);
-      if (this.#options.strictTypes && !STRICT_EXTENSIONS.has(extensionOf(nameOf(request.target.path)))) {
+      if (!isRead(head.method)) return this.#notAllowed(request);
+      if (this.#options.strictTypes && !STRICT_EXTENSIONS.has(extensionOf(this.#fileName(name)))) {
         return this.#refuse(415, "This server only serves html, txt, png, jpg and jpeg files.", request);
       }
-      const snapshot = this.#read(name, found);
-      if (snapshot === OpenFailure.Broken) return this.#refuseFailure(snapshot, request);
-      if (snapshot.content !== null)
-        return this.#answer(request, this.#keep(request, name, found, snapshot), NO_DESCRIPTOR);
-      const response = this.#answer(request, snapshot, found.descriptor);
-      isHandedOn = response.body instanceof OpenSource;
-      return response;
+      const source: Variant = { name, path: this.#withIndex(name), file: found, coding: null, neighbours: [] };
+      const coded = codings === null ? null : this.#answerCoded(request, source, codings, wanted, null);
+      if (coded !== null) return coded;
+      isGivenAway = true;
+      return this.#answerOpened(request, source);
     } finally {
-      if (!isHandedOn) closeDescriptor(found.descriptor);
+      if (!isGivenAway) closeDescriptor(found.descriptor);
     }
+  }
+
+  /** The codings in which this request may have the file, best first. A part of a file is a part of the file itself. */
+  #wantedCodings(codings: Codings, name: string, head: RequestHead): readonly ContentCoding[] {
+    if (!head.has(Field.AcceptEncoding) || (head.method === Method.Get && head.has(Field.Range))) return NO_CODINGS;
+    return codings.covers(this.#fileName(name)) ? codings.accepted(head) : NO_CODINGS;
+  }
+
+  /** The file in the first of the codings that it can be had in, or as it is; null when the disk must be asked. */
+  #keptIn(wanted: readonly ContentCoding[], name: string): HotFile | null {
+    for (const coding of wanted) {
+      const kept = this.#options.hot.get(hotName(name, coding));
+      if (kept === null || kept.coding !== null) return kept;
+    }
+    return this.#options.hot.get(name);
   }
 
   /** A regular file, opened, or why not. */
   #find(path: string): Opened | OpenFailure | Folder.WithoutSlash {
-    const { root } = this.#options;
-    const opened = root.open(withIndex(path));
+    const { root, index } = this.#options;
+    const opened = root.open(this.#withIndex(path));
     if (typeof opened === "number" || opened.stats.isFile()) return opened;
     closeDescriptor(opened.descriptor);
     if (path.endsWith("/")) return OpenFailure.Missing;
-    const index = root.open(`${path}/${INDEX_NAME}`);
-    if (typeof index === "number") return index;
-    closeDescriptor(index.descriptor);
-    return index.stats.isFile() ? Folder.WithoutSlash : OpenFailure.Missing;
+    const indexFile = root.open(`${path}/${index}`);
+    if (typeof indexFile === "number") return indexFile;
+    closeDescriptor(indexFile.descriptor);
+    return indexFile.stats.isFile() ? Folder.WithoutSlash : OpenFailure.Missing;
   }
 
-  /** What the file is at this moment. What the disk failed to give in whole is not sent: it would pass for whole. */
-  #read(name: string, file: Opened): Snapshot | OpenFailure.Broken {
+  /**
+   * The file in the first of the codings that it can be had in, from a neighbour or compressed here; null when there is none.
+   * `read` is the file where it is in memory already. The descriptor of `source` stays the caller's, and is used only as long as
+   * this has not returned.
+   */
+  #answerCoded(
+    request: Request,
+    source: Variant,
+    codings: Codings,
+    wanted: readonly ContentCoding[],
+    read: Snapshot | null,
+  ): Response | Promise<Response> | null {
+    for (const [index, coding] of wanted.entries()) {
+      const kept = this.#options.hot.get(hotName(source.name, coding));
+      if (kept !== null && kept.coding !== null) return this.#answer(request, source.name, kept, NO_DESCRIPTOR);
+      if (kept !== null) continue;
+      const neighbour = codings.precompressed ? this.#findNeighbour(source, coding) : null;
+      if (neighbour !== null) return this.#answerOpened(request, neighbour);
+      const coded = { ...source, coding, neighbours: codings.precompressed ? [this.#absent(source, coding)] : [] };
+      if (codings.compresses(this.#fileName(source.name), source.file.stats.size, HOT_BYTES_MAX)) {
+        const snapshot = read ?? this.#read(source, true);
+        if (snapshot === OpenFailure.Broken) return this.#refuseFailure(snapshot, request);
+        return this.#answerCompressed(request, coded, codings, snapshot, () =>
+          this.#answerCoded(request, source, codings, wanted.slice(index + 1), snapshot),
+        );
+      }
+      this.#keepUncoded(coded);
+    }
+    return null;
+  }
+
+  /** The file that was compressed beforehand, opened. One that is no regular file, or outside of the root, is not there. */
+  #findNeighbour(source: Variant, coding: ContentCoding): Variant | null {
+    const { root } = this.#options;
+    const path = source.path + CODING_EXTENSIONS[coding];
+    const file = root.open(path);
+    if (typeof file === "number") return null;
+    if (file.stats.isFile()) {
+      const neighbours = [{ path: root.realPath + source.path, stats: source.file.stats }];
+      return { name: source.name, path, file, coding, neighbours };
+    }
+    closeDescriptor(file.descriptor);
+    return null;
+  }
+
+  #absent(source: Variant, coding: ContentCoding): Neighbour {
+    return { path: this.#options.root.realPath + source.path + CODING_EXTENSIONS[coding], stats: null };
+  }
+
+  /** Compressed, or what `next` gives when that makes it no smaller, or the file as it is. */
+  async #answerCompressed(
+    request: Request,
+    coded: Variant,
+    codings: Codings,
+    source: Snapshot,
+    next: () => Response | Promise<Response> | null,
+  ): Promise<Response> {
+    const { coding, file, name } = coded;
+    if (source.content === null || coding === null) throw new Error("there is nothing to compress");
+    const content = await codings.compressed(coding, `${source.etag} ${file.path}`, source.content);
+    if (content === null) {
+      this.#keepUncoded(coded);
+      return next() ?? this.#answer(request, name, source, NO_DESCRIPTOR);
+    }
+    const snapshot = { ...source, coding, content, etag: codedTag(source.etag, coding) };
+    return this.#answer(request, name, this.#keep(coded, snapshot), NO_DESCRIPTOR);
+  }
+
+  /** Answers with what was opened, and takes over its descriptor. */
+  #answerOpened(request: Request, variant: Variant): Response {
+    const { name, file } = variant;
+    let isHandedOn = false;
+    try {
+      const snapshot = this.#read(variant, false);
+      if (snapshot === OpenFailure.Broken) return this.#refuseFailure(snapshot, request);
+      if (snapshot.content !== null) {
+        return this.#answer(request, name, this.#keep(variant, snapshot), NO_DESCRIPTOR);
+      }
+      const response = this.#answer(request, name, snapshot, file.descriptor);
+      isHandedOn = response.body instanceof OpenSource;
+      return response;
+    } finally {
+      if (!isHandedOn) closeDescriptor(file.descriptor);
+    }
+  }
+
+  /**
+   * What was opened as it is at this moment, in memory when it is small, often asked for, or has to be. What the disk failed to
+   * give in whole is not sent: it would pass for whole.
+   */
+  #read({ name, file, coding }: Variant, inMemory: boolean): Snapshot | OpenFailure.Broken {
     const { stats } = file;
     const { size } = stats;
     const isSmall = size <= IN_MEMORY_BYTES_MAX;
-    const isHot = !isSmall && size <= HOT_BYTES_MAX && this.#options.hot.isWanted(name, size);
+    const isHot = () => size <= HOT_BYTES_MAX && this.#options.hot.isWanted(hotName(name, coding), size);
     let content: Uint8Array | null = null;
     try {
-      if (isSmall || isHot) content = readWhole(file);
+      if (isSmall || inMemory || isHot()) content = readWhole(file);
     } catch (error) {
       this.#options.root.lastError = `${errorCode(error)} in ${file.path}`;
       return OpenFailure.Broken;
@@ -125,28 +268,46 @@ export class StaticFiles {
       0,
       Math.min(Math.floor(stats.mtimeMs / 1000), Math.floor(this.#options.now() / 1000)),
     );
-    return { stats, content, etag: entityTag(stats, isSmall ? content : null), lastModified };
+    const tag = entityTag(stats, isSmall ? content : null);
+    return { stats, content, coding, etag: coding === null ? tag : codedTag(tag, coding), lastModified };
   }
 
   /**
-   * Keeps a small file with its answer to a plain GET, unless it changed while it was read, comes from the future, or changed
-   * so lately that its next change could leave it the same times and size: nobody would see that it is another file.
+   * Keeps a small file with its answer to a plain GET. Its times were taken before its bytes, so what changed while it was read
+   * is another file than the kept one when it is asked for again.
    */
-  #keep(request: Request, name: string, file: Opened, snapshot: Snapshot): Snapshot {
-    const { content, stats } = snapshot;
-    const now = this.#options.now();
-    if (content === null || content.length !== stats.size || stats.mtimeMs > now) return snapshot;
-    if (now - stats.ctimeMs < SETTLED_MS) return snapshot;
-    const whole = this.#wholeAnswer(request, snapshot, NO_DESCRIPTOR);
+  #keep(variant: Variant, snapshot: Snapshot): Snapshot {
+    const { content } = snapshot;
+    if (content === null || !this.#isSettled(variant.file)) return snapshot;
+    const whole = this.#wholeAnswer(variant.name, snapshot, NO_DESCRIPTOR);
     // The answer has its own copy of a small content, behind its fields.
     const kept = whole.body instanceof Uint8Array ? whole.body : content;
-    const hot: HotFile = { ...snapshot, content: kept, whole, notModified: notModified(snapshot) };
-    this.#options.hot.set(name, this.#options.root.realPath + withIndex(name), file.path, hot);
+    const notModified = this.#notModified(variant.name, snapshot);
+    return this.#keepHot(variant, { ...snapshot, content: kept, whole, notModified });
+  }
+
+  /** Keeps the knowledge that the file cannot be had in this coding, so that the disk is asked no more than for one that can. */
+  #keepUncoded(variant: Variant): void {
+    if (this.#isSettled(variant.file)) this.#keepHot(variant, { ...UNCODED, stats: variant.file.stats });
+  }
+
+  #keepHot({ name, path, file, coding, neighbours }: Variant, hot: HotFile): HotFile {
+    const { root } = this.#options;
+    this.#options.hot.set(hotName(name, coding), root.realPath + path, file.path, hot, neighbours);
     return hot;
   }
 
+  /**
+   * False for a file that comes from the future, or changed so lately that its next change could leave it the same times and
+   * size: nobody would see that it is another file.
+   */
+  #isSettled({ stats }: Opened): boolean {
+    const now = this.#options.now();
+    return stats.mtimeMs <= now && now - stats.ctimeMs >= SETTLED_MS;
+  }
+
   /** The file as the request wants it. The response's body is an OpenSource exactly when it took over the descriptor. */
-  #answer(request: Request, file: Snapshot, descriptor: number): Response {
+  #answer(request: Request, name: string, file: Snapshot, descriptor: number): Response {
     const { head } = request;
     const { content: small, etag, lastModified } = file;
     const size = small === null ? file.stats.size : small.length;
@@ -154,13 +315,14 @@ export class StaticFiles {
 
     switch (preconditionOf(head, etag, lastModified, nowSeconds)) {
       case Precondition.NotModified:
-        return "notModified" in file ? (file as HotFile).notModified : notModified(file);
+        return "notModified" in file ? (file as HotFile).notModified : this.#notModified(name, file);
       case Precondition.Failed:
         return this.#refuse(412, "The file is not in the state that the request asks for.", request);
       case Precondition.Proceed:
         break;
     }
 
+    // Where ranges could be asked for, `#wantedCodings` has chosen the file itself.
     const ranges = rangesOf(head, size, etag, lastModified, nowSeconds);
     if (ranges === RangeVerdict.Unsatisfiable) {
       const fields = [["Content-Range", `bytes */${size}`]] as const;
@@ -168,10 +330,10 @@ export class StaticFiles {
         fields,
       });
     }
-    if (ranges === RangeVerdict.Ignore) return this.#wholeAnswer(request, file, descriptor);
+    if (ranges === RangeVerdict.Ignore) return this.#wholeAnswer(name, file, descriptor);
 
-    const type = this.#typeFields(nameOf(request.target.path));
-    const fields = this.#commonFields(file, type.disposition);
+    const type = presentationOf(this.#fileName(name), this.#options.inline);
+    const fields = this.#commonFields(name, file, type.disposition);
     const [only] = ranges;
     if (ranges.length === 1 && only !== undefined) {
       const { first, last } = only;
@@ -184,41 +346,61 @@ export class StaticFiles {
     const pieces = multipartPieces(ranges, size, type.contentType, boundary);
     fields.push(["Content-Type", `multipart/byteranges; boundary=${boundary}`]);
     fields.push(["Content-Length", String(sizeOf(pieces))]);
-    const body = small === null ? new OpenSource(descriptor, pieces) : joined(pieces, small);
+    const body = small === null ? new OpenSource(descriptor, pieces) : joinPieces(pieces, small);
     return answer(206, fields, body, "ranges");
   }
 
-  #wholeAnswer(request: Request, file: Snapshot, descriptor: number): Response {
-    const type = this.#typeFields(nameOf(request.target.path));
+  #wholeAnswer(name: string, file: Snapshot, descriptor: number): Response {
+    const type = presentationOf(this.#fileName(name), this.#options.inline);
     const size = file.content === null ? file.stats.size : file.content.length;
-    const fields = this.#commonFields(file, type.disposition);
+    const fields = this.#commonFields(name, file, type.disposition);
     fields.push(["Content-Type", type.contentType], ["Content-Length", String(size)]);
     const body = file.content ?? new OpenSource(descriptor, [{ first: 0, last: size - 1 }]);
-    return answer(200, fields, body, type.transfer);
+    return answer(200, fields, body, file.coding === null ? type.transfer : `${type.transfer}-${file.coding}`);
+  }
+
+  #notModified(name: string, file: Snapshot): Response {
+    return answer(304, this.#validatorFields(name, file), null, "not-modified");
+  }
+
+  /** What 304 repeats of 200 (RFC 9110 §15.4.5). */
+  #validatorFields(name: string, file: Snapshot): FieldLine[] {
+    const fields: FieldLine[] = [
+      ["ETag", file.etag],
+      ["Last-Modified", imfDate(file.lastModified)],
+      ["Cache-Control", this.#options.cachePolicy.valueFor(this.#withIndex(name))],
+    ];
+    const vary = this.#vary(name);
+    if (vary !== "") fields.push(["Vary", vary]);
+    return fields;
+  }
+
+  /** The request fields that another answer could follow from (RFC 9110 §12.5.5), also where this one is the file as it is. */
+  #vary(name: string): string {
+    const { codings, spa } = this.#options;
+    const fields = codings?.covers(this.#fileName(name)) ? ["Accept-Encoding"] : [];
+    // It stands for routes as well, and those are 404 for whoever does not navigate.
+    if (spa && name === "/") fields.push("Accept");
+    return fields.join(", ");
   }
 
   /** What 200 and 206 have in common. */
-  #commonFields(file: Snapshot, disposition: string | null): FieldLine[] {
-    const fields = [
-      ...validatorFields(file),
-      ["Accept-Ranges", "bytes"],
-      ["X-Content-Type-Options", "nosniff"],
-    ] as FieldLine[];
+  #commonFields(name: string, file: Snapshot, disposition: string | null): FieldLine[] {
+    const fields = this.#validatorFields(name, file);
+    fields.push(file.coding === null ? ["Accept-Ranges", "bytes"] : ["Content-Encoding", file.coding]);
+    fields.push(["X-Content-Type-Options", "nosniff"]);
     if (disposition !== null) fields.push(["Content-Disposition", disposition]);
     return fields;
   }
 
-  /**
-   * txt, png, jpg and jpeg are sent as downloads unless `inline`. A page's <img> shows them all the same: nosniff only
-   * stops scripts and style sheets (Fetch §3.6), and image data are recognised by their first bytes (MIME Sniffing §8.1).
-   */
-  #typeFields(name: string): { contentType: string; disposition: string | null; transfer: string } {
-    if (!this.#options.inline && DOWNLOAD_EXTENSIONS.has(extensionOf(name))) {
-      return { contentType: OCTET_STREAM, disposition: attachment(name), transfer: "binary" };
-    }
-    const contentType = contentTypeOf(name);
-    const transfer = contentType.startsWith("text/html") ? "html" : contentType.startsWith("text/") ? "text" : "binary";
-    return { contentType, disposition: null, transfer };
+  /** The path of the file that `name` stands for. */
+  #withIndex(name: string): string {
+    return name.endsWith("/") ? name + this.#options.index : name;
+  }
+
+  /** Its last part, which decides on its type, whatever a link behind it is called. */
+  #fileName(name: string): string {
+    return name.endsWith("/") ? this.#options.index : name.slice(name.lastIndexOf("/") + 1);
   }
 
   #refuseFailure(failure: OpenFailure, request: Request): Response {
@@ -269,37 +451,57 @@ export class StaticFiles {
 
 type FieldLine = FieldLines[number];
 
-/** Bytes of ours, or a part of the file. */
-type Piece = Uint8Array | ByteRange;
-
-/** Stands for the descriptor where the content is in memory and nothing is open. */
-const NO_DESCRIPTOR = -1;
-
 /** A name without the slash at its end, for a folder that has an index. Beside OpenFailure, so no number may be in both. */
 enum Folder {
   WithoutSlash = -1,
 }
 
-/** What a folder's path, which ends with "/", stands for. */
-const INDEX_NAME = "index.html";
+/** What was opened for a request: the file that it names, or that in a coding. */
+interface Variant {
+  /** What the request names, below the prefix. */
+  readonly name: string;
+  /** What was opened for it, below the root. */
+  readonly path: string;
+  readonly file: Opened;
+  readonly coding: ContentCoding | null;
+  /** Files on which it depends that it is this one. */
+  readonly neighbours: readonly Neighbour[];
+}
+
+const NO_CODINGS: readonly ContentCoding[] = [];
 
 const RETRY_SOON = { fields: [["Retry-After", "1"]] } as const;
 const ALLOW_FILE_METHODS = { fields: [["Allow", FILE_METHODS]] } as const;
 
 const STRICT_EXTENSIONS: ReadonlySet<string> = new Set(["html", "txt", "png", "jpg", "jpeg"]);
-const DOWNLOAD_EXTENSIONS: ReadonlySet<string> = new Set(["txt", "png", "jpg", "jpeg"]);
+
+/** Stands among the hot files for a coding in which a file cannot be had; never sent. */
+const UNCODED: Omit<HotFile, "stats"> = {
+  coding: null,
+  content: new Uint8Array(0),
+  etag: "",
+  lastModified: 0,
+  whole: answer(404, [], null, "none"),
+  notModified: answer(404, [], null, "none"),
+};
 
 function isRead(method: Method): boolean {
   return method === Method.Get || method === Method.Head;
 }
 
-function withIndex(path: string): string {
-  return path.endsWith("/") ? path + INDEX_NAME : path;
+/** Names begin with "/" or are empty, so a coding in front makes no other file's name. */
+function hotName(name: string, coding: ContentCoding | null): string {
+  return coding === null ? name : coding + name;
 }
 
-/** The name of the file that is asked for, which decides on its type, whatever a link behind it is called. */
-function nameOf(path: string): string {
-  return path.endsWith("/") ? INDEX_NAME : path.slice(path.lastIndexOf("/") + 1);
+/**
+ * True when somebody goes to a page: HTML is named among what is accepted, and the path's last part has no extension. Nobody
+ * goes to what is well known (RFC 8615): programs ask for it, and some to learn whether what cannot exist is 404.
+ */
+function isNavigation(name: string, head: RequestHead): boolean {
+  if (!isRead(head.method) || extensionOf(name) !== "" || name.startsWith("/.well-known/")) return false;
+  const accept = head.value(Field.Accept);
+  return accept !== null && parseQualityList(accept).some((item) => item.name === "text/html" && item.quality > 0);
 }
 
 function answer(status: number, fields: FieldLines, body: Response["body"], transfer: string): Response {
@@ -319,176 +521,3 @@ function redirectToFolder(request: Request): Response {
   ];
   return answer(308, fields, null, "redirect");
 }
-
-/** Fewer bytes than its size when the file was cut in between; then the answer is about those. Throws what the disk says. */
-function readWhole(file: Opened): Uint8Array {
-  const content = new Uint8Array(file.stats.size);
-  let length = 0;
-  while (length < content.length) {
-    const count = readSync(file.descriptor, content, length, content.length - length, length);
-    if (count === 0) break;
-    length += count;
-  }
-  return content.subarray(0, length);
-}
-
-/** Never throws: what cannot be read any more is the end. */
-function readAt(descriptor: number, into: Uint8Array, offset: number, limit: number, position: number): number {
-  try {
-    return readSync(descriptor, into, offset, limit, position);
-  } catch {
-    return 0;
-  }
-}
-
-/**
- * RFC 9110 §8.8.3, strong: times in microseconds, size and inode, apart from each other by a separator. A kernel's clock
- * may stand still for some milliseconds, so two writes can have the same times: the hash of a small file, which is always
- * read whole, is part of its tag. A larger one has the same tag whether it is in memory or not.
- */
-export function entityTag(
-  stats: Pick<Stats, "mtimeMs" | "ctimeMs" | "size" | "ino">,
-  content: Uint8Array | null,
-): string {
-  const modified = Math.round(stats.mtimeMs * 1000).toString(36);
-  const changed = Math.round(stats.ctimeMs * 1000).toString(36);
-  const tag = `${modified}-${changed}-${stats.size.toString(36)}-${stats.ino.toString(36)}`;
-  return content === null ? `"${tag}"` : `"${tag}-${Bun.hash(content).toString(36)}"`;
-}
-
-/** What 304 repeats of 200 (RFC 9110 §15.4.5). */
-function validatorFields(file: Snapshot): FieldLine[] {
-  return [
-    ["ETag", file.etag],
-    ["Last-Modified", imfDate(file.lastModified)],
-    ["Cache-Control", "no-cache"],
-  ];
-}
-
-function notModified(file: Snapshot): Response {
-  return answer(304, validatorFields(file), null, "not-modified");
-}
-
-/** False for the plain GET that nearly all are. */
-function hasConditions(head: RequestHead): boolean {
-  return (
-    head.has(Field.IfNoneMatch) ||
-    head.has(Field.IfModifiedSince) ||
-    head.has(Field.Range) ||
-    head.has(Field.IfMatch) ||
-    head.has(Field.IfUnmodifiedSince)
-  );
-}
-
-function preconditionOf(head: RequestHead, etag: string, lastModified: number, nowSeconds: number): Precondition {
-  if (!hasConditions(head)) return Precondition.Proceed;
-  const preconditions = {
-    ifMatch: head.value(Field.IfMatch),
-    ifUnmodifiedSince: head.value(Field.IfUnmodifiedSince),
-    ifNoneMatch: head.value(Field.IfNoneMatch),
-    ifModifiedSince: head.value(Field.IfModifiedSince),
-  };
-  return evaluatePreconditions(head.method, preconditions, etag, lastModified, nowSeconds);
-}
-
-/** RFC 9110 §14.2: Range means something for GET alone, and only while If-Range holds. */
-function rangesOf(
-  head: RequestHead,
-  size: number,
-  etag: string,
-  lastModified: number,
-  nowSeconds: number,
-): readonly ByteRange[] | RangeVerdict {
-  if (head.method !== Method.Get) return RangeVerdict.Ignore;
-  const range = head.value(Field.Range);
-  if (range === null) return RangeVerdict.Ignore;
-  const ifRange = head.value(Field.IfRange);
-  if (ifRange !== null && !ifRangeHolds(ifRange, etag, lastModified, nowSeconds)) return RangeVerdict.Ignore;
-  return parseRange(range, size);
-}
-
-/** RFC 6266, with `filename*` (RFC 8187) where the plain form could be misread: quotes, escapes, percent signs, not ASCII. */
-function attachment(name: string): string {
-  const plain = name.replace(/[^ -~]/gu, "_").replace(/["\\]/g, "\\$&");
-  if (plain === name && !name.includes("%")) return `attachment; filename="${name}"`;
-  // RFC 8187 §3.2.1: attr-char is less than what encodeURIComponent lets through.
-  const encoded = encodeURIComponent(name).replace(
-    /['()*]/g,
-    (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
-  return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
-}
-
-/** RFC 9110 §14.6: each part with its own head, in the order asked. */
-function multipartPieces(ranges: readonly ByteRange[], size: number, contentType: string, boundary: string): Piece[] {
-  const encoder = new TextEncoder();
-  const pieces: Piece[] = [];
-  let lineEnd = "";
-  for (const range of ranges) {
-    const head = `Content-Type: ${contentType}\r\nContent-Range: bytes ${range.first}-${range.last}/${size}\r\n\r\n`;
-    pieces.push(encoder.encode(`${lineEnd}--${boundary}\r\n${head}`), range);
-    lineEnd = "\r\n";
-  }
-  pieces.push(encoder.encode(`\r\n--${boundary}--\r\n`));
-  return pieces;
-}
-
-function lengthOf(piece: Piece): number {
-  return piece instanceof Uint8Array ? piece.length : piece.last - piece.first + 1;
-}
-
-function sizeOf(pieces: readonly Piece[]): number {
-  return pieces.reduce((size, piece) => size + lengthOf(piece), 0);
-}
-
-function joined(pieces: readonly Piece[], content: Uint8Array): Uint8Array {
-  return Buffer.concat(
-    pieces.map((piece) => (piece instanceof Uint8Array ? piece : content.subarray(piece.first, piece.last + 1))),
-  );
-}
-
-/** Parts of an open file, and bytes of ours between them, as one content. Owns the descriptor. */
-class OpenSource implements BodySource {
-  readonly size: number;
-  readonly #pieces: readonly Piece[];
-  #descriptor: number;
-
-  constructor(descriptor: number, pieces: readonly Piece[]) {
-    this.size = sizeOf(pieces);
-    this.#descriptor = descriptor;
-    this.#pieces = pieces;
-  }
-
-  read(position: number, into: Uint8Array, offset: number, limit: number): number {
-    if (this.#descriptor === CLOSED) return 0;
-    let skip = position;
-    let count = 0;
-    for (const piece of this.#pieces) {
-      const length = lengthOf(piece);
-      if (skip >= length) {
-        skip -= length;
-        continue;
-      }
-      const wanted = Math.min(length - skip, limit - count);
-      if (wanted <= 0) break;
-      const copied = this.#copy(piece, skip, into, offset + count, wanted);
-      count += copied;
-      if (copied < wanted) break;
-      skip = 0;
-    }
-    return count;
-  }
-
-  close(): void {
-    if (this.#descriptor !== CLOSED) closeDescriptor(this.#descriptor);
-    this.#descriptor = CLOSED;
-  }
-
-  #copy(piece: Piece, skip: number, into: Uint8Array, offset: number, limit: number): number {
-    if (!(piece instanceof Uint8Array)) return readAt(this.#descriptor, into, offset, limit, piece.first + skip);
-    into.set(piece.subarray(skip, skip + limit), offset);
-    return limit;
-  }
-}
-
-const CLOSED = NO_DESCRIPTOR;

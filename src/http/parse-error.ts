@@ -51,6 +51,7 @@ export enum ParseError {
   TrailerForbidden = -44,
   TrailersTooLarge = -45,
   IncompleteMessage = -46,
+  TlsHello = -47,
 }
 
 export interface ParseErrorEntry {
@@ -95,7 +96,14 @@ const ENTRIES: ReadonlyMap<number, ParseErrorEntry> = new Map([
     400,
     "RFC 9112 §3.1",
     "The request line does not begin with a method and one space.",
-    "another protocol, such as TLS, spoken at this port",
+    "another protocol spoken at this port",
+  ),
+  row(
+    ParseError.TlsHello,
+    400,
+    "RFC 8446 §5.1",
+    "This port speaks plain HTTP, and a TLS handshake came; use http:// instead of https://.",
+    "bytes of a handshake read as a request",
   ),
   row(
     ParseError.MethodTooLong,

@@ -83,6 +83,9 @@ export interface HeadLimits {
 /** Longest method token; registered ones have up to 17 bytes (UPDATEREDIRECTREF). */
 const METHOD_BYTES_MAX = 32;
 
+/** First byte of a TLS ClientHello: content type handshake (RFC 8446 §5.1). No request line begins with it. */
+const TLS_HANDSHAKE = 0x16;
+
 /** Offsets per field line: nameStart, nameEnd, valueStart, valueEnd. */
 const OFFSETS = 4;
 
@@ -271,7 +274,9 @@ function parseRequestLine(bytes: Uint8Array, start: number, end: number, head: R
   const afterMethod = bytes[pos] as number;
   if (afterMethod !== SP || pos === start) {
     if (afterMethod === LF) return ParseError.BareLf;
-    if (afterMethod !== CR) return ParseError.MethodInvalid;
+    if (afterMethod !== CR) {
+      return pos === start && afterMethod === TLS_HANDSHAKE ? ParseError.TlsHello : ParseError.MethodInvalid;
+    }
     if (pos === start) return 0; // CR of an empty line whose LF has not come
     return ParseError.RequestLineWithoutVersion;
   }

@@ -21,13 +21,15 @@ const KEEP_ALIVE_MAX = asciiBytes(", max=");
 /** Nine digits are enough for a timeout in seconds and for a count of requests; more is written as this. */
 const NUMBER_MAX = 999_999_999;
 
+const NO_LINES = new Uint8Array(0);
+
 const STATUS_MIN = 100;
 const STATUS_MAX = 999;
 
 /** Longest reason phrase of a status that we send. */
 const REASON_BYTES_MAX = 40;
 
-/** The most that `HeadStarts.append` writes. */
+/** The most that `HeadStarts.append` writes, without further lines. */
 export const HEAD_START_BYTES_MAX =
   "HTTP/1.1 200 \r\n".length +
   REASON_BYTES_MAX +
@@ -101,24 +103,38 @@ interface HeadStart {
   second: number;
 }
 
+/**
+ * Field lines that are the same on every answer, for `HeadStarts`: each ended by CRLF, and no empty line. Throws as `encodeFields`.
+ */
+export function encodeLines(fields: FieldLines): Uint8Array {
+  return encodeFields(fields).subarray(0, -2);
+}
+
 /** Beginnings of heads, kept by status and patched with the date when the second has changed. */
 export class HeadStarts {
+  /** The most that `append` writes. */
+  readonly bytesMax: number;
   readonly #dateLine: Uint8Array;
   readonly #keepAliveSeconds: number;
+  readonly #extraLines: Uint8Array;
   readonly #persistent: (HeadStart | undefined)[] = [];
   readonly #last: (HeadStart | undefined)[] = [];
 
   /**
    * `dateLine` is `Date: …` with its CRLF, DATE_LINE_BYTES long, and is looked at again in each new second.
    * `keepAliveSeconds` is cut to a whole number, so that no client trusts the connection longer than we do.
+   * `extraLines`, from `encodeLines`, become part of each head, so that they cost a request nothing but their bytes;
+   * `fixedLines` of handlers/headers.ts says which there are.
    */
-  constructor(dateLine: Uint8Array, keepAliveSeconds: number) {
+  constructor(dateLine: Uint8Array, keepAliveSeconds: number, extraLines: Uint8Array = NO_LINES) {
     this.#dateLine = dateLine;
     this.#keepAliveSeconds = keepAliveSeconds;
+    this.#extraLines = extraLines;
+    this.bytesMax = HEAD_START_BYTES_MAX + extraLines.length;
   }
 
   /**
-   * Writes the beginning of a head to `into` at `offset`: at most HEAD_START_BYTES_MAX, which must fit. Returns the offset
+   * Writes the beginning of a head to `into` at `offset`: at most `bytesMax`, which must fit. Returns the offset
    * behind it, where the answer's own fields belong. `second` says which second the date line is of; `requestsLeft` counts the
    * requests that may follow this one, and Infinity leaves `max` out.
    *
@@ -158,18 +174,81 @@ export class HeadStarts {
     const date = " ".repeat(DATE_LINE_BYTES);
     const timeout = wholeNumber(this.#keepAliveSeconds);
     const after = persistent ? `Connection: keep-alive\r\nKeep-Alive: timeout=${timeout}` : "Connection: close\r\n";
-    const start = { bytes: asciiBytes(before + date + after), dateAt: before.length, second: Number.NaN };
+    const bytes = joinBytes(asciiBytes(before + date), this.#extraLines, asciiBytes(after));
+    const start = { bytes, dateAt: before.length, second: Number.NaN };
     (persistent ? this.#persistent : this.#last)[status] = start;
     return start;
   }
 }
 
+/**
+ * The operator's `Name: value` for every answer, as name and value; or what is wrong with it, as the end of a sentence.
+ *
+ * Refused is what is no field (RFC 9110 §5.1, §5.5; of the values only ASCII, whose meaning everybody agrees on), and a field
+ * that is ours: those that say where a message ends and what becomes of the connection, and those that tell of one
+ * answer's content what cannot be true of every answer.
+ */
+export function parseFieldLine(line: string): readonly [name: string, value: string] | string {
+  const colon = line.indexOf(":");
+  if (colon <= 0) return "expected a field line, 'Name: value'";
+  const name = line.slice(0, colon);
+  const value = line.slice(colon + 1).replace(/^[ \t]+|[ \t]+$/g, "");
+  if (!isFieldLine(name, value) || /[^\t -~]/.test(value)) {
+    return "expected a field line, 'Name: value', of a token and printable ASCII";
+  }
+  const home = HOMES.get(name.toLowerCase());
+  if (home !== undefined) return `${name} cannot be set: ${home}`;
+  return [name, value];
+}
+
+const FRAMING = "it says where a message ends, which the server decides";
+const CONNECTION = "it belongs to the connection, not to an answer";
+const CONTENT = "it tells of one answer's content, and cannot be true of all";
+
+/** Fields that no operator sets, each with the reason. `Vary` is not among them: its lines add up (RFC 9110 §12.5.5). */
+const HOMES: ReadonlyMap<string, string> = new Map([
+  ["content-length", FRAMING],
+  ["transfer-encoding", FRAMING],
+  ["trailer", FRAMING],
+  ["connection", CONNECTION],
+  ["keep-alive", CONNECTION],
+  ["proxy-connection", CONNECTION],
+  ["te", CONNECTION],
+  ["upgrade", CONNECTION],
+  ["date", "the server's clock writes it"],
+  ["server", "the server names itself"],
+  ["content-type", CONTENT],
+  ["content-encoding", CONTENT],
+  ["content-range", CONTENT],
+  ["content-disposition", CONTENT],
+  ["content-location", CONTENT],
+  ["accept-ranges", CONTENT],
+  ["etag", CONTENT],
+  ["last-modified", CONTENT],
+  ["age", CONTENT],
+  ["expires", CONTENT],
+  ["cache-control", "--cache-control sets it"],
+  ["strict-transport-security", "--hsts sets it"],
+  ["x-content-type-options", "the server sends nosniff already"],
+  ["location", "it belongs to redirects and uploads"],
+  ["allow", "it belongs to refused methods"],
+  ["accept", "it belongs to refused uploads"],
+  ["accept-encoding", "it belongs to refused uploads"],
+  ["retry-after", "it belongs to refusals for a time"],
+  ["www-authenticate", "--basic-auth sends it"],
+  ["proxy-authenticate", "this is no proxy"],
+]);
+
 function assertField(name: string, value: string): void {
-  let valid = name.length > 0 && !OWN_FIELDS.has(name.toLowerCase());
+  if (isFieldLine(name, value) && !OWN_FIELDS.has(name.toLowerCase())) return;
+  throw new Error(`field line cannot be sent: ${JSON.stringify(name)}: ${JSON.stringify(value)}`);
+}
+
+function isFieldLine(name: string, value: string): boolean {
+  let valid = name.length > 0;
   for (let i = 0; i < name.length; i++) valid &&= hasClass(name.charCodeAt(i), TCHAR);
   for (let i = 0; i < value.length; i++) valid &&= hasClass(value.charCodeAt(i), FIELD_BYTE);
-  valid &&= !isWhitespace(value.charCodeAt(0)) && !isWhitespace(value.charCodeAt(value.length - 1));
-  if (!valid) throw new Error(`field line cannot be sent: ${JSON.stringify(name)}: ${JSON.stringify(value)}`);
+  return valid && !isWhitespace(value.charCodeAt(0)) && !isWhitespace(value.charCodeAt(value.length - 1));
 }
 
 function hasClass(code: number, bit: number): boolean {
@@ -184,6 +263,16 @@ function asciiBytes(text: string): Uint8Array {
   const bytes = new Uint8Array(text.length);
   writeText(text, bytes, 0);
   return bytes;
+}
+
+function joinBytes(...parts: readonly Uint8Array[]): Uint8Array {
+  const joined = new Uint8Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    joined.set(part, at);
+    at += part.length;
+  }
+  return joined;
 }
 
 function writeText(text: string, into: Uint8Array, offset: number): number {

@@ -1,8 +1,12 @@
 /**
  * Bun's sockets, adapted: the only place that names them. Each callback is one call into the conversation, with the clock
  * moved first; a socket has the shape of `Transport` already and is passed on as it is.
+ *
+ * Over TLS a conversation begins before its handshake, so that one that does not go on has a deadline, and is told when it is
+ * done. Bun encrypts and decrypts; from then on nothing differs.
  */
-import type { TCPSocketListener } from "bun";
+import { writeSync } from "node:fs";
+import type { Socket, TCPSocketListener } from "bun";
 import type { Conversation } from "../connection/farewell.ts";
 import type { Transport } from "../connection/transport.ts";
 import { StartError } from "./start-error.ts";
@@ -14,6 +18,35 @@ export interface Acceptor {
   /** Called before each event, so that the conversation sees the time. */
   moveClock(): void;
   closed(conversation: Conversation): void;
+  /** The peer of a conversation over TLS has shaken hands. */
+  secured(conversation: Conversation): void;
+  /**
+   * It has not, and the connection is closing. `isHttp`: it sent a request without TLS. Returns what it is told in plain
+   * text, or null for nothing.
+   */
+  failedHandshake(conversation: Conversation, reason: string, isHttp: boolean): Uint8Array | null;
+}
+
+/** How a listener speaks TLS: what Bun takes, and what takes its place for connections that come later. */
+export interface TlsListening {
+  /** As `Bun.listen` takes it. */
+  readonly options: TlsListenOptions;
+  /** A context of `node:tls` that new connections get instead of `options`' certificate, or null. */
+  renewed(): object | null;
+}
+
+/** Bun 1.4.5 takes more than its types say, or in another form. */
+export interface TlsListenOptions {
+  readonly key: string;
+  readonly cert: string;
+  /** Colon-separated suites of TLS 1.2. */
+  readonly ciphers: string;
+  /** The protocol's number: 0x0303 is TLS 1.2. */
+  readonly minVersion: number;
+  /** SSL_OP_ bits of OpenSSL. */
+  readonly secureOptions: number;
+  /** Each name behind its length. */
+  readonly ALPNProtocols: Uint8Array;
 }
 
 export interface Listening {
@@ -29,14 +62,20 @@ const DUAL_PORT_TRIES = 16;
 
 /**
  * Binds `host` and `port` (0: a free one). 127.0.0.1 is joined by ::1 on the same port where the machine has IPv6: the
- * name `localhost` means either. Throws a StartError.
+ * name `localhost` means either. Plain TCP where `tls` is null. Throws a StartError, which advises to change `flag`.
  */
-export function listen(host: string, port: number, acceptor: Acceptor): Listening {
-  if (host !== "127.0.0.1") return combine([bind(host, port, acceptor)]);
+export function listen(
+  host: string,
+  port: number,
+  flag: "--port" | "--https-redirect",
+  acceptor: Acceptor,
+  tls: TlsListening | null,
+): Listening {
+  if (host !== "127.0.0.1") return combine([bind(host, port, flag, acceptor, tls)]);
   for (let attempt = 1; ; attempt++) {
-    const first = bind(host, port, acceptor);
+    const first = bind(host, port, flag, acceptor, tls);
     try {
-      return combine([first, bind("::1", first.port, acceptor)]);
+      return combine([first, bind("::1", first.port, flag, acceptor, tls)]);
     } catch (error) {
       if (!(error instanceof BindError)) throw error;
       if (error.code === "EADDRNOTAVAIL" || error.code === "EAFNOSUPPORT") return combine([first]);
@@ -67,56 +106,118 @@ class BindError extends StartError {
   }
 }
 
-function bind(hostname: string, port: number, acceptor: Acceptor): TCPSocketListener<Conversation | null> {
+function bind(
+  hostname: string,
+  port: number,
+  flag: string,
+  acceptor: Acceptor,
+  tls: TlsListening | null,
+): TCPSocketListener<Conversation | null> {
+  const socket = tls === null ? handlersOf(acceptor) : secureHandlersOf(acceptor, tls);
+  const options = {
+    hostname,
+    port,
+    // Another process must not be able to share the port, and a FIN from the client must not end our answer.
+    exclusive: true,
+    allowHalfOpen: true,
+    data: null,
+    socket,
+  };
   try {
-    return Bun.listen<Conversation | null>({
-      hostname,
-      port,
-      // Another process must not be able to share the port, and a FIN from the client must not end our answer.
-      exclusive: true,
-      allowHalfOpen: true,
-      data: null,
-      socket: {
-        binaryType: "uint8array",
-        open(socket) {
-          acceptor.moveClock();
-          socket.data = acceptor.accepted(socket, socket.remoteAddress, socket.remotePort);
-        },
-        data(socket, bytes) {
-          acceptor.moveClock();
-          socket.data?.received(bytes);
-        },
-        drain(socket) {
-          acceptor.moveClock();
-          socket.data?.drained();
-        },
-        end(socket) {
-          acceptor.moveClock();
-          socket.data?.ended();
-        },
-        close(socket) {
-          if (socket.data === null) return;
-          acceptor.moveClock();
-          socket.data.closed();
-          acceptor.closed(socket.data);
-        },
-        // A reset is reported here and by `close`, which returns everything.
-        error() {},
-      },
-    });
+    return Bun.listen<Conversation | null>(tls === null ? options : { ...options, tls: { ...tls.options } });
   } catch (error) {
     const code = error instanceof Error && "code" in error ? String(error.code) : "";
-    throw new BindError(explain(code, hostname, port, error), code);
+    throw new BindError(explain(code, hostname, port, flag, error), code);
   }
 }
 
-function explain(code: string, host: string, port: number, error: unknown): string {
+type ConversationSocket = Socket<Conversation | null>;
+
+function handlersOf(acceptor: Acceptor) {
+  return {
+    binaryType: "uint8array" as const,
+    open(socket: ConversationSocket) {
+      acceptor.moveClock();
+      socket.data = acceptor.accepted(socket, socket.remoteAddress, socket.remotePort);
+    },
+    data(socket: ConversationSocket, bytes: Uint8Array) {
+      acceptor.moveClock();
+      socket.data?.received(bytes);
+    },
+    drain(socket: ConversationSocket) {
+      acceptor.moveClock();
+      socket.data?.drained();
+    },
+    end(socket: ConversationSocket) {
+      acceptor.moveClock();
+      socket.data?.ended();
+    },
+    close(socket: ConversationSocket) {
+      if (socket.data === null) return;
+      acceptor.moveClock();
+      socket.data.closed();
+      acceptor.closed(socket.data);
+    },
+    // A reset is reported here and by `close`, which returns everything.
+    error() {},
+  };
+}
+
+/** What BoringSSL says of a handshake that begins like a request. */
+const HTTP_REQUEST = "HTTP_REQUEST";
+
+/** `handshake` being there lets `open` come before it. */
+function secureHandlersOf(acceptor: Acceptor, tls: TlsListening) {
+  const handlers = handlersOf(acceptor);
+  return {
+    ...handlers,
+    open(socket: ConversationSocket) {
+      const renewed = tls.renewed();
+      if (renewed !== null) (socket as SecureSocket).setKeyCert(renewed);
+      acceptor.moveClock();
+      socket.data = acceptor.accepted(socket, socket.remoteAddress, socket.remotePort);
+    },
+    // The error of a handshake that succeeded says that the client showed no certificate, which nobody asked it for.
+    handshake(socket: ConversationSocket, isDone: boolean, error: Error | null) {
+      const conversation = socket.data;
+      if (conversation === null) return;
+      acceptor.moveClock();
+      if (isDone) {
+        acceptor.secured(conversation);
+        return;
+      }
+      const reason = error?.message ?? "";
+      const told = acceptor.failedHandshake(conversation, reason, reason.includes(HTTP_REQUEST));
+      if (told !== null) writePlain((socket as SecureSocket).fd, told);
+    },
+  };
+}
+
+/** What a socket of Bun 1.4.5 has over TLS, and its types do not name. */
+interface SecureSocket extends ConversationSocket {
+  readonly fd: number;
+  setKeyCert(context: object): void;
+}
+
+/**
+ * Past the TLS of a socket, whose own `write` would encrypt, while its descriptor is still open: it closes behind the
+ * callback. A fresh socket takes so little at once; what fails is only what nobody has to be told.
+ */
+function writePlain(descriptor: number, bytes: Uint8Array): void {
+  try {
+    writeSync(descriptor, bytes);
+  } catch {
+    // The peer has gone.
+  }
+}
+
+function explain(code: string, host: string, port: number, flag: string, error: unknown): string {
   switch (code) {
     case "EADDRINUSE":
-      return `port ${port} on ${host} is in use; stop the program that has it, or try --port ${port + 1} or --port 0`;
+      return `port ${port} on ${host} is in use; stop the program that has it, or try ${flag} ${port + 1} or ${flag} 0`;
     case "EACCES":
     case "EPERM":
-      return `port ${port} needs privileges; try --port 8080`;
+      return `port ${port} needs privileges; try ${flag} ${flag === "--port" ? 8080 : 8081}`;
     case "EADDRNOTAVAIL":
       return `${host} is no address of this machine; try --host 127.0.0.1 or --host 0.0.0.0`;
     default:

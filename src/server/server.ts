@@ -12,10 +12,12 @@ import { Scratch } from "../connection/outbox.ts";
 import { Pool } from "../connection/pool.ts";
 import type { Transport } from "../connection/transport.ts";
 import { type DocumentRoot, FolderError, openDocumentRoot } from "../handlers/document-root.ts";
+import { fixedLines } from "../handlers/headers.ts";
+import { createHttpsRedirect } from "../handlers/https-redirect.ts";
 import { createHandler } from "../handlers/router.ts";
 import { prepareUploadsFolder } from "../handlers/upload.ts";
 import type { Handler } from "../http/message.ts";
-import { HEAD_START_BYTES_MAX, HeadStarts } from "../http/response.ts";
+import { type FieldLines, HeadStarts } from "../http/response.ts";
 import { limits, type Options, OptionsError } from "../options.ts";
 import type { ServerLog } from "./access-log.ts";
 import { Admission, type Refusal } from "./admission.ts";
@@ -23,6 +25,7 @@ import { connectionsMax } from "./file-limit.ts";
 import { type Acceptor, type Listening, listen } from "./listen.ts";
 import { Reporter } from "./reporter.ts";
 import { StartError } from "./start-error.ts";
+import type { CertificateInfo, Tls } from "./tls.ts";
 
 /** Longest and shortest time between two looks at the deadlines. The shortest timeout is kept within a quarter of itself. */
 const TICK_MS_MAX = 1000;
@@ -43,10 +46,15 @@ export interface StopOptions {
   readonly force?: boolean;
 }
 
-export class Server implements Acceptor {
+export class Server {
   readonly #options: Options;
   readonly #log: ServerLog;
   readonly #context: Context;
+  /** Of the plain port beside a TLS one; else null. */
+  readonly #redirectContext: Context | null;
+  /** Without Strict-Transport-Security, which plain HTTP must not say. */
+  readonly #plainHeadStarts: HeadStarts;
+  readonly #tls: Tls | null;
   readonly #reporter: Reporter;
   /** Each with its peer's address. */
   readonly #connections = new Map<Connection, string>();
@@ -54,6 +62,7 @@ export class Server implements Acceptor {
   readonly #farewells = new Set<Farewell>();
   readonly #admission: Admission;
   readonly #listening: Listening;
+  readonly #redirecting: Listening | null;
   readonly #ticker: ReturnType<typeof setInterval>;
   #deferred: Connection[] = [];
   /** Wall clock minus monotonic clock, corrected at each tick. */
@@ -65,16 +74,27 @@ export class Server implements Acceptor {
   #stopping: Promise<void> | null = null;
   #whenEmpty: (() => void) | null = null;
 
-  /** Listens when it returns. Throws a StartError when a folder or the port cannot be used, an OptionsError for bad values. */
-  constructor(options: Options, log: ServerLog) {
+  /**
+   * Listens when it returns, by TLS unless `tls` is null. Throws a StartError when a folder or the port cannot be used, an
+   * OptionsError for bad values.
+   */
+  constructor(options: Options, log: ServerLog, tls: Tls | null = null) {
     this.#options = options;
     this.#log = log;
+    this.#tls = tls;
     const now = performance.now();
     const clock = new Clock(now, now + this.#wallOffsetMs, () => performance.now());
     const wallMs = () => clock.wallMs;
     this.#reporter = new Reporter(log, wallMs);
     // First the port, so that a second server that finds it taken leaves no folder behind. Nobody is accepted before we return.
-    this.#listening = listen(options.host, options.port, this);
+    this.#listening = listen(
+      options.host,
+      options.port,
+      "--port",
+      this.#acceptor(() => this.#context, tls !== null),
+      tls,
+    );
+    this.#redirecting = this.#listenForRedirects();
     const handler = this.#prepareHandler(wallMs);
     const headLimits = {
       maxHeaderBytes: options.maxHeaderBytes,
@@ -90,11 +110,13 @@ export class Server implements Acceptor {
       handler,
       observer: this.#reporter,
       scratch: new Scratch(SCRATCH_BYTES),
-      headStarts: new HeadStarts(clock.dateLine, options.keepAliveTimeoutMs / 1000),
+      headStarts: this.#headStarts(clock, strictTransport(options)),
       exchanges: new ExchangePool(headLimits, new BodyMemory(limits.bodyMemoryBytesMax)),
       defer: (connection) => this.#defer(connection),
       draining: false,
     };
+    this.#plainHeadStarts = tls === null ? this.#context.headStarts : this.#headStarts(clock, []);
+    this.#redirectContext = this.#redirecting === null ? null : this.#prepareRedirect(this.#redirecting, wallMs);
     const affordable = connectionsMax(options.threads);
     if (options.maxConnections > affordable) {
       log.warn(`--max-connections ${options.maxConnections} is more than the file limit allows; using ${affordable}`);
@@ -102,6 +124,26 @@ export class Server implements Acceptor {
     const connectionsAtOnce = options.maxConnections === 0 ? affordable : Math.min(options.maxConnections, affordable);
     this.#admission = new Admission(connectionsAtOnce, options.maxConnectionsPerHost);
     this.#ticker = setInterval(() => this.#tick(), tickMs(options));
+  }
+
+  /** Beginnings of heads with the fields of every answer, and `further` ones. */
+  #headStarts(clock: Clock, further: FieldLines): HeadStarts {
+    const options = this.#options;
+    return new HeadStarts(clock.dateLine, options.keepAliveTimeoutMs / 1000, fixedLines(options, further));
+  }
+
+  /** What a listener reports to. The context is asked for: it is made when the port is known to be ours. */
+  #acceptor(context: () => Context | null, isSecure: boolean): Acceptor {
+    return {
+      accepted: (transport, address, port) => this.#accepted(context() as Context, transport, address, port, isSecure),
+      moveClock: () => this.#moveClock(),
+      closed: (conversation) => this.#closed(conversation),
+      secured: (conversation) => (conversation as Connection).secured(),
+      failedHandshake: (conversation, reason, isHttp) => {
+        this.#reporter.step((conversation as Connection).id, 0, `TLS handshake failed: ${reason}`);
+        return isHttp ? this.#compose(this.#plainHeadStarts, 400, NOT_TLS, []) : null;
+      },
+    };
   }
 
   /** Opens the folders and composes what answers. Throws as the constructor does, and then nothing listens any more. */
@@ -125,9 +167,41 @@ export class Server implements Acceptor {
       });
     } catch (error) {
       this.#listening.stop();
+      this.#redirecting?.stop();
       // A value that has the right form and still makes no sense, such as an allowed host with a space.
       throw error instanceof RangeError ? new OptionsError(error.message) : error;
     }
+  }
+
+  /** The plain port beside the TLS one, on the same addresses; null when none is wanted. */
+  #listenForRedirects(): Listening | null {
+    const { host, httpsRedirectPort } = this.#options;
+    if (this.#tls === null || httpsRedirectPort < 0) return null;
+    try {
+      return listen(
+        host,
+        httpsRedirectPort,
+        "--https-redirect",
+        this.#acceptor(() => this.#redirectContext, false),
+        null,
+      );
+    } catch (error) {
+      this.#listening.stop();
+      throw error;
+    }
+  }
+
+  #prepareRedirect(redirecting: Listening, now: () => number): Context {
+    const { host, allowedHosts } = this.#options;
+    const handler = createHttpsRedirect({
+      boundHost: host,
+      allowedHosts,
+      port: () => redirecting.port,
+      securePort: () => this.port,
+      now,
+      log: (line) => this.#log.warn(line),
+    });
+    return { ...this.#context, handler, headStarts: this.#plainHeadStarts };
   }
 
   get port(): number {
@@ -136,29 +210,50 @@ export class Server implements Acceptor {
 
   /** Where a client on this machine reaches the server, one for each bound address. */
   get urls(): readonly [string, ...string[]] {
+    const scheme = this.#tls === null ? "http" : "https";
     const [first = this.#options.host, ...others] = this.#listening.hosts;
-    return [this.#urlOf(first), ...others.map((host) => this.#urlOf(host))];
+    return [urlOf(scheme, first, this.port), ...others.map((host) => urlOf(scheme, host, this.port))];
   }
 
-  #urlOf(host: string): string {
-    const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
-    return `http://${reachable.includes(":") ? `[${reachable}]` : reachable}:${this.port}`;
+  /** Where plain requests are sent to https from, or null. */
+  get redirectUrl(): string | null {
+    const listening = this.#redirecting;
+    return listening === null ? null : urlOf("http", listening.hosts[0] ?? this.#options.host, listening.port);
   }
 
-  accepted(transport: Transport, address: string, port: number): Conversation | null {
+  /** What clients see of the server's certificate, or null without TLS. */
+  get certificate(): CertificateInfo | null {
+    return this.#tls?.certificate ?? null;
+  }
+
+  /**
+   * Reads certificate and key again, for connections that come from now on. Rejects with a StartError, and then the old ones
+   * stay. Does nothing without TLS.
+   */
+  async reload(): Promise<void> {
+    await this.#tls?.reload();
+  }
+
+  #accepted(
+    context: Context,
+    transport: Transport,
+    address: string,
+    port: number,
+    isSecure: boolean,
+  ): Conversation | null {
     const refusal = this.#admission.enter(address);
-    if (refusal !== null) return this.#turnAway(transport, refusal);
-    const connection = new Connection(this.#context, transport, ++this.#lastId, formatPeer(address, port), false);
+    if (refusal !== null) return this.#turnAway(transport, refusal, isSecure);
+    const connection = new Connection(context, transport, ++this.#lastId, formatPeer(address, port), isSecure);
     this.#connections.set(connection, address);
     return connection;
   }
 
-  moveClock(): void {
+  #moveClock(): void {
     const now = performance.now();
     this.#context.clock.set(now, now + this.#wallOffsetMs);
   }
 
-  closed(conversation: Conversation): void {
+  #closed(conversation: Conversation): void {
     if (conversation instanceof Farewell) {
       this.#farewells.delete(conversation);
       return;
@@ -183,12 +278,14 @@ export class Server implements Acceptor {
 
   async #stop(timeoutMs: number, graceMs: number): Promise<void> {
     this.#context.draining = true;
+    if (this.#redirectContext !== null) this.#redirectContext.draining = true;
     const empty = new Promise<void>((resolve) => {
       this.#whenEmpty = resolve;
     });
     // What has reached us already is read first: a request on the wire is not an idle connection.
     await nextTurn();
     this.#listening.stop();
+    this.#redirecting?.stop();
     for (const farewell of this.#farewells) farewell.end();
     this.#closeIdle(graceMs);
     if (this.#connections.size > 0) {
@@ -203,7 +300,7 @@ export class Server implements Acceptor {
 
   /** Closes connections that have been idle for `ms`. */
   #closeIdle(ms: number): void {
-    this.moveClock();
+    this.#moveClock();
     for (const connection of this.#connections.keys()) connection.shutDown(ms);
   }
 
@@ -211,18 +308,20 @@ export class Server implements Acceptor {
     for (const connection of this.#connections.keys()) connection.terminate();
   }
 
-  /** Above a cap: 503 and closed at once, so that files can still be opened and the accept loop never runs dry. */
-  #turnAway(transport: Transport, refusal: Refusal): Farewell | null {
+  /**
+   * Above a cap: 503 and closed at once, so that files can still be opened and the accept loop never runs dry. Over TLS it is
+   * cut off: to be told it would have to shake hands first, which is the dearest thing that a stranger can ask for.
+   */
+  #turnAway(transport: Transport, refusal: Refusal, isSecure: boolean): Farewell | null {
     this.#hasRefused = true;
     if (this.#toldRefusal !== refusal) this.#log.warn(refusal.warning);
     this.#toldRefusal = refusal;
-    const { handler, clock, headStarts } = this.#context;
-    const response = handler.failure(503, refusal.sentence, null, [["Retry-After", "1"]]);
-    const content = response.joined ?? response.fields;
-    const answer = new Uint8Array(HEAD_START_BYTES_MAX + content.length);
-    const fieldsStart = headStarts.append(answer, 0, response.status, false, 0, clock.second);
-    answer.set(content, fieldsStart);
-    const whole = answer.subarray(0, fieldsStart + content.length);
+    if (isSecure) {
+      transport.terminate();
+      return null;
+    }
+    const whole = this.#compose(this.#plainHeadStarts, 503, refusal.sentence, [["Retry-After", "1"]]);
+    const { clock } = this.#context;
     if (this.#farewells.size < limits.farewellsMax) {
       const farewell = new Farewell(transport, whole, clock, limits.lingerMs);
       this.#farewells.add(farewell);
@@ -233,6 +332,17 @@ export class Server implements Acceptor {
     return null;
   }
 
+  /** A whole answer for a peer that has no conversation, the last one on its connection. */
+  #compose(headStarts: HeadStarts, status: number, sentence: string, fields: FieldLines): Uint8Array {
+    const { handler, clock } = this.#context;
+    const response = handler.failure(status, sentence, null, fields);
+    const content = response.joined ?? response.fields;
+    const answer = new Uint8Array(headStarts.bytesMax + content.length);
+    const fieldsStart = headStarts.append(answer, 0, response.status, false, 0, clock.second);
+    answer.set(content, fieldsStart);
+    return answer.subarray(0, fieldsStart + content.length);
+  }
+
   #defer(connection: Connection): void {
     if (this.#deferred.push(connection) === 1) setImmediate(() => this.#resume());
   }
@@ -240,19 +350,31 @@ export class Server implements Acceptor {
   #resume(): void {
     const deferred = this.#deferred;
     this.#deferred = [];
-    this.moveClock();
+    this.#moveClock();
     for (const connection of deferred) connection.drained();
   }
 
   #tick(): void {
     this.#wallOffsetMs = Date.now() - performance.now();
-    this.moveClock();
+    this.#moveClock();
     for (const connection of this.#connections.keys()) connection.tick();
     this.#reporter.tick(this.#context.pool, this.#context.clock.nowMs);
     for (const farewell of this.#farewells) farewell.tick();
     if (!this.#hasRefused) this.#toldRefusal = null;
     this.#hasRefused = false;
   }
+}
+
+const NOT_TLS = "This port speaks TLS, and a plain HTTP request came; use https:// instead of http://.";
+
+/** RFC 6797 §6.1; for https alone (§7.2). */
+function strictTransport(options: Options): FieldLines {
+  return options.hstsMs === 0 ? [] : [["Strict-Transport-Security", `max-age=${Math.floor(options.hstsMs / 1000)}`]];
+}
+
+function urlOf(scheme: "http" | "https", host: string, port: number): string {
+  const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
+  return `${scheme}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
 }
 
 function usable(folder: DocumentRoot | FolderError): DocumentRoot {

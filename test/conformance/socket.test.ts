@@ -1,4 +1,4 @@
-/** Every row over a real socket, with the next request right behind it; and a part of them byte by byte. */
+/** Every row over a real socket, plain and with TLS, with the next request right behind it; and a part of them byte by byte. */
 import { afterAll, describe, expect, test } from "bun:test";
 import { startServer } from "../../src/index.ts";
 import { readAnswers } from "./answers.ts";
@@ -13,7 +13,7 @@ const BYTEWISE_SHARE = 9;
 const BYTEWISE_LENGTH_MAX = 500;
 
 const site = makeConformanceSite();
-const server = await startServer({
+const settings = {
   port: 0,
   root: site.root,
   uploads: site.uploads,
@@ -21,14 +21,18 @@ const server = await startServer({
   maxBodyBytes: BODY_BYTES_MAX,
   threads: 64,
   queue: 10_000,
-});
+};
+const plain = await startServer(settings);
+const secure = await startServer({ ...settings, tlsSelfSigned: true });
 afterAll(async () => {
-  await server.stop({ timeoutMs: 100 });
+  await Promise.all([plain.stop({ timeoutMs: 100 }), secure.stop({ timeoutMs: 100 })]);
   site[Symbol.dispose]();
 });
 
-const floor = new WireFloor({ hostname: "127.0.0.1", port: server.port });
-const answer = readAnswers(await floor.ask("HEAD /data.txt HTTP/1.0\r\n\r\n"), () => true).answers[0];
+const plainFloor = new WireFloor({ hostname: "127.0.0.1", port: plain.port });
+const ca = secure.certificate?.pem ?? "";
+const secureFloor = new WireFloor({ hostname: "127.0.0.1", port: secure.port, tls: { ca } });
+const answer = readAnswers(await plainFloor.ask("HEAD /data.txt HTTP/1.0\r\n\r\n"), () => true).answers[0];
 const etag = answer?.fields.get("etag") ?? "";
 
 const all = [...cases, ...parity];
@@ -36,11 +40,13 @@ const sample = all.filter(
   (row, index) => index % BYTEWISE_SHARE === 0 && !row.whole && row.raw.length <= BYTEWISE_LENGTH_MAX,
 );
 
-describe("a socket, row by row", () => run(all, false));
-describe("a socket, byte by byte", () => run(sample, true));
+describe("a socket, row by row", () => run(plainFloor, all, false));
+describe("a socket, byte by byte", () => run(plainFloor, sample, true));
+describe("a socket with TLS, row by row", () => run(secureFloor, all, false));
+describe("a socket with TLS, byte by byte", () => run(secureFloor, sample, true));
 
 /** All of them are on their way before the first is looked at. */
-function run(rows: readonly Row[], isBytewise: boolean): void {
+function run(floor: WireFloor, rows: readonly Row[], isBytewise: boolean): void {
   const results = rows.map((row) => floor.run(row, filledIn(row.raw, etag), isBytewise));
   for (const [index, row] of rows.entries()) {
     test(`${row.section}: ${row.name}`, async () => expect(await results[index]).toBe(""));

@@ -1,4 +1,4 @@
-/** A row over a real socket: bytes out, bytes in, until the server closes. Plain TCP; TLS is the same with other options. */
+/** A row over a real socket: bytes out, bytes in, until the server closes; over plain TCP or TLS. */
 import type { Socket } from "bun";
 import { bytesOf, judge } from "./floors.ts";
 import type { Row } from "./row.ts";
@@ -16,6 +16,8 @@ const CONCURRENT_MAX = 48;
 export interface Address {
   readonly hostname: string;
   readonly port: number;
+  /** For TLS: the certificate to trust. */
+  readonly tls?: { readonly ca: string };
 }
 
 /** Runs rows over sockets, many at a time, in the order given. Each result is what differs from the row, or "". */
@@ -70,6 +72,10 @@ class Conversation {
   #isProbed = false;
   #isOver = false;
   readonly #over = Promise.withResolvers<void>();
+  /** Something has come. */
+  readonly #heard = Promise.withResolvers<void>();
+  /** Over TLS: nothing is sent before, or Bun would take a FIN behind it for the end. */
+  readonly #shaken = Promise.withResolvers<void>();
 
   constructor(row: Row, raw: string, isBytewise: boolean) {
     this.#row = row;
@@ -85,9 +91,11 @@ class Conversation {
         binaryType: "buffer",
         data: (from, bytes) => {
           this.received += bytes.toString("latin1");
+          this.#heard.resolve();
           this.#probe(from);
         },
         drain: (to) => this.#flush(to),
+        handshake: () => this.#shaken.resolve(),
         end: () => this.#finish(),
         close: () => this.#finish(),
         error: () => this.#finish(),
@@ -95,6 +103,7 @@ class Conversation {
     });
     socket.setNoDelay(true);
     try {
+      if (address.tls !== undefined) await this.#shaken.promise;
       if (this.#isBytewise) {
         for (const byte of bytesOf(this.#raw)) {
           if (this.#isOver) break;
@@ -141,15 +150,28 @@ class Conversation {
 
   /** True when the server has closed in time. */
   async #wait(): Promise<boolean> {
-    const patienceMs = this.#row.end === "waits" ? QUIET_MS : PATIENCE_MS;
-    const timer = setTimeout(() => this.#over.resolve(), patienceMs);
-    await this.#over.promise;
-    clearTimeout(timer);
+    if (this.#row.end === "waits") {
+      // On a busy machine the first answer takes longer than the silence that follows it.
+      if (this.#row.answers.length > 0)
+        await within(Promise.race([this.#heard.promise, this.#over.promise]), PATIENCE_MS);
+      await within(this.#over.promise, QUIET_MS);
+    } else await within(this.#over.promise, PATIENCE_MS);
     return this.#isOver;
   }
 
   #finish(): void {
     this.#isOver = true;
     this.#over.resolve();
+    this.#shaken.resolve();
   }
+}
+
+/** Waits for `event`, at most so long. */
+async function within(event: Promise<void>, waitMs: number): Promise<void> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, waitMs);
+  });
+  await Promise.race([event, late]);
+  clearTimeout(timer);
 }

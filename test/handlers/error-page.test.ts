@@ -1,6 +1,9 @@
 import { expect, test } from "bun:test";
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { ErrorPages } from "../../src/handlers/error-page.ts";
-import { answerOf } from "./exchange.ts";
+import type { Response } from "../../src/http/message.ts";
+import { answerOf, ask, makeRequest, makeSite } from "./exchange.ts";
 
 test("a page has the code, the phrase, the sentence and our name, and nothing from outside", () => {
   const { text, fields, content } = answerOf(new ErrorPages().answer(404, "There is <no> such file.", false));
@@ -36,5 +39,63 @@ test("more different answers than are kept are still right", () => {
   for (let size = 0; size < 1000; size++) {
     const answer = answerOf(pages.answer(416, "No.", false, { fields: [["Content-Range", `bytes */${size}`]] }));
     expect(answer.fields["content-range"]).toBe(`bytes */${size}`);
+  }
+});
+
+test("the operator's page takes the place of ours, with its own type, and the rest of the answer stays", () => {
+  using site = makeSite();
+  const path = join(site.folder, "wrong, really=.txt");
+  writeFileSync(path, "Nothing here.\n");
+  using own = makeSite({ errorPages: [`404=${path}`, `405=${path}`] });
+  const missing = answerOf(own.handler.admit(makeRequest("GET /.env")) as Response);
+  expect([missing.status, missing.text]).toEqual([404, "Nothing here.\n"]);
+  expect(missing.fields).toEqual({
+    "content-type": "text/plain; charset=utf-8",
+    "content-length": "14",
+    "cache-control": "no-store",
+    "x-content-type-options": "nosniff",
+  });
+  const refused = answerOf(own.handler.admit(makeRequest("PUT /")) as Response);
+  expect([refused.status, refused.text, refused.fields["allow"]]).toEqual([
+    405,
+    "Nothing here.\n",
+    "GET, HEAD, OPTIONS",
+  ]);
+  expect(answerOf(own.handler.failure(400, "No.", null)).text).toContain("400 Bad Request");
+  expect(answerOf(own.handler.failure(404, "No.", null)).text).toBe("Nothing here.\n");
+});
+
+test("who prefers JSON gets JSON, whatever page there is", async () => {
+  using site = makeSite();
+  writeFileSync(join(site.root, "404.html"), "<p>Nothing here.");
+  using own = makeSite({ errorPages: [`404=${join(site.root, "404.html")}`] });
+  const json = await ask(own, "GET /none", { Accept: "application/json" });
+  expect([json.status, json.fields["content-type"]]).toEqual([404, "application/json"]);
+  expect(JSON.parse(json.text)).toMatchObject({ status: "error", code: 404 });
+  expect((await ask(own, "GET /none", { Accept: "text/html" })).fields["content-type"]).toBe(
+    "text/html; charset=utf-8",
+  );
+});
+
+test("a page that is gone after the start is still sent", async () => {
+  using site = makeSite();
+  const path = join(site.folder, "404.html");
+  writeFileSync(path, "first");
+  using own = makeSite({ errorPages: [`404=${path}`] });
+  rmSync(path);
+  expect((await ask(own, "GET /none")).text).toBe("first");
+});
+
+test("a page that cannot be used is refused at the start", () => {
+  using site = makeSite();
+  const path = join(site.folder, "404.html");
+  writeFileSync(path, "x".repeat(65_537));
+  for (const [file, message] of [
+    [path, "65537 bytes; at most 65536 are sent"],
+    [`${path}.none`, "404.html.none (ENOENT)"],
+    [site.folder, "is no file"],
+  ] as const) {
+    expect(() => makeSite({ errorPages: [`404=${file}`] })).toThrow(RangeError);
+    expect(() => makeSite({ errorPages: [`404=${file}`] })).toThrow(message);
   }
 });

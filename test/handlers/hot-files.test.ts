@@ -42,7 +42,7 @@ function fileAt(path: string, bytes = 10): HotFile {
     transfer: "text",
     incident: null,
   };
-  return { stats: statSync(path), content, etag: '"x"', lastModified: 0, whole, notModified: whole };
+  return { stats: statSync(path), coding: null, content, etag: '"x"', lastModified: 0, whole, notModified: whole };
 }
 
 describe("a hot file", () => {
@@ -169,6 +169,37 @@ describe("a hot file", () => {
     for (let i = 0; i < 20; i++) expect(hot.get("/strict.txt")).not.toBeNull();
     unlinkSync(path);
     expect(hot.get("/strict.txt")).toBeNull();
+  });
+});
+
+describe("a hot file with a neighbour", () => {
+  const changes: [string, boolean, (path: string) => void][] = [
+    ["appeared", false, (path) => writeFileSync(path, "x")],
+    ["appeared as a link to nowhere", false, (path) => symlinkSync("nowhere", path)],
+    ["changed", true, (path) => writeFileSync(path, "y")],
+    ["vanished", true, (path) => unlinkSync(path)],
+  ];
+  for (const [what, isThere, change] of changes) {
+    test(`that ${what} is forgotten`, () => {
+      const { hot } = makeCache(100_000);
+      const path = write(`neighbours/${what.replaceAll(" ", "-")}`, "one");
+      const beside = `${path}.gz`;
+      if (isThere) writeFileSync(beside, "x");
+      hot.set("/x", path, path, fileAt(path), [{ path: beside, stats: isThere ? statSync(beside) : null }]);
+      expect(hot.get("/x")).not.toBeNull();
+      change(beside);
+      expect(hot.get("/x")).toBeNull();
+      expect(hot.bytes).toBe(0);
+    });
+  }
+
+  test("costs more memory than one without", () => {
+    const { hot } = makeCache(100_000);
+    const path = write("beside.txt", "one");
+    hot.set("/x", path, path, fileAt(path));
+    const alone = hot.bytes;
+    hot.set("/x", path, path, fileAt(path), [{ path: `${path}.gz`, stats: null }]);
+    expect(hot.bytes).toBeGreaterThan(alone + 2 * path.length);
   });
 });
 

@@ -13,7 +13,8 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { DocumentRoot, OpenFailure } from "../../src/handlers/document-root.ts";
-import { entityTag, IN_MEMORY_BYTES_MAX } from "../../src/handlers/static-file.ts";
+import { entityTag } from "../../src/handlers/file-conditions.ts";
+import { IN_MEMORY_BYTES_MAX } from "../../src/handlers/static-file.ts";
 import { answerOf, ask, contentOf, makeRequest, makeSite, NOW_MS, responseTo, type Site } from "./exchange.ts";
 
 const LARGE_BYTES = IN_MEMORY_BYTES_MAX + 1;

@@ -134,7 +134,8 @@ describe("a head that is refused", () => {
     ["too many empty lines", `\r\n\r\n\r\n${line("Host: a")}`, E.TooManyEmptyLines],
     ["CR without LF before the request line", "\rGET / HTTP/1.1\r\n\r\n", E.BareCr],
     ["LF before the request line", "\nGET / HTTP/1.1\r\n\r\n", E.BareLf],
-    ["a TLS ClientHello", "\x16\x03\x01\x02\x00\x01", E.MethodInvalid],
+    ["a TLS ClientHello", "\x16\x03\x01\x02\x00\x01", E.TlsHello],
+    ["a handshake's byte behind a method", "GET\x16\x03\x01", E.MethodInvalid],
     ["a space first", " GET / HTTP/1.1\r\n\r\n", E.MethodInvalid],
     ["a method that is no token", "GE:T / HTTP/1.1\r\n\r\n", E.MethodInvalid],
     ["a tab behind the method", "GET\t/ HTTP/1.1\r\n\r\n", E.MethodInvalid],
@@ -195,7 +196,7 @@ describe("a head that is refused", () => {
   });
 
   test.each<[string, string, number, ParseError]>([
-    ["a TLS ClientHello at its first byte", "\x16\x03", 1, E.MethodInvalid],
+    ["a TLS ClientHello at its first byte", "\x16\x03", 1, E.TlsHello],
     ["a target too long at the first byte beyond", `GET /${"a".repeat(60)}`, 45, E.TargetTooLong],
     ["a version at its first wrong byte", "GET / XTTP/1.1", 7, E.VersionInvalid],
     ["a field line too long as soon as its end cannot fit", `${REQUEST}A:${"b".repeat(200)}`, 116, E.FieldTooLarge],
@@ -208,7 +209,7 @@ describe("a head that is refused", () => {
   test("shows in its request line what came, for the log", () => {
     const head = expectResult("GET /a HTTP/3.0\r\nHost: a\r\n\r\n", E.VersionUnsupported);
     expect(head.requestLine()).toBe("GET /a HTTP/3.0");
-    expect(expectResult("\x16\x03\x01", E.MethodInvalid).requestLine()).toBe("\x16\x03\x01");
+    expect(expectResult("\x16\x03\x01", E.TlsHello).requestLine()).toBe("\x16\x03\x01");
   });
 });
 

@@ -4,6 +4,7 @@ import {
   DATE_LINE_BYTES,
   encodeAnswer,
   encodeFields,
+  encodeLines,
   HEAD_START_BYTES_MAX,
   HeadStarts,
 } from "../../src/http/response.ts";
@@ -144,6 +145,20 @@ describe("the beginning of a head", () => {
       expect(append(true, seconds, left)).toBe(kept(fields));
     });
   }
+
+  test("has the lines that are the same on every answer, before what depends on the connection", () => {
+    const lines = encodeLines([
+      ["X-A", "b"],
+      ["X-C", "d"],
+    ]);
+    const starts = new HeadStarts(DATE_LINE, 30, lines);
+    expect(write(starts, 200, false, 9)).toBe(start("X-A: b\r\nX-C: d\r\nConnection: close\r\n"));
+    expect(write(starts, 200, true, 9)).toBe(
+      start("X-A: b\r\nX-C: d\r\nConnection: keep-alive\r\nKeep-Alive: timeout=30, max=9\r\n"),
+    );
+    expect(starts.bytesMax).toBe(HEAD_START_BYTES_MAX + lines.length);
+    expect(new HeadStarts(DATE_LINE, 30).bytesMax).toBe(HEAD_START_BYTES_MAX);
+  });
 
   test("is never longer than the bound", () => {
     expect(DATE_LINE.length).toBe(DATE_LINE_BYTES);

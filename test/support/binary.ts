@@ -132,7 +132,7 @@ export class Program implements AsyncDisposable {
   }
 }
 
-const READY = /^Listening on port (\d+) \((http:[^)]+)\) pid=\d+$/m;
+const READY = /^Listening on port (\d+) \((https?:[^)]+)\) pid=\d+$/m;
 
 /** Reads a pipe as it fills. */
 class Gathered {

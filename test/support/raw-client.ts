@@ -26,6 +26,8 @@ export interface RawClientOptions {
   readonly host?: string;
   /** Counts what comes without keeping it, for downloads that would fill the memory. */
   readonly onlyCount?: boolean;
+  /** For TLS: the certificate to trust. */
+  readonly ca?: string;
 }
 
 export class RawClient implements Disposable {
@@ -40,7 +42,12 @@ export class RawClient implements Disposable {
   #watchers: (() => void)[] = [];
 
   static async connect(port: number, options: RawClientOptions = {}): Promise<RawClient> {
+    // Over TLS nothing is sent before the handshake, or Bun would take a FIN behind it for the end.
+    const shaken = Promise.withResolvers<void>();
+    shaken.promise.catch(() => {}); // Without TLS nobody waits for it.
+    const tls = options.ca === undefined ? {} : { tls: { ca: options.ca } };
     const socket = await Bun.connect<RawClient | null>({
+      ...tls,
       hostname: options.host ?? "127.0.0.1",
       port,
       allowHalfOpen: true,
@@ -50,6 +57,10 @@ export class RawClient implements Disposable {
         data({ data }, bytes) {
           if (data !== null) data.#received(bytes);
         },
+        handshake(_socket, isDone, error) {
+          if (isDone && error === null) shaken.resolve();
+          else shaken.reject(error ?? new Error("no handshake"));
+        },
         drain({ data }) {
           if (data !== null) data.#flush();
         },
@@ -58,6 +69,7 @@ export class RawClient implements Disposable {
         },
         // After our own FIN the server's is told by `close` alone, without an error.
         close({ data }, error) {
+          shaken.reject(new Error("closed before the handshake"));
           if (data !== null) data.#closed(error === undefined ? "fin" : "reset");
         },
         error() {},
@@ -65,6 +77,7 @@ export class RawClient implements Disposable {
     });
     const client = new RawClient(socket, options.onlyCount !== true);
     socket.data = client;
+    if (options.ca !== undefined) await shaken.promise;
     return client;
   }
 

@@ -1,0 +1,107 @@
+/**
+ * Which pages from elsewhere may read our answers (Fetch Standard §3.2, CORS).
+ *
+ * Strategy: what does not depend on the request stands on every answer and costs nothing. `*` is such a thing, so there
+ * only preflights are looked at. With a list of origins, an answer to one of them gets its name in a line of its own.
+ *
+ * The rule it guards: an upload must be `application/json`, which no page can send to another origin without a preflight, and a
+ * preflight is granted to allowed origins alone. Credentials that the browser keeps (Basic, cookies) are allowed to none:
+ * a page that knows a password sends it in Authorization itself.
+ */
+import type { Handler, Request, Response } from "../http/message.ts";
+import { Field, Method } from "../http/request-head.ts";
+import { encodeFields, encodeLines, type FieldLines } from "../http/response.ts";
+import { ANY_ORIGIN } from "../options.ts";
+
+/**
+ * The lines that every answer has. `Vary` as well on answers to requests without Origin: a cache must not give one of those to a
+ * page (Fetch §3.2.7). Without credentials `*` exposes all fields, ETag, Content-Range and Location among them.
+ */
+export function corsFields(origins: readonly string[]): FieldLines {
+  if (origins.length === 0) return [];
+  const who: FieldLines[number] = origins.includes(ANY_ORIGIN)
+    ? ["Access-Control-Allow-Origin", ANY_ORIGIN]
+    : ["Vary", "Origin"];
+  return [who, ["Access-Control-Expose-Headers", "*"]];
+}
+
+/** The origins that the operator allows, as `resolveOptions` writes them. */
+export class AllowedOrigins {
+  readonly #isAny: boolean;
+  /** Each with the line that names it. */
+  readonly #lines: ReadonlyMap<string, Uint8Array>;
+
+  constructor(origins: readonly string[]) {
+    this.#isAny = origins.includes(ANY_ORIGIN);
+    this.#lines = new Map(origins.map((origin) => [origin, encodeLines([["Access-Control-Allow-Origin", origin]])]));
+  }
+
+  /** True when answers name the origin one by one. */
+  get areNamed(): boolean {
+    return !this.#isAny;
+  }
+
+  /** OPTIONS that asks on a page's behalf whether it may: from an allowed origin, with a method to ask for (Fetch §4.8). */
+  isPreflight({ head }: Request): boolean {
+    if (head.method !== Method.Options || !head.has(Field.AccessControlRequestMethod)) return false;
+    return head.has(Field.Origin) && (this.#isAny || this.#lineFor(head.value(Field.Origin)) !== undefined);
+  }
+
+  /** The answer with the line that names the request's origin, if it is an allowed one. */
+  mark(request: Request | null, response: Response): Response {
+    if (request === null || !request.head.has(Field.Origin)) return response;
+    const line = this.#lineFor(request.head.value(Field.Origin));
+    if (line === undefined) return response;
+    const fields = new Uint8Array(line.length + response.fields.length);
+    fields.set(line);
+    fields.set(response.fields, line.length);
+    return { ...response, fields, joined: null };
+  }
+
+  #lineFor(origin: string | null): Uint8Array | undefined {
+    return origin === null ? undefined : this.#lines.get(origin);
+  }
+}
+
+/**
+ * What a preflight is told. `methods` are those of the target. `*` covers every field but Authorization, which has to be named.
+ * Nothing about private networks: browsers ask their user now instead of the server that would be reached.
+ */
+export function preflightAnswer(methods: string): Response {
+  const fields = encodeFields([
+    ["Allow", methods],
+    ["Access-Control-Allow-Methods", methods],
+    ["Access-Control-Allow-Headers", "*, Authorization"],
+    ["Access-Control-Max-Age", PREFLIGHT_SECONDS],
+  ]);
+  return { status: 204, fields, body: null, joined: null, close: false, transfer: "preflight", incident: null };
+}
+
+/** Ten minutes: a change of `--cors` is seen soon, and a page asks once for its many requests. */
+const PREFLIGHT_SECONDS = "600";
+
+/** A handler whose answers name the origin that asks. */
+export class MarkedForOrigins implements Handler {
+  readonly #inner: Handler;
+  readonly #origins: AllowedOrigins;
+
+  constructor(inner: Handler, origins: AllowedOrigins) {
+    this.#inner = inner;
+    this.#origins = origins;
+  }
+
+  admit(request: Request): Response | null {
+    const refusal = this.#inner.admit(request);
+    return refusal === null ? null : this.#origins.mark(request, refusal);
+  }
+
+  respond(request: Request): Response | Promise<Response> {
+    const response = this.#inner.respond(request);
+    if (!(response instanceof Promise)) return this.#origins.mark(request, response);
+    return response.then((settled) => this.#origins.mark(request, settled));
+  }
+
+  failure(status: number, sentence: string, request: Request | null, fields?: FieldLines): Response {
+    return this.#origins.mark(request, this.#inner.failure(status, sentence, request, fields));
+  }
+}

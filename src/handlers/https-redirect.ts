@@ -1,0 +1,79 @@
+/**
+ * What the plain port beside a TLS one answers: the same address with https (RFC 9110 §15.4.9), so that the method and the
+ * content are sent again as they were.
+ *
+ * Rule it guards: the address in Location is made of a host that passed the Host rule, or this would send a browser, which a
+ * page from elsewhere made come here, to wherever that page wants.
+ */
+import type { Handler, Request, Response } from "../http/message.ts";
+import { Method } from "../http/request-head.ts";
+import { encodeFields, type FieldLines } from "../http/response.ts";
+import { type ErrorExtras, ErrorPages, wantsJson } from "./error-page.ts";
+import { HostPolicy, type HostPolicyOptions } from "./host-policy.ts";
+
+export interface HttpsRedirectOptions extends HostPolicyOptions {
+  /** The port that speaks TLS. */
+  readonly securePort: () => number;
+}
+
+/** Throws a RangeError, in one line for the operator, when an allowed host is not one. */
+export function createHttpsRedirect(options: HttpsRedirectOptions): Handler {
+  return new HttpsRedirect(options);
+}
+
+class HttpsRedirect implements Handler {
+  readonly #pages = new ErrorPages();
+  readonly #hosts: HostPolicy;
+  readonly #securePort: () => number;
+
+  constructor(options: HttpsRedirectOptions) {
+    this.#hosts = new HostPolicy(options);
+    this.#securePort = options.securePort;
+  }
+
+  admit(request: Request): Response {
+    const { head, target } = request;
+    if (!this.#hosts.allows(request)) {
+      return this.#refuse(403, "This server does not answer for that host name.", request);
+    }
+    // What follows a CONNECT is no HTTP (RFC 9110 §9.3.6), so the connection ends.
+    if (head.method === Method.Connect)
+      return this.#refuse(405, "That method cannot be used here.", request, ONLY_FILES);
+    if (target.authority.host === "") return this.#refuse(400, "This port leads to https, but of which host?", request);
+    const port = this.#securePort();
+    const authority = port === HTTPS_PORT ? target.authority.host : `${target.authority.host}:${port}`;
+    const fields = encodeFields([
+      ["Location", `https://${authority}${pathAndQuery(request)}`],
+      ["Cache-Control", "no-cache"], // A browser must not remember it when the server is plain again.
+      ["Content-Length", "0"],
+    ]);
+    return { status: 308, fields, body: null, joined: null, close: false, transfer: "redirect", incident: null };
+  }
+
+  /** Never called: `admit` answers everything. */
+  respond(request: Request): Response {
+    return this.admit(request);
+  }
+
+  failure(status: number, sentence: string, request: Request | null, fields: FieldLines = []): Response {
+    return this.#pages.answer(status, sentence, wantsJson(request), { fields, close: status >= 500 });
+  }
+
+  #refuse(status: number, sentence: string, request: Request, extras: ErrorExtras = {}): Response {
+    return this.#pages.answer(status, sentence, wantsJson(request), extras);
+  }
+}
+
+const HTTPS_PORT = 443;
+
+const ONLY_FILES: ErrorExtras = { fields: [["Allow", "GET, HEAD, POST, OPTIONS"]], close: true };
+
+/** As sent, so that nothing is decoded on the way; it has no byte that a field could not have (RFC 3986 §3.3, §3.4). */
+function pathAndQuery(request: Request): string {
+  const { form } = request.target;
+  if (form === "asterisk") return "/";
+  const text = request.head.targetText();
+  if (form === "origin") return text;
+  const rest = text.replace(/^[^:]*:\/\/[^/?]*/, "");
+  return rest.startsWith("/") ? rest : `/${rest}`;
+}

@@ -1,0 +1,37 @@
+/** As what a file is given to a browser: shown, with its own type, or stored, under its own name. */
+import { contentTypeOf, extensionOf, OCTET_STREAM } from "./content-type.ts";
+
+export interface Presentation {
+  readonly contentType: string;
+  /** The value of Content-Disposition, or null where there is none. */
+  readonly disposition: string | null;
+  /** What is sent, in a word for the request's log line. */
+  readonly transfer: string;
+}
+
+/**
+ * txt, png, jpg and jpeg are sent as downloads unless `inline`. A page's <img> shows them all the same: nosniff only stops
+ * scripts and style sheets (Fetch §3.6), and image data are recognised by their first bytes (MIME Sniffing §8.1).
+ */
+export function presentationOf(name: string, inline: boolean): Presentation {
+  if (!inline && DOWNLOAD_EXTENSIONS.has(extensionOf(name))) {
+    return { contentType: OCTET_STREAM, disposition: attachment(name), transfer: "binary" };
+  }
+  const contentType = contentTypeOf(name);
+  const transfer = contentType.startsWith("text/html") ? "html" : contentType.startsWith("text/") ? "text" : "binary";
+  return { contentType, disposition: null, transfer };
+}
+
+const DOWNLOAD_EXTENSIONS: ReadonlySet<string> = new Set(["txt", "png", "jpg", "jpeg"]);
+
+/** RFC 6266, with `filename*` (RFC 8187) where the plain form could be misread: quotes, escapes, percent signs, not ASCII. */
+function attachment(name: string): string {
+  const plain = name.replace(/[^ -~]/gu, "_").replace(/["\\]/g, "\\$&");
+  if (plain === name && !name.includes("%")) return `attachment; filename="${name}"`;
+  // RFC 8187 §3.2.1: attr-char is less than what encodeURIComponent lets through.
+  const encoded = encodeURIComponent(name).replace(
+    /['()*]/g,
+    (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
+  return `attachment; filename="${plain}"; filename*=UTF-8''${encoded}`;
+}

@@ -1,0 +1,35 @@
+/**
+ * Which content codings a client takes (RFC 9110 §12.5.3), best first: pure text in, names out.
+ *
+ * The rule it guards: a coding is used only when the client said so. Absent, empty or malformed means none, so the answer
+ * is the identity, which is also what those get who refuse it: a 406 would help nobody.
+ */
+import { parseQualityList, type QualityItem } from "./accept.ts";
+
+/** The registered names (RFC 7932, RFC 8878, RFC 1952) of what we can send; among equals the earlier one is preferred. */
+export const CONTENT_CODINGS = ["br", "zstd", "gzip"] as const;
+
+export type ContentCoding = (typeof CONTENT_CODINGS)[number];
+
+/**
+ * The codings that `value` takes, by weight and then in the order of CONTENT_CODINGS; empty when the identity is to be sent.
+ * `value` is that of Accept-Encoding, several lines joined by ", ", or null when there is none.
+ */
+export function acceptedCodings(value: string | null): readonly ContentCoding[] {
+  if (value === null) return [];
+  const items = parseQualityList(value);
+  if (items.length === 0) return [];
+  // Not listed, the identity is acceptable and comes last; listed, it is preferred to what weighs less.
+  const floor = Math.max(1, qualityOf(items, "identity") ?? 0);
+  const any = qualityOf(items, "*") ?? 0;
+  const weighed = CONTENT_CODINGS.map((coding) => ({ coding, quality: qualityOf(items, coding) ?? any }));
+  return weighed
+    .filter(({ quality }) => quality >= floor)
+    .sort((one, other) => other.quality - one.quality) // stable, so equals keep our order
+    .map(({ coding }) => coding);
+}
+
+/** Weight of the first item with that name, `x-gzip` being gzip (§8.4.1.3); undefined when it is not listed. */
+function qualityOf(items: readonly QualityItem[], name: string): number | undefined {
+  return items.find((item) => item.name === name || (name === "gzip" && item.name === "x-gzip"))?.quality;
+}

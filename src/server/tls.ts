@@ -1,0 +1,234 @@
+/**
+ * Certificate and key: read, checked against each other while the operator is looking, made where a test wants one, and read
+ * again when a signal says so. Loaded only for a server that speaks TLS.
+ *
+ * Strategy: everything that can be wrong is found before a port is bound, with one line that says which file and why; a
+ * handshake would only tell the client. A renewal reaches the connections that come after it; those that are open go on.
+ */
+import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import type { SecureContextOptions } from "node:tls";
+import type { Options } from "../options.ts";
+import type { TlsListening, TlsListenOptions } from "./listen.ts";
+import { StartError } from "./start-error.ts";
+
+/** PEM: the server's own certificate first, then those that lead to its root; and the key of the first, unencrypted. */
+export interface Certified {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** The server's own certificate, as clients see it. */
+export interface CertificateInfo {
+  /** With its chain. */
+  readonly pem: string;
+  /** As `DNS:localhost, IP Address:127.0.0.1`, or the subject where it names nobody. */
+  readonly names: string;
+  readonly validTo: Date;
+  /** SHA-256, in hexadecimal pairs with colons. */
+  readonly fingerprint: string;
+}
+
+export type TlsSettings = Pick<Options, "host" | "tlsCert" | "tlsKey" | "tlsPassphraseFile" | "tlsSelfSigned">;
+
+/**
+ * TLS 1.2 with forward secrecy and authenticated encryption alone (RFC 9325 §4.2): no RSA key exchange, CBC or SHA-1. The
+ * suites of TLS 1.3 are all good, and BoringSSL offers them whatever is said here.
+ */
+const CIPHERS = [
+  "ECDHE-ECDSA-AES128-GCM-SHA256",
+  "ECDHE-RSA-AES128-GCM-SHA256",
+  "ECDHE-ECDSA-AES256-GCM-SHA384",
+  "ECDHE-RSA-AES256-GCM-SHA384",
+  "ECDHE-ECDSA-CHACHA20-POLY1305",
+  "ECDHE-RSA-CHACHA20-POLY1305",
+].join(":");
+
+const TLS_1_2 = 0x0303;
+
+/** SSL_OP_CIPHER_SERVER_PREFERENCE: the order above counts, not the client's. */
+const SERVER_PREFERENCE = 0x00400000;
+
+/** The one protocol we speak, behind its length (RFC 7301 §3.1); a client that has others alone is refused. */
+const ALPN_PROTOCOLS = Uint8Array.of(8, ...new TextEncoder().encode("http/1.1"));
+
+/** Addresses that stand for all of the machine's, so that they name nothing a client could ask for. */
+const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
+
+/** The TLS of one server. */
+export class Tls implements TlsListening {
+  readonly options: TlsListenOptions;
+  readonly #settings: TlsSettings;
+  readonly #passphrase: string;
+  readonly #warn: (line: string) => void;
+  #certificate: CertificateInfo;
+  #renewed: object | null = null;
+
+  /**
+   * Reads or makes what `settings` name. `passphrase` is "" for none; a file's goes before it. Rejects with a StartError when
+   * something is missing, unreadable, or does not fit.
+   */
+  static async load(settings: TlsSettings, passphrase: string, warn: (line: string) => void): Promise<Tls> {
+    return new Tls(settings, passphrase, warn, await prepare(settings, passphrase));
+  }
+
+  private constructor(settings: TlsSettings, passphrase: string, warn: (line: string) => void, certified: Certified) {
+    this.#settings = settings;
+    this.#passphrase = passphrase;
+    this.#warn = warn;
+    this.#certificate = this.#inspect(certified);
+    this.options = {
+      ...certified,
+      ciphers: CIPHERS,
+      minVersion: TLS_1_2,
+      secureOptions: SERVER_PREFERENCE,
+      ALPNProtocols: ALPN_PROTOCOLS,
+    };
+  }
+
+  get certificate(): CertificateInfo {
+    return this.#certificate;
+  }
+
+  renewed(): object | null {
+    return this.#renewed;
+  }
+
+  /**
+   * Reads the files again, for the connections that come from now on. A certificate that lives in memory stays. Rejects with a
+   * StartError, and then nothing has changed.
+   */
+  async reload(): Promise<void> {
+    if (this.#settings.tlsCert === "") return;
+    const certified = readCertified(this.#settings, this.#passphrase);
+    const { createSecureContext } = await import("node:tls");
+    // All of it: the context takes the place of the listener's, suites and all.
+    const { context } = createSecureContext({
+      ...certified,
+      ciphers: CIPHERS,
+      minVersion: "TLSv1.2",
+      secureOptions: SERVER_PREFERENCE,
+      ALPNProtocols: ALPN_PROTOCOLS,
+    } as SecureContextOptions);
+    this.#renewed = context as object;
+    this.#certificate = this.#inspect(certified);
+  }
+
+  /** Warns of a certificate that clients will refuse now; tomorrow's is the operator's calendar. */
+  #inspect({ cert }: Certified): CertificateInfo {
+    const first = new X509Certificate(cert);
+    const what = this.#settings.tlsCert === "" ? "the certificate" : `--tls-cert ${this.#settings.tlsCert}`;
+    const validTo = new Date(first.validTo);
+    const now = Date.now();
+    if (validTo.getTime() < now) this.#warn(`${what} expired on ${formatDay(validTo)}: clients will refuse it`);
+    const validFrom = new Date(first.validFrom);
+    if (validFrom.getTime() > now) this.#warn(`${what} is not valid before ${formatDay(validFrom)}`);
+    const names = first.subjectAltName ?? first.subject.replaceAll("\n", ", ");
+    return { pem: cert, names, validTo, fingerprint: first.fingerprint256 };
+  }
+}
+
+function formatDay(date: Date): string {
+  return date.toISOString().slice(0, 10);
+}
+
+async function prepare(settings: TlsSettings, passphrase: string): Promise<Certified> {
+  const { tlsCert, tlsKey, tlsSelfSigned } = settings;
+  if (!tlsSelfSigned) return readCertified(settings, passphrase);
+  const hasCert = tlsCert !== "" && existsSync(tlsCert);
+  const hasKey = tlsKey !== "" && existsSync(tlsKey);
+  if (hasCert && hasKey) return readCertified(settings, passphrase);
+  if (hasCert || hasKey) {
+    const [found, missing] = hasCert ? [tlsCert, tlsKey] : [tlsKey, tlsCert];
+    throw new StartError(`${found} is there and ${missing} is not; --tls-self-signed makes both or neither`);
+  }
+  const { makeSelfSigned } = await import("./self-signed.ts");
+  const hosts = WILDCARDS.has(settings.host) ? [] : [settings.host.replace(/%.*$/, "")];
+  const certified = await makeSelfSigned(hosts, Date.now());
+  if (tlsCert !== "") keepCertified(settings, certified);
+  return certified;
+}
+
+/** Writes both files, the key for its owner alone. They must not be there. Throws a StartError. */
+function keepCertified({ tlsCert, tlsKey }: TlsSettings, { cert, key }: Certified): void {
+  write("--tls-key", tlsKey, key, 0o600);
+  try {
+    write("--tls-cert", tlsCert, cert, 0o644);
+  } catch (error) {
+    rmSync(tlsKey, { force: true }); // A key alone would be in the way of the next start.
+    throw error;
+  }
+}
+
+function write(flag: string, path: string, text: string, mode: number): void {
+  try {
+    writeFileSync(path, text, { mode, flag: "wx" });
+  } catch (error) {
+    throw new StartError(`cannot write ${flag} ${path}: ${messageOf(error)}`);
+  }
+}
+
+/** Reads and checks the files. Throws a StartError. */
+function readCertified(settings: TlsSettings, passphrase: string): Certified {
+  const { tlsCert, tlsKey, tlsPassphraseFile } = settings;
+  const cert = read("--tls-cert", tlsCert);
+  const own = firstCertificate(tlsCert, cert);
+  const secret = tlsPassphraseFile === "" ? passphrase : firstLine(read("--tls-passphrase-file", tlsPassphraseFile));
+  const key = decrypt(tlsKey, read("--tls-key", tlsKey), secret);
+  if (!own.checkPrivateKey(key)) {
+    throw new StartError(
+      `--tls-key ${tlsKey} does not fit the first certificate in --tls-cert ${tlsCert}; the server's own comes first, its chain behind it`,
+    );
+  }
+  return { cert, key: key.export({ type: "pkcs8", format: "pem" }).toString() };
+}
+
+function read(flag: string, path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    throw new StartError(`cannot read ${flag} ${path}: ${messageOf(error)}`);
+  }
+}
+
+const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
+
+/** The server's own; every other one is looked at as well, so that a damaged chain is found here. */
+function firstCertificate(path: string, pem: string): X509Certificate {
+  const blocks = pem.match(CERTIFICATE) ?? [];
+  const certificates = blocks.map((block, index) => {
+    try {
+      return new X509Certificate(block);
+    } catch {
+      throw new StartError(`--tls-cert ${path}: certificate ${index + 1} of ${blocks.length} is damaged`);
+    }
+  });
+  const [first] = certificates;
+  if (first === undefined) throw new StartError(`--tls-cert ${path} has no certificate in PEM`);
+  return first;
+}
+
+function decrypt(path: string, pem: string, passphrase: string): KeyObject {
+  if (!/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(pem)) throw new StartError(`--tls-key ${path} has no key in PEM`);
+  const isEncrypted = /ENCRYPTED/.test(pem);
+  if (isEncrypted && passphrase === "") {
+    throw new StartError(
+      `--tls-key ${path} is encrypted; give its passphrase in HTTPSERVER_TLS_PASSPHRASE or --tls-passphrase-file`,
+    );
+  }
+  try {
+    return createPrivateKey(isEncrypted ? { key: pem, passphrase } : pem);
+  } catch {
+    throw new StartError(
+      isEncrypted ? `--tls-key ${path}: the passphrase is wrong, or the file damaged` : `--tls-key ${path} is damaged`,
+    );
+  }
+}
+
+function firstLine(text: string): string {
+  return /^[^\r\n]*/.exec(text)?.[0] ?? "";
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
