@@ -202,6 +202,8 @@ export class Connection implements Conversation, Waiter {
     try {
       this.#advance();
       this.#endTurn();
+      // What one connection left in it the next one would send to its own peer.
+      if (this.#context.scratch.used > 0) throw new Error("a turn ended with bytes in the shared scratch");
     } catch (error) {
       this.#recover(error);
     }
@@ -265,7 +267,9 @@ export class Connection implements Conversation, Waiter {
   #regulate(): void {
     const waiting = this.#inbox.length;
     if (waiting > 0) this.#inbox.compact();
-    const tooMuch = waiting > this.#context.limits.receiveBytesMax;
+    // Of a head that is not complete nothing waits: it has bounds of its own, and paused it would never become complete.
+    const waits = this.#write !== WriteState.Idle || !this.#outbox.isEmpty;
+    const tooMuch = waits && waiting > this.#context.limits.receiveBytesMax;
     if (tooMuch === this.#paused) return;
     this.#paused = tooMuch;
     if (tooMuch) this.#transport.pause();
@@ -283,7 +287,11 @@ export class Connection implements Conversation, Waiter {
       return false;
     }
     // The kernel does not take our answers: a peer that does not read gets no further ones.
-    if (!this.#outbox.canGather) return false;
+    if (!this.#outbox.canGather) {
+      if (!this.#isFlushed()) return false;
+      // What is waited for from here on has a deadline of its own.
+      this.#timer = Timer.None;
+    }
     this.#exchange ??= this.#context.exchanges.take();
     const exchange = this.#exchange;
     const head = exchange.head;
@@ -657,7 +665,10 @@ export class Connection implements Conversation, Waiter {
   }
 
   #pump(): Progress {
-    if (this.#blocked) return Progress.Blocked;
+    if (this.#blocked) {
+      this.#outbox.keep();
+      return Progress.Blocked;
+    }
     const progress = this.#outbox.pump(this.#transport);
     this.#blocked = progress === Progress.Blocked;
     return progress;
