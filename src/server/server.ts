@@ -99,7 +99,8 @@ export class Server implements Acceptor {
     if (options.maxConnections > affordable) {
       log.warn(`--max-connections ${options.maxConnections} is more than the file limit allows; using ${affordable}`);
     }
-    const connectionsAtOnce = options.maxConnections === 0 ? affordable : Math.min(options.maxConnections, affordable);
+    const wanted = options.maxConnections === 0 ? limits.connectionsUnaskedMax : options.maxConnections;
+    const connectionsAtOnce = Math.min(wanted, affordable);
     this.#admission = new Admission(connectionsAtOnce, options.maxConnectionsPerHost);
     this.#ticker = setInterval(() => this.#tick(), tickMs(options));
   }
