@@ -16,7 +16,7 @@ import type { Exchange } from "./exchange.ts";
 import type { Conversation } from "./farewell.ts";
 import { Outcome } from "./observer.ts";
 import { Outbox, Progress } from "./outbox.ts";
-import { QUEUED, REFUSED, type Waiter } from "./pool.ts";
+import { QUEUED, REFUSED, type Sender, type Waiter } from "./pool.ts";
 import { ReceiveBuffer } from "./receive-buffer.ts";
 import { assertEdge, READ_EDGES, ReadState, WRITE_EDGES, WriteState } from "./state.ts";
 import type { Transport } from "./transport.ts";
@@ -37,7 +37,7 @@ export const GATHER_BYTES_MAX = 65_536;
 
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
-export class Connection implements Conversation, Waiter {
+export class Connection implements Conversation, Sender, Waiter {
   /** Number of the connection since the server's start, from 1. */
   readonly id: number;
   /** Numeric address of the peer. */
@@ -60,6 +60,10 @@ export class Connection implements Conversation, Waiter {
   /** The current answer is not the last. */
   #persistent = false;
   #slot = 0;
+  /** The slot that was lent before the answer was out, for the log; 0 when none was. */
+  #lent = 0;
+  /** The pool knows that the peer takes nothing while we have a slot. */
+  #isStalled = false;
   #served = 0;
   /** Bytes received of the current body, framing included. */
   #bodyBytes = 0;
@@ -107,6 +111,7 @@ export class Connection implements Conversation, Waiter {
   drained(): void {
     if (this.#gone) return;
     this.#blocked = false;
+    this.#moving();
     this.#turn();
   }
 
@@ -124,6 +129,17 @@ export class Connection implements Conversation, Waiter {
     const waitedMs = this.#context.clock.nowMs - this.#waitingSinceMs;
     this.#context.observer.dequeued(this.id, slot, waitedMs);
     this.#turn();
+  }
+
+  /** Others have work for our slot while our peer reads nothing: the answer goes on without it. */
+  lend(): void {
+    this.#lent = this.#slot;
+    this.#releaseSlot();
+  }
+
+  /** Too many answers go on without a slot. */
+  evict(): void {
+    if (!this.#gone) this.#abort();
   }
 
   /** Time has passed: a missed deadline is acted upon. */
@@ -448,6 +464,7 @@ export class Connection implements Conversation, Waiter {
         this.#waitingSinceMs = this.#context.clock.nowMs;
         this.#moveWrite(WriteState.Waiting);
         this.#context.observer.queued(this.id);
+        this.#context.waiting();
         return false;
       }
       this.#slot = slot;
@@ -582,6 +599,9 @@ export class Connection implements Conversation, Waiter {
     closeBody(response);
     this.#response = null;
     if (outcome !== Outcome.KeptAlive) this.#persistent = false;
+    this.#moving();
+    if (this.#lent > 0) this.#context.pool.finished(this);
+    this.#lent = 0;
     this.#moveWrite(WriteState.Done);
   }
 
@@ -592,7 +612,7 @@ export class Connection implements Conversation, Waiter {
     if (!observer.wantsAnswers) return;
     const bytes = this.#responseBytes - this.#outbox.bodyLeft;
     const durationMs = exchange?.isHeadComplete ? clock.elapsedMs(exchange.startedMs) : 0;
-    observer.answered(this.id, this.peer, exchange, response, this.#slot, bytes, durationMs, outcome);
+    observer.answered(this.id, this.peer, exchange, response, this.#slot || this.#lent, bytes, durationMs, outcome);
   }
 
   /** The joint rule: both sides of an exchange are done. */
@@ -651,7 +671,15 @@ export class Connection implements Conversation, Waiter {
   #releaseSlot(): void {
     const slot = this.#slot;
     this.#slot = 0;
+    this.#moving();
     this.#context.pool.release(slot);
+  }
+
+  /** The peer takes something again, or there is nothing more for it. */
+  #moving(): void {
+    if (!this.#isStalled) return;
+    this.#isStalled = false;
+    this.#context.pool.moving(this);
   }
 
   // States and deadlines.
@@ -671,6 +699,10 @@ export class Connection implements Conversation, Waiter {
     }
     const progress = this.#outbox.pump(this.#transport);
     this.#blocked = progress === Progress.Blocked;
+    if (this.#blocked && this.#slot > 0) {
+      this.#isStalled = true;
+      this.#context.pool.stalled(this, this.#context.clock.nowMs);
+    }
     return progress;
   }
 

@@ -19,7 +19,7 @@ import { HEAD_START_BYTES_MAX, HeadStarts } from "../http/response.ts";
 import { limits, type Options, OptionsError } from "../options.ts";
 import type { ServerLog } from "./access-log.ts";
 import { Admission, type Refusal } from "./admission.ts";
-import { connectionsMax } from "./file-limit.ts";
+import { connectionsMax, lendersMax } from "./file-limit.ts";
 import { type Acceptor, type Listening, listen } from "./listen.ts";
 import { Reporter } from "./reporter.ts";
 import { StartError } from "./start-error.ts";
@@ -30,6 +30,9 @@ const TICK_MS_MIN = 20;
 
 /** Half for what a turn has gathered, the other for a slice, or a head and small content, behind it. */
 const SCRATCH_BYTES = 2 * (limits.sliceBytes + GATHER_BYTES_MAX);
+
+/** Milliseconds between two looks at slots that wait for a peer, while somebody waits for a slot. */
+const RELIEF_MS = 5;
 
 export interface StopOptions {
   /**
@@ -59,6 +62,7 @@ export class Server implements Acceptor {
   /** Wall clock minus monotonic clock, corrected at each tick. */
   #wallOffsetMs = Date.now() - performance.now();
   #lastId = 0;
+  #reliefTimer: ReturnType<typeof setTimeout> | null = null;
   /** The refusal that the operator has been told of since the last tick without one. */
   #toldRefusal: Refusal | null = null;
   #hasRefused = false;
@@ -86,7 +90,8 @@ export class Server implements Acceptor {
     this.#context = {
       limits: { ...limits, ...options },
       clock,
-      pool: new Pool(options.threads, options.queue),
+      pool: new Pool(options.threads, options.queue, lendersMax()),
+      waiting: () => this.#relieve(),
       handler,
       observer: this.#reporter,
       scratch: new Scratch(SCRATCH_BYTES),
@@ -200,6 +205,7 @@ export class Server implements Acceptor {
       clearTimeout(timer);
     }
     clearInterval(this.#ticker);
+    if (this.#reliefTimer !== null) clearTimeout(this.#reliefTimer);
   }
 
   /** Closes connections that have been idle for `ms`. */
@@ -232,6 +238,18 @@ export class Server implements Acceptor {
     transport.write(whole, 0, whole.length);
     transport.end();
     return null;
+  }
+
+  /** While somebody waits for a slot. */
+  #relieve(): void {
+    if (this.#reliefTimer !== null) return;
+    this.#reliefTimer = setTimeout(() => {
+      this.#reliefTimer = null;
+      this.moveClock();
+      const { pool, clock } = this.#context;
+      pool.relieve(clock.nowMs);
+      if (pool.queued > 0) this.#relieve();
+    }, RELIEF_MS);
   }
 
   #defer(connection: Connection): void {

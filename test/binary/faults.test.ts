@@ -20,11 +20,10 @@ afterAll(() => {
 });
 
 withProgram("slowhttptest", () => {
-  /** Fewer slow readers than slots: each of them holds one. */
   const attackers: readonly [kind: Attack, connections: number][] = [
     ["head", 150],
     ["body", 150],
-    ["read", 8],
+    ["read", 60],
   ];
   test.each(attackers)(
     "slow %s from %i connections: nobody else notices",
@@ -51,7 +50,7 @@ withProgram("slowhttptest", () => {
 describe("a crowd that connects and stays", () => {
   const idleMs = 500;
   const crowds: readonly [what: string, room: number, options: Omit<CrowdOptions, "binary" | "idleMs">][] = [
-    ["64 descriptors", 32, { clients: 200, fileLimit: 64 }],
+    ["64 descriptors", 24, { clients: 200, fileLimit: 64 }],
     ["--max-connections 10", 10, { clients: 50, fileLimit: null, words: ["--max-connections", "10"] }],
   ];
   test.each(crowds)("for %s: %i are served, the others told 503, and the server idles", async (_, room, options) => {
