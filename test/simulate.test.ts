@@ -1,5 +1,6 @@
 /** A short slice of the simulator with fixed seeds, and what makes it worth running: it reaches what it must, and it can fail. */
 import { describe, expect, test } from "bun:test";
+import { WatchedPool } from "../fuzz/simulation/pool.ts";
 import { replay, simulate } from "../fuzz/simulation/run.ts";
 import type { Spoil } from "../fuzz/simulation/world.ts";
 import type { Context, ConversationLimits } from "../src/connection/context.ts";
@@ -40,8 +41,13 @@ const MUST_HAPPEN = [
   "handler: throw",
   "handler: too late",
   "log: Aborted",
+  "pool: closed while lending",
+  "pool: evicted",
+  "pool: finished after lending",
   "pool: granted after a wait",
   "pool: left the queue",
+  "pool: lent",
+  "pool: short after lending",
   "server: shut down",
   "source: ends early",
   "transport: drains",
@@ -56,6 +62,23 @@ const SPOILS: Readonly<Record<string, Spoil>> = {
   }),
   "who is turned away stays in the queue": changed((context) => {
     context.pool.cancel = () => true;
+  }),
+  "nobody lends a slot": changed(({ pool }) => {
+    pool.stalled = () => {};
+  }),
+  "who waits is not told of": (context) => ({ ...context, waiting: () => {} }),
+  "slots are lent as soon as somebody waits": (context) => ({
+    ...context,
+    waiting: () => context.pool.relieve(context.clock.nowMs),
+  }),
+  "a reader is given no time": changed(({ pool }) => {
+    pool.stalled = (sender, nowMs) => WatchedPool.prototype.stalled.call(pool, sender, nowMs - 2000);
+  }),
+  "a reader who goes on reading loses its slot": changed(({ pool }) => {
+    pool.moving = () => {};
+  }),
+  "who finishes after lending is remembered": changed(({ pool }) => {
+    pool.finished = () => {};
   }),
   "an exchange is never returned": changed((context) => {
     context.exchanges.give = () => {};

@@ -91,8 +91,15 @@ export class Client implements Peer, ReaderRules {
   /** Answers that were received to their end. */
   answered = 0;
   #logged = 0;
-  /** The slot that it holds, or 0. */
+  /** The slot that it holds, or 0, and since when. */
   slot = 0;
+  #heldMs = Number.NaN;
+  /** Goes on without the slot that it lent, until all is out that it had begun. */
+  isLending = false;
+  /** The slot that was lent before the answer under way was out, for the log. */
+  lentSlot = 0;
+  /** The pool has cut it, so that others may lend theirs. */
+  isEvicted = false;
   wasRefused = false;
   queuedMs = Number.NaN;
   /** The client has sent FIN. */
@@ -104,6 +111,8 @@ export class Client implements Peer, ReaderRules {
   /** The slot went back while an answer was under way: nothing more of it may be sent. */
   #isSilenced = false;
   #unsentSinceMs = Number.NaN;
+  /** When the kernel took less than it was offered last. */
+  #blockedMs = Number.NaN;
   #acceptedMs: number;
   /** Bytes received. */
   acceptedBytes = 0;
@@ -164,6 +173,12 @@ export class Client implements Peer, ReaderRules {
       }
     }
     return this.left;
+  }
+
+  /** Bytes until the next content, which need not follow at once; infinite when none does. */
+  get untilContent(): number {
+    const next = this.courses.find(({ plan }) => plan.headEnd > this.delivered && plan.content.length > 0);
+    return next === undefined ? Number.POSITIVE_INFINITY : next.plan.headEnd - this.delivered;
   }
 
   /** Waits for 100 (Continue) or a final answer, with its head sent and nothing behind it. */
@@ -230,6 +245,8 @@ export class Client implements Peer, ReaderRules {
       this.#resetStalls();
       this.reader.accept(bytes, offset, length);
     }
+    if (this.transport.isBlocked) this.#blockedMs = now;
+    if (this.isLending && !this.#hasUnsent) this.#stopLending("finished after lending");
     const isUnsent = this.transport.isBlocked || !this.reader.isBetween;
     if (!isUnsent) this.#unsentSinceMs = Number.NaN;
     else if (Number.isNaN(this.#unsentSinceMs)) this.#unsentSinceMs = now;
@@ -304,10 +321,42 @@ export class Client implements Peer, ReaderRules {
     return course;
   }
 
+  // Its slot.
+
+  slotGiven(slot: number): void {
+    this.slot = slot;
+    this.#heldMs = this.#referee.nowMs;
+    if (this.isLending) this.#stopLending("a slot again after lending");
+  }
+
   slotReturned(): void {
     this.slot = 0;
-    if (this.#hasUnsent) this.#isSilenced = true;
+    if (this.#hasUnsent && !this.isLending) this.#isSilenced = true;
     if (this.current?.isRunning) this.fail("the slot is returned while the handler works");
+  }
+
+  /** Since when it has had a slot and taken nothing, milliseconds; NaN when that is not so. */
+  get idleReaderMs(): number {
+    return this.slot !== 0 && this.transport.isBlocked ? Math.max(this.#blockedMs, this.#heldMs) : Number.NaN;
+  }
+
+  /** The same, and nothing was worked on for it meanwhile: since then, others who wait may have its slot. */
+  get stalledMs(): number {
+    const { current } = this;
+    if (current?.isRunning) return Number.NaN;
+    return Math.max(this.idleReaderMs, current?.promised?.atMs ?? 0);
+  }
+
+  /** It is about to give its slot to others. */
+  lends(): void {
+    this.lentSlot = this.slot;
+    this.isLending = true;
+    if (!this.#hasUnsent) this.fail("lends its slot, and has nothing to send");
+  }
+
+  #stopLending(how: string): void {
+    this.isLending = false;
+    this.#referee.coverage.count(`pool: ${how}`);
   }
 
   /** An answer is on its way and not wholly received; a refusal is, once the content it waits for has come. */
@@ -324,6 +373,7 @@ export class Client implements Peer, ReaderRules {
     const { nowMs, coverage, isDraining, settings } = this.#referee;
     if (this.#referee.trace) this.#referee.note(this.id, "receives FIN");
     this.#finMs = nowMs;
+    if (this.isLending) this.#stopLending("short after lending");
     const course = this.courses[this.answered];
     if (!this.reader.isBetween) {
       const isLacking = this.reader.isBehindHead && course?.promised?.mayLackContent === true;
@@ -362,7 +412,7 @@ export class Client implements Peer, ReaderRules {
     const { nowMs, settings, coverage } = this.#referee;
     const { sendTimeoutMs } = settings.limits;
     if (this.#referee.trace) this.#referee.note(this.id, "receives a reset");
-    if (this.isCut || this.transport.isDead) return;
+    if (this.isCut || this.transport.isDead || this.isEvicted) return;
     const windows = this.#isFastOnAverage ? SILENT_WINDOWS : 1;
     if (!(nowMs - this.#unsentSinceMs >= windows * sendTimeoutMs)) this.fail("reset without a reason");
     coverage.count("end: too slow a reader");
@@ -383,6 +433,7 @@ export class Client implements Peer, ReaderRules {
 
   closed(): void {
     if (this.#referee.trace) this.#referee.note(this.id, "is closed");
+    if (this.isLending) this.#stopLending("closed while lending");
     this.connection?.closed();
   }
 

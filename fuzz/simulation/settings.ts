@@ -7,6 +7,8 @@ import type { Random } from "../random.ts";
 export interface Settings {
   readonly threads: number;
   readonly queue: number;
+  /** Senders that may go on without a slot; 0: none lends. */
+  readonly lendersMax: number;
   readonly limits: ConversationLimits;
   readonly headLimits: HeadLimits;
   readonly scratchBytes: number;
@@ -14,6 +16,8 @@ export interface Settings {
   /** Most that the handler takes of content it wants. */
   readonly bodyBytesMax: number;
   readonly clients: number;
+  /** Nobody reads all that is there. */
+  readonly areSlow: boolean;
   /** Events before the end begins. */
   readonly events: number;
   /** The server is asked to shut down at some event. */
@@ -52,12 +56,14 @@ export function chooseSettings(random: Random): Settings {
   return {
     threads: 1 + random.below(4),
     queue: random.below(5),
+    lendersMax: random.pick([0, 1, 1, 2, 3]),
     limits,
     headLimits: { maxHeaderBytes: 400, maxUriBytes: 100, maxFieldBytes: 200, maxFields: 8, maxEmptyLines: 2 },
     scratchBytes: 2 * (sliceBytes + GATHERED_BYTES_MAX) + random.pick([0, 1000, 20_000]),
     bodyMemoryBytes: random.pick([150, 1000, 100_000]),
     bodyBytesMax: random.pick([1, 100, 300]),
     clients: 1 + random.below(random.pick([3, 6, 12])),
+    areSlow: random.oneIn(3),
     events: 20 + random.below(130),
     drains: random.oneIn(3),
   };

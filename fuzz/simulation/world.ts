@@ -7,7 +7,7 @@ import { BodyMemory } from "../../src/connection/body-buffer.ts";
 import { Connection } from "../../src/connection/connection.ts";
 import type { Context } from "../../src/connection/context.ts";
 import { type Observer, Outcome } from "../../src/connection/observer.ts";
-import type { Waiter } from "../../src/connection/pool.ts";
+import type { Sender, Waiter } from "../../src/connection/pool.ts";
 import type { Request, Response } from "../../src/http/message.ts";
 import { FakeServer, WALL_MS } from "../../test/support/conversation.ts";
 import { Random } from "../random.ts";
@@ -47,32 +47,37 @@ export class World implements Desk, House, Observer {
   #deferred: Connection[] = [];
   /** Promises may have settled whose answers have not been seen. */
   #isSettling = false;
+  /** The server's timer runs that relieves the pool. */
+  #isReliefDue = false;
 
   constructor(seed: number, coverage: Coverage, trace: string[] | null, spoil: Spoil) {
     this.random = new Random(seed);
     this.#settings = chooseSettings(this.random);
-    const { threads, queue, limits, headLimits, scratchBytes, bodyMemoryBytes } = this.#settings;
+    const { threads, queue, lendersMax, limits, headLimits, scratchBytes, bodyMemoryBytes } = this.#settings;
     const server = new FakeServer({ limits, scratchBytes });
     this.referee = new Referee(server.clock, this.#settings, coverage, trace);
     this.memory = new BodyMemory(bodyMemoryBytes);
-    this.#pool = new WatchedPool(threads, queue, this);
+    this.#pool = new WatchedPool(threads, queue, lendersMax, this);
     this.#exchanges = new WatchedExchanges(headLimits, this.memory, this.referee);
     this.#context = spoil({
       ...server.context,
       pool: this.#pool,
+      waiting: () => {
+        this.#isReliefDue = true;
+      },
       exchanges: this.#exchanges,
       handler: new PlannedHandler(this),
       observer: this,
       defer: (connection) => this.#deferred.push(connection),
     });
-    this.referee.note(0, JSON.stringify({ ...limits, threads, queue, scratchBytes, bodyMemoryBytes }));
+    this.referee.note(0, JSON.stringify({ ...limits, threads, queue, lendersMax, scratchBytes, bodyMemoryBytes }));
   }
 
   // For the pool, the handler and the connections.
 
-  clientOf(waiter: Waiter): Client {
-    const client = this.clientNumber((waiter as Connection).id);
-    if (client === undefined) throw new Error("nobody of ours asks for a slot");
+  clientOf(party: Waiter | Sender): Client {
+    const client = this.clientNumber((party as Connection).id);
+    if (client === undefined) throw new Error("nobody of ours deals with the pool");
     return client;
   }
 
@@ -105,8 +110,9 @@ export class World implements Desk, House, Observer {
     const course = client?.logged(response);
     this.referee.coverage.count(`log: ${Outcome[outcome]}`);
     if (client === undefined || !course) return;
-    if (course.isResponding && (slot === 0 || slot !== client.slot))
-      client.fail(`slot ${slot} in the log for ${client.slot}`);
+    const held = client.slot || client.lentSlot;
+    client.lentSlot = 0;
+    if (course.isResponding && (slot === 0 || slot !== held)) client.fail(`slot ${slot} in the log for ${held}`);
     const length = request?.head.methodText() === "HEAD" ? 0 : lengthOf(response);
     if (outcome !== Outcome.Aborted && bytes !== length) client.fail(`${bytes} bytes in the log for ${length}`);
   }
@@ -172,6 +178,10 @@ export class World implements Desk, House, Observer {
     }
     this.events++;
     if (open.length === 0) return;
+    if (this.#isReliefDue && random.oneIn(4)) {
+      this.#relieve(random.pick([0, 5, 5, 5, 30, 120, 125, 245, 250, 500, 1000]));
+      return;
+    }
     const client = random.pick(open);
     const roll = random.below(100);
     if (roll < 46) this.#send(client);
@@ -191,7 +201,8 @@ export class World implements Desk, House, Observer {
     const { random, referee } = this;
     if (this.#clients.length >= this.#settings.clients || referee.isInGrace) return false;
     const id = this.#clients.length + 1;
-    const room = random.oneIn(2) ? Number.POSITIVE_INFINITY : random.pick([0, 1, 100, 300, 1000]);
+    const { areSlow } = this.#settings;
+    const room = !areSlow && random.oneIn(2) ? Number.POSITIVE_INFINITY : random.pick([0, 1, 100, 300, 1000]);
     const client = new Client(id, writeScript(id, this.#settings, random), room, referee);
     this.#clients.push(client);
     referee.note(id, `connects, with room for ${room} bytes`);
@@ -211,7 +222,9 @@ export class World implements Desk, House, Observer {
       return;
     }
     const longest = Math.min(most, random.pick([1, 30, 200, 1000, 1000, 10_000]));
-    const count = Math.min(sendable, longest === 1 ? 1 : longest - random.below(longest >> 1));
+    const some = Math.min(sendable, longest === 1 ? 1 : longest - random.below(longest >> 1));
+    const behindHead = client.untilContent;
+    const count = behindHead <= Math.min(most, sendable) && random.oneIn(4) ? behindHead : some;
     referee.coverage.count(count < sendable ? "client: sends a piece" : "client: sends all");
     this.#deliver(client, count);
   }
@@ -225,7 +238,8 @@ export class World implements Desk, House, Observer {
   #drain(client: Client): void {
     const { transport } = client;
     if (transport.isDead || !Number.isFinite(transport.room)) return;
-    this.#giveRoom(client, this.random.pick([1, 40, 300, 300, 5000, Number.POSITIVE_INFINITY]));
+    const most = this.#settings.areSlow ? 300 : Number.POSITIVE_INFINITY;
+    this.#giveRoom(client, Math.min(most, this.random.pick([1, 40, 300, 300, 5000, Number.POSITIVE_INFINITY])));
   }
 
   #giveRoom(client: Client, bytes: number): void {
@@ -274,11 +288,24 @@ export class World implements Desk, House, Observer {
     ]);
     const ms = random.pick([0, 1, 10, 10, 40, 200, exact, exact, exact - 1, exact + 1, 5 * exact]);
     this.#move(ms);
+    // Two timers, and either may be the first.
+    if (random.oneIn(2)) this.#relieve(0);
     // Events may come between the deadline and the tick.
     if (!random.oneIn(4)) this.#tick();
     referee.coverage.count(
       ms === exact ? "clock: exactly a timeout" : ms > 1000 ? "clock: large jump" : "clock: small jump",
     );
+  }
+
+  /** The server's timer, `ms` after what happened last: between turns, and again while somebody waits. */
+  #relieve(ms: number): void {
+    if (!this.#isReliefDue) return;
+    this.referee.coverage.count("server: relieves the pool");
+    this.referee.note(0, "relieves the pool");
+    this.#isReliefDue = false;
+    this.#move(ms);
+    this.#context.pool.relieve(this.referee.nowMs);
+    if (this.#context.pool.queued > 0) this.#isReliefDue = true;
   }
 
   #move(ms: number): void {
@@ -356,8 +383,11 @@ export class World implements Desk, House, Observer {
   }
 
   async #settled(): Promise<void> {
-    for (let turn = 0; turn < SETTLE_TURNS; turn++) await null;
-    this.#isSettling = false;
+    // What goes on now may settle further promises; all of it comes before any other event.
+    while (this.#isSettling) {
+      this.#isSettling = false;
+      for (let turn = 0; turn < SETTLE_TURNS; turn++) await null;
+    }
     this.speaking = null;
   }
 
@@ -378,6 +408,7 @@ export class World implements Desk, House, Observer {
       }
       this.events++;
       this.#resume();
+      this.#relieve(5);
       while (this.pending.length > 0) this.#settle();
       if (this.#isSettling) await this.#settled();
       for (const client of this.#clients) {
@@ -436,6 +467,7 @@ export class World implements Desk, House, Observer {
       if (!isAtWork) {
         window++;
         this.#move(longestMs);
+        this.#relieve(0);
         this.#tick();
       }
       this.events++;
@@ -451,6 +483,10 @@ export class World implements Desk, House, Observer {
       referee.fail(0, `${memory.used} bytes of content of ${memory.max}`);
     const pool = this.#pool;
     if (pool.active !== pool.held || pool.queued !== pool.waiting.length) referee.fail(0, "the pool has miscounted");
+    if (pool.waiting.length > 0 && !this.#isReliefDue) referee.fail(0, "somebody waits, and nobody looks for a slot");
+    pool.judgeKnown();
+    const lending = pool.lenders.length;
+    if (lending > this.#settings.lendersMax) referee.fail(0, `${lending} go on without a slot`);
     if (pool.waiting.length > 0 && pool.held < pool.size) referee.fail(0, "somebody waits, and a slot is free");
     for (const client of this.#clients) client.judge(pool.isWaiting(client));
   }
@@ -460,6 +496,8 @@ export class World implements Desk, House, Observer {
     const { referee, memory } = this;
     const pool = this.#pool;
     if (pool.active !== 0) referee.fail(0, `${pool.active} slots are kept`);
+    if (pool.lenders.length !== 0) referee.fail(0, `${pool.lenders.length} go on without a slot, and nobody is there`);
+    if (pool.known !== 0) referee.fail(0, `${pool.known} are remembered for their slots, and nobody is there`);
     if (pool.queued !== 0) referee.fail(0, `${pool.queued} wait, and nobody is there`);
     if (memory.used !== 0) referee.fail(0, `${memory.used} bytes of content are kept`);
     if (this.#exchanges.taken !== 0) referee.fail(0, `${this.#exchanges.taken} exchanges are kept`);

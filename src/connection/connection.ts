@@ -475,6 +475,8 @@ export class Connection implements Conversation, Sender, Waiter {
 
   /** With a slot: lets the handler work. */
   #run(): void {
+    this.#moving();
+    this.#repaid();
     this.#moveWrite(WriteState.Running);
     let response: Response | Promise<Response>;
     try {
@@ -600,8 +602,7 @@ export class Connection implements Conversation, Sender, Waiter {
     this.#response = null;
     if (outcome !== Outcome.KeptAlive) this.#persistent = false;
     this.#moving();
-    if (this.#lent > 0) this.#context.pool.finished(this);
-    this.#lent = 0;
+    this.#repaid();
     this.#moveWrite(WriteState.Done);
   }
 
@@ -658,6 +659,7 @@ export class Connection implements Conversation, Sender, Waiter {
     this.#inbox.clear();
     this.#refusal = null;
     this.#returnExchange();
+    this.#repaid();
     if (this.#slot > 0) this.#releaseSlot();
   }
 
@@ -675,6 +677,13 @@ export class Connection implements Conversation, Sender, Waiter {
     this.#context.pool.release(slot);
   }
 
+  /** Nothing goes on without a slot any more: it is out, or there is a slot again. */
+  #repaid(): void {
+    if (this.#lent === 0) return;
+    this.#lent = 0;
+    this.#context.pool.finished(this);
+  }
+
   /** The peer takes something again, or there is nothing more for it. */
   #moving(): void {
     if (!this.#isStalled) return;
@@ -686,20 +695,24 @@ export class Connection implements Conversation, Sender, Waiter {
 
   /** Offers what was gathered, or kept from an earlier turn. True when the kernel has taken all. */
   #isFlushed(): boolean {
-    if (this.#outbox.isEmpty) return true;
-    const progress = this.#pump();
-    if (progress === Progress.Gone) this.#abort();
-    return progress === Progress.Sent;
+    if (!this.#outbox.isEmpty) {
+      const progress = this.#pump();
+      if (progress === Progress.Gone) this.#abort();
+      if (progress !== Progress.Sent) return false;
+    }
+    this.#repaid();
+    return true;
   }
 
   #pump(): Progress {
-    if (this.#blocked) {
-      this.#outbox.keep();
-      return Progress.Blocked;
+    let progress = Progress.Blocked;
+    if (this.#blocked) this.#outbox.keep();
+    else {
+      progress = this.#outbox.pump(this.#transport);
+      this.#blocked = progress === Progress.Blocked;
     }
-    const progress = this.#outbox.pump(this.#transport);
-    this.#blocked = progress === Progress.Blocked;
-    if (this.#blocked && this.#slot > 0) {
+    // While the handler works, the slot counts its work.
+    if (this.#blocked && this.#slot > 0 && this.#write !== WriteState.Running) {
       this.#isStalled = true;
       this.#context.pool.stalled(this, this.#context.clock.nowMs);
     }
