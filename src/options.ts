@@ -32,7 +32,7 @@ export interface Options {
   index: string;
   keepAliveTimeoutMs: number;
   maxRequests: number;
-  /** 0: derived from the process's file limit when the server starts. */
+  /** 0: derived from the process's file limit when the server starts, and at most `limits.connectionsUnaskedMax`. */
   maxConnections: number;
   /** From one address; 0: no limit. */
   maxConnectionsPerHost: number;
@@ -104,6 +104,8 @@ export const limits = {
   farewellsMax: 16,
   /** Milliseconds a connection that is new, or was used just now, is given for a request on its way when a signal ends the server. */
   shutdownGraceMs: 250,
+  /** Connections at once, unless the operator asks for more: hostile ones take 40 KiB each, and a container may allow a million. */
+  connectionsUnaskedMax: 50_000,
   /** Received bytes that may wait behind an answer in progress: some dozens of pipelined requests. */
   receiveBytesMax: 64 * KIB,
   /** Bytes of request content in memory over all connections: a dozen uploads of the default size at the same time. */

@@ -1,22 +1,30 @@
 /**
- * One server of the ladder's lower rungs, which do ever more of what the product does and always send the same constant
- * answer. Usage: bun rung.ts echo|parse|route <file with the answer's bytes> <root>. Prints "Listening on port N".
+ * One server of the ladder's lower rungs, which do ever more of what the product does and always send the same constant answer.
+ * Usage: bun rung.ts echo|parse|target|admit <file with the answer's bytes> <root> <requests sent at a time>.
+ * Prints "Listening on port N".
  *
- * Requests come one at a time here, so a chunk is a request: no rung gathers, and none handles a split head.
+ * With one request at a time a chunk is a request for `echo`, which then looks at nothing. Otherwise each rung answers as many
+ * heads as it finds, in one write; what is left of a chunk waits for the next one.
  */
 import { readFileSync } from "node:fs";
 import { BodyMemory } from "../../src/connection/body-buffer.ts";
 import { Exchange } from "../../src/connection/exchange.ts";
 import { openDocumentRoot } from "../../src/handlers/document-root.ts";
 import { createHandler } from "../../src/handlers/router.ts";
+import { CR, LF } from "../../src/http/ascii.ts";
 import { decideFraming } from "../../src/http/framing.ts";
 import { PathMemo } from "../../src/http/path-memo.ts";
 import { parseRequestHead } from "../../src/http/request-head.ts";
 import { parseTarget } from "../../src/http/target.ts";
 import { limits, resolveOptions } from "../../src/options.ts";
 
-const [rung = "", answerFile = "", rootFolder = "."] = process.argv.slice(2);
+/** Answers that leave in one write at most. */
+const ANSWERS_MAX = 64;
+
+const [rung = "", answerFile = "", rootFolder = ".", batch = "1"] = process.argv.slice(2);
 const answer = new Uint8Array(readFileSync(answerFile));
+const answers = new Uint8Array(answer.length * ANSWERS_MAX);
+for (let i = 0; i < ANSWERS_MAX; i++) answers.set(answer, i * answer.length);
 const settings = resolveOptions({ root: rootFolder });
 const root = openDocumentRoot(rootFolder, "root");
 if (root instanceof Error) throw root;
@@ -39,27 +47,60 @@ const headLimits = {
 const exchange = new Exchange(headLimits, new BodyMemory(limits.bodyMemoryBytesMax), new PathMemo());
 const { head, framing, target } = exchange;
 
-/** What each rung does before it answers; false ends the connection, which the measurement shows as an error. */
-const rungs: Readonly<Record<string, (bytes: Uint8Array) => boolean>> = {
-  echo: () => true,
-  parse: (bytes) => parseRequestHead(bytes, 0, bytes.length, head) === bytes.length,
-  route: (bytes) =>
-    parseRequestHead(bytes, 0, bytes.length, head) === bytes.length &&
-    decideFraming(head, framing) === 0 &&
-    parseTarget(head, target) === 0 &&
-    handler.admit(exchange) === null,
-};
-const accept = rungs[rung];
-if (accept === undefined) throw new Error(`no rung is called ${JSON.stringify(rung)}`);
+/** Takes one request from bytes[start, end): bytes consumed, 0 when more are needed, below 0 for a request that must not be answered. */
+type Take = (bytes: Uint8Array, start: number, end: number) => number;
 
-const listener = Bun.listen({
+const takers: Readonly<Record<string, Take>> = {
+  echo: batch === "1" ? (_, start, end) => end - start : findHeadEnd,
+  parse: (bytes, start, end) => parseRequestHead(bytes, start, end, head),
+  target: (bytes, start, end) => {
+    const consumed = parseRequestHead(bytes, start, end, head);
+    return consumed > 0 && (decideFraming(head, framing) || parseTarget(head, target)) < 0 ? -1 : consumed;
+  },
+  admit: (bytes, start, end) => {
+    const consumed = parseRequestHead(bytes, start, end, head);
+    if (consumed <= 0) return consumed;
+    if ((decideFraming(head, framing) || parseTarget(head, target)) < 0) return -1;
+    return handler.admit(exchange) === null ? consumed : -1;
+  },
+};
+const take = takers[rung];
+if (take === undefined) throw new Error(`no rung is called ${JSON.stringify(rung)}`);
+
+/** Bytes of the first head up to its empty line, 0 when that has not come: no rule is looked at. */
+function findHeadEnd(bytes: Uint8Array, start: number, end: number): number {
+  for (let i = start + 3; i < end; i++) {
+    if (bytes[i] === LF && bytes[i - 1] === CR && bytes[i - 2] === LF && bytes[i - 3] === CR) return i + 1 - start;
+  }
+  return 0;
+}
+
+const listener = Bun.listen<{ rest: Uint8Array | null }>({
   hostname: "127.0.0.1",
   port: 0,
   socket: {
     binaryType: "uint8array",
-    data(socket, bytes) {
-      if (accept(bytes)) socket.write(answer);
-      else socket.terminate();
+    open(socket) {
+      socket.data = { rest: null };
+    },
+    data(socket, chunk) {
+      const { rest } = socket.data;
+      const bytes = rest === null ? chunk : Buffer.concat([rest, chunk]);
+      let start = 0;
+      let count = 0;
+      while (start < bytes.length && count < ANSWERS_MAX) {
+        const consumed = take(bytes, start, bytes.length);
+        if (consumed < 0) {
+          socket.terminate(); // which the measurement shows as an error
+          return;
+        }
+        if (consumed === 0) break;
+        start += consumed;
+        count++;
+      }
+      socket.data.rest = start === bytes.length ? null : bytes.slice(start);
+      const length = count * answer.length;
+      if (length > 0 && socket.write(answers, 0, length) < length) socket.terminate();
     },
   },
 });

@@ -1,88 +1,148 @@
 /*
- * The floor: what any server of one thread pays for a request on this machine. An epoll loop that reads, counts the empty
- * lines that end heads (CRLF CRLF, also across reads), and writes as many constant answers with 1 KiB of content in
- * one write. No parsing, no files, no checks, so no server can be expected below it.
+ * The floor: what any server of one thread pays for an answer on this machine. An epoll loop that reads, counts the empty
+ * lines that end heads (CRLF CRLF, also across reads), and sends as many constant answers. No parsing, no checks, and no
+ * file but in the mode `sendfile`, so no server can be expected below it.
  *
- * Usage: floor; prints "Listening on port N" for a free port of 127.0.0.1. Ends by a signal.
+ * Usage: floor [bytes of content, 1024 by default] | floor sendfile <file>
+ * From memory, answers that are due together leave in one write, and large content is one block sent again and again: it
+ * stays in the processor's cache, as the reused buffer of a server that reads files would at best. With `sendfile` the
+ * content is that of an open file, sent by sendfile(2). What a connection does not take at once waits for EPOLLOUT.
+ *
+ * Prints "Listening on port N" for a free port of 127.0.0.1. Ends by a signal.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-enum { CONTENT_BYTES = 1024, ANSWERS_MAX = 64, DESCRIPTORS_MAX = 65536, EVENTS_MAX = 512, READ_BYTES = 65536 };
+enum { HEAD_BYTES_MAX = 512, ANSWERS_MAX = 64, DESCRIPTORS_MAX = 65536, EVENTS_MAX = 512, READ_BYTES = 65536 };
+
+/* Of content sent again and again, and what our own server reads of a file at a time. */
+enum { BLOCK_BYTES = 262144 };
 
 static const char FIELDS[] =
     "HTTP/1.1 200 OK\r\nServer: floor\r\nETag: \"hocxy4av87-hocxy4av87-sg-1ajqb-3j3lvfjnwb1ch\"\r\n"
     "Last-Modified: Sun, 15 Mar 2026 10:30:15 GMT\r\nCache-Control: no-cache\r\nAccept-Ranges: bytes\r\n"
-    "X-Content-Type-Options: nosniff\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: 1024\r\n"
+    "X-Content-Type-Options: nosniff\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: %zu\r\n"
     "Date: Sun, 15 Mar 2026 10:30:15 GMT\r\nConnection: keep-alive\r\nKeep-Alive: timeout=30\r\n\r\n";
 
-static char answers[ANSWERS_MAX * (sizeof FIELDS + CONTENT_BYTES)];
-static size_t answer_bytes;
-static unsigned char matched[DESCRIPTORS_MAX]; /* by descriptor: bytes of CRLF CRLF seen at the end of the last read */
+/* By descriptor. All answers are alike, so what is due is a number of bytes and a place in the answer. */
+struct connection {
+  size_t due;
+  size_t at;
+  unsigned char matched; /* bytes of CRLF CRLF seen at the end of the last read */
+  unsigned char waits;   /* for EPOLLOUT */
+};
+
+static struct connection connections[DESCRIPTORS_MAX];
 static char input[READ_BYTES];
+static size_t head_bytes, answer_bytes;
+static int file = -1; /* open in the mode sendfile */
+static int poller;
+
+/* As many whole answers as fit, or the head and one block of a long one. */
+static char stream[ANSWERS_MAX * HEAD_BYTES_MAX + BLOCK_BYTES];
+static size_t stream_bytes;
 
 static void fail(const char *what) {
   perror(what);
   exit(1);
 }
 
-/* A client that does not read is waited for: the load generator always reads. Returns 0, or -1 when it is gone. */
-static int write_all(int fd, const char *bytes, size_t length) {
-  while (length > 0) {
-    ssize_t written = write(fd, bytes, length);
+static void prepare(size_t content_bytes) {
+  head_bytes = (size_t)snprintf(stream, HEAD_BYTES_MAX, FIELDS, content_bytes);
+  answer_bytes = head_bytes + content_bytes;
+  if (file >= 0) return;
+  if (content_bytes > BLOCK_BYTES) {
+    memset(stream + head_bytes, 'x', BLOCK_BYTES);
+    stream_bytes = head_bytes + BLOCK_BYTES;
+    return;
+  }
+  memset(stream + head_bytes, 'x', content_bytes);
+  stream_bytes = answer_bytes;
+  for (int i = 1; i < ANSWERS_MAX && stream_bytes + answer_bytes <= sizeof stream; i++) {
+    memcpy(stream + stream_bytes, stream, answer_bytes);
+    stream_bytes += answer_bytes;
+  }
+}
+
+static size_t least(size_t a, size_t b) { return a < b ? a : b; }
+
+static ssize_t write_some(int fd, const struct connection *connection) {
+  size_t at = connection->at, due = connection->due;
+  if (file >= 0) {
+    if (at < head_bytes) return send(fd, stream + at, head_bytes - at, MSG_MORE);
+    off_t offset = (off_t)(at - head_bytes);
+    return sendfile(fd, file, &offset, least(due, answer_bytes - at));
+  }
+  if (at < stream_bytes) return write(fd, stream + at, least(due, stream_bytes - at));
+  size_t in_block = (at - head_bytes) % BLOCK_BYTES;
+  return write(fd, stream + head_bytes + in_block, least(answer_bytes - at, BLOCK_BYTES - in_block));
+}
+
+static void wait_for_room(int fd, struct connection *connection, int waits) {
+  if (connection->waits == waits) return;
+  connection->waits = (unsigned char)waits;
+  struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP | (waits ? EPOLLOUT : 0), .data.fd = fd};
+  epoll_ctl(poller, EPOLL_CTL_MOD, fd, &event);
+}
+
+/* Sends what is due as far as the kernel takes it. Returns 0, or -1 when the peer is gone. */
+static int send_due(int fd, struct connection *connection) {
+  while (connection->due > 0) {
+    ssize_t written = write_some(fd, connection);
     if (written > 0) {
-      bytes += written;
-      length -= (size_t)written;
+      connection->at = (connection->at + (size_t)written) % answer_bytes;
+      connection->due -= (size_t)written;
     } else if (written < 0 && errno == EAGAIN) {
-      struct pollfd writable = {.fd = fd, .events = POLLOUT};
-      poll(&writable, 1, -1);
+      break;
     } else if (!(written < 0 && errno == EINTR)) {
       return -1;
     }
   }
+  wait_for_room(fd, connection, connection->due > 0);
   return 0;
 }
 
-static int count_heads(int fd, const char *bytes, size_t length) {
+static size_t count_heads(struct connection *connection, const char *bytes, size_t length) {
   static const char END[] = "\r\n\r\n";
-  unsigned char state = matched[fd];
-  int heads = 0;
+  unsigned char matched = connection->matched;
+  size_t heads = 0;
   for (size_t i = 0; i < length; i++) {
-    state = bytes[i] == END[state] ? state + 1 : bytes[i] == '\r';
-    if (state == 4) {
+    matched = bytes[i] == END[matched] ? matched + 1 : bytes[i] == '\r';
+    if (matched == 4) {
       heads++;
-      state = 0;
+      matched = 0;
     }
   }
-  matched[fd] = state;
+  connection->matched = matched;
   return heads;
 }
 
-static void serve(int fd) {
-  ssize_t length = read(fd, input, sizeof input);
-  if (length < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  int heads = length > 0 ? count_heads(fd, input, (size_t)length) : 0;
-  int gone = length <= 0;
-  while (!gone && heads > 0) {
-    int now = heads < ANSWERS_MAX ? heads : ANSWERS_MAX;
-    gone = write_all(fd, answers, (size_t)now * answer_bytes) < 0;
-    heads -= now;
+static void serve(int fd, unsigned events) {
+  struct connection *connection = &connections[fd];
+  int gone = 0;
+  if (events & ~(unsigned)EPOLLOUT) {
+    ssize_t length = read(fd, input, sizeof input);
+    if (length > 0) connection->due += count_heads(connection, input, (size_t)length) * answer_bytes;
+    else gone = !(length < 0 && (errno == EAGAIN || errno == EINTR));
   }
+  if (!gone && connection->due > 0) gone = send_due(fd, connection) < 0;
   if (gone) close(fd);
 }
 
-static void accept_all(int listener, int poller) {
+static void accept_all(int listener) {
   for (;;) {
     int fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return;
@@ -92,25 +152,35 @@ static void accept_all(int listener, int poller) {
     }
     int on = 1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    matched[fd] = 0;
+    connections[fd] = (struct connection){0};
     struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.fd = fd};
     if (epoll_ctl(poller, EPOLL_CTL_ADD, fd, &event) < 0) close(fd);
   }
 }
 
-int main(void) {
-  signal(SIGPIPE, SIG_IGN);
-  answer_bytes = sizeof FIELDS - 1 + CONTENT_BYTES;
-  for (int i = 0; i < ANSWERS_MAX; i++) {
-    memcpy(answers + (size_t)i * answer_bytes, FIELDS, sizeof FIELDS - 1);
-    memset(answers + (size_t)i * answer_bytes + sizeof FIELDS - 1, 'x', CONTENT_BYTES);
+static size_t content_of(int count, char **words) {
+  if (count == 3 && strcmp(words[1], "sendfile") == 0) {
+    struct stat status;
+    file = open(words[2], O_RDONLY | O_CLOEXEC);
+    if (file < 0 || fstat(file, &status) < 0) fail(words[2]);
+    return (size_t)status.st_size;
   }
+  if (count > 2) {
+    fprintf(stderr, "usage: floor [bytes] | floor sendfile <file>\n");
+    exit(2);
+  }
+  return count == 2 ? strtoull(words[1], NULL, 10) : 1024;
+}
+
+int main(int count, char **words) {
+  signal(SIGPIPE, SIG_IGN);
+  prepare(content_of(count, words));
   int listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   socklen_t size = sizeof address;
   if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) < 0 || listen(listener, 4096) < 0) fail("listen");
   if (getsockname(listener, (struct sockaddr *)&address, &size) < 0) fail("getsockname");
-  int poller = epoll_create1(EPOLL_CLOEXEC);
+  poller = epoll_create1(EPOLL_CLOEXEC);
   struct epoll_event event = {.events = EPOLLIN, .data.fd = listener};
   if (poller < 0 || epoll_ctl(poller, EPOLL_CTL_ADD, listener, &event) < 0) fail("epoll");
   printf("Listening on port %d\n", ntohs(address.sin_port));
@@ -118,10 +188,10 @@ int main(void) {
 
   static struct epoll_event events[EVENTS_MAX];
   for (;;) {
-    int count = epoll_wait(poller, events, EVENTS_MAX, -1);
-    for (int i = 0; i < count; i++) {
-      if (events[i].data.fd == listener) accept_all(listener, poller);
-      else serve(events[i].data.fd);
+    int ready = epoll_wait(poller, events, EVENTS_MAX, -1);
+    for (int i = 0; i < ready; i++) {
+      if (events[i].data.fd == listener) accept_all(listener);
+      else serve(events[i].data.fd, events[i].events);
     }
   }
 }

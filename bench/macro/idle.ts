@@ -37,7 +37,13 @@ export async function measureIdle(options: IdleOptions): Promise<IdleRow[]> {
     for (let round = 0; round < rounds && row.invalid === null; round++) {
       progress(`idle: round ${round + 1} of ${rounds}, ${peer}`);
       try {
-        const { server, url } = await peers[peer].start({ site, flavor: "tuned", programs });
+        const { server, url } = await peers[peer].start({
+          site,
+          flavor: "tuned",
+          programs,
+          target: "/page.html",
+          contentBytes: PAGE_BYTES,
+        });
         const crowd = new Crowd(new URL(url));
         try {
           await runLoad({ url: `${url}/page.html`, connections: 64 }, 1);

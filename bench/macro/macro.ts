@@ -1,18 +1,19 @@
 /**
- * Servers under load, each alone, in turn, round after round: what disturbs one round disturbs all servers of it, and ratios
- * are taken within a round. A server is started anew for each measurement, so that its peak of memory is this load's.
+ * Servers under load, all of a scenario alive at once and measured in turn, round after round: what disturbs one round disturbs
+ * all servers of it, and ratios are taken within a round. Where a load leaves something behind (uploads), a server is
+ * started anew for each measurement instead.
  *
  * A row counts only when every answer was the one that was asked for: the first answer is read and compared before and
  * after the load, and one socket error or one unexpected status makes the row invalid.
  */
+import { inTurn, underLoad } from "../support/measure.ts";
+import type { CpuSpent } from "../support/process.ts";
 import type { Measurement, ScenarioResult, ScenarioRow } from "../support/results.ts";
+import { runSink } from "../support/sink.ts";
 import { type Load, type LoadResult, runLoad } from "../support/wrk.ts";
-import { type PeerName, type Programs, peers, type Running } from "./peers.ts";
+import { type Flavor, type PeerName, type Programs, peers, type Running } from "./peers.ts";
 import type { Scenario, Task } from "./scenarios.ts";
 import type { Site } from "./site.ts";
-
-/** Seconds of load before the measurement: caches fill, code is compiled. wrk counts in whole seconds. */
-const WARM_UP_SECONDS = 3;
 
 /** Connections of the warm-up at most. */
 const WARM_UP_CONNECTIONS = 64;
@@ -23,86 +24,178 @@ export interface MacroOptions {
   readonly versions: Readonly<Record<string, string>>;
   readonly rounds: number;
   readonly seconds: number;
-  /** Leaves out what says no, in quick runs. */
+  /** Leaves out what says no, in shorter runs. */
   readonly wanted: (peer: PeerName) => boolean;
+  /** `text` is what goes on; before its last comma, what of it is worth a line of its own. */
   readonly progress: (text: string) => void;
+}
+
+/** One row of a scenario, and how its server is started and asked. */
+interface Contender {
+  readonly row: ScenarioRow;
+  readonly peer: PeerName;
+  readonly flavor: Flavor;
+  readonly task: Task;
+  readonly generator: "wrk" | "sink";
+}
+
+/** A server that is ready and warm. */
+interface Candidate {
+  readonly contender: Contender;
+  readonly running: Running;
+  /** Of the task, and of conditional requests. */
+  readonly fields: readonly string[];
 }
 
 /** Never rejects because of a server: its row says what went wrong. */
 export async function runScenario(scenario: Scenario, options: MacroOptions): Promise<ScenarioResult> {
   const task = scenario.prepare(options.site);
-  const rows: ScenarioRow[] = [];
-  for (const peer of scenario.peers.filter(options.wanted)) {
-    const { needs } = peers[peer];
-    const invalid = options.versions[needs] === undefined ? `${needs} is missing` : null;
-    rows.push({ peer, rounds: [], invalid });
-  }
-  for (let round = 0; round < options.rounds; round++) {
-    for (let i = 0; i < rows.length; i++) {
-      // Each round begins with another server: none always follows the same one.
-      const row = rows[(i + round) % rows.length] as ScenarioRow;
-      options.progress(`${scenario.name}: round ${round + 1} of ${options.rounds}, ${row.peer}`);
-      row.rounds.push(row.invalid === null ? await measureRow(row, scenario, task, options) : null);
-    }
-  }
+  const contenders = contendersOf(scenario, task, options);
+  if (scenario.startsAnew === true) await measureAnew(scenario, contenders, options);
+  else await measureTogether(scenario, contenders, options);
   return {
     name: scenario.name,
     title: scenario.title,
     contentBytes: task.isLarge === true ? task.contentBytes : null,
     skipped: null,
-    rows,
+    rows: contenders.map(({ row }) => row),
   };
 }
 
-async function measureRow(
-  row: ScenarioRow,
+function contendersOf(scenario: Scenario, task: Task, options: MacroOptions): readonly Contender[] {
+  const { site, versions, wanted } = options;
+  const { flavor, generator = "wrk", reference } = scenario;
+  const contender = (name: string, peer: PeerName, its: { flavor: Flavor; task: Task }): Contender => {
+    const { needs } = peers[peer];
+    const invalid = versions[needs] === undefined ? `${needs} is missing` : null;
+    return { row: { peer: name, rounds: [], invalid }, peer, generator, ...its };
+  };
+  const rows = scenario.peers.filter(wanted).map((peer) => contender(peer, peer, { flavor, task }));
+  if (reference !== undefined) {
+    const its = { flavor: reference.flavor, task: reference.prepare(site) };
+    rows.push(contender(`httpserver, ${reference.name}`, "httpserver", its));
+  }
+  return rows;
+}
+
+async function measureTogether(
   scenario: Scenario,
-  task: Task,
+  contenders: readonly Contender[],
   options: MacroOptions,
-): Promise<Measurement | null> {
-  const { site, programs } = options;
+): Promise<void> {
+  const { rounds, progress } = options;
+  const candidates: Candidate[] = [];
   try {
-    const running = await peers[row.peer as PeerName].start({ site, flavor: scenario.flavor, programs });
-    try {
-      const measurement = await measure(running, task, options.seconds);
-      row.invalid = faultOf(measurement, task);
-      return measurement;
-    } finally {
-      await running.server.end();
+    for (const contender of contenders) {
+      progress(`${scenario.name}: warm-up, ${contender.row.peer}`);
+      const candidate = await attempt(contender, () => start(contender, options));
+      if (candidate !== null) candidates.push(candidate);
     }
+    for (let round = 0; round < rounds; round++) {
+      for (const candidate of inTurn(candidates, round)) {
+        const { contender } = candidate;
+        progress(`${scenario.name}: round ${round + 1} of ${rounds}, ${contender.row.peer}`);
+        contender.row.rounds.push(await attempt(contender, () => measure(candidate, options)));
+      }
+    }
+    for (const { contender, running, fields } of candidates) {
+      await attempt(contender, () => checkAnswer(running.url, contender.task, fields));
+    }
+  } finally {
+    await Promise.all(candidates.map(({ running }) => running.server.end()));
+  }
+}
+
+async function measureAnew(scenario: Scenario, contenders: readonly Contender[], options: MacroOptions): Promise<void> {
+  for (let round = 0; round < options.rounds; round++) {
+    for (const contender of inTurn(contenders, round)) {
+      options.progress(`${scenario.name}: round ${round + 1} of ${options.rounds}, ${contender.row.peer}`);
+      const measurement = await attempt(contender, async () => {
+        const candidate = await start(contender, options);
+        try {
+          const measured = await measure(candidate, options);
+          await checkAnswer(candidate.running.url, contender.task, candidate.fields);
+          return measured;
+        } finally {
+          await candidate.running.server.end();
+        }
+      });
+      contender.row.rounds.push(measurement);
+    }
+  }
+}
+
+/** What `action` gives; null when it rejects, which the row then says, and for a row that does not count any more. */
+async function attempt<Value>({ row }: Contender, action: () => Promise<Value>): Promise<Value | null> {
+  if (row.invalid !== null) return null;
+  try {
+    return await action();
   } catch (error) {
     row.invalid = error instanceof Error ? error.message : String(error);
     return null;
   }
 }
 
-async function measure({ server, url }: Running, task: Task, seconds: number): Promise<Measurement> {
-  const fields = [...(task.fields ?? [])];
-  if (task.isConditional === true) fields.push(await conditionOf(url + task.target));
-  await checkAnswer(url, task, fields);
+/** Starts the server, compares its first answer and lets it get warm: caches fill, code is compiled. */
+async function start(contender: Contender, options: MacroOptions): Promise<Candidate> {
+  const { peer, flavor, task } = contender;
+  const { site, programs } = options;
+  const { target, contentBytes } = task;
+  const running = await peers[peer].start({ site, flavor, programs, target, contentBytes });
+  try {
+    const fields = [...(task.fields ?? [])];
+    if (task.isConditional === true) fields.push(await conditionOf(running.url + target));
+    const candidate: Candidate = { contender, running, fields };
+    await checkAnswer(running.url, task, fields);
+    const connections = Math.min(task.connections, WARM_UP_CONNECTIONS);
+    await generate(candidate, connections, peers[peer].warmUpSeconds, options);
+    return candidate;
+  } catch (error) {
+    await running.server.end();
+    throw error;
+  }
+}
+
+/** One second or so of the whole load. Rejects when an answer was not the one that was asked for. */
+async function measure(candidate: Candidate, options: MacroOptions): Promise<Measurement> {
+  const { task } = candidate.contender;
+  const { server } = candidate.running;
+  const seconds = Math.max(options.seconds, task.secondsMin ?? 0);
+  const { result, spent } = await underLoad(server, () => generate(candidate, task.connections, seconds, options));
+  const fault = faultOf(result, task);
+  if (fault !== null) throw new Error(fault);
+  return {
+    ...result,
+    cpuUs: cpuPerRequest(spent, result, task),
+    systemShare: spent.systemShare,
+    waitedShare: spent.waitedUs / 1e6 / result.seconds,
+    peakKiB: server.peakResidentKiB(),
+  };
+}
+
+function generate(
+  { contender, running, fields }: Candidate,
+  connections: number,
+  seconds: number,
+  { programs }: MacroOptions,
+): Promise<LoadResult> {
+  const { task, generator } = contender;
   const load: Load = {
-    url: url + task.target,
-    connections: task.connections,
+    url: running.url + task.target,
+    connections,
     fields,
     ...(task.batch === undefined ? {} : { batch: task.batch }),
     ...(task.listFile === undefined ? {} : { listFile: task.listFile }),
     ...(task.bodyFile === undefined ? {} : { bodyFile: task.bodyFile }),
   };
-  await runLoad({ ...load, connections: Math.min(load.connections, WARM_UP_CONNECTIONS) }, WARM_UP_SECONDS);
-  const before = server.cpuMicroseconds();
-  const result = await runLoad(load, Math.max(seconds, task.secondsMin ?? 0));
-  const cpuUs = server.cpuMicroseconds() - before;
-  const peakKiB = server.peakResidentKiB();
-  if (!server.isRunning()) throw new Error("the server ended under load");
-  await checkAnswer(url, task, fields);
-  return { ...result, cpuUs: cpuPerRequest(cpuUs, result, task), peakKiB };
+  return generator === "sink" ? runSink(programs.sink ?? "sink", load, seconds) : runLoad(load, seconds);
 }
 
 /** Of large files, the part that was sent counts too. */
-function cpuPerRequest(cpuUs: number, result: LoadResult, task: Task): number | null {
+function cpuPerRequest(spent: CpuSpent, result: LoadResult, task: Task): number | null {
   const isLarge = task.isLarge === true && task.contentBytes !== null;
   const requests = isLarge ? result.bytes / (task.contentBytes as number) : result.requests;
-  return requests > 0 ? cpuUs / requests : null;
+  return requests > 0 ? spent.us / requests : null;
 }
 
 /** Rejects, saying what came, when the first answer is not the expected one. */
@@ -147,8 +240,7 @@ async function conditionOf(url: string): Promise<string> {
   throw new Error("has neither ETag nor Last-Modified");
 }
 
-function faultOf(measurement: Measurement, task: Task): string | null {
-  const { requests, bytes, socketErrors, statusErrors } = measurement;
+function faultOf({ requests, bytes, socketErrors, statusErrors }: LoadResult, task: Task): string | null {
   if (requests === 0 && !(task.isLarge === true && bytes > 0)) return "no answer under load";
   if (socketErrors > 0) return `${socketErrors} socket errors under load`;
   const expected = task.status >= 400 ? requests : 0;

@@ -7,11 +7,12 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { NPM_PEERS, PRODUCT } from "../support/machine.ts";
 import { freePort, type Launched, launch, SERVER_CORE } from "../support/process.ts";
-import type { Site } from "./site.ts";
+import { PAGE_BYTES, type Site } from "./site.ts";
 
 export type PeerName =
   | "httpserver"
   | "floor (C)"
+  | "floor, sendfile (C)"
   | "Bun.serve"
   | "nginx"
   | "nginx, buffered log"
@@ -33,10 +34,15 @@ export interface Setup {
   readonly flavor: Flavor;
   /** What the run has compiled and found. */
   readonly programs: Programs;
+  /** What will be asked for, and its size where it is known: a server that reads no files must be told. */
+  readonly target: string;
+  readonly contentBytes: number | null;
 }
 
 export interface Programs {
+  /** Of C, null without a compiler: a server and a load generator. */
   readonly floor: string | null;
+  readonly sink: string | null;
   /** The interpreter itself: `python3` may be a shell script that chooses one. */
   readonly python: string;
   /** PEM files, for the flavor tls. */
@@ -52,27 +58,44 @@ export interface Running {
 export interface Peer {
   /** The program or package it needs, by its name among the versions found. */
   readonly needs: string;
+  /** Seconds of load before it is measured: caches fill, and a compiler at run time needs longer. */
+  readonly warmUpSeconds: number;
   start(setup: Setup): Promise<Running>;
 }
 
 const READY_LINE = /Listening on port (\d+)/;
 
+/** For servers that were compiled when they were built, and for those that are compiled while they run. */
+const WARM_UP_SECONDS = { native: 1, managed: 3 } as const;
+
 export const peers: Readonly<Record<PeerName, Peer>> = {
-  httpserver: { needs: "httpserver", start: startOurs },
-  "floor (C)": { needs: "cc", start: ({ site, programs }) => startAnnounced([programs.floor ?? "floor"], site) },
-  "Bun.serve": { needs: "bun", start: startBunServe },
-  nginx: { needs: "nginx", start: (setup) => startNginx(setup, "") },
-  "nginx, buffered log": { needs: "nginx", start: (setup) => startNginx(setup, " buffer=64k flush=1s") },
-  lighttpd: { needs: "lighttpd", start: startLighttpd },
-  "node:http": {
-    needs: "node",
-    start: ({ site }) => startAnnounced(["node", join(import.meta.dir, "servers", "node-http.mjs"), site.root], site),
-  },
-  "http-server": { needs: "http-server", start: startHttpServer },
-  serve: { needs: "serve", start: startServe },
-  "sirv-cli": { needs: "sirv-cli", start: startSirv },
-  python3: { needs: "python3", start: startPython },
+  httpserver: managed("httpserver", startOurs),
+  "floor (C)": native("cc", ({ site, programs, contentBytes }) => {
+    return startAnnounced([programs.floor ?? "floor", String(contentBytes ?? PAGE_BYTES)], site);
+  }),
+  "floor, sendfile (C)": native("cc", ({ site, programs, target }) => {
+    return startAnnounced([programs.floor ?? "floor", "sendfile", join(site.root, target)], site);
+  }),
+  "Bun.serve": managed("bun", startBunServe),
+  nginx: native("nginx", (setup) => startNginx(setup, "")),
+  "nginx, buffered log": native("nginx", (setup) => startNginx(setup, " buffer=64k flush=1s")),
+  lighttpd: native("lighttpd", startLighttpd),
+  "node:http": managed("node", ({ site }) => {
+    return startAnnounced(["node", join(import.meta.dir, "servers", "node-http.mjs"), site.root], site);
+  }),
+  "http-server": managed("http-server", startHttpServer),
+  serve: managed("serve", startServe),
+  "sirv-cli": managed("sirv-cli", startSirv),
+  python3: native("python3", startPython),
 };
+
+function native(needs: string, start: Peer["start"]): Peer {
+  return { needs, warmUpSeconds: WARM_UP_SECONDS.native, start };
+}
+
+function managed(needs: string, start: Peer["start"]): Peer {
+  return { needs, warmUpSeconds: WARM_UP_SECONDS.managed, start };
+}
 
 async function startOurs({ site, flavor, programs }: Setup): Promise<Running> {
   const words = [PRODUCT, "--port", "0", "--root", site.root, "--uploads", site.fresh("uploads")];
@@ -96,7 +119,11 @@ async function startNginx(setup: Setup, logOptions: string): Promise<Running> {
 }
 
 /** The command for nginx on `port`, its configuration written to the run's folder. */
-export function nginxWords({ site, flavor, programs }: Setup, port: number, logOptions = ""): readonly string[] {
+export function nginxWords(
+  { site, flavor, programs }: Pick<Setup, "site" | "flavor" | "programs">,
+  port: number,
+  logOptions = "",
+): readonly string[] {
   const folder = site.fresh("nginx");
   mkdirSync(folder);
   const log = flavor === "log" || flavor === "defaults" ? `${folder}/access.log combined${logOptions}` : "off";

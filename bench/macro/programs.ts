@@ -4,7 +4,7 @@ import type { Programs } from "./peers.ts";
 import type { Site } from "./site.ts";
 
 /** Path of the program made from `name`.c, or null when there is no compiler. Throws with the compiler's words. */
-export function compileC(name: "floor" | "startup" | "disk", site: Site): string | null {
+export function compileC(name: "floor" | "sink" | "startup" | "disk", site: Site): string | null {
   if (Bun.which("cc") === null) return null;
   const program = site.fresh(name);
   const words = ["cc", "-O2", "-pthread", "-o", program, join(import.meta.dir, `${name}.c`)];
@@ -16,6 +16,7 @@ export function compileC(name: "floor" | "startup" | "disk", site: Site): string
 export function makePrograms(site: Site): Programs {
   return {
     floor: compileC("floor", site),
+    sink: compileC("sink", site),
     python: pythonItself(),
     ...makeCertificate(site),
   };

@@ -1,8 +1,13 @@
-/** From exec to ready: the line that says so where there is one, else the first accepted connection. In turn, many times. */
+/**
+ * From exec to ready: the line that says so where there is one, else the first accepted connection. In turn, many times, beside
+ * the smallest program that Bun compiles: what that one needs, no server of ours can save.
+ */
 import { join } from "node:path";
 import { PRODUCT } from "../support/machine.ts";
+import { inTurn } from "../support/measure.ts";
 import { CLIENT_CORE, freePort, runPinned, SERVER_CORE } from "../support/process.ts";
-import type { StartupRow } from "../support/results.ts";
+import { MODES, type Mode, type StartupRow } from "../support/results.ts";
+import { BARE } from "../support/summary.ts";
 import { httpServerWords, lighttpdWords, nginxWords, type Programs, pythonWords } from "./peers.ts";
 import { compileBareListener, compileC } from "./programs.ts";
 import type { Site } from "./site.ts";
@@ -10,6 +15,8 @@ import type { Site } from "./site.ts";
 interface Starter {
   readonly peer: string;
   readonly needs: string;
+  /** The shortest mode that it belongs to. */
+  readonly mode: Mode;
   readonly until: "line" | "connection";
   /** The text of the line. */
   readonly text?: string;
@@ -20,28 +27,32 @@ export interface StartupOptions {
   readonly site: Site;
   readonly programs: Programs;
   readonly versions: Readonly<Record<string, string>>;
-  readonly repeats: number;
+  /** Of each program. */
+  readonly starts: number;
+  readonly mode: Mode;
   readonly progress: (text: string) => void;
 }
 
 export async function measureStartup(options: StartupOptions): Promise<StartupRow[]> {
-  const { site, versions, repeats, progress } = options;
+  const { site, versions, starts, mode, progress } = options;
   const watch = compileC("startup", site);
   if (watch === null) return [];
   const bare = await compileBareListener(site);
-  const starters = startersOf(options, bare).filter(({ needs }) => versions[needs] !== undefined);
+  const starters = startersOf(options, bare).filter(
+    (starter) => versions[starter.needs] !== undefined && MODES.indexOf(starter.mode) <= MODES.indexOf(mode),
+  );
   const times = new Map(starters.map(({ peer }): [string, number[]] => [peer, []]));
   const faults = new Map<string, string>();
   // The first time reads the programs from the disk and is not counted.
-  for (let repeat = 0; repeat <= repeats; repeat++) {
-    progress(`startup: ${repeat} of ${repeats}`);
-    for (const { peer, until, text, words } of starters) {
+  for (let round = 0; round <= starts; round++) {
+    progress(`startup: each ${starts} times, ${round}`);
+    for (const { peer, until, text, words } of inTurn(starters, round)) {
       if (faults.has(peer)) continue;
       const port = freePort();
       const event = until === "line" ? `line:${text}` : `port:${port}`;
       try {
         const output = await runPinned(CLIENT_CORE, [watch, String(SERVER_CORE), event, ...words(port)]);
-        if (repeat > 0) times.get(peer)?.push(Number(output));
+        if (round > 0) times.get(peer)?.push(Number(output));
       } catch {
         faults.set(peer, "was not ready in time, or ended");
       }
@@ -56,11 +67,11 @@ export async function measureStartup(options: StartupOptions): Promise<StartupRo
 }
 
 function startersOf({ site, programs }: StartupOptions, bare: string | null): readonly Starter[] {
-  const listening = { until: "line", text: "Listening on port" } as const;
+  const listening = { mode: "quick", until: "line", text: "Listening on port" } as const;
   const node = join(import.meta.dir, "servers", "node-http.mjs");
   const uploads = site.fresh("uploads");
   const bareStarter: Starter = {
-    peer: "bare Bun.listen, compiled",
+    peer: BARE,
     needs: "bun",
     ...listening,
     words: () => [bare ?? ""],
@@ -76,14 +87,22 @@ function startersOf({ site, programs }: StartupOptions, bare: string | null): re
     {
       peer: "nginx",
       needs: "nginx",
+      mode: "quick",
       until: "connection",
       words: (port) => nginxWords({ site, flavor: "tuned", programs }, port),
     },
-    { peer: "lighttpd", needs: "lighttpd", until: "connection", words: (port) => lighttpdWords(site, "tuned", port) },
+    {
+      peer: "lighttpd",
+      needs: "lighttpd",
+      mode: "full",
+      until: "connection",
+      words: (port) => lighttpdWords(site, "tuned", port),
+    },
     { peer: "node:http", needs: "node", ...listening, words: () => ["node", node, site.root] },
     {
       peer: "http-server",
       needs: "http-server",
+      mode: "full",
       until: "line",
       text: "Available on",
       words: (port) => httpServerWords(site, port),
@@ -91,6 +110,7 @@ function startersOf({ site, programs }: StartupOptions, bare: string | null): re
     {
       peer: "python3",
       needs: "python3",
+      mode: "quick",
       until: "line",
       text: "Serving HTTP",
       words: (port) => pythonWords(programs.python, site, port),

@@ -1,7 +1,15 @@
 /** Results as tables for a terminal. */
-import type { DiskRow, IdleRow, LadderRow, MicroRow, ScenarioResult, StartupRow } from "./results.ts";
+import {
+  type DiskRow,
+  type IdleRow,
+  LADDER_LOADS,
+  type LadderRow,
+  type MicroRow,
+  type ScenarioResult,
+  type StartupRow,
+} from "./results.ts";
 import { formatNumber, formatTable, median } from "./statistics.ts";
-import { summarize, summarizeLadder } from "./summary.ts";
+import { summarize, summarizeLadder, summarizeStarts } from "./summary.ts";
 
 export function printMicro(rows: readonly MicroRow[]): string {
   const cells = rows.map(({ name, ns, allocatedBytes, allocatedWithin }) => {
@@ -12,16 +20,15 @@ export function printMicro(rows: readonly MicroRow[]): string {
 }
 
 export function printLadder(rows: readonly LadderRow[]): string {
-  const parts = (["small", "browser"] as const).map((head) => {
-    const rungs = summarizeLadder(rows.filter((row) => row.head === head));
+  const heading = ["", "CPU µs", "kernel %", "added µs", "× Bun.serve", "× floor", "time µs"];
+  const parts = LADDER_LOADS.map((load) => {
+    const rungs = summarizeLadder(rows, load);
     if (rungs.length === 0) return "";
-    const cells = rungs.map(({ rung, cpuUs, timeUs, toBelow }, i) => [
-      i === 0 ? rung : `+ ${rung}`,
-      formatNumber(cpuUs),
-      formatNumber(timeUs),
-      i === 0 ? "" : formatNumber(toBelow),
+    const cells = rungs.map(({ rung, cpuUs, systemPercent, addedUs, toBunServe, toFloor, timeUs }) => [
+      rung,
+      ...[cpuUs, systemPercent, addedUs, toBunServe, toFloor, timeUs].map(formatNumber),
     ]);
-    return `ladder, ${head} head\n${formatTable([["", "CPU µs", "time µs", "× below"], ...cells])}`;
+    return `ladder, ${load}\n${formatTable([heading, ...cells])}`;
   });
   return parts.filter((part) => part !== "").join("\n\n");
 }
@@ -33,12 +40,12 @@ export function printScenario(scenario: ScenarioResult, disk: readonly DiskRow[]
     const times = [row.p50Us, row.p99Us].map(formatNumber);
     return [
       row.peer,
-      ...[row.cpuUs, row.cpuToOurs, row.rate, row.rateToOurs].map(formatNumber),
+      ...[row.cpuUs, row.systemPercent, row.cpuToOurs, row.rate, row.rateToOurs].map(formatNumber),
       ...times,
       formatNumber(row.peakMiB),
     ];
   });
-  const heading = ["", "CPU µs", "× ours", unit, "× ours", "p50 µs", "p99 µs", "peak MiB"];
+  const heading = ["", "CPU µs", "kernel %", "× ours", unit, "× ours", "p50 µs", "p99 µs", "peak MiB"];
   const table = `${scenario.name}: ${scenario.title}\n${formatTable([heading, ...cells.filter((row) => row.length > 2)])}`;
   const faults = cells.filter((row) => row.length === 2).map((row) => `  ${row.join("  ")}`);
   const limits = disk.map(({ name, filesPerSecond }) => [
@@ -49,8 +56,13 @@ export function printScenario(scenario: ScenarioResult, disk: readonly DiskRow[]
 }
 
 export function printStartup(rows: readonly StartupRow[]): string {
-  const cells = rows.map(({ peer, until, ms, invalid }) => [peer, invalid ?? `${formatNumber(median(ms))} ms`, until]);
-  return `startup, exec to ready\n${formatTable([["", "median", "until its"], ...cells])}`;
+  const cells = summarizeStarts(rows).map(({ row, medianMs, leastMs, toBare }) =>
+    row.invalid === null
+      ? [row.peer, formatNumber(medianMs), formatNumber(leastMs), formatNumber(toBare), row.until]
+      : [row.peer, `invalid: ${row.invalid}`],
+  );
+  const heading = ["", "ms, median", "least", "× bare", "until its"];
+  return `startup, exec to ready\n${formatTable([heading, ...cells])}`;
 }
 
 export function printIdle(rows: readonly IdleRow[]): string {

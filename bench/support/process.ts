@@ -16,6 +16,9 @@ const READY_MS = 30_000;
 /** Wait after SIGTERM before SIGKILL, ms. */
 const END_MS = 3_000;
 
+/** Ticks that the threads in sight cannot account for, µs: more than the rounding of two processes' times, before and after. */
+const UNSEEN_US_MAX = 50_000;
+
 /** Clock ticks per second in /proc/PID/stat: fixed at 100 for user space on Linux, asked for all the same. */
 const TICKS_PER_SECOND = readTicksPerSecond();
 
@@ -25,6 +28,17 @@ export interface LaunchOptions {
   readonly outputFile: string;
   readonly cwd?: string;
   readonly env?: Readonly<Record<string, string>>;
+}
+
+/** CPU of a process and its children since some moment, microseconds. */
+export interface CpuUsage {
+  /** The scheduler's own count of nanoseconds, over all threads seen so far. */
+  readonly threadsUs: number;
+  /** What the same threads have waited for their core while they could have run: other programs' work. */
+  readonly waitedUs: number;
+  /** The same split, dead threads included, but rounded to ticks of 10 ms. */
+  readonly userUs: number;
+  readonly systemUs: number;
 }
 
 /** Ten thousand connections need as many descriptors, on both sides; a shell's usual limit is 1,024. Each word execs the next. */
@@ -43,6 +57,10 @@ export class Launched {
   readonly #outputFile: string;
   /** All that were ever seen below `pid`, so that orphans can be ended too. */
   readonly #seen = new Set<number>();
+  /** Of each thread when it was last looked at, by `pid/tid`, and the sum of all growth. */
+  readonly #threads = new Map<string, ThreadTime>();
+  #ranNs = 0;
+  #waitedNs = 0;
 
   constructor(child: Bun.Subprocess, outputFile: string) {
     this.#child = child;
@@ -87,13 +105,34 @@ export class Launched {
   }
 
   /**
-   * Microseconds of CPU (user and system) of the process and its children so far, dead threads included. The kernel counts
-   * run time exactly and rounds it here to ticks of 10 ms: over a second of load that is one percent.
+   * CPU of the process and its children so far. A thread's time is in /proc/PID/task/TID/schedstat, exact to the nanosecond,
+   * and gone with the thread; that of the whole process in /proc/PID/stat, whole but in ticks. `cpuBetween` makes one of both.
    */
-  cpuMicroseconds(): number {
-    let ticks = 0;
-    for (const pid of this.#tree()) ticks += readCpuTicks(pid);
-    return (ticks / TICKS_PER_SECOND) * 1e6;
+  cpu(): CpuUsage {
+    let user = 0;
+    let system = 0;
+    for (const pid of this.#tree()) {
+      const fields = statFields(pid);
+      user += Number(fields[11] ?? 0); // utime and stime, proc(5)
+      system += Number(fields[12] ?? 0);
+      for (const tid of entriesOf(`/proc/${pid}/task`)) this.#addThread(`${pid}/${tid}`, threadTime(pid, tid));
+    }
+    const tickUs = 1e6 / TICKS_PER_SECOND;
+    return {
+      threadsUs: this.#ranNs / 1e3,
+      waitedUs: this.#waitedNs / 1e3,
+      userUs: user * tickUs,
+      systemUs: system * tickUs,
+    };
+  }
+
+  /** A number lower than the last one is that of a new thread with the number of an old one. */
+  #addThread(key: string, time: ThreadTime): void {
+    const last = this.#threads.get(key);
+    const isSame = last !== undefined && time.ranNs >= last.ranNs;
+    this.#ranNs += time.ranNs - (isSame ? last.ranNs : 0);
+    this.#waitedNs += time.waitedNs - (isSame ? last.waitedNs : 0);
+    this.#threads.set(key, time);
   }
 
   /** Resident memory now, KiB, summed over the tree (shared pages count in each). */
@@ -137,6 +176,26 @@ export class Launched {
     for (const pid of tree) if (pid === this.pid || tree.length > 1) signal(pid, "SIGKILL");
     running.delete(this);
   }
+}
+
+/** What was spent between two looks. */
+export interface CpuSpent {
+  readonly us: number;
+  /** The kernel's part of it, 0 to 1; null when it was too little to be split. */
+  readonly systemShare: number | null;
+  readonly waitedUs: number;
+}
+
+/** The exact count, unless threads have ended in between and taken theirs with them: then the ticks. */
+export function cpuBetween(before: CpuUsage, after: CpuUsage): CpuSpent {
+  const exactUs = after.threadsUs - before.threadsUs;
+  const systemUs = after.systemUs - before.systemUs;
+  const ticksUs = systemUs + after.userUs - before.userUs;
+  return {
+    us: ticksUs - exactUs > UNSEEN_US_MAX ? ticksUs : exactUs,
+    systemShare: ticksUs > 0 ? systemUs / ticksUs : null,
+    waitedUs: after.waitedUs - before.waitedUs,
+  };
 }
 
 /** Starts `words` pinned to a core. */
@@ -239,9 +298,25 @@ function statFields(pid: number): readonly string[] {
   return text.slice(text.lastIndexOf(")") + 2).split(" ");
 }
 
-function readCpuTicks(pid: number): number {
-  const fields = statFields(pid);
-  return Number(fields[11] ?? 0) + Number(fields[12] ?? 0); // utime and stime, proc(5)
+/** Nanoseconds on a processor, and waiting for one. */
+interface ThreadTime {
+  readonly ranNs: number;
+  readonly waitedNs: number;
+}
+
+/** The first two numbers of its schedstat; zeros for a thread that is gone. */
+function threadTime(pid: number, tid: string): ThreadTime {
+  const [ran = "", waited = ""] = readText(`/proc/${pid}/task/${tid}/schedstat`).split(" ");
+  return { ranNs: Number(ran), waitedNs: Number(waited) };
+}
+
+/** Nothing for a folder that is gone, as a process is between two looks. */
+function entriesOf(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
 }
 
 function readTicksPerSecond(): number {

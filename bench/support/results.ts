@@ -1,11 +1,15 @@
 /** What a run leaves behind: every raw number, so that medians and ratios can be made again, and no path or name of the machine. */
 
+/** How much is measured, from least to most. */
+export const MODES = ["quick", "medium", "full"] as const;
+export type Mode = (typeof MODES)[number];
+
 export interface Results {
   /** Raised when a reader of older files would misread newer ones. */
-  readonly format: 1;
+  readonly format: 2;
   /** UTC, `2026-03-15T10:30:15Z`. */
   readonly date: string;
-  readonly mode: "quick" | "full";
+  readonly mode: Mode;
   readonly rounds: number;
   /** Of load in each measurement. */
   readonly seconds: number;
@@ -41,10 +45,16 @@ export interface MicroRow {
   readonly allocatedWithin: number;
 }
 
+/** Loads of the ladder: a short head, a browser's, and the short one sixteen at a time. */
+export const LADDER_LOADS = ["small", "browser", "pipelined"] as const;
+export type LadderLoad = (typeof LADDER_LOADS)[number];
+
 export interface LadderRow {
-  readonly head: "small" | "browser";
+  readonly load: LadderLoad;
   readonly rung: string;
-  readonly rounds: (Measurement | null)[];
+  /** Another server in the same rounds, and no rung. */
+  readonly isReference: boolean;
+  readonly rounds: Measurement[];
 }
 
 /** One server under one load. */
@@ -54,6 +64,10 @@ export interface Measurement {
   readonly bytes: number;
   /** Microseconds of the server's CPU per request; null where the load had too few requests. */
   readonly cpuUs: number | null;
+  /** The kernel's part of the server's CPU, 0 to 1, in steps of about 0.01; null where the server spent too little. */
+  readonly systemShare: number | null;
+  /** Of the time of the measurement, how much the server waited for its core: 0.02 and more tells of other programs' work. */
+  readonly waitedShare: number;
   readonly p50Us: number | null;
   readonly p99Us: number | null;
   /** Peak resident memory since the server's start, KiB. */
@@ -73,6 +87,7 @@ export interface ScenarioResult {
 }
 
 export interface ScenarioRow {
+  /** The server; behind a comma what is different about its load or its settings, where it is there for comparison. */
   readonly peer: string;
   /** One a round; null where that round failed. */
   readonly rounds: (Measurement | null)[];
@@ -84,6 +99,7 @@ export interface StartupRow {
   readonly peer: string;
   /** What counts as ready: the line it prints, or its first accepted connection. */
   readonly until: "line" | "connection";
+  /** In the order of the starts: the same place in another server's list is the same round. */
   readonly ms: readonly number[];
   readonly invalid: string | null;
 }

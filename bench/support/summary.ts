@@ -1,5 +1,13 @@
 /** Medians and paired ratios of raw results: the one place where they are made, for the terminal and for the document. */
-import type { LadderRow, Measurement, Results, ScenarioResult, ScenarioRow } from "./results.ts";
+import type {
+  LadderLoad,
+  LadderRow,
+  Measurement,
+  Results,
+  ScenarioResult,
+  ScenarioRow,
+  StartupRow,
+} from "./results.ts";
 import { median, medianOfRatios } from "./statistics.ts";
 
 /** A row in one line; NaN where there is nothing. */
@@ -9,6 +17,8 @@ export interface RowSummary {
   /** Answers a second; of large files, MiB a second. */
   readonly rate: number;
   readonly cpuUs: number;
+  /** The kernel's part of the CPU, percent. */
+  readonly systemPercent: number;
   /** CPU of this server over that of ours, median over rounds. */
   readonly cpuToOurs: number;
   readonly rateToOurs: number;
@@ -19,6 +29,9 @@ export interface RowSummary {
 }
 
 export const OURS = "httpserver";
+
+/** The smallest program that Bun compiles and that listens, among the starts. */
+export const BARE = "bare Bun.listen, compiled";
 
 export function summarize(scenario: ScenarioResult): readonly RowSummary[] {
   const ours = scenario.rows.find(({ peer }) => peer === OURS);
@@ -32,6 +45,7 @@ export function summarize(scenario: ScenarioResult): readonly RowSummary[] {
       invalid: row.invalid,
       rate: medianOf(rate),
       cpuUs: medianOf(cpu),
+      systemPercent: 100 * medianOf(valuesOf(row, (m) => m.systemShare)),
       cpuToOurs: medianOfRatios(
         cpu,
         valuesOf(ours, (m) => m.cpuUs),
@@ -80,29 +94,90 @@ export function quantities(
   return valuesOf(row, (m) => (quantity === "cpu" ? m.cpuUs : rateOf(m, isLarge)));
 }
 
+/** A rung, or a server that stands beside the ladder; NaN where there is nothing. */
 export interface RungSummary {
   readonly rung: string;
+  readonly isReference: boolean;
   readonly cpuUs: number;
+  readonly systemPercent: number;
   /** Time per answer seen from outside, microseconds. */
   readonly timeUs: number;
-  /** CPU over that of the rung below, median over rounds; NaN for the first. */
-  readonly toBelow: number;
+  /** CPU more than on the rung below, microseconds, median over rounds; NaN for the first and for references. */
+  readonly addedUs: number;
+  /** CPU over that of Bun.serve, and of the floor, median over rounds. */
+  readonly toBunServe: number;
+  readonly toFloor: number;
 }
 
-export function summarizeLadder(rows: readonly LadderRow[]): readonly RungSummary[] {
-  return rows.map((row, i) => ({
-    rung: row.rung,
-    cpuUs: medianOf(valuesOf(row, (m) => m.cpuUs)),
-    timeUs: medianOf(valuesOf(row, (m) => (m.seconds * 1e6) / m.requests)),
-    toBelow: medianOfRatios(
-      valuesOf(row, (m) => m.cpuUs),
-      valuesOf(rows[i - 1], (m) => m.cpuUs),
-    ),
+export function summarizeLadder(ladder: readonly LadderRow[], load: LadderLoad): readonly RungSummary[] {
+  const rows = ladder.filter((row) => row.load === load);
+  const cpuOf = (row: LadderRow | undefined) => valuesOf(row, (m) => m.cpuUs);
+  const named = (name: string) => cpuOf(rows.find(({ rung }) => rung === name));
+  let below: LadderRow | undefined;
+  return rows.map((row) => {
+    const cpu = cpuOf(row);
+    const cpuBelow = row.isReference ? [] : cpuOf(below);
+    if (!row.isReference) below = row;
+    return {
+      rung: row.rung,
+      isReference: row.isReference,
+      cpuUs: medianOf(cpu),
+      systemPercent: 100 * medianOf(valuesOf(row, (m) => m.systemShare)),
+      timeUs: medianOf(valuesOf(row, (m) => (m.seconds * 1e6) / m.requests)),
+      addedUs: medianOf(cpuBelow.map((value, i) => difference(cpu[i], value))),
+      toBunServe: medianOfRatios(cpu, named("Bun.serve")),
+      toFloor: medianOfRatios(cpu, named("floor (C)")),
+    };
+  });
+}
+
+/** Median over the rounds of one rung's (or reference's) value over another's. NaN when either is missing. */
+export function ladderRatio(
+  ladder: readonly LadderRow[],
+  quantity: Quantity,
+  load: LadderLoad,
+  rung: string,
+  base: string,
+): number {
+  const valuesFor = (name: string) =>
+    valuesOf(
+      ladder.find((row) => row.load === load && row.rung === name),
+      (m) => (quantity === "cpu" ? m.cpuUs : rateOf(m, false)),
+    );
+  return medianOfRatios(valuesFor(rung), valuesFor(base));
+}
+
+/** How much of their time the measured servers waited for their core: how quiet the machine was. NaN without measurements. */
+export function summarizeWaits({ scenarios, ladder }: Results): { readonly median: number; readonly most: number } {
+  const rows = [...scenarios.flatMap(({ rows: ofOne }) => ofOne), ...ladder];
+  const shares = rows.flatMap((row) => valuesOf(row, (m) => m.waitedShare)).filter((share) => share !== null);
+  return { median: median(shares), most: shares.length === 0 ? Number.NaN : Math.max(...shares) };
+}
+
+export interface StartSummary {
+  readonly row: StartupRow;
+  readonly medianMs: number;
+  readonly leastMs: number;
+  /** Over the bare compiled program of the same round, median; NaN without it. */
+  readonly toBare: number;
+}
+
+export function summarizeStarts(rows: readonly StartupRow[]): readonly StartSummary[] {
+  const bare = rows.find(({ peer, invalid }) => peer === BARE && invalid === null);
+  return rows.map((row) => ({
+    row,
+    medianMs: median(row.ms),
+    leastMs: row.ms.length === 0 ? Number.NaN : Math.min(...row.ms),
+    toBare: medianOfRatios(row.ms, bare?.ms ?? []),
   }));
 }
 
+function difference(value: number | null | undefined, base: number | null): number | null {
+  return value === null || value === undefined || base === null ? null : value - base;
+}
+
 function valuesOf(
-  row: Pick<ScenarioRow, "rounds"> | undefined,
+  row: Pick<ScenarioRow | LadderRow, "rounds"> | undefined,
   value: (measurement: Measurement) => number | null,
 ): readonly (number | null)[] {
   return (row?.rounds ?? []).map((measurement) => (measurement === null ? null : value(measurement)));

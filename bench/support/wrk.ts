@@ -52,8 +52,13 @@ export async function runLoad(load: Load, seconds: number): Promise<LoadResult> 
   if (load.listFile !== undefined) words.push(`list=${load.listFile}`);
   if (load.bodyFile !== undefined) words.push("method=POST", "type=application/json", `bodyfile=${load.bodyFile}`);
   const output = await runPinned(CLIENT_CORE, words);
+  return readResult(output);
+}
+
+/** The numbers of a generator's RESULT line. Throws when there is none. */
+export function readResult(output: string): LoadResult {
   const line = /^RESULT (.*)$/m.exec(output)?.[1];
-  if (line === undefined) throw new Error(`wrk printed no result: ${output.trim()}`);
+  if (line === undefined) throw new Error(`the load generator printed no result: ${output.trim()}`);
   const numbers = new Map(
     line.split(" ").map((pair): [string, number] => {
       const [name = "", value] = pair.split("=");

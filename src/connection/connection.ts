@@ -16,7 +16,7 @@ import type { Exchange } from "./exchange.ts";
 import type { Conversation } from "./farewell.ts";
 import { Outcome } from "./observer.ts";
 import { Outbox, Progress } from "./outbox.ts";
-import { QUEUED, REFUSED, type Waiter } from "./pool.ts";
+import { QUEUED, REFUSED, type Sender, type Waiter } from "./pool.ts";
 import { ReceiveBuffer } from "./receive-buffer.ts";
 import { assertEdge, READ_EDGES, ReadState, WRITE_EDGES, WriteState } from "./state.ts";
 import type { Transport } from "./transport.ts";
@@ -38,7 +38,7 @@ export const GATHER_BYTES_MAX = 65_536;
 
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
-export class Connection implements Conversation, Waiter {
+export class Connection implements Conversation, Sender, Waiter {
   /** Number of the connection since the server's start, from 1. */
   readonly id: number;
   /** Numeric address of the peer. */
@@ -63,6 +63,10 @@ export class Connection implements Conversation, Waiter {
   /** The current answer is not the last. */
   #persistent = false;
   #slot = 0;
+  /** The slot that was lent before the answer was out, for the log; 0 when none was. */
+  #lent = 0;
+  /** The pool knows that the peer takes nothing while we have a slot. */
+  #isStalled = false;
   #served = 0;
   /** Bytes received of the current body, framing included. */
   #bodyBytes = 0;
@@ -119,6 +123,7 @@ export class Connection implements Conversation, Waiter {
   drained(): void {
     if (this.#gone) return;
     this.#blocked = false;
+    this.#moving();
     this.#turn();
   }
 
@@ -136,6 +141,17 @@ export class Connection implements Conversation, Waiter {
     const waitedMs = this.#context.clock.nowMs - this.#waitingSinceMs;
     this.#context.observer.dequeued(this.id, slot, waitedMs);
     this.#turn();
+  }
+
+  /** Others have work for our slot while our peer reads nothing: the answer goes on without it. */
+  lend(): void {
+    this.#lent = this.#slot;
+    this.#releaseSlot();
+  }
+
+  /** Too many answers go on without a slot. */
+  evict(): void {
+    if (!this.#gone) this.#abort();
   }
 
   /** Time has passed: a missed deadline is acted upon. */
@@ -217,6 +233,8 @@ export class Connection implements Conversation, Waiter {
     try {
       this.#advance();
       this.#endTurn();
+      // What one connection left in it the next one would send to its own peer.
+      if (this.#context.scratch.used > 0) throw new Error("a turn ended with bytes in the shared scratch");
     } catch (error) {
       this.#recover(error);
     }
@@ -280,7 +298,9 @@ export class Connection implements Conversation, Waiter {
   #regulate(): void {
     const waiting = this.#inbox.length;
     if (waiting > 0) this.#inbox.compact();
-    const tooMuch = waiting > this.#context.limits.receiveBytesMax;
+    // Of a head that is not complete nothing waits: it has bounds of its own, and paused it would never become complete.
+    const waits = this.#write !== WriteState.Idle || !this.#outbox.isEmpty;
+    const tooMuch = waits && waiting > this.#context.limits.receiveBytesMax;
     if (tooMuch === this.#paused) return;
     this.#paused = tooMuch;
     if (tooMuch) this.#transport.pause();
@@ -299,7 +319,11 @@ export class Connection implements Conversation, Waiter {
       return false;
     }
     // The kernel does not take our answers: a peer that does not read gets no further ones.
-    if (!this.#outbox.canGather) return false;
+    if (!this.#outbox.canGather) {
+      if (!this.#isFlushed()) return false;
+      // What is waited for from here on has a deadline of its own.
+      this.#timer = Timer.None;
+    }
     this.#exchange ??= this.#context.exchanges.take();
     const exchange = this.#exchange;
     const head = exchange.head;
@@ -456,6 +480,7 @@ export class Connection implements Conversation, Waiter {
         this.#waitingSinceMs = this.#context.clock.nowMs;
         this.#moveWrite(WriteState.Waiting);
         this.#context.observer.queued(this.id);
+        this.#context.waiting();
         return false;
       }
       this.#slot = slot;
@@ -466,6 +491,8 @@ export class Connection implements Conversation, Waiter {
 
   /** With a slot: lets the handler work. */
   #run(): void {
+    this.#moving();
+    this.#repaid();
     this.#moveWrite(WriteState.Running);
     let response: Response | Promise<Response>;
     try {
@@ -590,6 +617,8 @@ export class Connection implements Conversation, Waiter {
     closeBody(response);
     this.#response = null;
     if (outcome !== Outcome.KeptAlive) this.#persistent = false;
+    this.#moving();
+    this.#repaid();
     this.#moveWrite(WriteState.Done);
   }
 
@@ -600,7 +629,7 @@ export class Connection implements Conversation, Waiter {
     if (!observer.wantsAnswers) return;
     const bytes = this.#responseBytes - this.#outbox.bodyLeft;
     const durationMs = exchange?.isHeadComplete ? clock.elapsedMs(exchange.startedMs) : 0;
-    observer.answered(this.id, this.peer, exchange, response, this.#slot, bytes, durationMs, outcome);
+    observer.answered(this.id, this.peer, exchange, response, this.#slot || this.#lent, bytes, durationMs, outcome);
   }
 
   /** The joint rule: both sides of an exchange are done. */
@@ -661,6 +690,7 @@ export class Connection implements Conversation, Waiter {
     this.#inbox.clear();
     this.#refusal = null;
     this.#returnExchange();
+    this.#repaid();
     if (this.#slot > 0) this.#releaseSlot();
   }
 
@@ -674,23 +704,49 @@ export class Connection implements Conversation, Waiter {
   #releaseSlot(): void {
     const slot = this.#slot;
     this.#slot = 0;
+    this.#moving();
     this.#context.pool.release(slot);
+  }
+
+  /** Nothing goes on without a slot any more: it is out, or there is a slot again. */
+  #repaid(): void {
+    if (this.#lent === 0) return;
+    this.#lent = 0;
+    this.#context.pool.finished(this);
+  }
+
+  /** The peer takes something again, or there is nothing more for it. */
+  #moving(): void {
+    if (!this.#isStalled) return;
+    this.#isStalled = false;
+    this.#context.pool.moving(this);
   }
 
   // States and deadlines.
 
   /** Offers what was gathered, or kept from an earlier turn. True when the kernel has taken all. */
   #isFlushed(): boolean {
-    if (this.#outbox.isEmpty) return true;
-    const progress = this.#pump();
-    if (progress === Progress.Gone) this.#abort();
-    return progress === Progress.Sent;
+    if (!this.#outbox.isEmpty) {
+      const progress = this.#pump();
+      if (progress === Progress.Gone) this.#abort();
+      if (progress !== Progress.Sent) return false;
+    }
+    this.#repaid();
+    return true;
   }
 
   #pump(): Progress {
-    if (this.#blocked) return Progress.Blocked;
-    const progress = this.#outbox.pump(this.#transport);
-    this.#blocked = progress === Progress.Blocked;
+    let progress = Progress.Blocked;
+    if (this.#blocked) this.#outbox.keep();
+    else {
+      progress = this.#outbox.pump(this.#transport);
+      this.#blocked = progress === Progress.Blocked;
+    }
+    // While the handler works, the slot counts its work.
+    if (this.#blocked && this.#slot > 0 && this.#write !== WriteState.Running) {
+      this.#isStalled = true;
+      this.#context.pool.stalled(this, this.#context.clock.nowMs);
+    }
     return progress;
   }
 

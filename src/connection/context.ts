@@ -39,6 +39,8 @@ export interface Context {
   readonly limits: ConversationLimits;
   readonly clock: Clock;
   readonly pool: Pool;
+  /** Somebody has begun to wait for a slot: the pool is to be relieved from time to time. */
+  readonly waiting: () => void;
   readonly handler: Handler;
   readonly observer: Observer;
   readonly scratch: Scratch;

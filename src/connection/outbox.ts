@@ -79,6 +79,11 @@ export class Outbox {
     return this.#end - this.#position;
   }
 
+  /** Nothing can be offered now: what this turn has gathered leaves the scratch, which belongs to all, and joins the tail. */
+  keep(): void {
+    if (this.#scratch.used > 0) this.#spill(0);
+  }
+
   /** Offers what waits, in order, until all is accepted or something stops it. */
   pump(transport: Transport): Progress {
     const scratch = this.#scratch;
@@ -172,7 +177,7 @@ export class Outbox {
 
   #shortAfter(transport: Transport): Progress {
     const progress = this.#pumpScratch(transport);
-    return progress === Progress.Gone ? progress : Progress.Short;
+    return progress === Progress.Sent ? Progress.Short : progress;
   }
 
   /** The scratch belongs to all: nothing of a dead connection may stay in it. */

@@ -1,6 +1,7 @@
 /**
  * The concurrency pool: N numbered slots and a bounded first-in-first-out queue. A slot counts a request being worked on,
- * from the complete request to the last byte of its answer; logs call slot 3 `Thread-3`.
+ * from the complete request to the last byte of its answer; logs call slot 3 `Thread-3`. Where a peer reads nothing while others
+ * wait, there is no work: its slot is lent to them, and the answer goes on without one (docs/decisions/0005).
  */
 
 /** Somebody who may have to wait for a slot. */
@@ -8,6 +9,20 @@ export interface Waiter {
   /** The slot is the waiter's now; it must be released. */
   granted(slot: number): void;
 }
+
+/** Somebody who has a slot and waits for a peer to read. */
+export interface Sender {
+  /** Goes on without its slot, and releases it: others have work to do with it. */
+  lend(): void;
+  /** Is cut: too many go on without a slot. */
+  evict(): void;
+}
+
+/**
+ * Milliseconds that a sender keeps its slot while its peer reads nothing and somebody waits; each one who waits halves them.
+ * So a download that pauses keeps its place, and a flood of readers who do not read takes nobody's.
+ */
+const PATIENCE_MS = 2000;
 
 /** What `acquire` says when it gives no slot. */
 export const QUEUED = 0;
@@ -20,12 +35,18 @@ export class Pool {
   readonly #free: number[] = [];
   /** A Set keeps insertion order and forgets a waiter in O(1). */
   readonly #queue = new Set<Waiter>();
+  /** Senders with a slot whose peers take nothing, and since when in milliseconds; the longest first. */
+  readonly #stalled = new Map<Sender, number>();
+  /** Senders that lent their slots, the longest first. */
+  readonly #lenders = new Set<Sender>();
+  readonly #lendersMax: number;
   #granting = false;
 
-  /** `size` >= 1 slots, numbered from 1; `queueMax` >= 0 waiters. */
-  constructor(size: number, queueMax: number) {
+  /** `size` >= 1 slots, numbered from 1; `queueMax` >= 0 waiters; `lendersMax` senders that may go on without a slot. */
+  constructor(size: number, queueMax: number, lendersMax = 0) {
     this.size = size;
     this.queueMax = queueMax;
+    this.#lendersMax = lendersMax;
     for (let slot = size; slot >= 1; slot--) this.#free.push(slot);
   }
 
@@ -47,6 +68,40 @@ export class Pool {
     if (this.#queue.size >= this.queueMax) return REFUSED;
     this.#queue.add(waiter);
     return QUEUED;
+  }
+
+  /** The kernel takes nothing more of what `sender`, which has a slot, sends. */
+  stalled(sender: Sender, nowMs: number): void {
+    if (this.#lendersMax > 0 && !this.#stalled.has(sender)) this.#stalled.set(sender, nowMs);
+  }
+
+  /** It takes something again, or there is nothing more to send. */
+  moving(sender: Sender): void {
+    this.#stalled.delete(sender);
+  }
+
+  /** The answer of a sender that has lent its slot is over. */
+  finished(sender: Sender): void {
+    this.#lenders.delete(sender);
+  }
+
+  /**
+   * Gives those who wait the slots of senders whose peers have read nothing for too long. They go to work at once, so this is
+   * never called within a connection's turn.
+   */
+  relieve(nowMs: number): void {
+    for (const [sender, sinceMs] of this.#stalled) {
+      const waiting = this.#queue.size;
+      if (waiting === 0 || nowMs - sinceMs < PATIENCE_MS / 2 ** waiting) return;
+      this.#stalled.delete(sender);
+      this.#lenders.add(sender);
+      sender.lend();
+      const [oldest] = this.#lenders;
+      if (this.#lenders.size > this.#lendersMax && oldest !== undefined) {
+        this.#lenders.delete(oldest);
+        oldest.evict();
+      }
+    }
   }
 
   /** Takes the slot back and hands free slots to those who wait, oldest first. */

@@ -401,16 +401,18 @@ function writerSpace(): string {
   return sha256Hex(space).slice(0, 12);
 }
 
-/** In the kernel's ticks since boot, which tells a process from a later one with its number; "0" where it is not known. */
+/** In the kernel's ticks since boot, which tells a process from a later one with its number; UNKNOWN where it cannot be read. */
 function startTimeOf(processNumber: number): string {
   try {
     const text = readFileSync(`/proc/${processNumber}/stat`, "latin1");
     // proc(5): the 22nd field; the 2nd is in parentheses and may hold anything.
-    return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? "0";
+    return text.slice(text.lastIndexOf(")") + 2).split(" ")[19] ?? UNKNOWN;
   } catch {
-    return "0";
+    return UNKNOWN;
   }
 }
+
+const UNKNOWN = "0";
 
 function isRunning(processNumber: number, startTime: string): boolean {
   try {
@@ -418,5 +420,7 @@ function isRunning(processNumber: number, startTime: string): boolean {
   } catch (error) {
     if (errorCode(error) !== "EPERM") return false;
   }
-  return startTimeOf(processNumber) === startTime;
+  // Another user's process may be hidden (hidepid): in doubt its file stays, until it is old.
+  const started = startTimeOf(processNumber);
+  return started === startTime || started === UNKNOWN;
 }

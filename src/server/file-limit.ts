@@ -14,7 +14,12 @@ const RESERVE_BASE = 64;
 export function connectionsMax(threads: number, fileLimit: number = readFileLimit()): number {
   // A request may hold a file while it is sent and another while it is written; a tight limit is shared half and half.
   const reserve = Math.min(RESERVE_BASE + 2 * threads, Math.ceil(fileLimit / 2));
-  return Math.max(1, fileLimit - reserve);
+  return Math.max(1, fileLimit - reserve - lendersMax(fileLimit));
+}
+
+/** Answers that may go on without a slot, each with a file of its own: an eighth of what there is. */
+export function lendersMax(fileLimit: number = readFileLimit()): number {
+  return Math.floor(fileLimit / 8);
 }
 
 /** The soft limit of open files of this process. */

@@ -11,6 +11,9 @@ const POOL_STATUS_MS = 30_000;
 /** Refusals told one by one in a second; the rest of a flood is counted, or the log would be the heaviest part of it. */
 const REFUSALS_TOLD_PER_SECOND = 10;
 
+/** The same for our own failures, which come with a stack. */
+const FAULTS_TOLD_PER_SECOND = 5;
+
 export class Reporter implements Observer {
   readonly wantsAnswers: boolean;
   readonly wantsSteps: boolean;
@@ -20,6 +23,7 @@ export class Reporter implements Observer {
   #lastPoolMs = Number.NEGATIVE_INFINITY;
   #second = 0;
   #told = 0;
+  #faultsTold = 0;
   #untold = 0;
 
   /** `wallMs` is the coarse clock. */
@@ -79,8 +83,13 @@ export class Reporter implements Observer {
       this.#log.warn(`Thread pool saturated (${reason}), request of connection ${connection} refused with 503`);
   }
 
+  /** Has a budget of its own: a flood of refusals must not hide our own mistakes. */
   fault(connection: number, error: unknown): void {
-    if (this.#mayTell()) this.#log.error(`failure on connection ${connection}`, error);
+    this.#newSecond();
+    if (this.#faultsTold < FAULTS_TOLD_PER_SECOND) {
+      this.#faultsTold++;
+      this.#log.error(`failure on connection ${connection}`, error);
+    } else this.#untold++;
   }
 
   /** Once a tick: the pool's status every 30 s while it changes, and what a flood left untold. */
@@ -131,6 +140,7 @@ export class Reporter implements Observer {
     if (second === this.#second) return;
     this.#second = second;
     this.#told = 0;
+    this.#faultsTold = 0;
     if (this.#untold === 0) return;
     this.#log.warn(`${this.#untold} more lines like these in the last second`);
     this.#untold = 0;

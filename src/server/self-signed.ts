@@ -1,6 +1,6 @@
 /**
  * A certificate for tests, signed by its own key: clients take it when they are told to trust it, or not to look. Loaded only
- * when it is asked for, because its packages take 50 ms (docs/decisions/0005).
+ * when it is asked for, because its packages take 50 ms (docs/decisions/0008).
  */
 import { isIP } from "node:net";
 import type { Certified } from "./tls.ts";

@@ -21,7 +21,7 @@ import { type FieldLines, HeadStarts } from "../http/response.ts";
 import { limits, type Options, OptionsError } from "../options.ts";
 import type { ServerLog } from "./access-log.ts";
 import { Admission, type Refusal } from "./admission.ts";
-import { connectionsMax } from "./file-limit.ts";
+import { connectionsMax, lendersMax } from "./file-limit.ts";
 import { type Acceptor, type Listening, listen } from "./listen.ts";
 import { Reporter } from "./reporter.ts";
 import { StartError } from "./start-error.ts";
@@ -33,6 +33,9 @@ const TICK_MS_MIN = 20;
 
 /** Half for what a turn has gathered, the other for a slice, or a head and small content, behind it. */
 const SCRATCH_BYTES = 2 * (limits.sliceBytes + GATHER_BYTES_MAX);
+
+/** Milliseconds between two looks at slots that wait for a peer, while somebody waits for a slot. */
+const RELIEF_MS = 5;
 
 export interface StopOptions {
   /**
@@ -68,6 +71,7 @@ export class Server {
   /** Wall clock minus monotonic clock, corrected at each tick. */
   #wallOffsetMs = Date.now() - performance.now();
   #lastId = 0;
+  #reliefTimer: ReturnType<typeof setTimeout> | null = null;
   /** The refusal that the operator has been told of since the last tick without one. */
   #toldRefusal: Refusal | null = null;
   #hasRefused = false;
@@ -106,7 +110,8 @@ export class Server {
     this.#context = {
       limits: { ...limits, ...options },
       clock,
-      pool: new Pool(options.threads, options.queue),
+      pool: new Pool(options.threads, options.queue, lendersMax()),
+      waiting: () => this.#relieve(),
       handler,
       observer: this.#reporter,
       scratch: new Scratch(SCRATCH_BYTES),
@@ -121,7 +126,8 @@ export class Server {
     if (options.maxConnections > affordable) {
       log.warn(`--max-connections ${options.maxConnections} is more than the file limit allows; using ${affordable}`);
     }
-    const connectionsAtOnce = options.maxConnections === 0 ? affordable : Math.min(options.maxConnections, affordable);
+    const wanted = options.maxConnections === 0 ? limits.connectionsUnaskedMax : options.maxConnections;
+    const connectionsAtOnce = Math.min(wanted, affordable);
     this.#admission = new Admission(connectionsAtOnce, options.maxConnectionsPerHost);
     this.#ticker = setInterval(() => this.#tick(), tickMs(options));
   }
@@ -296,6 +302,7 @@ export class Server {
       clearTimeout(timer);
     }
     clearInterval(this.#ticker);
+    if (this.#reliefTimer !== null) clearTimeout(this.#reliefTimer);
   }
 
   /** Closes connections that have been idle for `ms`. */
@@ -341,6 +348,18 @@ export class Server {
     const fieldsStart = headStarts.append(answer, 0, response.status, false, 0, clock.second);
     answer.set(content, fieldsStart);
     return answer.subarray(0, fieldsStart + content.length);
+  }
+
+  /** While somebody waits for a slot. */
+  #relieve(): void {
+    if (this.#reliefTimer !== null) return;
+    this.#reliefTimer = setTimeout(() => {
+      this.#reliefTimer = null;
+      this.#moveClock();
+      const { pool, clock } = this.#context;
+      pool.relieve(clock.nowMs);
+      if (pool.queued > 0) this.#relieve();
+    }, RELIEF_MS);
   }
 
   #defer(connection: Connection): void {

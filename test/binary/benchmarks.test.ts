@@ -1,12 +1,14 @@
 /**
- * The compiled file against the programs that measure servers: ab, wrk, h2load; and nghttp, which asks for HTTP/2 first. They
- * are clients of their own making, under load, and count what went wrong.
+ * The compiled file against the programs that measure servers: ab, wrk, h2load, our own sink; and nghttp, which asks for HTTP/2
+ * first. They are clients of their own making, under load, and count what went wrong. And the floor, the C program that servers
+ * are compared with: it must send what it announces, or the comparison is with nothing.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { BUILD_MS, curlStatus, type Finished, type Program, run } from "../support/binary.ts";
-import { Workshop, withProgram } from "../support/workshop.ts";
+import { BUILD_MS, curl, curlStatus, type Finished, type Program, run } from "../support/binary.ts";
+import { until } from "../support/raw-client.ts";
+import { noise, sha256, sha256OfFile, Workshop, withProgram } from "../support/workshop.ts";
 
 let shop: Workshop;
 let server: Program;
@@ -89,6 +91,101 @@ withProgram("h2load", () => {
     expect(report).toContain(SUCCEEDED);
     expect(report).toContain("status codes: 2000 2xx, 0 3xx, 0 4xx, 0 5xx");
   });
+});
+
+withProgram("cc", () => {
+  const MIB = 1024 * 1024;
+
+  test("sink counts every answer and its content, and each wrong status", async () => {
+    const sink = await compile("sink");
+    shop.add("large.bin", noise(MIB));
+    await using unlimited = await shop.start("--quiet", "--max-requests", "0");
+    const port = String(unlimited.port);
+    const good = sinkNumbers(await measure(sink, port, "/large.bin", "4", "1"));
+    expect(good).toMatchObject({ connect: 0, read: 0, write: 0, status: 0 });
+    expect(good["requests"]).toBeGreaterThan(10);
+    // Answers under way at the end count for bytes, and heads are small.
+    const answers = (good["bytes"] ?? 0) / MIB;
+    expect(answers).toBeGreaterThan(good["requests"] ?? 0);
+    expect(answers).toBeLessThan((good["requests"] ?? 0) * 1.01 + 4);
+    const missing = sinkNumbers(await measure(sink, port, "/missing.bin", "4", "1"));
+    expect(missing["requests"]).toBeGreaterThan(100);
+    expect(missing["status"]).toBe(missing["requests"]);
+  });
+
+  test("sink connects anew where the server ends a connection by its own rule", async () => {
+    const sink = await compile("sink");
+    const numbers = sinkNumbers(await measure(sink, String(server.port), "/style.css", "4", "1"));
+    expect(numbers).toMatchObject({ read: 0, write: 0, status: 0 });
+    expect(numbers["requests"]).toBeGreaterThan(400);
+  });
+
+  test("floor sends the announced content to a reader slower than itself, from memory and from a file", async () => {
+    const floor = await compile("floor");
+    const content = noise(20 * MIB);
+    const file = shop.add("noise.bin", content);
+    await using memory = await startFloor(floor, String(20 * MIB));
+    await using sendfile = await startFloor(floor, "sendfile", file);
+    const received = join(shop.inbox(), "received");
+    const slowly = ["--limit-rate", "40m", "--output", received];
+    expect((await curl(...slowly, `http://127.0.0.1:${memory.port}/`)).code).toBe(0);
+    expect(readFileSync(received)).toEqual(Buffer.alloc(20 * MIB, "x"));
+    expect((await curl(...slowly, `http://127.0.0.1:${sendfile.port}/`)).code).toBe(0);
+    expect(sha256OfFile(received)).toBe(sha256(content));
+  });
+
+  test("floor answers each head of a pipeline, also one that comes in pieces", async () => {
+    const floor = await compile("floor");
+    await using running = await startFloor(floor);
+    const received: Buffer[] = [];
+    const socket = await Bun.connect({
+      hostname: "127.0.0.1",
+      port: running.port,
+      socket: { data: (_, bytes) => void received.push(Buffer.from(bytes)) },
+    });
+    const statusLines = () => Buffer.concat(received).toString("latin1").split("HTTP/1.1 200 OK").length - 1;
+    const head = "GET / HTTP/1.1\r\nHost: floor\r\n\r\n";
+    socket.write(head.repeat(99) + head.slice(0, -3));
+    await until(() => statusLines() === 99, "99 answers");
+    socket.write(head.slice(-3));
+    await until(() => statusLines() === 100, "the last answer");
+    const whole = Buffer.concat(received);
+    expect(whole.length % 100).toBe(0);
+    expect(whole.subarray(-1024)).toEqual(Buffer.alloc(1024, "x"));
+    socket.end();
+  });
+
+  /** The path of a program of bench/macro, compiled without a warning. */
+  async function compile(name: "floor" | "sink"): Promise<string> {
+    const program = join(shop.folder, name);
+    const source = join(import.meta.dir, "..", "..", "bench", "macro", `${name}.c`);
+    await measure("cc", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", program, source);
+    return program;
+  }
+
+  /** The numbers of a RESULT line, by their names. */
+  function sinkNumbers(output: string): Readonly<Record<string, number>> {
+    const pairs = output
+      .replace(/^RESULT /, "")
+      .trim()
+      .split(" ");
+    return Object.fromEntries(pairs.map((pair) => [pair.replace(/=.*/, ""), Number(pair.replace(/.*=/, ""))]));
+  }
+
+  async function startFloor(...words: readonly string[]): Promise<AsyncDisposable & { readonly port: number }> {
+    const output = join(shop.inbox(), "output");
+    writeFileSync(output, "");
+    const child = Bun.spawn([...words], { stdin: "ignore", stdout: Bun.file(output), stderr: "inherit" });
+    const port = () => Number(/^Listening on port (\d+)$/m.exec(readFileSync(output, "utf8"))?.[1]);
+    await until(() => port() > 0, "the floor's port");
+    return {
+      port: port(),
+      async [Symbol.asyncDispose]() {
+        child.kill("SIGKILL");
+        await child.exited;
+      },
+    };
+  }
 });
 
 withProgram("nghttp", () => {

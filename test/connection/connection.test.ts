@@ -671,3 +671,62 @@ test("a security event is reported with its connection", () => {
   server.connect().send(get("/"));
   expect(server.observer.events).toEqual(["incident: path traversal"]);
 });
+
+describe("a peer that does not read", () => {
+  test("keeps its late answers to itself: nobody else gets them, and it gets them in order when it reads", async () => {
+    const server = new FakeServer();
+    const slow = Promise.withResolvers<void>();
+    server.handler.respond = (request) =>
+      request.target.path === "/slow"
+        ? slow.promise.then(() => respondWith(200, "secret"))
+        : respondWith(200, request.target.path);
+    const reluctant = server.connect();
+    reluctant.transport.room = 10;
+    reluctant.send(get("/a") + get("/slow"));
+    slow.resolve();
+    await Bun.sleep(0);
+    const other = server.connect().send(get("/b"));
+    expect(other.take()).toEndWith("\r\n\r\n/b");
+    expect(other.take()).not.toContain("secret");
+    reluctant.drain();
+    expect(reluctant.take()).toMatch(/^HTTP\/1\.1 200 OK[\s\S]*\r\n\r\n\/aHTTP\/1\.1 200 OK[\s\S]*\r\n\r\nsecret$/);
+  });
+
+  test("is answered what became complete meanwhile as soon as it reads, and need not send more", () => {
+    const server = new FakeServer();
+    const client = server.connect();
+    client.transport.room = 10;
+    const [first, second] = [get("/a"), get("/b")];
+    client.send(first + second.slice(0, 5));
+    client.send(second.slice(5));
+    client.drain();
+    expect(client.take()).toEndWith("\r\n\r\n/b");
+  });
+
+  test("gets the whole answers before a file that turns out to be empty", () => {
+    const server = new FakeServer();
+    const source = new FakeSource(5000, 0);
+    server.handler.respond = (request) =>
+      respondWith(200, request.target.path === "/cut" ? source : request.target.path);
+    const client = server.connect();
+    client.transport.room = 10;
+    client.send(get("/whole") + get("/cut"));
+    client.drain();
+    const text = client.take();
+    expect(text).toContain("\r\n\r\n/wholeHTTP/1.1 200 OK\r\n");
+    expect(text).toEndWith("Content-Length: 5000\r\n\r\n");
+    expect(client.transport.finSent).toBe(true);
+    expect(source.closes).toBe(1);
+  });
+});
+
+test("a head longer than what may wait behind an answer is still read to its end", () => {
+  const server = new FakeServer({ limits: { receiveBytesMax: 1000 } });
+  const head = get("/a").replace("\r\n\r\n", `\r\nX-Long: ${"x".repeat(5000)}\r\n\r\n`);
+  const client = server.connect();
+  for (let at = 0; at < head.length; at += 500) {
+    client.send(head.slice(at, at + 500));
+    expect(client.transport.isPaused).toBe(false);
+  }
+  expect(client.take()).toStartWith("HTTP/1.1 200 OK");
+});

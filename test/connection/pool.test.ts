@@ -1,5 +1,5 @@
-import { expect, test } from "bun:test";
-import { Pool, QUEUED, REFUSED, type Waiter } from "../../src/connection/pool.ts";
+import { describe, expect, test } from "bun:test";
+import { Pool, QUEUED, REFUSED, type Sender, type Waiter } from "../../src/connection/pool.ts";
 
 class Recorder implements Waiter {
   readonly slots: number[] = [];
@@ -77,4 +77,104 @@ test("who cancels is not granted, and a slot is not lost to a waiter that throws
   pool.acquire(next);
   pool.release(1);
   expect(next.slots).toEqual([1]);
+});
+
+/** Has a slot and sends; gives it back when asked to lend it. */
+class SlowSender implements Sender {
+  readonly pool: Pool;
+  slot: number;
+  isEvicted = false;
+
+  constructor(pool: Pool) {
+    this.pool = pool;
+    this.slot = pool.acquire(new Recorder());
+  }
+
+  lend(): void {
+    const slot = this.slot;
+    this.slot = 0;
+    this.pool.release(slot);
+  }
+
+  evict(): void {
+    this.isEvicted = true;
+  }
+}
+
+describe("a sender whose peer reads nothing", () => {
+  test("keeps its slot as long as nobody waits, and lends it a second after somebody does", () => {
+    const pool = new Pool(1, 5, 10);
+    const sender = new SlowSender(pool);
+    pool.stalled(sender, 0);
+    pool.relieve(60_000);
+    expect(sender.slot).toBe(1);
+    const waiter = new Recorder();
+    pool.acquire(waiter);
+    pool.relieve(999);
+    expect(waiter.slots).toEqual([]);
+    pool.relieve(1000);
+    expect([sender.slot, waiter.slots]).toEqual([0, [1]]);
+  });
+
+  test("is given less time the more wait, and the one that stalled first lends first", () => {
+    const pool = new Pool(2, 5, 10);
+    const [early, late] = [new SlowSender(pool), new SlowSender(pool)];
+    pool.stalled(early, 0);
+    pool.stalled(late, 100);
+    const waiters = [new Recorder(), new Recorder(), new Recorder()];
+    for (const waiter of waiters) pool.acquire(waiter);
+    pool.relieve(249);
+    expect([early.slot, late.slot]).toEqual([1, 2]);
+    pool.relieve(250);
+    expect([early.slot, late.slot]).toEqual([0, 2]);
+    expect(waiters.map((waiter) => waiter.slots)).toEqual([[1], [], []]);
+  });
+
+  test("keeps its slot when it reads again in time", () => {
+    const pool = new Pool(1, 5, 10);
+    const sender = new SlowSender(pool);
+    pool.stalled(sender, 0);
+    pool.acquire(new Recorder());
+    pool.moving(sender);
+    pool.stalled(sender, 900);
+    pool.relieve(1500);
+    expect(sender.slot).toBe(1);
+    pool.relieve(1900);
+    expect(sender.slot).toBe(0);
+  });
+
+  test("is cut, the oldest first, when too many go on without a slot", () => {
+    const pool = new Pool(3, 5, 1);
+    const senders = [new SlowSender(pool), new SlowSender(pool), new SlowSender(pool)];
+    for (const sender of senders) pool.stalled(sender, 0);
+    for (let i = 0; i < 5; i++) pool.acquire(new Recorder());
+    pool.relieve(10_000);
+    expect(senders.map((sender) => [sender.slot, sender.isEvicted])).toEqual([
+      [0, true],
+      [0, true],
+      [0, false],
+    ]);
+  });
+
+  test("is forgotten when its answer is over, and then is not the oldest", () => {
+    const pool = new Pool(2, 5, 1);
+    const [done, other] = [new SlowSender(pool), new SlowSender(pool)];
+    pool.stalled(done, 0);
+    pool.acquire(new Recorder());
+    pool.relieve(5000);
+    pool.finished(done);
+    pool.stalled(other, 5000);
+    pool.acquire(new Recorder());
+    pool.relieve(20_000);
+    expect([done.isEvicted, other.isEvicted, other.slot]).toEqual([false, false, 0]);
+  });
+
+  test("keeps its slot, and waits for the send timeout, where nobody may go on without one", () => {
+    const pool = new Pool(1, 5);
+    const sender = new SlowSender(pool);
+    pool.stalled(sender, 0);
+    pool.acquire(new Recorder());
+    pool.relieve(60_000);
+    expect(sender.slot).toBe(1);
+  });
 });

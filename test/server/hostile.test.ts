@@ -128,7 +128,7 @@ describe("a client that does not read", () => {
   });
 
   test("is cut after the send timeout, and its slot serves the next", async () => {
-    await using server = await startServer(options({ threads: 1, sendTimeoutMs: 200 }));
+    await using server = await startServer(options({ threads: 1, sendTimeoutMs: 100 }));
     using slow = await RawClient.connect(server.port, { onlyCount: true });
     slow.pause().send(request(server.port, "GET /large.bin"));
     await Bun.sleep(50);
@@ -136,6 +136,21 @@ describe("a client that does not read", () => {
     expect(await askUntil(server.port, countdown(1))).toBe(1);
     expect(performance.now() - started).toBeLessThan(2000);
     expect(await slow.resume().left()).toBe("reset");
+  });
+
+  test("lends its slot to who waits, and still gets its file when it reads", async () => {
+    await using server = await startServer(options({ threads: 1, queue: 5 }));
+    using reluctant = await RawClient.connect(server.port, { onlyCount: true });
+    reluctant.pause().send(request(server.port, "GET /large.bin"));
+    await Bun.sleep(100);
+    using other = await RawClient.connect(server.port);
+    const started = performance.now();
+    expect((await other.send(request(server.port, "GET /")).answer()).status).toBe(200);
+    expect(performance.now() - started).toBeGreaterThan(500);
+    expect((await other.send(request(server.port, "GET /")).answer()).status).toBe(200);
+    reluctant.resume();
+    await reluctant.received(LARGE_BYTES);
+    expect(reluctant.ending).toBeNull();
   });
 
   test("and pipelines without end is stopped from sending, then gets every answer", async () => {

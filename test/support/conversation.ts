@@ -255,6 +255,7 @@ export class FakeServer {
       scratch: new Scratch(options.scratchBytes ?? 400_000),
       exchanges: new ExchangePool(headLimits, this.memory),
       defer: (connection) => this.deferred.push(connection),
+      waiting: () => {},
       draining: false,
     };
   }

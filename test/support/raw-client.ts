@@ -113,6 +113,8 @@ export class RawClient implements Disposable {
 
   resume(): this {
     this.#socket.resume();
+    // Bun may forget that a paused socket waits to write.
+    this.#flush();
     return this;
   }
 

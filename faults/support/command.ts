@@ -1,0 +1,28 @@
+/** What the three loops share as commands: a sentence for a wrong word, a summary in a file, an exit code. */
+import { writeFileSync } from "node:fs";
+
+/** The number that a flag gives. Ends this process with 2 when it is none, or below `min`. */
+export function numberFlag(name: string, text: string, min: number): number {
+  const number = Number(text);
+  if (number >= min) return number;
+  process.stderr.write(`--${name} takes a number from ${min} on, not ${text}\n`);
+  process.exit(2);
+}
+
+/** One line on standard output. */
+export function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
+
+/** Says what was found, writes the report where a file is named, and sets the exit code: 1 when there are violations. */
+export function conclude(report: { readonly violations: readonly string[] }, file: string | undefined): void {
+  const { violations, ...figures } = report;
+  say(JSON.stringify(figures, null, 2));
+  for (const violation of violations) say(`VIOLATION ${violation}`);
+  say(violations.length === 0 ? "all held" : `${violations.length} violations`);
+  if (file !== undefined) writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`);
+  process.exitCode = violations.length === 0 ? 0 : 1;
+}
+
+/** Violations that are kept; one fault may show a thousand times. */
+export const VIOLATIONS_MAX = 100;

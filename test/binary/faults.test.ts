@@ -1,0 +1,77 @@
+/**
+ * Short slices of what `bun run faults:slow`, `faults:descriptors` and `faults:disk` do at length: the compiled file among slow
+ * clients, in a crowd, and on disks that fail.
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { type CrowdOptions, crowd, IDLE_CPU_PERCENT_MAX } from "../../faults/descriptors.ts";
+import { scenarios } from "../../faults/disk.ts";
+import { type Attack, attack } from "../../faults/slow.ts";
+import { type Binary, BUILD_MS, buildBinary } from "../support/binary.ts";
+import { withProgram } from "../support/workshop.ts";
+
+let binary: Binary;
+
+beforeAll(async () => {
+  binary = await buildBinary();
+}, BUILD_MS);
+
+afterAll(() => {
+  binary[Symbol.dispose]();
+});
+
+withProgram("slowhttptest", () => {
+  const attackers: readonly [kind: Attack, connections: number][] = [
+    ["head", 150],
+    ["body", 150],
+    ["read", 60],
+  ];
+  test.each(attackers)(
+    "slow %s from %i connections: nobody else notices",
+    async (kind, connections) => {
+      const { seen, ...figures } = await attack(kind, {
+        binary: binary.path,
+        connections,
+        rate: 300,
+        seconds: 1.2,
+      });
+      // Bounded generously: other programs are busy on this machine, and a server that stands still takes seconds.
+      for (const latencies of [seen.keptAlive, seen.fresh]) {
+        expect([...latencies.failures]).toEqual([]);
+        expect(latencies.requests).toBeGreaterThan(50);
+        expect(latencies.p99).toBeLessThan(500);
+      }
+      expect(figures.descriptorsMax).toBeGreaterThanOrEqual(figures.descriptorsBefore + connections);
+      expect(figures.descriptorsAfter).toBeLessThanOrEqual(figures.descriptorsBefore);
+    },
+    20_000,
+  );
+});
+
+describe("a crowd that connects and stays", () => {
+  const idleMs = 500;
+  const crowds: readonly [what: string, room: number, options: Omit<CrowdOptions, "binary" | "idleMs">][] = [
+    ["64 descriptors", 24, { clients: 200, fileLimit: 64 }],
+    ["--max-connections 10", 10, { clients: 50, fileLimit: null, words: ["--max-connections", "10"] }],
+  ];
+  test.each(crowds)("for %s: %i are served, the others told 503, and the server idles", async (_, room, options) => {
+    const report = await crowd({ binary: binary.path, idleMs, ...options });
+    expect(report).toMatchObject({
+      served: room,
+      refused: options.clients - room,
+      unanswered: 0,
+      servedAgain: room,
+      statusAfter: 200,
+    });
+    expect(new Set(report.lateStatuses)).toEqual(new Set([503]));
+    // proc(5) counts in steps of 10 ms, and a tick of the server or two falls into this short time.
+    expect(report.idleCpuPercent).toBeLessThan(2 * IDLE_CPU_PERCENT_MAX);
+    expect(report.descriptorsAfter).toBe(report.descriptorsBefore);
+  });
+});
+
+describe("the disk", () => {
+  for (const { name, obstacle, run } of scenarios) {
+    const title = obstacle === null ? name : `${name} (skipped: ${obstacle})`;
+    test.skipIf(obstacle !== null)(title, () => run(binary.path), 15_000);
+  }
+});

@@ -1,0 +1,159 @@
+/** A short slice of the simulator with fixed seeds, and what makes it worth running: it reaches what it must, and it can fail. */
+import { describe, expect, test } from "bun:test";
+import { WatchedPool } from "../fuzz/simulation/pool.ts";
+import { replay, simulate } from "../fuzz/simulation/run.ts";
+import type { Spoil } from "../fuzz/simulation/world.ts";
+import type { Context, ConversationLimits } from "../src/connection/context.ts";
+
+const SLICE = { seed: 20_260_315, count: 3000, seconds: 60 };
+
+/** Seeds within which a broken server has to be found. */
+const SPOILED_SLICE = { seed: 1, count: 2000, seconds: 60 };
+
+const TIMEOUT_MS = 60_000;
+
+/** A few of each kind of event, answer and fault; the run lists all. */
+const MUST_HAPPEN = [
+  "answer: 100",
+  "answer: 200",
+  "answer: 403",
+  "answer: 408",
+  "answer: 413",
+  "answer: 417",
+  "answer: 431",
+  "answer: 500",
+  "answer: 503",
+  "answer: ends early",
+  "client: FIN in the middle",
+  "client: reset",
+  "client: reset, not reported",
+  "clock: exactly a timeout",
+  "content: not read to its end",
+  "content: taken by chunked",
+  "content: taken by length",
+  "end: idle",
+  "end: lingered",
+  "end: too slow a reader",
+  "event: deferred",
+  "failure: body memory",
+  "failure: broken chunk",
+  "handler: reject",
+  "handler: throw",
+  "handler: too late",
+  "log: Aborted",
+  "pool: closed while lending",
+  "pool: evicted",
+  "pool: finished after lending",
+  "pool: granted after a wait",
+  "pool: left the queue",
+  "pool: lent",
+  "pool: short after lending",
+  "server: shut down",
+  "source: ends early",
+  "transport: drains",
+  "turned away: queue full",
+  "turned away: queue timeout",
+];
+
+const SPOILS: Readonly<Record<string, Spoil>> = {
+  "what was put off is forgotten": (context) => ({ ...context, defer: () => {} }),
+  "a slot is never returned": changed((context) => {
+    context.pool.release = () => {};
+  }),
+  "who is turned away stays in the queue": changed((context) => {
+    context.pool.cancel = () => true;
+  }),
+  "nobody lends a slot": changed(({ pool }) => {
+    pool.stalled = () => {};
+  }),
+  "who waits is not told of": (context) => ({ ...context, waiting: () => {} }),
+  "slots are lent as soon as somebody waits": (context) => ({
+    ...context,
+    waiting: () => context.pool.relieve(context.clock.nowMs),
+  }),
+  "a reader is given no time": changed(({ pool }) => {
+    pool.stalled = (sender, nowMs) => WatchedPool.prototype.stalled.call(pool, sender, nowMs - 2000);
+  }),
+  "a reader who goes on reading loses its slot": changed(({ pool }) => {
+    pool.moving = () => {};
+  }),
+  "who finishes after lending is remembered": changed(({ pool }) => {
+    pool.finished = () => {};
+  }),
+  "an exchange is never returned": changed((context) => {
+    context.exchanges.give = () => {};
+  }),
+  "a request is handled twice": changed(({ handler }) => {
+    const respond = handler.respond.bind(handler);
+    handler.respond = (request) => {
+      respond(request);
+      return respond(request);
+    };
+  }),
+  "another request's answer is sent": changed(({ handler }) => {
+    const respond = handler.respond.bind(handler);
+    let last: ReturnType<typeof respond> | null = null;
+    handler.respond = (request) => {
+      const given = last ?? respond(request);
+      last = respond(request);
+      return given;
+    };
+  }),
+  "time stands still": changed(({ clock }) => {
+    clock.set = () => {};
+  }),
+  "one request more than allowed is taken": withLimits(({ maxRequests }) => ({ maxRequests: maxRequests + 1 })),
+  "who is idle has no deadline": withLimits(() => ({ keepAliveTimeoutMs: Number.POSITIVE_INFINITY })),
+  "who waits for a slot has no deadline": withLimits(() => ({ queueTimeoutMs: Number.POSITIVE_INFINITY })),
+  "who does not read has no deadline": withLimits(() => ({ sendTimeoutMs: Number.POSITIVE_INFINITY })),
+  "who sends half a head has no deadline": withLimits(() => ({ headerTimeoutMs: Number.POSITIVE_INFINITY })),
+  "a deadline comes a millisecond early": withLimits(({ headerTimeoutMs }) => ({
+    headerTimeoutMs: headerTimeoutMs - 1,
+  })),
+  "what waits behind an answer has no bound": withLimits(() => ({ receiveBytesMax: Number.POSITIVE_INFINITY })),
+};
+
+describe("simulation", () => {
+  test(
+    "every invariant holds in a short run, which reaches every kind of event",
+    async () => {
+      const { seeds, coverage, failure } = await simulate(SLICE);
+      expect(failure && { ...failure, trace: failure.trace.slice(-40) }).toBeNull();
+      expect(seeds).toBe(SLICE.count);
+      expect(MUST_HAPPEN.filter((what) => coverage.of(what) === 0)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
+  test("the same seed gives the same events, another seed others", async () => {
+    const first = await replay(7);
+    expect(first.trace.length).toBeGreaterThan(10);
+    expect((await replay(7)).trace).toEqual(first.trace);
+    expect((await replay(8)).trace).not.toEqual(first.trace);
+  });
+
+  for (const [name, spoil] of Object.entries(SPOILS)) {
+    test(
+      `a server is found in which ${name}`,
+      async () => {
+        const { failure } = await simulate(SPOILED_SLICE, spoil);
+        expect(failure?.violation ?? "").not.toBe("");
+        expect(failure?.violation).not.toContain("not violated");
+        expect(failure?.trace.some((line) => line.includes("VIOLATED"))).toBe(true);
+        expect((await replay(failure?.seed ?? 0, spoil)).violation).toBe(failure?.violation ?? "");
+      },
+      TIMEOUT_MS,
+    );
+  }
+});
+
+function changed(change: (context: Context) => void): Spoil {
+  return (context) => {
+    change(context);
+    return context;
+  };
+}
+
+function withLimits(change: (limits: ConversationLimits) => Partial<ConversationLimits>): Spoil {
+  return (context) => ({ ...context, limits: { ...context.limits, ...change(context.limits) } });
+}
