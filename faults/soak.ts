@@ -37,6 +37,11 @@ const TURN_MS = 5;
 /** Visits of one kind at the same time; a server that hangs must not cost us our own descriptors. */
 const VISITS_AT_ONCE_MAX = 50;
 
+/** Descriptors that do not change for so long are at rest. */
+const QUIET_MS = 300;
+
+const BRIEF_PACE = 0.1;
+
 const RESIDENT_SPREAD_MAX = 1.1;
 const END_MS = 15_000;
 
@@ -44,8 +49,11 @@ export interface SoakOptions {
   readonly binary: string;
   readonly minutes: number;
   readonly seed: number;
-  /** False for a run so short that the runtime itself still grows: memory is reported, not judged. */
-  readonly judgesMemory?: boolean;
+  /**
+   * For a run of seconds: slow visits are a tenth as slow, and memory is reported, not judged, because the runtime itself still
+   * grows.
+   */
+  readonly isBrief?: boolean;
   readonly progress?: (line: string) => void;
 }
 
@@ -98,7 +106,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const folder = mkdtempSync(join(tmpdir(), "soak-"));
   let server: ServerProcess | null = null;
   try {
-    const traffic = new Traffic(folder, new Random(options.seed));
+    const traffic = new Traffic(folder, new Random(options.seed), options.isBrief === true ? BRIEF_PACE : 1);
     server = await ServerProcess.start(options.binary, ["--log-file", "access.log", "--log-format", "json"], folder);
     traffic.port = server.port;
     return await new Soak(options, server, traffic).run();
@@ -203,7 +211,7 @@ class Soak {
     }
     this.#traffic.leave();
     let open = this.#server.descriptors;
-    for (let quietMs = 0; quietMs < SECOND_MS && performance.now() < deadline; ) {
+    for (let quietMs = 0; quietMs < QUIET_MS && performance.now() < deadline; ) {
       await Bun.sleep(100);
       const now = this.#server.descriptors;
       quietMs = now === open ? quietMs + 100 : 0;
@@ -248,7 +256,7 @@ class Soak {
     const median = last[Math.floor(last.length / 2)] ?? 0;
     const max = last.at(-1) ?? 0;
     const spread = median === 0 ? 1 : max / median;
-    if (spread > RESIDENT_SPREAD_MAX && this.#options.judgesMemory !== false) {
+    if (spread > RESIDENT_SPREAD_MAX && this.#options.isBrief !== true) {
       this.#violated(`memory is not flat: at most ${max.toFixed(1)} MiB, median ${median.toFixed(1)} MiB`);
     }
     const rounded = (value: number) => Math.round(value * 1000) / 1000;

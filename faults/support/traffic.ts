@@ -118,7 +118,7 @@ const slowReader: Kind["visit"] = (traffic) =>
         if (credit > 0) return;
         credit = SLOW_READ_BYTES;
         client.pause();
-        setTimeout(() => client.resume(), SLOW_READ_PAUSE_MS);
+        setTimeout(() => client.resume(), SLOW_READ_PAUSE_MS * traffic.pace);
       },
     });
     return comparison.verdict(answer);
@@ -129,14 +129,14 @@ const slowHead: Kind["visit"] = (traffic) =>
     const text = traffic.request("GET /");
     for (let i = 0; i < text.length; i += SLOW_HEAD_BYTES) {
       await client.send(text.slice(i, i + SLOW_HEAD_BYTES));
-      await Bun.sleep(SLOW_HEAD_PAUSE_MS);
+      await Bun.sleep(SLOW_HEAD_PAUSE_MS * traffic.pace);
     }
     return differs(await client.answer(), 200, traffic.page);
   });
 
 const idle: Kind["visit"] = (traffic) =>
   traffic.with(async (client) => {
-    await Bun.sleep(IDLE_MS);
+    await Bun.sleep(IDLE_MS * traffic.pace);
     return client.ending === null ? null : `an idle connection was closed early: ${client.ending}`;
   });
 
@@ -225,6 +225,8 @@ export const KINDS: readonly Kind[] = [
 export class Traffic {
   readonly folder: string;
   readonly random: Random;
+  /** What the waits of slow visits are multiplied by. */
+  readonly pace: number;
   readonly page: Uint8Array;
   readonly large: Uint8Array;
   port = 0;
@@ -233,7 +235,8 @@ export class Traffic {
   #free: Client[] = [];
 
   /** Makes the files in `folder`. */
-  constructor(folder: string, random: Random) {
+  constructor(folder: string, random: Random, pace: number) {
+    this.pace = pace;
     this.folder = folder;
     this.random = random;
     const resources = join(folder, "resources");
