@@ -292,6 +292,7 @@ export class World implements Desk, House, Observer {
     if (random.oneIn(2)) this.#relieve(0);
     // Events may come between the deadline and the tick.
     if (!random.oneIn(4)) this.#tick();
+    if (random.oneIn(2)) this.#sweep();
     referee.coverage.count(
       ms === exact ? "clock: exactly a timeout" : ms > 1000 ? "clock: large jump" : "clock: small jump",
     );
@@ -350,6 +351,18 @@ export class World implements Desk, House, Observer {
     transport.close();
   }
 
+  /** What the server does every some milliseconds of its drain. */
+  #sweep(): void {
+    const { referee } = this;
+    if (!referee.isInGrace) return;
+    const idleMs = referee.isShutDown ? 0 : SHUTDOWN_GRACE_MS;
+    referee.note(0, `closes who is idle for ${idleMs} ms`);
+    for (const client of this.#clients) {
+      if (client.isOpen) this.#turn(client, (connection) => connection.shutDown(idleMs));
+      if (idleMs === 0) client.judgeSwept();
+    }
+  }
+
   #shutDown(): void {
     const { referee } = this;
     if (!this.#settings.drains || this.events * 3 < this.#settings.events) return;
@@ -361,13 +374,10 @@ export class World implements Desk, House, Observer {
       return;
     }
     if (referee.isShutDown) return;
-    const idleMs = referee.isInGrace ? 0 : SHUTDOWN_GRACE_MS;
     referee.coverage.count(referee.isInGrace ? "server: shut down" : "server: closes who is idle for long");
-    referee.note(0, `shuts down who is idle for ${idleMs} ms`);
     referee.isShutDown = referee.isInGrace;
     referee.isInGrace = true;
-    for (const client of this.#clients)
-      if (client.isOpen) this.#turn(client, (connection) => connection.shutDown(idleMs));
+    this.#sweep();
   }
 
   /** The server's operator cuts the connection. */
@@ -469,6 +479,7 @@ export class World implements Desk, House, Observer {
         this.#move(longestMs);
         this.#relieve(0);
         this.#tick();
+        this.#sweep();
       }
       this.events++;
       this.#judge();

@@ -198,14 +198,12 @@ export class Connection implements Conversation, Sender, Waiter {
     this.#turn();
   }
 
-  /** The server shuts down: a connection that has been idle for `idleMs` closes now, a busy one with its next answer. */
-  shutDown(idleMs = 0): void {
-    if (this.#gone) return;
-    const idleSinceMs = this.#deadlineMs - this.#patienceMs(this.#timer);
-    const isWaiting = this.#timer === Timer.Idle || this.#timer === Timer.Handshake;
-    const isIdle = isWaiting && this.#context.clock.nowMs - idleSinceMs >= idleMs;
-    // Nothing is on its way either way, or all was sent: no reason to wait for the peer's FIN.
-    if (isIdle || this.#timer === Timer.Linger) this.#transport.end();
+  /** The server shuts down: a connection that waits for its peer, and has not heard of it for `quietMs`, closes. */
+  shutDown(quietMs = 0): void {
+    const isWaiting = this.#timer === Timer.Idle || this.#timer === Timer.Handshake || this.#timer === Timer.Linger;
+    if (this.#gone || !isWaiting) return;
+    const quietSinceMs = this.#deadlineMs - this.#patienceMs(this.#timer);
+    if (this.#context.clock.nowMs - quietSinceMs >= quietMs) this.#transport.end();
   }
 
   /** Ends the connection at once, whatever it is doing. */
@@ -313,9 +311,7 @@ export class Connection implements Conversation, Sender, Waiter {
   #takeHead(): boolean {
     const inbox = this.#inbox;
     if (inbox.length === 0) {
-      // While the server drains, an answer that had promised to persist was the last one all the same.
-      const isOver = this.#peerFinished || (this.#context.draining && this.#served > 0);
-      if (isOver && this.#isFlushed()) this.#close();
+      if (this.#peerFinished && this.#isFlushed()) this.#close();
       return false;
     }
     // The kernel does not take our answers: a peer that does not read gets no further ones.
@@ -545,7 +541,8 @@ export class Connection implements Conversation, Sender, Waiter {
       exchange.framing.persistent &&
       left > 0 &&
       !response.close &&
-      !context.draining;
+      // What was pipelined before the signal is answered: behind a last answer it would be lost (RFC 9112 §9.3.2).
+      (!context.draining || this.#inbox.length > 0);
     this.#refusal = null;
     this.#response = response;
     this.#responseBytes = 0;

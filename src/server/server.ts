@@ -31,6 +31,9 @@ import type { CertificateInfo, Tls } from "./tls.ts";
 const TICK_MS_MAX = 1000;
 const TICK_MS_MIN = 20;
 
+/** Milliseconds between two looks for connections that have become idle while the server drains. */
+const SWEEP_MS = 50;
+
 /** Half for what a turn has gathered, the other for a slice, or a head and small content, behind it. */
 const SCRATCH_BYTES = 2 * (limits.sliceBytes + GATHER_BYTES_MAX);
 
@@ -285,9 +288,6 @@ export class Server {
   async #stop(timeoutMs: number, graceMs: number): Promise<void> {
     this.#context.draining = true;
     if (this.#redirectContext !== null) this.#redirectContext.draining = true;
-    const empty = new Promise<void>((resolve) => {
-      this.#whenEmpty = resolve;
-    });
     // What has reached us already is read first: a request on the wire is not an idle connection.
     await nextTurn();
     this.#listening.stop();
@@ -295,10 +295,14 @@ export class Server {
     for (const farewell of this.#farewells) farewell.end();
     this.#closeIdle(graceMs);
     if (this.#connections.size > 0) {
-      const graceTimer = setTimeout(() => this.#closeIdle(0), graceMs);
+      // Only now: the last connection may have gone, and a new one come, while that was read.
+      const empty = new Promise<void>((resolve) => {
+        this.#whenEmpty = resolve;
+      });
+      const sweeper = setInterval(() => this.#closeIdle(graceMs), SWEEP_MS);
       const timer = setTimeout(() => this.#cut(), timeoutMs);
       await empty;
-      clearTimeout(graceTimer);
+      clearInterval(sweeper);
       clearTimeout(timer);
     }
     clearInterval(this.#ticker);

@@ -145,12 +145,15 @@ describe("the environment", () => {
     "log-file": "missing/x.log",
   };
 
+  /** Values that no text of that kind has, where "n o n s e n s e" is one. */
+  const malformed: Environment = { "cache-control": "no-cache\rX: y", index: "a/b.html" };
+
   for (const name of optionNames) {
     const option = optionTable[name];
     const variable = environmentName(option);
     test(`${variable} is read`, async () => {
       writeFileSync(join(folder, "file"), "");
-      const bad = unusable[option.flag] ?? "n o n s e n s e";
+      const bad = unusable[option.flag] ?? malformed[option.flag] ?? "n o n s e n s e";
       const { code, stderr } = await once([], { HTTPSERVER_PORT: "0", [variable]: bad });
       expect(code).toBe(option.flag in unusable ? 3 : 2);
       expect(stderr).toMatch(/^[^\n]+\n$/);

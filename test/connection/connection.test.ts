@@ -655,8 +655,22 @@ test("an answer under way when the shutdown begins is the last, although its hea
   for (const connection of server.connections) connection.shutDown();
   expect(client.transport.isClosed).toBe(false);
   client.drain();
-  expect(client.transport.finSent).toBe(true);
   expect(client.take()).toContain("Connection: keep-alive\r\n");
+  for (const connection of server.connections) connection.shutDown();
+  expect(client.transport.isClosed).toBe(true);
+});
+
+test("what was pipelined before the shutdown is answered to its end, and only the last answer says so", () => {
+  const server = new FakeServer();
+  const client = server.connect();
+  server.context.draining = true;
+  client.send(get("/a") + get("/b") + get("/c"));
+  const text = client.take();
+  expect(Array.from(text.matchAll(/Connection: [a-z-]+/g), ([option]) => option)).toEqual(
+    ["keep-alive", "keep-alive", "close"].map((option) => `Connection: ${option}`),
+  );
+  expect(text).toEndWith("\r\n\r\n/c");
+  expect(client.transport.finSent).toBe(true);
 });
 
 test("the Date of an answer is the wall clock's second", () => {
