@@ -28,6 +28,7 @@ export interface Options {
   /** Patterns of paths; `handlers/cache-policy.ts` has their grammar. */
   immutable: readonly string[];
   spa: boolean;
+  listing: boolean;
   /** Name of the file that a folder's path stands for. */
   index: string;
   keepAliveTimeoutMs: number;
@@ -116,6 +117,15 @@ export const limits = {
   extraFieldsBytesMax: 8 * KIB,
   /** Bytes of an error page: it leaves in one write, and is kept with each of the fields that it is sent with. */
   errorPageBytesMax: 64 * KIB,
+  /** Entries of a folder that one listing shows: a page of about 500 KB, described and sorted in some milliseconds. */
+  listingEntriesMax: 2000,
+  /**
+   * Bytes of a folder itself, as the file system counts it, beyond which it is not listed: its names are in memory as a whole,
+   * and this is a million of them on ext4, in 100 MB.
+   */
+  listingFolderBytesMax: 32 * MIB,
+  /** Bytes of a folder itself beyond which only one such folder is read at a time: thirty thousand names on ext4. */
+  listingSharedBytesMax: MIB,
   /** Bytes of log lines that wait for a slow reader of the log; beyond it the oldest are dropped and counted. */
   logMemoryBytesMax: 4 * MIB,
 } as const;
@@ -311,6 +321,12 @@ export const optionTable: { readonly [Property in keyof Options]: OptionFor<Opti
     kind: "switch",
     default: false,
     help: "unknown pages get the root's index, 200",
+  },
+  listing: {
+    flag: "listing",
+    kind: "switch",
+    default: false, // Names that no page links to are nobody's business unless someone says so.
+    help: "a folder without an index shows its files",
   },
   index: {
     flag: "index",

@@ -163,6 +163,7 @@ describe("resolveOptions", () => {
       cacheControl: "no-cache",
       immutable: [],
       spa: false,
+      listing: false,
       index: "index.html",
       keepAliveTimeoutMs: 30_000,
       maxRequests: 100,

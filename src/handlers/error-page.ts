@@ -11,6 +11,7 @@ import { reasonPhrase } from "../http/status.ts";
 import { ERROR_PAGE, limits } from "../options.ts";
 import { contentTypeOf } from "./content-type.ts";
 import { errorCode } from "./document-root.ts";
+import { escapeHtml, htmlPage } from "./page.ts";
 
 /** Where uploads are posted; its answers are JSON, whoever asks. */
 export const UPLOAD_PATH = "/upload";
@@ -134,25 +135,5 @@ function jsonBody(status: number, sentence: string): string {
 
 function htmlBody(status: number, sentence: string): string {
   const title = `${status} ${reasonPhrase(status)}`;
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-<meta name="color-scheme" content="light dark">
-<title>${title}</title>
-<style>
-body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 36rem; margin: 18vh auto 0; padding: 0 1.5rem; color: #222; background: #fff }
-h1 { font-size: 1.5rem; font-weight: 600 }
-footer { margin-top: 3rem; font-size: .85rem; color: #666 }
-@media (prefers-color-scheme: dark) { body { color: #ddd; background: #161616 } footer { color: #999 } }
-</style>
-<h1>${title}</h1>
-<p>${escapeHtml(sentence)}</p>
-<footer>httpserver</footer>
-</html>
-`;
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+  return htmlPage(title, `<h1>${title}</h1>\n<p>${escapeHtml(sentence)}</p>\n`);
 }

@@ -16,6 +16,7 @@ import type { DocumentRoot } from "./document-root.ts";
 import { type ErrorExtras, ErrorPages, readOwnPages, UPLOAD_PATH, wantsJson } from "./error-page.ts";
 import { HostPolicy } from "./host-policy.ts";
 import { HotFiles, type HotFilesOptions } from "./hot-files.ts";
+import { Listing } from "./listing.ts";
 import { FILE_METHODS, INDEX_NAME, StaticFiles } from "./static-file.ts";
 import { type UploadDisk, Uploads } from "./upload.ts";
 
@@ -37,6 +38,7 @@ export interface HandlerOptions {
         | "cacheControl"
         | "immutable"
         | "spa"
+        | "listing"
         | "index"
       >
     >;
@@ -106,7 +108,7 @@ class Router implements Handler {
     const { allowedHosts, inline, strictTypes, serveUploads, maxBodyBytes } = settings;
     this.#hosts = new HostPolicy({ boundHost: settings.host, allowedHosts, port: options.port, now, log });
     const hot = () => new HotFiles({ ...DEFAULT_CACHE, ...options.fileCache, now });
-    const { precompressed = false, compress = false, spa = false, index = INDEX_NAME } = settings;
+    const { precompressed = false, compress = false, spa = false, index = INDEX_NAME, listing = false } = settings;
     const { cacheControl = DEFAULT_CACHE_CONTROL, immutable = [] } = settings;
     this.#files = new StaticFiles({
       root: options.root,
@@ -122,6 +124,15 @@ class Router implements Handler {
         isPrivate: credentials.length > 0 && !authUploads,
       }),
       spa,
+      // What the router answers itself is no file of the root, whatever lies there.
+      listing: listing
+        ? new Listing({
+            root: options.root,
+            pages,
+            shadowed: serveUploads ? [UPLOAD_PATH, UPLOADS_PREFIX] : [UPLOAD_PATH],
+            mounts: serveUploads ? [UPLOADS_PREFIX] : [],
+          })
+        : null,
       index,
       now,
       log,
@@ -139,6 +150,7 @@ class Router implements Handler {
       codings: null,
       cachePolicy: new CachePolicy({ cacheControl: DEFAULT_CACHE_CONTROL, immutable: [], isPrivate: false }),
       spa: false,
+      listing: listing ? new Listing({ root: options.uploads, pages, shadowed: [], mounts: [] }) : null,
       index: INDEX_NAME,
       now,
       log,

@@ -16,6 +16,7 @@ import type { Request, Response } from "../http/message.ts";
 import { RangeVerdict } from "../http/range.ts";
 import { Field, Method, type RequestHead } from "../http/request-head.ts";
 import { encodeAnswer, encodeFields, type FieldLines } from "../http/response.ts";
+import { limits } from "../options.ts";
 import type { CachePolicy } from "./cache-policy.ts";
 import { CODING_EXTENSIONS, type Codings } from "./coding.ts";
 import { extensionOf } from "./content-type.ts";
@@ -25,6 +26,7 @@ import { type ErrorPages, wantsJson } from "./error-page.ts";
 import { joinPieces, multipartPieces, NO_DESCRIPTOR, OpenSource, readWhole, sizeOf } from "./file-body.ts";
 import { codedTag, entityTag, hasConditions, preconditionOf, rangesOf } from "./file-conditions.ts";
 import type { HotFile, HotFiles, Neighbour, Snapshot } from "./hot-files.ts";
+import type { Listing } from "./listing.ts";
 import { presentationOf } from "./presentation.ts";
 
 /** What may be done with a file. */
@@ -61,6 +63,8 @@ export interface StaticFilesOptions {
   readonly cachePolicy: CachePolicy;
   /** True: a navigation to what is not there gets the root's index. */
   readonly spa: boolean;
+  /** Shows what is in a folder without its index; null: such a folder is not there. */
+  readonly listing: Listing | null;
   /** Name of the file that a folder's path, which ends with "/", stands for. */
   readonly index: string;
   /** Small files that were read before, of this root alone. */
@@ -113,6 +117,8 @@ export class StaticFiles {
     if (found === Folder.WithoutSlash)
       return isRead(head.method) ? redirectToFolder(request) : this.#notAllowed(request);
     if (typeof found === "number") {
+      const listed = found === OpenFailure.Missing ? this.#list(name, request) : null;
+      if (listed !== null) return listed;
       const isRoute = found === OpenFailure.Missing && this.#options.spa && name !== "/" && isNavigation(name, head);
       return isRoute ? this.#respondTo("/", request) : this.#refuseFailure(found, request);
     }
@@ -150,15 +156,38 @@ export class StaticFiles {
 
   /** A regular file, opened, or why not. */
   #find(path: string): Opened | OpenFailure | Folder.WithoutSlash {
-    const { root, index } = this.#options;
+    const { root, index, listing } = this.#options;
     const opened = root.open(this.#withIndex(path));
     if (typeof opened === "number" || opened.stats.isFile()) return opened;
     closeDescriptor(opened.descriptor);
     if (path.endsWith("/")) return OpenFailure.Missing;
+    const missing = listing === null ? OpenFailure.Missing : Folder.WithoutSlash;
     const indexFile = root.open(`${path}/${index}`);
-    if (typeof indexFile === "number") return indexFile;
+    if (typeof indexFile === "number") return indexFile === OpenFailure.Missing ? missing : indexFile;
     closeDescriptor(indexFile.descriptor);
-    return indexFile.stats.isFile() ? Folder.WithoutSlash : OpenFailure.Missing;
+    return indexFile.stats.isFile() ? Folder.WithoutSlash : missing;
+  }
+
+  /** What is in the folder `name`, which has no index; null where it is no folder, or none that the request names. */
+  #list(name: string, request: Request): Response | Promise<Response> | null {
+    const { listing, prefix, root, strictTypes } = this.#options;
+    // A route is answered with the root's index, never with what else is in the root.
+    if (listing === null || !name.endsWith("/") || prefix + name !== request.target.path) return null;
+    const folder = root.open(name);
+    if (folder === OpenFailure.Missing) return null;
+    if (typeof folder === "number") return this.#refuseFailure(folder, request);
+    if (!folder.stats.isDirectory() || !isRead(request.head.method)) {
+      closeDescriptor(folder.descriptor);
+      return folder.stats.isDirectory() ? this.#notAllowed(request) : null;
+    }
+    if (folder.stats.size > limits.listingFolderBytesMax) {
+      closeDescriptor(folder.descriptor);
+      return this.#refuse(403, "This folder has too many files to be listed.", request);
+    }
+    const isShown = strictTypes ? (file: string) => STRICT_EXTENSIONS.has(extensionOf(file)) : () => true;
+    return listing
+      .respond(request, name, folder, isShown)
+      .then((answered) => (typeof answered === "number" ? this.#refuseFailure(answered, request) : answered));
   }
 
   /**

@@ -1,0 +1,211 @@
+/**
+ * The directory page in a real browser: headless Chromium sorts by clicks and by keys, follows names that want to be markup,
+ * and axe-core looks at it as people with assistive technology would, in light and dark and on a phone.
+ */
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
+import { mkdirSync, readFileSync, truncateSync, utimesSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { BUILD_MS, type Program } from "../support/binary.ts";
+import { Workshop, withProgram } from "../support/workshop.ts";
+
+const PROGRAM = "chromium";
+/** Milliseconds for the browser to do one thing, on a busy machine; and for a test of several. */
+const STEP_MS = 8_000;
+const TEST_MS = 20_000;
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+const HOSTILE = `<img src=x onerror=alert(1)>.txt`;
+/** Name, bytes, hour of its day. */
+const FILES: readonly (readonly [name: string, size: number, hour: number])[] = [
+  [HOSTILE, 31, 9],
+  ["Grüße aus Köln.txt", 412, 17],
+  ["annual report 2026, final.pdf", 1_843_200, 8],
+  ["chapter-2.html", 9_728, 11],
+  ["chapter-10.html", 14_336, 12],
+  ["holiday.mp4", 734_003_200, 20],
+  ["notes & 50% off?.txt", 64, 7],
+];
+const FOLDERS = ["music", "photos"];
+
+/** As the pictures in docs/images are named. */
+const VIEWS = [
+  { name: "light", colorScheme: "light", viewport: { width: 900, height: 620 } },
+  { name: "dark", colorScheme: "dark", viewport: { width: 900, height: 620 } },
+  { name: "phone", colorScheme: "light", viewport: { width: 390, height: 760 } },
+] as const;
+
+withProgram(PROGRAM, () => {
+  let shop: Workshop;
+  let server: Program;
+  let browser: Browser;
+  let page: Page;
+  /** What should not happen: dialogs, console errors, uncaught exceptions, answers from 400 on, requests but for the page. */
+  let faults: string[] = [];
+
+  beforeAll(async () => {
+    shop = await Workshop.open();
+    mkdirSync(shop.path("shelf"));
+    for (const folder of FOLDERS) {
+      mkdirSync(shop.path(`shelf/${folder}`));
+      utimesSync(shop.path(`shelf/${folder}`), at(6), at(6));
+    }
+    for (const [name, size, hour] of FILES) {
+      truncateSync(shop.add(`shelf/${name}`, `This is ${name}`), size);
+      utimesSync(shop.path(`shelf/${name}`), at(hour), at(hour));
+    }
+    [server, browser] = await Promise.all([
+      shop.start("--listing"),
+      chromium.launch({ executablePath: Bun.which(PROGRAM) ?? PROGRAM, chromiumSandbox: false, timeout: BUILD_MS }),
+    ]);
+  }, BUILD_MS);
+
+  afterAll(async () => {
+    await browser.close();
+    await server[Symbol.asyncDispose]();
+    shop[Symbol.dispose]();
+  });
+
+  beforeEach(() => open({}));
+
+  afterEach(async () => {
+    await page.context().close();
+  });
+
+  /** A new page that notes its faults. */
+  async function open(settings: Parameters<Browser["newContext"]>[0]): Promise<void> {
+    const context = await browser.newContext(settings);
+    context.setDefaultTimeout(STEP_MS);
+    page = await context.newPage();
+    faults = [];
+    page.on("dialog", (dialog) => {
+      faults.push(`dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    page.on("console", (message) => faults.push(`console: ${message.text()}`));
+    page.on("pageerror", (error) => faults.push(`exception: ${error.message}`));
+    page.on("request", (request) => {
+      if (request.resourceType() !== "document") faults.push(`request: ${request.url()}`);
+    });
+    page.on("response", (response) => {
+      if (response.status() >= 400) faults.push(`answer: ${response.url()} ${response.status()}`);
+    });
+  }
+
+  function namesShown(): Promise<string[]> {
+    return page.locator("tbody td:first-child").allTextContents();
+  }
+
+  test(
+    "is sorted by clicks on its columns, folders first, without script",
+    async () => {
+      await page.context().close();
+      await open({ javaScriptEnabled: false });
+      await page.goto(`${server.url}/shelf/`);
+      const bySize = FILES.toSorted((a, b) => a[1] - b[1]).map(([name]) => name);
+      const byTime = FILES.toSorted((a, b) => a[2] - b[2]).map(([name]) => name);
+      const folders = FOLDERS.map((name) => `${name}/`);
+      const chapters = (await namesShown()).filter((name) => name.startsWith("chapter"));
+      expect(chapters).toEqual(["chapter-2.html", "chapter-10.html"]);
+      for (const [link, direction, names] of [
+        ["Size", "ascending", bySize],
+        ["Size", "descending", bySize.toReversed()],
+        ["Modified (UTC)", "ascending", byTime],
+        ["Modified (UTC)", "descending", byTime.toReversed()],
+      ] as const) {
+        await page.getByRole("link", { name: link, exact: true }).click();
+        await page.locator(`th[aria-sort="${direction}"]`, { hasText: link }).waitFor();
+        expect(await namesShown()).toEqual([...folders, ...names]);
+      }
+      expect(faults).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "is reached and used by the keyboard alone, in the order that it is read",
+    async () => {
+      await page.goto(`${server.url}/shelf/`);
+      const focused: string[] = [];
+      for (let i = 0; i < 4 + FOLDERS.length + FILES.length; i++) {
+        await page.keyboard.press("Tab");
+        focused.push(await page.evaluate<string>("document.activeElement.textContent"));
+      }
+      expect(focused).toEqual(["Home", "Name", "Size", "Modified (UTC)", ...(await namesShown())]);
+      await page.getByRole("link", { name: "photos/" }).focus();
+      await page.keyboard.press("Enter");
+      await page.waitForURL("**/shelf/photos/");
+      expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("photos");
+      await page.getByRole("navigation", { name: "Breadcrumbs" }).getByRole("link", { name: "shelf" }).press("Enter");
+      await page.waitForURL("**/shelf/");
+      expect(faults).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "shows a name that wants to be markup as text, and its link downloads that file",
+    async () => {
+      await page.goto(`${server.url}/shelf/`);
+      expect(await namesShown()).toContain(HOSTILE);
+      expect(await page.locator("img, script").count()).toBe(0);
+      for (const [name, size] of FILES.filter(([item]) => item.endsWith(".txt"))) {
+        const [download] = await Promise.all([
+          page.waitForEvent("download"),
+          page.getByRole("link", { name, exact: true }).click(),
+        ]);
+        // Chromium replaces what a file system could refuse.
+        expect(download.suggestedFilename()).toBe(name.replace(/[<>?]/g, "_"));
+        const copy = join(shop.inbox(), "copy");
+        await download.saveAs(copy);
+        expect(readFileSync(copy).length).toBe(size);
+      }
+      expect(faults).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "runs no script, whatever finds its way into the page",
+    async () => {
+      await page.goto(`${server.url}/shelf/`);
+      await page.evaluate(`document.body.innerHTML += '<img src="data:," onerror="alert(1)">'`);
+      await page.waitForTimeout(200);
+      expect(faults.filter((fault) => fault.startsWith("dialog"))).toEqual([]);
+      expect(faults.join("\n")).toContain("Content Security Policy");
+    },
+    TEST_MS,
+  );
+
+  for (const { name, ...view } of VIEWS) {
+    test(
+      `is calm, readable and within its window, and axe-core finds nothing serious: ${name}`,
+      async () => {
+        await page.context().close();
+        await open(view);
+        await page.goto(`${server.url}/shelf/`);
+        const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
+        expect(overflow).toBeLessThanOrEqual(0);
+        const background = await page.evaluate<string>("getComputedStyle(document.body).backgroundColor");
+        expect(background).toBe(view.colorScheme === "dark" ? "rgb(22, 22, 22)" : "rgb(255, 255, 255)");
+        // Set it to a folder to get the pictures that the documents show.
+        const pictures = process.env["LISTING_PICTURES"];
+        if (pictures !== undefined) await page.screenshot({ path: join(pictures, `listing-${name}.png`) });
+        expect(faults).toEqual([]);
+        await page.evaluate(AXE);
+        const violations = await page.evaluate<{ id: string; impact: string; nodes: { html: string }[] }[]>(
+          "axe.run().then((result) => result.violations)",
+        );
+        expect(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html)])).toEqual([]);
+      },
+      TEST_MS,
+    );
+  }
+});
+
+/** An hour of the one day on which everything was changed. */
+function at(hour: number): Date {
+  return new Date(Date.UTC(2026, 2, 15, hour, 30));
+}
