@@ -97,7 +97,7 @@ export class Connection implements Conversation, Sender, Waiter {
     this.peer = peer;
     this.#secure = secure;
     this.#isShakingHands = secure;
-    this.#outbox = new Outbox(context.scratch, context.limits.sliceBytes);
+    this.#outbox = new Outbox(context.scratch, context.limits.sliceBytes, context.clock);
     this.#arm();
     if (context.observer.wantsSteps) context.observer.step(id, 0, `Connection from ${peer}`);
   }
