@@ -158,7 +158,7 @@ describe("the source tree", () => {
 });
 
 describe("package.json", () => {
-  test("has no runtime package but the three", () => {
+  test("has no runtime package but those that were decided on", () => {
     expect(dependencyFaults(readText("package.json"))).toEqual([]);
   });
 

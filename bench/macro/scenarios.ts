@@ -111,7 +111,7 @@ export const scenarios: readonly Scenario[] = [
     status: 404,
     contentBytes: null,
   })),
-  { ...tuned("tls", "1 KiB page over TLS", ["httpserver", "nginx", "Bun.serve"], "full", () => PAGE), flavor: "tls" },
+  { ...tuned("tls", "1 KiB page over TLS", ["httpserver", "nginx", "Bun.serve"], "medium", () => PAGE), flavor: "tls" },
   {
     ...tuned("upload", "upload of 1 KiB of JSON, made durable", ["httpserver"], "medium", (site) => ({
       target: "/upload",

@@ -40,6 +40,8 @@ export interface Promised {
 export class Course {
   readonly plan: Plan;
   firstByteMs = Number.NaN;
+  /** The same, of its request line: an empty line begins nothing, half of one may. */
+  lineBegunMs = Number.NaN;
   /** The server has read the head, or given it up. */
   takenMs = Number.NaN;
   /** Nothing of the content had come with the head. */
@@ -161,6 +163,7 @@ export class Client implements Peer, ReaderRules {
     this.#resetStalls();
     for (const course of this.courses) {
       if (course.plan.start < this.delivered && !(course.firstByteMs <= now)) course.firstByteMs = now;
+      if (course.plan.lineStart < this.delivered && !(course.lineBegunMs <= now)) course.lineBegunMs = now;
     }
     return this.#bytes.slice(from, this.delivered);
   }
@@ -385,8 +388,8 @@ export class Client implements Peer, ReaderRules {
     }
     if (this.#isOver) return;
     if (this.owed > 0) this.fail(`FIN instead of ${this.owed} answers`);
-    const begun = course !== undefined && this.delivered > course.plan.start;
-    if (begun && !(this.hasFinished && this.delivered <= course.plan.lineStart))
+    // Empty lines are the beginning of nothing.
+    if (course !== undefined && this.delivered > course.plan.lineStart)
       this.fail("FIN instead of the answer to a part of a request");
     const isIdleLong = nowMs - this.#acceptedMs >= settings.limits.keepAliveTimeoutMs;
     if (isIdleLong) coverage.count("end: idle");
@@ -511,7 +514,7 @@ export class Client implements Peer, ReaderRules {
     const next = this.courses[this.heads];
     if (this.heads === this.answered) {
       if (next === undefined || this.#isOver) return;
-      const sinceMs = Math.max(movedMs, next.firstByteMs);
+      const sinceMs = Math.max(movedMs, next.lineBegunMs);
       if (nowMs - sinceMs >= limits.headerTimeoutMs) this.fail("has sent a part of a head for too long");
     } else if (current !== null && this.delivered < current.plan.end) {
       this.#stall(Math.max(movedMs, current.takenMs, this.#deliveredMs), limits.bodyTimeoutMs);

@@ -238,7 +238,7 @@ export class PlannedHandler implements Handler {
   #clientOf(request: Request): Client | null {
     const id = idOf(request);
     const client = this.#house.clientNumber(Number(id.split(".")[0]));
-    if (client === undefined || request.peer !== peerOf(client.id)) {
+    if (client === undefined || request.peer !== addressOf(client.id)) {
       this.#house.referee.fail(0, `${request.peer} is said to have asked for ${request.head.targetText()}`);
       return null;
     }
@@ -257,7 +257,11 @@ export class PlannedHandler implements Handler {
 }
 
 export function peerOf(id: number): string {
-  return `192.0.2.${id}:50000`;
+  return `${addressOf(id)}:50000`;
+}
+
+function addressOf(id: number): string {
+  return `192.0.2.${id}`;
 }
 
 /** `<client>.<index>` from a target, or "". */

@@ -3,6 +3,7 @@ import { GATHER_BYTES_MAX } from "../../src/connection/connection.ts";
 import type { ConversationLimits } from "../../src/connection/context.ts";
 import type { HeadLimits } from "../../src/http/request-head.ts";
 import type { Random } from "../random.ts";
+import { SHUTDOWN_GRACE_MS } from "./referee.ts";
 
 export interface Settings {
   readonly threads: number;
@@ -51,6 +52,7 @@ export function chooseSettings(random: Random): Settings {
     lingerMs,
     lingerTotalMs: lingerMs * random.pick([1, 3]),
     lingerBytesMax: random.pick([0, 200, 5000]),
+    shutdownGraceMs: SHUTDOWN_GRACE_MS,
     sliceBytes,
   };
   return {

@@ -1,12 +1,14 @@
 /**
- * One conversation with one peer, from its first byte to its close. The server reports what happens to the socket (`received`,
- * `drained`, `ended`, `closed`) and the time (`tick`); everything else follows from the two states of state.ts.
+ * One conversation with one peer, from its first byte to its close. The server reports what happens to the socket (`secured`,
+ * `received`, `drained`, `ended`, `closed`), the time (`tick`) and the end (`shutDown`, `terminate`), the pool its slots (`granted`,
+ * `lend`, `evict`); everything else follows from the two states of state.ts.
  *
  * Each of these calls is one turn: `#advance` goes from state to state as far as the bytes and the pool allow, then `#endTurn`
  * writes what was gathered, gives the slot back when everything was accepted, and arms the one deadline there is.
- * The joint rule of the two states is `#next`; the only ways out are `#close` (FIN, bounded drain) and `#abort` (RST).
+ * The joint rule of the two states is `#next`; of itself it leaves only by `#close` (FIN, bounded drain) and `#abort` (RST).
  */
 import { decideFraming } from "../http/framing.ts";
+import { addressOf } from "../http/host.ts";
 import type { Response } from "../http/message.ts";
 import { describeParseError, ParseError } from "../http/parse-error.ts";
 import { Method, parseRequestHead } from "../http/request-head.ts";
@@ -41,8 +43,9 @@ const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 export class Connection implements Conversation, Sender, Waiter {
   /** Number of the connection since the server's start, from 1. */
   readonly id: number;
-  /** Numeric address of the peer. */
+  /** Numeric address and port of the peer, for the logs. */
   readonly peer: string;
+  readonly #address: string;
   readonly #secure: boolean;
   /** Over TLS: the handshake is not over, so nothing can be read or answered. */
   #isShakingHands: boolean;
@@ -87,6 +90,10 @@ export class Connection implements Conversation, Sender, Waiter {
   /** The kernel took less than it was offered: nothing more is offered before `drained`. */
   #blocked = false;
   #paused = false;
+  /** What is left of the received bytes is more than empty lines. */
+  #isHeadBegun = false;
+  /** A fair share of the answer is out, and the server will call `drained` for the next. */
+  #isDeferred = false;
   #peerFinished = false;
   #gone = false;
 
@@ -95,9 +102,10 @@ export class Connection implements Conversation, Sender, Waiter {
     this.#transport = transport;
     this.id = id;
     this.peer = peer;
+    this.#address = addressOf(peer);
     this.#secure = secure;
     this.#isShakingHands = secure;
-    this.#outbox = new Outbox(context.scratch, context.limits.sliceBytes);
+    this.#outbox = new Outbox(context.scratch, context.limits.sliceBytes, context.clock);
     this.#arm();
     if (context.observer.wantsSteps) context.observer.step(id, 0, `Connection from ${peer}`);
   }
@@ -121,6 +129,7 @@ export class Connection implements Conversation, Sender, Waiter {
 
   /** The transport accepts bytes again. */
   drained(): void {
+    this.#isDeferred = false;
     if (this.#gone) return;
     this.#blocked = false;
     this.#moving();
@@ -200,10 +209,12 @@ export class Connection implements Conversation, Sender, Waiter {
 
   /** The server shuts down: a connection that waits for its peer, and has not heard of it for `quietMs`, closes. */
   shutDown(quietMs = 0): void {
-    const isWaiting = this.#timer === Timer.Idle || this.#timer === Timer.Handshake || this.#timer === Timer.Linger;
-    if (this.#gone || !isWaiting) return;
+    const owesNothing = this.#timer === Timer.Idle || this.#timer === Timer.Handshake || this.#timer === Timer.Linger;
+    if (this.#gone || !owesNothing) return;
     const quietSinceMs = this.#deadlineMs - this.#patienceMs(this.#timer);
-    if (this.#context.clock.nowMs - quietSinceMs >= quietMs) this.#transport.end();
+    // Who has sent nothing for so long since our FIN will not destroy its answer by a reset any more.
+    const neededMs = this.#timer === Timer.Linger ? Math.max(quietMs, this.#context.limits.shutdownGraceMs) : quietMs;
+    if (this.#context.clock.nowMs - quietSinceMs >= neededMs) this.#transport.end();
   }
 
   /** Ends the connection at once, whatever it is doing. */
@@ -325,17 +336,17 @@ export class Connection implements Conversation, Sender, Waiter {
     const head = exchange.head;
     const consumed = parseRequestHead(inbox.bytes, inbox.start, inbox.end, head);
     if (consumed === 0) {
-      if (!this.#peerFinished) return false;
       // The empty line that some old clients send behind a request is the beginning of nothing.
-      const isBegun = head.start < inbox.end;
-      if (isBegun) return this.#malformed(ParseError.IncompleteMessage, null);
+      this.#isHeadBegun = head.start < inbox.end;
+      if (!this.#peerFinished) return false;
+      if (this.#isHeadBegun) return this.#malformed(ParseError.IncompleteMessage, null);
       inbox.clear();
       return true;
     }
     if (consumed < 0) return this.#malformed(consumed, null);
     inbox.consume(consumed);
     this.#served++;
-    exchange.peer = this.peer;
+    exchange.peer = this.#address;
     exchange.secure = this.#secure;
     exchange.startedMs = this.#context.clock.nowMs;
     exchange.isHeadComplete = true;
@@ -584,6 +595,8 @@ export class Connection implements Conversation, Sender, Waiter {
       this.#answered(Outcome.KeptAlive);
       return true;
     }
+    // Its next share comes with its turn, whatever the peer sends meanwhile.
+    if (this.#isDeferred) return false;
     switch (this.#pump()) {
       case Progress.Sent:
         this.#answered(this.#persistent ? Outcome.KeptAlive : Outcome.Closed);
@@ -591,6 +604,7 @@ export class Connection implements Conversation, Sender, Waiter {
       case Progress.Blocked:
         return false;
       case Progress.Yield:
+        this.#isDeferred = true;
         this.#context.defer(this);
         return false;
       case Progress.Short:
@@ -673,7 +687,9 @@ export class Connection implements Conversation, Sender, Waiter {
 
   /** RST: the peer does not read, or we cannot go on. */
   #abort(): void {
-    if (this.#write !== WriteState.Running) this.#letGo();
+    // A handler at work keeps the request until it has settled; what was gathered goes now, for the scratch belongs to all.
+    if (this.#write === WriteState.Running) this.#outbox.drop();
+    else this.#letGo();
     this.#transport.terminate();
   }
 
@@ -773,7 +789,7 @@ export class Connection implements Conversation, Sender, Waiter {
       case WriteState.Idle:
         if (!this.#outbox.isEmpty) return Timer.Send;
         if (this.#read === ReadState.Body) return Timer.Body;
-        return this.#inbox.length > 0 ? Timer.Head : Timer.Idle;
+        return this.#inbox.length > 0 && this.#isHeadBegun ? Timer.Head : Timer.Idle;
       case WriteState.Waiting:
         return Timer.Queue;
       case WriteState.Running:

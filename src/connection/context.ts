@@ -31,6 +31,8 @@ export interface ConversationLimits
   readonly lingerTotalMs: number;
   /** And for how many bytes, those included that came while the answer was under way. */
   readonly lingerBytesMax: number;
+  /** How long a peer is given, when the server ends, for what may be on its way. */
+  readonly shutdownGraceMs: number;
   /** File content read and offered at a time. */
   readonly sliceBytes: number;
 }
@@ -48,6 +50,6 @@ export interface Context {
   readonly exchanges: ExchangePool;
   /** Calls `drained` of the connection in a later turn of the event loop. */
   defer(connection: Connection): void;
-  /** True from the start of a shutdown: each answer is its connection's last. */
+  /** True from the start of a shutdown: an answer is its connection's last, unless requests were pipelined behind it. */
   draining: boolean;
 }

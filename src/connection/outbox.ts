@@ -5,6 +5,7 @@
  * client costs its tail of at most one turn's heads, however large the file.
  */
 import type { BodySource } from "../http/message.ts";
+import type { Clock } from "./clock.ts";
 import type { Transport } from "./transport.ts";
 
 /** One write buffer for all connections; empty between turns. */
@@ -35,20 +36,25 @@ export enum Progress {
 /** Slices sent in one turn before others get theirs. */
 const SLICES_PER_TURN = 8;
 
+/** Milliseconds after which a turn ends although it has slices left: a disk that is slow at the moment holds up others for one read. */
+const TURN_MS_MAX = 2;
+
 export class Outbox {
   /** Bytes accepted by the kernel since the connection began. */
   accepted = 0;
   readonly #scratch: Scratch;
   readonly #sliceBytes: number;
+  readonly #clock: Clock;
   #tail: Uint8Array | null = null;
   #tailStart = 0;
   #body: Uint8Array | BodySource | null = null;
   #position = 0;
   #end = 0;
 
-  constructor(scratch: Scratch, sliceBytes: number) {
+  constructor(scratch: Scratch, sliceBytes: number, clock: Clock) {
     this.#scratch = scratch;
     this.#sliceBytes = sliceBytes;
+    this.#clock = clock;
   }
 
   /** True when nothing waits to be accepted. */
@@ -131,8 +137,10 @@ export class Outbox {
   }
 
   #pumpBody(transport: Transport, body: Uint8Array | BodySource): Progress {
+    const begunMs = this.#clock.elapsedMs(0);
     for (let slices = 0; this.#position < this.#end; slices++) {
       if (slices === SLICES_PER_TURN) return Progress.Yield;
+      if (slices > 0 && this.#clock.elapsedMs(begunMs) > TURN_MS_MAX) return Progress.Yield;
       const progress = "size" in body ? this.#pumpSourceSlice(transport, body) : this.#pumpMemorySlice(transport, body);
       if (progress !== Progress.Sent) return progress;
     }

@@ -2,8 +2,8 @@
  * Who is let in: Basic credentials (RFC 7617), compared with hashes that are slow on purpose.
  *
  * Strategy: the first request with certain credentials has them verified on another thread; the result is remembered under a
- * keyed hash of them, so the next ones cost a look-up (3 µs). A password is held as bytes until it is verified and then
- * overwritten; it is neither remembered nor logged.
+ * keyed hash of them, so the next ones cost a look-up (3 µs). What is decoded is overwritten once it is
+ * verified; the password is neither remembered nor logged.
  *
  * The rules it guards: whoever guesses learns nothing from the time an answer takes (an unknown user costs what a known
  * one costs); and guessing holds up nobody who has been let in: few are verified at a time, and few slots wait for them.

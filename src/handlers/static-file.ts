@@ -129,7 +129,9 @@ export class StaticFiles {
       if (this.#options.strictTypes && !STRICT_EXTENSIONS.has(extensionOf(this.#fileName(name)))) {
         return this.#refuse(415, "This server only serves html, txt, png, jpg and jpeg files.", request);
       }
-      const source: Variant = { name, path: this.#withIndex(name), file: found, coding: null, neighbours: [] };
+      const path = this.#withIndex(name);
+      const isSettled = this.#isSettled(found);
+      const source: Variant = { name, path, file: found, isSettled, coding: null, neighbours: [] };
       const coded = codings === null ? null : this.#answerCoded(request, source, codings, wanted, null);
       if (coded !== null) return coded;
       isGivenAway = true;
@@ -229,7 +231,7 @@ export class StaticFiles {
     if (typeof file === "number") return null;
     if (file.stats.isFile()) {
       const neighbours = [{ path: root.realPath + source.path, stats: source.file.stats }];
-      return { name: source.name, path, file, coding, neighbours };
+      return { name: source.name, path, file, isSettled: this.#isSettled(file), coding, neighbours };
     }
     closeDescriptor(file.descriptor);
     return null;
@@ -307,7 +309,7 @@ export class StaticFiles {
    */
   #keep(variant: Variant, snapshot: Snapshot): Snapshot {
     const { content } = snapshot;
-    if (content === null || !this.#isSettled(variant.file)) return snapshot;
+    if (content === null || !variant.isSettled) return snapshot;
     const whole = this.#wholeAnswer(variant.name, snapshot, NO_DESCRIPTOR);
     // The answer has its own copy of a small content, behind its fields.
     const kept = whole.body instanceof Uint8Array ? whole.body : content;
@@ -317,7 +319,7 @@ export class StaticFiles {
 
   /** Keeps the knowledge that the file cannot be had in this coding, so that the disk is asked no more than for one that can. */
   #keepUncoded(variant: Variant): void {
-    if (this.#isSettled(variant.file)) this.#keepHot(variant, { ...UNCODED, stats: variant.file.stats });
+    if (variant.isSettled) this.#keepHot(variant, { ...UNCODED, stats: variant.file.stats });
   }
 
   #keepHot({ name, path, file, coding, neighbours }: Variant, hot: HotFile): HotFile {
@@ -492,6 +494,8 @@ interface Variant {
   /** What was opened for it, below the root. */
   readonly path: string;
   readonly file: Opened;
+  /** When it was opened, before its bytes were read: see `#isSettled`. */
+  readonly isSettled: boolean;
   readonly coding: ContentCoding | null;
   /** Files on which it depends that it is this one. */
   readonly neighbours: readonly Neighbour[];

@@ -97,8 +97,10 @@ export class Uploads {
     const mistake = await mistakeOf(content);
     if (mistake !== null) return this.#refuse(400, mistake);
     try {
+      // First, so that nothing can fail once the file has its name.
+      const sha256 = await sha256HexOf(content);
       const name = await this.#keep(content);
-      return this.#created(name, content.length, await sha256HexOf(content));
+      return this.#created(name, content.length, sha256);
     } catch (error) {
       const code = errorCode(error);
       this.#options.log(`upload failed: ${code} in ${this.#options.root.realPath}`);

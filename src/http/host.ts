@@ -110,6 +110,11 @@ export function parseAuthority(bytes: Uint8Array, start: number, end: number, au
   return true;
 }
 
+/** The address in `address:port` or `[address]:port`, without brackets. */
+export function addressOf(peer: string): string {
+  return peer.slice(0, peer.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+}
+
 /** Port that an authority means under a scheme (RFC 9110 §4.2.1, §4.2.2). */
 export function effectivePort(port: number, scheme: "http" | "https"): number {
   return port >= 0 ? port : scheme === "https" ? 443 : 80;

@@ -2,6 +2,7 @@
  * One line per request: what `--log-format` makes of it. A line is formatted once, as a string; `Output` carries it.
  */
 import { escapeQuoted } from "../http/escape.ts";
+import { addressOf } from "../http/host.ts";
 import type { LogFormat } from "../options.ts";
 import type { Output } from "./output.ts";
 
@@ -95,7 +96,7 @@ const formats: Record<LogFormat, () => (entry: AccessEntry) => string> = {
 
 /** Apache's common log format: `%h %l %u %t "%r" %>s %b`; no content is `-`, not 0. */
 function formatCommon(entry: AccessEntry, stamp: (wallMs: number) => string): string {
-  const address = entry.peer.slice(0, entry.peer.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+  const address = addressOf(entry.peer);
   const request = escapeQuoted(entry.requestLine) || "-";
   return `${address || "-"} - - ${stamp(entry.wallMs)} "${request}" ${entry.status} ${entry.bytes === 0 ? "-" : entry.bytes}`;
 }

@@ -1,7 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { BodyBuffer, BodyMemory } from "../../src/connection/body-buffer.ts";
+import { Clock } from "../../src/connection/clock.ts";
+import { Outbox, Progress, Scratch } from "../../src/connection/outbox.ts";
 import { ReceiveBuffer } from "../../src/connection/receive-buffer.ts";
+import { FakeSource, FakeTransport } from "../support/conversation.ts";
 
 const chunks = fc.array(fc.uint8Array({ maxLength: 50 }), { maxLength: 20 });
 
@@ -110,5 +113,27 @@ describe("a body buffer", () => {
     }
     expect(charges.size).toBeLessThan(15);
     expect(memory.used).toBe(8000);
+  });
+});
+
+describe("an outbox", () => {
+  /** Sends a file of ten slices; each look at the clock finds `msPerLook` more. Returns the slices of the first turn. */
+  function slicesOfATurn(msPerLook: number): number {
+    let now = 0;
+    const clock = new Clock(0, 0, () => (now += msPerLook));
+    const outbox = new Outbox(new Scratch(4000), 1000, clock);
+    const transport = new FakeTransport();
+    outbox.attach(new FakeSource(10_000));
+    expect(outbox.pump(transport)).toBe(Progress.Yield);
+    return transport.writes.length;
+  }
+
+  test("sends eight slices of a file in a turn, then lets others have theirs", () => {
+    expect(slicesOfATurn(0)).toBe(8);
+  });
+
+  test("ends the turn earlier when the disk is slow, though never before the first slice", () => {
+    expect(slicesOfATurn(1)).toBe(3);
+    expect(slicesOfATurn(50)).toBe(1);
   });
 });

@@ -660,6 +660,40 @@ test("an answer under way when the shutdown begins is the last, although its hea
   expect(client.transport.isClosed).toBe(true);
 });
 
+test("a shutdown does not cut an answer that the peer has not read yet", () => {
+  const server = new FakeServer({ limits: { maxRequests: 1 } });
+  const client = server.connect().send(get("/"));
+  expect(client.transport.finSent).toBe(true);
+  for (const connection of server.connections) connection.shutDown();
+  expect(client.transport.isClosed).toBe(false);
+  server.clock.set(250, WALL_MS);
+  for (const connection of server.connections) connection.shutDown();
+  expect(client.transport.isClosed).toBe(true);
+});
+
+test("an empty line behind a request begins nothing: the connection is idle, and a shutdown closes it", () => {
+  const server = new FakeServer();
+  const client = server.connect().send(`${get("/")}\r\n`);
+  client.take();
+  server.pass(11_000);
+  expect([client.take(), client.transport.isClosed, client.transport.finSent]).toEqual(["", false, false]);
+  client.send(get("/again"));
+  expect(client.take()).toEndWith("\r\n\r\n/again");
+  client.send("\r\n");
+  for (const connection of server.connections) connection.shutDown();
+  expect(client.transport.isClosed).toBe(true);
+});
+
+test("a downloader that sends single bytes meanwhile gets no more turns than the others", () => {
+  const server = new FakeServer();
+  server.handler.respond = () => respondWith(200, new FakeSource(100_000));
+  const client = server.connect().send(get("/"));
+  const shares = client.transport.writes.length;
+  for (let i = 0; i < 20; i++) client.send("G");
+  expect(server.deferred.length).toBe(1);
+  expect(client.transport.writes.length).toBe(shares);
+});
+
 test("what was pipelined before the shutdown is answered to its end, and only the last answer says so", () => {
   const server = new FakeServer();
   const client = server.connect();

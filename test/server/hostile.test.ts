@@ -298,3 +298,14 @@ function countdown(count: number): () => boolean {
   let left = count;
   return () => left-- === 0;
 }
+
+test("one peer's wrong passwords take not all the turns that passwords have", async () => {
+  const hash = await Bun.password.hash("right", { algorithm: "argon2id", memoryCost: 19_456, timeCost: 2 });
+  await using server = await startServer(options({ threads: 8, basicAuth: [`alice:${hash}`] }));
+  const guess = async (number: number) => {
+    const authorization = `Basic ${btoa(`alice:wrong ${number}`)}`;
+    return (await fetch(server.url, { headers: { authorization, connection: "close" } })).status;
+  };
+  const statuses = await Promise.all(Array.from({ length: 7 }, (_, number) => guess(number)));
+  expect(statuses.toSorted()).toEqual([401, 401, 401, 401, 401, 503, 503]);
+});

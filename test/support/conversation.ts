@@ -235,6 +235,7 @@ export class FakeServer {
       lingerMs: 2000,
       lingerTotalMs: 10_000,
       lingerBytesMax: 10_000,
+      shutdownGraceMs: 250,
       sliceBytes: 1000,
       ...options.limits,
     };
