@@ -792,7 +792,8 @@ function normalizeOrigin(text: string): string | undefined {
   if (url === null) return undefined;
   // Schemes of extensions and apps have no origin for the URL standard, but send one all the same.
   const origin = url.origin === "null" ? text.replace(/\/$/, "").toLowerCase() : url.origin;
-  return origin.includes("*") ? undefined : origin;
+  // What a browser sends in Origin is printable ASCII; an asterisk inside would mean nothing.
+  return /^[!-)+-~]+$/.test(origin) ? origin : undefined;
 }
 
 /**
@@ -805,19 +806,22 @@ export function credentialFault(item: string): string | null {
   if (colon <= 0) return "expected USER:HASH, or @FILE with such lines";
   const hash = item.slice(colon + 1);
   if (BCRYPT.test(hash)) return null;
-  const [, memory, time] = ARGON2ID.exec(hash) ?? [];
+  const [, memory, time, lanes] = ARGON2ID.exec(hash) ?? [];
   if (memory === undefined) {
     return "expected USER:HASH with an argon2id or bcrypt hash, never a password; httpserver hash-password makes one";
   }
   const isBearable = Number(memory) <= ARGON2_KIB_MAX && Number(time) <= ARGON2_PASSES_MAX;
-  return isBearable ? null : `expected a hash with at most ${ARGON2_KIB_MAX} KiB and ${ARGON2_PASSES_MAX} passes`;
+  if (!isBearable) return `expected a hash with at most ${ARGON2_KIB_MAX} KiB and ${ARGON2_PASSES_MAX} passes`;
+  // RFC 9106 §3.1: at least one pass, one lane, and 8 KiB for each lane.
+  const isSound = Number(time) >= 1 && Number(lanes) >= 1 && Number(memory) >= 8 * Number(lanes);
+  return isSound ? null : "expected a hash that can be verified: passes, lanes and memory do not fit each other";
 }
 
 /** As `htpasswd -B` and others write it, up to a cost of 15: three seconds. */
 const BCRYPT = /^\$2[aby]\$(?:0[4-9]|1[0-5])\$[A-Za-z0-9./]{53}$/;
 
 /** A PHC string: memory in KiB, passes, lanes, salt, digest. */
-const ARGON2ID = /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=\d{1,3}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}$/;
+const ARGON2ID = /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,3})\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}$/;
 const ARGON2_KIB_MAX = 262_144;
 const ARGON2_PASSES_MAX = 20;
 

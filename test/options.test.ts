@@ -270,6 +270,12 @@ describe("resolveOptions", () => {
       { basicAuth: ["a:$argon2id$v=19$m=4194304,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g"] },
       "basicAuth: expected a hash with at most 262144 KiB and 20 passes",
     ],
+    [
+      "a hash that nobody can verify",
+      { basicAuth: ["a:$argon2id$v=19$m=1024,t=0,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g"] },
+      "basicAuth: expected a hash that can be verified",
+    ],
+    ["an origin with a control character", { cors: ["app://a.test\x01"] }, "cors: expected an origin such as"],
     ["uploads guarded from everybody", { authUploads: true }, "authUploads needs basicAuth: somebody has to be let in"],
     ["quiet with verbose", { quiet: true, verbose: true }, "quiet and verbose exclude each other"],
     ["an option that does not exist", { prot: 80 }, '"prot" is no option of this server'],

@@ -8,13 +8,12 @@
  * The rules it guards: whoever guesses learns nothing from the time an answer takes (an unknown user costs what a known
  * one costs); and guessing holds up nobody who has been let in: few are verified at a time, and few slots wait for them.
  */
-import { readFileSync } from "node:fs";
 import { escapeControls } from "../http/escape.ts";
 import type { Request, Response } from "../http/message.ts";
 import { Field } from "../http/request-head.ts";
 import { credentialFault } from "../options.ts";
-import { errorCode } from "./document-root.ts";
 import { type ErrorPages, wantsJson } from "./error-page.ts";
+import { readSmallFile, reasonOf } from "./small-file.ts";
 
 /** What the head alone tells of the credentials. */
 export enum Standing {
@@ -246,13 +245,16 @@ function readCredentials(items: readonly string[]): ReadonlyMap<string, string> 
   return hashes;
 }
 
+/** Some thousands of users. */
+const USERS_BYTES_MAX = 1_048_576;
+
 /** Lines without white space at their ends; "" where there is nothing but a comment. */
 function readLines(path: string): readonly string[] {
   try {
-    const lines = readFileSync(path, "utf8").split("\n");
+    const lines = new TextDecoder().decode(readSmallFile(path, USERS_BYTES_MAX)).split("\n");
     return lines.map((line) => line.trim()).map((line) => (line.startsWith("#") ? "" : line));
   } catch (error) {
-    throw new RangeError(`--basic-auth: cannot read ${path} (${errorCode(error)})`);
+    throw new RangeError(`--basic-auth: cannot read ${path} (${reasonOf(error)})`);
   }
 }
 

@@ -6,8 +6,9 @@
  * handshake would only tell the client. A renewal reaches the connections that come after it; those that are open go on.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import type { SecureContextOptions } from "node:tls";
+import { readSmallFile } from "../handlers/small-file.ts";
 import type { Options } from "../options.ts";
 import type { TlsListening, TlsListenOptions } from "./listen.ts";
 import { StartError } from "./start-error.ts";
@@ -101,6 +102,7 @@ export class Tls implements TlsListening {
   async reload(): Promise<void> {
     if (this.#settings.tlsCert === "") return;
     const certified = readCertified(this.#settings, this.#passphrase);
+    const certificate = this.#inspect(certified);
     const { createSecureContext } = await import("node:tls");
     // All of it: the context takes the place of the listener's, suites and all.
     const { context } = createSecureContext({
@@ -111,7 +113,7 @@ export class Tls implements TlsListening {
       ALPNProtocols: ALPN_PROTOCOLS,
     } as SecureContextOptions);
     this.#renewed = context as object;
-    this.#certificate = this.#inspect(certified);
+    this.#certificate = certificate;
   }
 
   /** Warns of a certificate that clients will refuse now; tomorrow's is the operator's calendar. */
@@ -123,7 +125,9 @@ export class Tls implements TlsListening {
     if (validTo.getTime() < now) this.#warn(`${what} expired on ${formatDay(validTo)}: clients will refuse it`);
     const validFrom = new Date(first.validFrom);
     if (validFrom.getTime() > now) this.#warn(`${what} is not valid before ${formatDay(validFrom)}`);
-    const names = first.subjectAltName ?? first.subject.replaceAll("\n", ", ");
+    // The types promise a subject, but a certificate may have none.
+    const subject = (first.subject as string | undefined) ?? "no name";
+    const names = first.subjectAltName ?? subject.replaceAll("\n", ", ");
     return { pem: cert, names, validTo, fingerprint: first.fingerprint256 };
   }
 }
@@ -175,6 +179,11 @@ function readCertified(settings: TlsSettings, passphrase: string): Certified {
   const own = firstCertificate(tlsCert, cert);
   const secret = tlsPassphraseFile === "" ? passphrase : firstLine(read("--tls-passphrase-file", tlsPassphraseFile));
   const key = decrypt(tlsKey, read("--tls-key", tlsKey), secret);
+  if ((key.asymmetricKeyDetails?.modulusLength ?? RSA_BITS_MIN) < RSA_BITS_MIN) {
+    throw new StartError(
+      `--tls-key ${tlsKey} has fewer than ${RSA_BITS_MIN} bits: no client would shake hands with it`,
+    );
+  }
   if (!own.checkPrivateKey(key)) {
     throw new StartError(
       `--tls-key ${tlsKey} does not fit the first certificate in --tls-cert ${tlsCert}; the server's own comes first, its chain behind it`,
@@ -183,19 +192,28 @@ function readCertified(settings: TlsSettings, passphrase: string): Certified {
   return { cert, key: key.export({ type: "pkcs8", format: "pem" }).toString() };
 }
 
+/** Shorter ones cannot sign what TLS 1.2 and 1.3 have to be signed. */
+const RSA_BITS_MIN = 1024;
+
 function read(flag: string, path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    // The decoder drops the byte order mark that some editors write.
+    return new TextDecoder().decode(readSmallFile(path, PEM_BYTES_MAX));
   } catch (error) {
     throw new StartError(`cannot read ${flag} ${path}: ${messageOf(error)}`);
   }
 }
+
+/** A long chain has some ten thousand bytes. */
+const PEM_BYTES_MAX = 1_048_576;
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
 /** The server's own; every other one is looked at as well, so that a damaged chain is found here. */
 function firstCertificate(path: string, pem: string): X509Certificate {
   const blocks = pem.match(CERTIFICATE) ?? [];
+  const begun = pem.split("-----BEGIN CERTIFICATE-----").length - 1;
+  if (begun > blocks.length) throw new StartError(`--tls-cert ${path}: one of its ${begun} certificates has no end`);
   const certificates = blocks.map((block, index) => {
     try {
       return new X509Certificate(block);
@@ -220,7 +238,9 @@ function decrypt(path: string, pem: string, passphrase: string): KeyObject {
     return createPrivateKey(isEncrypted ? { key: pem, passphrase } : pem);
   } catch {
     throw new StartError(
-      isEncrypted ? `--tls-key ${path}: the passphrase is wrong, or the file damaged` : `--tls-key ${path} is damaged`,
+      isEncrypted
+        ? `--tls-key ${path}: the passphrase is wrong, or the file damaged`
+        : `--tls-key ${path} is damaged, or of a kind that cannot be used`,
     );
   }
 }

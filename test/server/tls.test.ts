@@ -1,6 +1,7 @@
 /** TLS on real sockets, in this process: what is loaded, what is refused at the start, how it is spoken, renewed and cut. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { createPrivateKey, X509Certificate } from "node:crypto";
+import { execFileSync } from "node:child_process";
+import { createPrivateKey, generateKeyPairSync, X509Certificate } from "node:crypto";
 import {
   existsSync,
   mkdirSync,
@@ -50,6 +51,7 @@ beforeAll(async () => {
     cipher: "aes-256-cbc",
     passphrase: PASSPHRASE,
   });
+  const { privateKey: shortKey } = generateKeyPairSync("rsa", { modulusLength: 512 });
   const files: Readonly<Record<string, string>> = {
     "first.pem": first.cert,
     "first.key": first.key,
@@ -67,8 +69,12 @@ beforeAll(async () => {
     "passphrase.txt": `${PASSPHRASE}\n`,
     "wrong.txt": "incorrect horse\n",
     "words.pem": "no certificate\n",
+    "cut.pem": `${first.cert}-----BEGIN CERTIFICATE-----\nMIIB\n`,
+    "marked.pem": `\ufeff${first.cert}`,
+    "short.key": shortKey.export({ type: "pkcs8", format: "pem" }).toString(),
   };
   for (const [name, text] of Object.entries(files)) writeFileSync(path(name), text);
+  execFileSync("mkfifo", [path("fifo.pem")]);
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -120,6 +126,11 @@ describe("a certificate in files", () => {
     await expect(page(server, readFileSync(path("second.pem"), "utf8"))).rejects.toThrow();
   });
 
+  test("may have a byte order mark before it", async () => {
+    await using server = await startServer(files("marked.pem", "first.key"));
+    expect(await page(server)).toBe("page");
+  });
+
   test("may have its chain behind it", async () => {
     await using server = await startServer(files("chain.pem", "first.key"));
     expect(await page(server)).toBe("page");
@@ -152,6 +163,9 @@ describe("a certificate in files", () => {
     ["a file without a certificate", "words.pem", "first.key", {}, "has no certificate in PEM"],
     ["a file without a key", "first.pem", "first.pem", {}, "has no key in PEM"],
     ["a damaged certificate in the chain", "damaged.pem", "first.key", {}, "certificate 2 of 2 is damaged"],
+    ["a certificate without an end in the chain", "cut.pem", "first.key", {}, "one of its 2 certificates has no end"],
+    ["a FIFO, which would be waited for", "fifo.pem", "first.key", {}, "it is no file"],
+    ["a key that nobody would trust", "first.pem", "short.key", {}, "has fewer than 1024 bits"],
     ["a damaged key", "first.pem", "damaged.key", {}, "damaged.key is damaged"],
     ["the key of another certificate", "first.pem", "second.key", {}, "does not fit the first certificate"],
     ["a chain in the wrong order", "backwards.pem", "first.key", {}, "the server's own comes first"],
