@@ -445,9 +445,14 @@ const noPermission: Scenario = {
     const copy = join(site.folder, "httpserver");
     await Bun.write(copy, Bun.file(binary)); // Where nobody may come, in contrast to a folder of ours.
     chmodSync(copy, 0o755);
-    const words = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", copy, ...WORDS];
+    const words = ["setpriv", `--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", copy, ...WORDS, "--listing"];
+    mkdirSync(join(site.root, "shelf"));
+    writeFileSync(join(site.root, "shelf", "secret"), "secret", { mode: 0o000 });
     await using server = await Program.start(words, { cwd: site.folder });
     const before = await warm(site, server);
+    // A name that cannot be read is listed, and its size is not.
+    const listed = await fetch(`${server.url}/shelf/`, { headers: { accept: "application/json" } });
+    assert.partialDeepStrictEqual(await listed.json(), [{ name: "secret", size: null }]);
     chmodSync(site.uploads, 0o555);
     assert.equal(await upload(site, server.port), 500);
     chmodSync(site.uploads, 0o755);
