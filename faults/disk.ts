@@ -451,7 +451,9 @@ const noPermission: Scenario = {
     await using server = await Program.start(words, { cwd: site.folder });
     const before = await warm(site, server);
     // A name that cannot be read is listed, and its size is not.
-    const listed = await fetch(`${server.url}/shelf/`, { headers: { accept: "application/json" } });
+    const listed = await fetch(`${server.url}/shelf/`, {
+      headers: { accept: "application/json", connection: "close" },
+    });
     assert.partialDeepStrictEqual(await listed.json(), [{ name: "secret", size: null }]);
     chmodSync(site.uploads, 0o555);
     assert.equal(await upload(site, server.port), 500);
