@@ -15,6 +15,7 @@ export interface Conversation extends Waiter {
   readonly id: number;
   received(bytes: Uint8Array): void;
   drained(): void;
+  resumed(): void;
   ended(): void;
   tick(): void;
   shutDown(idleMs: number): void;

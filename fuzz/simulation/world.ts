@@ -267,8 +267,7 @@ export class World implements Desk, House, Observer {
       const client = this.clientOf(connection);
       this.referee.coverage.count("event: deferred");
       this.referee.note(client.id, "comes back in a later turn");
-      client.transport.isBlocked = false;
-      this.#turn(client, () => connection.drained());
+      this.#turn(client, () => connection.resumed());
     }
   }
 

@@ -45,7 +45,8 @@ export class Connection implements Conversation, Sender, Waiter {
   readonly id: number;
   /** Numeric address and port of the peer, for the logs. */
   readonly peer: string;
-  readonly #address: string;
+  /** The address alone, IPv6 without brackets. */
+  readonly address: string;
   readonly #secure: boolean;
   /** Over TLS: the handshake is not over, so nothing can be read or answered. */
   #isShakingHands: boolean;
@@ -92,7 +93,7 @@ export class Connection implements Conversation, Sender, Waiter {
   #paused = false;
   /** What is left of the received bytes is more than empty lines. */
   #isHeadBegun = false;
-  /** A fair share of the answer is out, and the server will call `drained` for the next. */
+  /** A fair share of the answer is out, and the server will call `resumed` for the next. */
   #isDeferred = false;
   #peerFinished = false;
   #gone = false;
@@ -102,7 +103,7 @@ export class Connection implements Conversation, Sender, Waiter {
     this.#transport = transport;
     this.id = id;
     this.peer = peer;
-    this.#address = addressOf(peer);
+    this.address = addressOf(peer);
     this.#secure = secure;
     this.#isShakingHands = secure;
     this.#outbox = new Outbox(context.scratch, context.limits.sliceBytes, context.clock);
@@ -129,11 +130,16 @@ export class Connection implements Conversation, Sender, Waiter {
 
   /** The transport accepts bytes again. */
   drained(): void {
-    this.#isDeferred = false;
     if (this.#gone) return;
     this.#blocked = false;
     this.#moving();
     this.#turn();
+  }
+
+  /** The turn that `Context.defer` was asked for. */
+  resumed(): void {
+    this.#isDeferred = false;
+    if (!this.#gone) this.#turn();
   }
 
   /** The peer sent FIN: nothing more will come, and it may still read. */
@@ -346,7 +352,7 @@ export class Connection implements Conversation, Sender, Waiter {
     if (consumed < 0) return this.#malformed(consumed, null);
     inbox.consume(consumed);
     this.#served++;
-    exchange.peer = this.#address;
+    exchange.peer = this.address;
     exchange.secure = this.#secure;
     exchange.startedMs = this.#context.clock.nowMs;
     exchange.isHeadComplete = true;

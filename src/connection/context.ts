@@ -48,7 +48,7 @@ export interface Context {
   readonly scratch: Scratch;
   readonly headStarts: HeadStarts;
   readonly exchanges: ExchangePool;
-  /** Calls `drained` of the connection in a later turn of the event loop. */
+  /** Calls `resumed` of the connection in a later turn of the event loop. */
   defer(connection: Connection): void;
   /** True from the start of a shutdown: an answer is its connection's last, unless requests were pipelined behind it. */
   draining: boolean;

@@ -62,8 +62,7 @@ export class Server {
   readonly #plainHeadStarts: HeadStarts;
   readonly #tls: Tls | null;
   readonly #reporter: Reporter;
-  /** Each with its peer's address. */
-  readonly #connections = new Map<Connection, string>();
+  readonly #connections = new Set<Connection>();
   /** Peers that are being turned away. */
   readonly #farewells = new Set<Farewell>();
   readonly #admission: Admission;
@@ -250,10 +249,11 @@ export class Server {
     port: number,
     isSecure: boolean,
   ): Conversation | null {
-    const refusal = this.#admission.enter(address);
+    const plain = plainAddress(address);
+    const refusal = this.#admission.enter(plain);
     if (refusal !== null) return this.#turnAway(transport, refusal, isSecure);
-    const connection = new Connection(context, transport, ++this.#lastId, formatPeer(address, port), isSecure);
-    this.#connections.set(connection, address);
+    const connection = new Connection(context, transport, ++this.#lastId, formatPeer(plain, port), isSecure);
+    this.#connections.add(connection);
     return connection;
   }
 
@@ -268,10 +268,8 @@ export class Server {
       return;
     }
     const connection = conversation as Connection;
-    const address = this.#connections.get(connection);
-    if (address === undefined) return;
-    this.#connections.delete(connection);
-    this.#admission.leave(address);
+    if (!this.#connections.delete(connection)) return;
+    this.#admission.leave(connection.address);
     if (this.#connections.size === 0) this.#whenEmpty?.();
   }
 
@@ -312,11 +310,11 @@ export class Server {
   /** Closes connections that have been idle for `ms`. */
   #closeIdle(ms: number): void {
     this.#moveClock();
-    for (const connection of this.#connections.keys()) connection.shutDown(ms);
+    for (const connection of this.#connections) connection.shutDown(ms);
   }
 
   #cut(): void {
-    for (const connection of this.#connections.keys()) connection.terminate();
+    for (const connection of this.#connections) connection.terminate();
   }
 
   /**
@@ -374,13 +372,13 @@ export class Server {
     const deferred = this.#deferred;
     this.#deferred = [];
     this.#moveClock();
-    for (const connection of deferred) connection.drained();
+    for (const connection of deferred) connection.resumed();
   }
 
   #tick(): void {
     this.#wallOffsetMs = Date.now() - performance.now();
     this.#moveClock();
-    for (const connection of this.#connections.keys()) connection.tick();
+    for (const connection of this.#connections) connection.tick();
     this.#reporter.tick(this.#context.pool, this.#context.clock.nowMs);
     for (const farewell of this.#farewells) farewell.tick();
     if (!this.#hasRefused) this.#toldRefusal = null;
@@ -416,10 +414,14 @@ function tickMs(options: Options): number {
   return Math.max(TICK_MS_MIN, Math.min(TICK_MS_MAX, shortest / 4));
 }
 
-/** `127.0.0.1:50000`, `[::1]:50000`; an IPv4 peer of an IPv6 socket as the IPv4 address it is. */
+/** An IPv4 peer of an IPv6 socket as the IPv4 address it is. */
+function plainAddress(address: string): string {
+  return address.startsWith("::ffff:") && address.includes(".") ? address.slice("::ffff:".length) : address;
+}
+
+/** `127.0.0.1:50000`, `[::1]:50000`. */
 function formatPeer(address: string, port: number): string {
-  const plain = address.startsWith("::ffff:") && address.includes(".") ? address.slice("::ffff:".length) : address;
-  return plain.includes(":") ? `[${plain}]:${port}` : `${plain}:${port}`;
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function nextTurn(): Promise<void> {

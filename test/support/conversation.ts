@@ -283,7 +283,7 @@ export class FakeServer {
 
   /** Runs what asked to come back in a later turn, until nothing does. */
   runDeferred(): void {
-    for (let next = this.deferred.shift(); next !== undefined; next = this.deferred.shift()) next.drained();
+    for (let next = this.deferred.shift(); next !== undefined; next = this.deferred.shift()) next.resumed();
   }
 }
 
