@@ -6,9 +6,8 @@
 import { BodyMemory } from "../../src/connection/body-buffer.ts";
 import { Connection } from "../../src/connection/connection.ts";
 import type { Context } from "../../src/connection/context.ts";
-import { type Observer, Outcome } from "../../src/connection/observer.ts";
+import { type Answered, type Observer, Outcome } from "../../src/connection/observer.ts";
 import type { Sender, Waiter } from "../../src/connection/pool.ts";
-import type { Request, Response } from "../../src/http/message.ts";
 import { FakeServer, WALL_MS } from "../../test/support/conversation.ts";
 import { Random } from "../random.ts";
 import { Client, type Conversation, lengthOf } from "./client.ts";
@@ -96,16 +95,11 @@ export class World implements Desk, House, Observer {
     this.speaking = before;
   }
 
-  answered(
-    connection: number,
-    _peer: string,
-    request: Request | null,
-    response: Response,
-    slot: number,
-    bytes: number,
-    _durationMs: number,
-    outcome: Outcome,
-  ): void {
+  opened(): void {}
+
+  closed(): void {}
+
+  answered({ connection, request, response, slot, bytes, outcome }: Answered): void {
     const client = this.#clients[connection - 1];
     const course = client?.logged(response);
     this.referee.coverage.count(`log: ${Outcome[outcome]}`);

@@ -16,7 +16,7 @@ import { parseTarget } from "../http/target.ts";
 import type { Context } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Conversation } from "./farewell.ts";
-import { Outcome } from "./observer.ts";
+import { type CloseReason, Outcome } from "./observer.ts";
 import { Outbox, Progress } from "./outbox.ts";
 import { QUEUED, REFUSED, type Sender, type Waiter } from "./pool.ts";
 import { ReceiveBuffer } from "./receive-buffer.ts";
@@ -88,6 +88,10 @@ export class Connection implements Conversation, Sender, Waiter {
   #answerStartMs = 0;
   #answerStartBytes = 0;
   #waitingSinceMs = 0;
+  /** Milliseconds that the request under way has waited for its slot. */
+  #queuedMs = 0;
+  /** The content under way comes into being while it is sent, and all there is was accepted. */
+  #isLive = false;
   /** The kernel took less than it was offered: nothing more is offered before `drained`. */
   #blocked = false;
   #paused = false;
@@ -96,6 +100,8 @@ export class Connection implements Conversation, Sender, Waiter {
   /** A fair share of the answer is out, and the server will call `resumed` for the next. */
   #isDeferred = false;
   #peerFinished = false;
+  /** Why we end the connection; until we do, whoever ends it is the peer. */
+  #closeReason: CloseReason = "client";
   #gone = false;
 
   constructor(context: Context, transport: Transport, id: number, peer: string, secure: boolean) {
@@ -108,7 +114,7 @@ export class Connection implements Conversation, Sender, Waiter {
     this.#isShakingHands = secure;
     this.#outbox = new Outbox(context.scratch, context.limits.sliceBytes, context.clock);
     this.#arm();
-    if (context.observer.wantsSteps) context.observer.step(id, 0, `Connection from ${peer}`);
+    context.observer.opened(id, peer);
   }
 
   /** The TLS handshake is done: from here on all is as over plain TCP. */
@@ -153,8 +159,8 @@ export class Connection implements Conversation, Sender, Waiter {
   /** A slot has become free for the request that waits here. */
   granted(slot: number): void {
     this.#slot = slot;
-    const waitedMs = this.#context.clock.nowMs - this.#waitingSinceMs;
-    this.#context.observer.dequeued(this.id, slot, waitedMs);
+    this.#queuedMs = this.#context.clock.nowMs - this.#waitingSinceMs;
+    this.#context.observer.dequeued(this.id, slot, this.#queuedMs);
     this.#turn();
   }
 
@@ -166,7 +172,7 @@ export class Connection implements Conversation, Sender, Waiter {
 
   /** Too many answers go on without a slot. */
   evict(): void {
-    if (!this.#gone) this.#abort();
+    if (!this.#gone) this.#abort("no slot to go on");
   }
 
   /** Time has passed: a missed deadline is acted upon. */
@@ -182,9 +188,10 @@ export class Connection implements Conversation, Sender, Waiter {
   #expire(): void {
     switch (this.#timer) {
       case Timer.Handshake:
-        this.#abort();
+        this.#abort("handshake timeout");
         return;
       case Timer.Idle:
+        this.#closeReason = "idle timeout";
         this.#close();
         break;
       case Timer.Head:
@@ -202,7 +209,7 @@ export class Connection implements Conversation, Sender, Waiter {
         break;
       case Timer.Send:
         if (this.#isReadFastEnough()) return;
-        this.#abort();
+        this.#abort("send timeout");
         return;
       case Timer.Linger:
         this.#endSoon();
@@ -220,12 +227,16 @@ export class Connection implements Conversation, Sender, Waiter {
     const quietSinceMs = this.#deadlineMs - this.#patienceMs(this.#timer);
     // Who has sent nothing for so long since our FIN will not destroy its answer by a reset any more.
     const neededMs = this.#timer === Timer.Linger ? Math.max(quietMs, this.#context.limits.shutdownGraceMs) : quietMs;
-    if (this.#context.clock.nowMs - quietSinceMs >= neededMs) this.#transport.end();
+    if (this.#context.clock.nowMs - quietSinceMs < neededMs) return;
+    this.#closeReason = "shutdown";
+    this.#transport.end();
   }
 
   /** Ends the connection at once, whatever it is doing. */
   terminate(): void {
-    if (!this.#gone) this.#transport.terminate();
+    if (this.#gone) return;
+    this.#closeReason = "shutdown";
+    this.#transport.terminate();
   }
 
   /** The transport is closed. Every connection passes here exactly once; whatever it holds is returned. */
@@ -235,9 +246,7 @@ export class Connection implements Conversation, Sender, Waiter {
     this.#timer = Timer.None;
     this.#deadlineMs = Number.POSITIVE_INFINITY;
     if (this.#write === WriteState.Waiting) this.#context.pool.cancel(this);
-    if (this.#context.observer.wantsSteps) {
-      this.#context.observer.step(this.id, this.#slot, `Connection closed after ${this.#served} requests`);
-    }
+    this.#context.observer.closed(this.id, this.#slot, this.#served, this.#closeReason);
     // A handler at work holds the request and counts as work: `#settled` returns both.
     if (this.#write !== WriteState.Running) this.#letGo();
   }
@@ -265,7 +274,7 @@ export class Connection implements Conversation, Sender, Waiter {
       this.#advance();
       this.#endTurn();
     } catch {
-      this.#abort();
+      this.#abort("own failure");
     }
   }
 
@@ -483,7 +492,7 @@ export class Connection implements Conversation, Sender, Waiter {
   /** The request is complete: answer the refusal, or find a slot. */
   #dispatch(): boolean {
     if (this.#refusal !== null) return this.#answer(this.#refusal);
-    if (this.#slot === 0) {
+    if (this.#slot === 0 && !this.#exchange?.isControl) {
       const slot = this.#context.pool.acquire(this);
       if (slot === REFUSED) {
         this.#turnAway("queue full");
@@ -560,6 +569,7 @@ export class Connection implements Conversation, Sender, Waiter {
       !response.close &&
       // What was pipelined before the signal is answered: behind a last answer it would be lost (RFC 9112 §9.3.2).
       (!context.draining || this.#inbox.length > 0);
+    if (!this.#persistent) this.#closeReason = left > 0 ? this.#reasonToClose(exchange) : "last request";
     this.#refusal = null;
     this.#response = response;
     this.#responseBytes = 0;
@@ -588,9 +598,17 @@ export class Connection implements Conversation, Sender, Waiter {
       outbox.gather(response.fields);
       this.#responseBytes = "size" in body ? body.size : body.length;
       if (this.#responseBytes <= GATHER_BYTES_MAX && !("size" in body)) outbox.gather(body);
-      else outbox.attach(body);
+      else {
+        outbox.attach(body);
+        if ("whenMore" in body) body.whenMore(() => this.#defer());
+      }
     }
     return true;
+  }
+
+  #reasonToClose(exchange: Exchange | null): CloseReason {
+    if (this.#context.draining) return "shutdown";
+    return this.#read === ReadState.Done && exchange?.framing.persistent === false ? "client asked" : "last answer";
   }
 
   /** Offers the answer to the transport, or lets it gather with the next one of a pipeline. */
@@ -603,27 +621,37 @@ export class Connection implements Conversation, Sender, Waiter {
     }
     // Its next share comes with its turn, whatever the peer sends meanwhile.
     if (this.#isDeferred) return false;
-    switch (this.#pump()) {
+    const progress = this.#pump();
+    this.#isLive = progress === Progress.Waiting;
+    switch (progress) {
       case Progress.Sent:
         this.#answered(this.#persistent ? Outcome.KeptAlive : Outcome.Closed);
         return true;
       case Progress.Blocked:
+      case Progress.Waiting:
         return false;
       case Progress.Yield:
-        this.#isDeferred = true;
-        this.#context.defer(this);
+        this.#defer();
         return false;
       case Progress.Short:
         // The head promised more: closing before Content-Length is reached tells the client (RFC 9112 §8).
+        this.#closeReason = "short content";
         this.#stopReading();
         this.#answered(Outcome.Aborted);
         outbox.drop();
         return true;
       case Progress.Gone:
         // Bun may never tell of the close of a socket that is paused and not writable, so it is not waited for.
-        this.#abort();
+        this.#abort("client");
         return false;
     }
+  }
+
+  /** Comes back in a later turn of the event loop. */
+  #defer(): void {
+    if (this.#isDeferred) return;
+    this.#isDeferred = true;
+    this.#context.defer(this);
   }
 
   /** The answer is out of our hands. */
@@ -640,13 +668,21 @@ export class Connection implements Conversation, Sender, Waiter {
   }
 
   #report(response: Response, outcome: Outcome): void {
-    const { observer, clock } = this.#context;
+    const { observer, clock, answered } = this.#context;
     const exchange = this.#exchange;
     if (response.incident !== null) observer.incident(this.id, this.peer, response.incident);
-    if (!observer.wantsAnswers) return;
-    const bytes = this.#responseBytes - this.#outbox.bodyLeft;
-    const durationMs = exchange?.isHeadComplete ? clock.elapsedMs(exchange.startedMs) : 0;
-    observer.answered(this.id, this.peer, exchange, response, this.#slot || this.#lent, bytes, durationMs, outcome);
+    if (!observer.wantsAnswers || exchange?.isControl) return;
+    answered.connection = this.id;
+    answered.peer = this.peer;
+    answered.position = this.#served;
+    answered.request = exchange;
+    answered.response = response;
+    answered.slot = this.#slot || this.#lent;
+    answered.queuedMs = this.#queuedMs;
+    answered.bytes = this.#responseBytes - this.#outbox.bodyLeft;
+    answered.durationMs = exchange?.isHeadComplete ? clock.elapsedMs(exchange.startedMs) : 0;
+    answered.outcome = outcome;
+    observer.answered(answered);
   }
 
   /** The joint rule: both sides of an exchange are done. */
@@ -683,7 +719,7 @@ export class Connection implements Conversation, Sender, Waiter {
    */
   #endSoon(): void {
     if (this.#isEnding) {
-      this.#abort();
+      this.#abort(this.#closeReason);
       return;
     }
     this.#isEnding = true;
@@ -692,7 +728,8 @@ export class Connection implements Conversation, Sender, Waiter {
   }
 
   /** RST: the peer does not read, or we cannot go on. */
-  #abort(): void {
+  #abort(reason: CloseReason): void {
+    this.#closeReason = reason;
     // A handler at work keeps the request until it has settled; what was gathered goes now, for the scratch belongs to all.
     if (this.#write === WriteState.Running) this.#outbox.drop();
     else this.#letGo();
@@ -716,6 +753,7 @@ export class Connection implements Conversation, Sender, Waiter {
   #returnExchange(): void {
     const exchange = this.#exchange;
     if (exchange === null) return;
+    this.#queuedMs = 0;
     this.#exchange = null;
     this.#context.exchanges.give(exchange);
   }
@@ -747,7 +785,7 @@ export class Connection implements Conversation, Sender, Waiter {
   #isFlushed(): boolean {
     if (!this.#outbox.isEmpty) {
       const progress = this.#pump();
-      if (progress === Progress.Gone) this.#abort();
+      if (progress === Progress.Gone) this.#abort("client");
       if (progress !== Progress.Sent) return false;
     }
     this.#repaid();
@@ -804,7 +842,7 @@ export class Connection implements Conversation, Sender, Waiter {
       case WriteState.Closed:
         return Timer.Linger;
       default:
-        return Timer.Send;
+        return this.#isLive ? Timer.None : Timer.Send;
     }
   }
 

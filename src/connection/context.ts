@@ -5,7 +5,7 @@ import type { Options } from "../options.ts";
 import type { Clock } from "./clock.ts";
 import type { Connection } from "./connection.ts";
 import type { ExchangePool } from "./exchange.ts";
-import type { Observer } from "./observer.ts";
+import type { Answered, Observer } from "./observer.ts";
 import type { Scratch } from "./outbox.ts";
 import type { Pool } from "./pool.ts";
 
@@ -45,6 +45,8 @@ export interface Context {
   readonly waiting: () => void;
   readonly handler: Handler;
   readonly observer: Observer;
+  /** Filled in for each answer that the observer is told of. */
+  readonly answered: Answered;
   readonly scratch: Scratch;
   readonly headStarts: HeadStarts;
   readonly exchanges: ExchangePool;

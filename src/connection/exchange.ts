@@ -20,6 +20,7 @@ export class Exchange implements Request {
   secure = false;
   bodyBytesMax = 0;
   hostVerdict: HostVerdict = "-";
+  isControl = false;
   isHeadComplete = false;
   /** Monotonic ms when the head was complete. */
   startedMs = 0;
@@ -42,6 +43,7 @@ export class Exchange implements Request {
     this.secure = false;
     this.bodyBytesMax = 0;
     this.hostVerdict = "-";
+    this.isControl = false;
     this.isHeadComplete = false;
     this.startedMs = 0;
   }

@@ -11,25 +11,76 @@ export enum Outcome {
   Aborted = 2,
 }
 
+/** Why a connection ended: `client` is the peer's own doing, the others are ours. */
+export type CloseReason =
+  | "client"
+  | "client asked"
+  | "last request"
+  | "last answer"
+  | "idle timeout"
+  | "handshake timeout"
+  | "send timeout"
+  | "short content"
+  | "no slot to go on"
+  | "shutdown"
+  | "own failure";
+
+/** What is told of one answer. The connection fills in the same object for each, so nobody keeps it. */
+export interface Answered {
+  connection: number;
+  peer: string;
+  /** Which request of its connection it answers, from 1. */
+  position: number;
+  /** Null when no head could be read. */
+  request: Request | null;
+  response: Response;
+  /** 0 for refusals. */
+  slot: number;
+  /** Milliseconds in the queue. */
+  queuedMs: number;
+  /** Content accepted by the kernel. */
+  bytes: number;
+  /** Milliseconds from the complete head. */
+  durationMs: number;
+  outcome: Outcome;
+}
+
+/** One to be filled in, for a `Context`. */
+export function newAnswered(): Answered {
+  return {
+    connection: 0,
+    peer: "",
+    position: 0,
+    request: null,
+    response: NOTHING,
+    slot: 0,
+    queuedMs: 0,
+    bytes: 0,
+    durationMs: 0,
+    outcome: Outcome.KeptAlive,
+  };
+}
+
+const NOTHING: Response = {
+  status: 0,
+  fields: new Uint8Array(0),
+  body: null,
+  joined: null,
+  close: false,
+  transfer: "",
+  incident: null,
+};
+
 export interface Observer {
   /** False: `answered` need not be called. */
   readonly wantsAnswers: boolean;
   /** True: `step` is wanted, the narration of --verbose. */
   readonly wantsSteps: boolean;
-  /**
-   * An answer has ended. `request` is null when no head could be read; `slot` is 0 for refusals; `bytes` counts content
-   * accepted by the kernel; `durationMs` runs from the complete head.
-   */
-  answered(
-    connection: number,
-    peer: string,
-    request: Request | null,
-    response: Response,
-    slot: number,
-    bytes: number,
-    durationMs: number,
-    outcome: Outcome,
-  ): void;
+  opened(connection: number, peer: string): void;
+  /** After `served` requests; `slot` is the one it still has. */
+  closed(connection: number, slot: number, served: number, reason: CloseReason): void;
+  /** An answer has ended. */
+  answered(answer: Answered): void;
   /** A security event, as a sentence; wire bytes in it are escaped. */
   incident(connection: number, peer: string, sentence: string): void;
   /** One narrated step of a connection. */

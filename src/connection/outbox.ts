@@ -4,7 +4,7 @@
  * time, only when everything before it was accepted, and a slice that was not taken is read again rather than kept: a slow
  * client costs its tail of at most one turn's heads, however large the file.
  */
-import type { BodySource } from "../http/message.ts";
+import type { BodySource, LiveSource } from "../http/message.ts";
 import type { Clock } from "./clock.ts";
 import type { Transport } from "./transport.ts";
 
@@ -31,6 +31,8 @@ export enum Progress {
   Short = 3,
   /** The connection is gone. */
   Gone = 4,
+  /** All there is was accepted, and there will be more: the source says when. */
+  Waiting = 5,
 }
 
 /** Slices sent in one turn before others get theirs. */
@@ -47,7 +49,7 @@ export class Outbox {
   readonly #clock: Clock;
   #tail: Uint8Array | null = null;
   #tailStart = 0;
-  #body: Uint8Array | BodySource | null = null;
+  #body: Uint8Array | BodySource | LiveSource | null = null;
   #position = 0;
   #end = 0;
 
@@ -74,7 +76,7 @@ export class Outbox {
   }
 
   /** Sends `body` after all that was gathered. The caller closes a source when `pump` no longer needs it. */
-  attach(body: Uint8Array | BodySource): void {
+  attach(body: Uint8Array | BodySource | LiveSource): void {
     this.#body = body;
     this.#position = 0;
     this.#end = "size" in body ? body.size : body.length;
@@ -136,7 +138,7 @@ export class Outbox {
     return Progress.Sent;
   }
 
-  #pumpBody(transport: Transport, body: Uint8Array | BodySource): Progress {
+  #pumpBody(transport: Transport, body: Uint8Array | BodySource | LiveSource): Progress {
     const begunMs = this.#clock.elapsedMs(0);
     for (let slices = 0; this.#position < this.#end; slices++) {
       if (slices === SLICES_PER_TURN) return Progress.Yield;
@@ -149,12 +151,12 @@ export class Outbox {
   }
 
   /** One write of what was gathered and the next slice of a file behind it. */
-  #pumpSourceSlice(transport: Transport, source: BodySource): Progress {
+  #pumpSourceSlice(transport: Transport, source: BodySource | LiveSource): Progress {
     const scratch = this.#scratch;
     const gathered = scratch.used;
     const limit = Math.min(this.#sliceBytes, scratch.bytes.length - gathered, this.#end - this.#position);
     const read = source.read(this.#position, scratch.bytes, gathered, limit);
-    if (read <= 0) return gathered > 0 ? this.#shortAfter(transport) : Progress.Short;
+    if (read <= 0) return this.#pumpEnd(transport, source);
     const written = transport.write(scratch.bytes, 0, gathered + read);
     if (written < 0) return this.#gone();
     this.accepted += written;
@@ -183,9 +185,16 @@ export class Outbox {
     return written < limit ? Progress.Blocked : Progress.Sent;
   }
 
-  #shortAfter(transport: Transport): Progress {
-    const progress = this.#pumpScratch(transport);
-    return progress === Progress.Sent ? Progress.Short : progress;
+  /** The source has nothing more, or for the moment. */
+  #pumpEnd(transport: Transport, source: BodySource | LiveSource): Progress {
+    if (this.#scratch.used > 0) {
+      const progress = this.#pumpScratch(transport);
+      if (progress !== Progress.Sent) return progress;
+    }
+    if (!("whenMore" in source)) return Progress.Short;
+    if (!source.isOver) return Progress.Waiting;
+    this.#body = null;
+    return Progress.Sent;
   }
 
   /** The scratch belongs to all: nothing of a dead connection may stay in it. */

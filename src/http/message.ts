@@ -30,6 +30,8 @@ export interface Request {
   hostVerdict: HostVerdict;
   /** Set by `admit`: > 0 when the handler wants the content, and the most it takes; longer is 413. */
   bodyBytesMax: number;
+  /** Set by `admit`: true for the server's own rooms, which take no slot, and are neither logged nor counted. */
+  isControl: boolean;
 }
 
 /** Content that is not in memory. Whoever receives it in a Response calls `close` exactly once. */
@@ -45,6 +47,16 @@ export interface BodySource {
   close(): void;
 }
 
+/** Content that comes into being while it is sent, without an end that is known. */
+export interface LiveSource extends BodySource {
+  /** True when nothing will follow what there is. */
+  readonly isOver: boolean;
+  /** As of any source, but 0 means that there is nothing at the moment. What lies before `position` is not asked for again. */
+  read(position: number, into: Uint8Array, offset: number, limit: number): number;
+  /** `call` is called whenever there is more, or nothing will follow; not any more after `close`. */
+  whenMore(call: () => void): void;
+}
+
 /** What is answered. Immutable, so a prepared answer may serve many requests. */
 export interface Response {
   readonly status: number;
@@ -54,7 +66,7 @@ export interface Response {
    */
   readonly fields: Uint8Array;
   /** Content. The connection leaves it out in the answer to HEAD, so a handler answers HEAD exactly as GET. */
-  readonly body: Uint8Array | BodySource | null;
+  readonly body: Uint8Array | BodySource | LiveSource | null;
   /** Fields and content in one piece, where they lie so in memory: then they are copied at once. */
   readonly joined: Uint8Array | null;
   /** True: this answer is the connection's last. */

@@ -1,7 +1,6 @@
 /** Puts what conversations tell into the words of the logs. */
-import { type Observer, Outcome } from "../connection/observer.ts";
+import { type Answered, type CloseReason, type Observer, Outcome } from "../connection/observer.ts";
 import type { Pool } from "../connection/pool.ts";
-import type { Request, Response } from "../http/message.ts";
 import { Field } from "../http/request-head.ts";
 import type { ServerLog } from "./access-log.ts";
 
@@ -34,27 +33,27 @@ export class Reporter implements Observer {
     this.wantsSteps = log.detail !== null;
   }
 
-  answered(
-    connection: number,
-    peer: string,
-    request: Request | null,
-    response: Response,
-    slot: number,
-    bytes: number,
-    durationMs: number,
-    outcome: Outcome,
-  ): void {
-    if (this.wantsSteps) this.#narrate(connection, request, response, slot, bytes, outcome);
+  opened(connection: number, peer: string): void {
+    if (this.wantsSteps) this.step(connection, 0, `Connection from ${peer}`);
+  }
+
+  closed(connection: number, slot: number, served: number, reason: CloseReason): void {
+    if (this.wantsSteps) this.step(connection, slot, `Connection closed after ${served} requests (${reason})`);
+  }
+
+  answered(answer: Answered): void {
+    if (this.wantsSteps) this.#narrate(answer);
+    const { request, response, outcome } = answer;
     this.#log.access?.({
       wallMs: this.#wallMs(),
-      slot,
-      peer,
+      slot: answer.slot,
+      peer: answer.peer,
       requestLine: request === null ? "" : request.head.requestLine(),
       host: request === null ? "-" : request.hostVerdict,
       status: response.status,
-      bytes,
+      bytes: answer.bytes,
       transfer: outcome === Outcome.Aborted ? `${response.transfer}-aborted` : response.transfer,
-      durationMs,
+      durationMs: answer.durationMs,
       persistent: outcome === Outcome.KeptAlive,
       referer: request === null ? null : request.head.value(Field.Referer),
       userAgent: request === null ? null : request.head.value(Field.UserAgent),
@@ -104,14 +103,7 @@ export class Reporter implements Observer {
   }
 
   /** The seeds' step-by-step lines. */
-  #narrate(
-    connection: number,
-    request: Request | null,
-    response: Response,
-    slot: number,
-    bytes: number,
-    outcome: Outcome,
-  ): void {
+  #narrate({ connection, request, response, slot, bytes, outcome }: Answered): void {
     if (request !== null) {
       this.step(connection, slot, `Request: ${request.head.requestLine()}`);
       this.step(

@@ -8,6 +8,7 @@ import { Connection, GATHER_BYTES_MAX } from "../connection/connection.ts";
 import type { Context } from "../connection/context.ts";
 import { ExchangePool } from "../connection/exchange.ts";
 import { type Conversation, Farewell } from "../connection/farewell.ts";
+import { newAnswered } from "../connection/observer.ts";
 import { Scratch } from "../connection/outbox.ts";
 import { Pool } from "../connection/pool.ts";
 import type { Transport } from "../connection/transport.ts";
@@ -116,6 +117,7 @@ export class Server {
       waiting: () => this.#relieve(),
       handler,
       observer: this.#reporter,
+      answered: newAnswered(),
       scratch: new Scratch(SCRATCH_BYTES),
       headStarts: this.#headStarts(clock, strictTransport(options)),
       exchanges: new ExchangePool(headLimits, new BodyMemory(limits.bodyMemoryBytesMax)),

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { FakeServer, FakeSource, get, Outcome, respondWith, WALL_MS } from "../support/conversation.ts";
+import type { CloseReason } from "../../src/connection/observer.ts";
+import { FakeLiveSource, FakeServer, FakeSource, get, Outcome, respondWith, WALL_MS } from "../support/conversation.ts";
 
 describe("a persistent connection", () => {
   test("answers one request in one write and stays open", () => {
@@ -777,4 +778,102 @@ test("a head longer than what may wait behind an answer is still read to its end
     expect(client.transport.isPaused).toBe(false);
   }
   expect(client.take()).toStartWith("HTTP/1.1 200 OK");
+});
+
+describe("a control request", () => {
+  test("takes no slot, so a full pool can be looked at, and is not told of", () => {
+    const server = new FakeServer({ threads: 1, queue: 0 });
+    server.handler.respond = () => new Promise(() => {});
+    server.connect().send(get("/work"));
+    server.handler.admit = (request) => {
+      request.isControl = true;
+      return null;
+    };
+    server.handler.respond = () => respondWith(200, "busy");
+    const client = server.connect().send(get("/__server/ready")).send(get("/__server/ready"));
+    expect(client.statuses).toEqual([200, 200]);
+    expect(server.pool.active).toBe(1);
+    expect(server.observer.lines).toEqual([]);
+  });
+});
+
+describe("live content", () => {
+  function liveServer(): { server: FakeServer; source: FakeLiveSource } {
+    const server = new FakeServer();
+    const source = new FakeLiveSource();
+    server.handler.respond = () => respondWith(200, source);
+    return { server, source };
+  }
+
+  test("is sent as it comes into being", () => {
+    const { server, source } = liveServer();
+    const client = server.connect().send(get("/"));
+    expect(client.take()).toEndWith("\r\n\r\n");
+    source.add("one");
+    source.add("two");
+    server.runDeferred();
+    expect(client.take()).toBe("onetwo");
+    source.add("three");
+    server.runDeferred();
+    expect(client.take()).toBe("three");
+  });
+
+  test("may say nothing for as long as it likes", () => {
+    const { server, source } = liveServer();
+    const client = server.connect().send(get("/"));
+    server.pass(600_000);
+    expect(client.transport.isClosed).toBe(false);
+    source.add("late");
+    server.runDeferred();
+    expect(client.take()).toEndWith("late");
+  });
+
+  test("is cut off when its reader takes nothing for the time of an answer", () => {
+    const { server, source } = liveServer();
+    const client = server.connect().send(get("/"));
+    client.transport.room = 1;
+    source.add("more than that");
+    server.runDeferred();
+    server.pass(151_000);
+    expect(client.transport.wasReset).toBe(true);
+    expect(server.observer.closeReasons).toEqual(["send timeout"]);
+    expect(source.closes).toBe(1);
+  });
+
+  test("ends with what was there, and the connection goes on", () => {
+    const { server, source } = liveServer();
+    const client = server.connect().send(get("/"));
+    source.add("last");
+    source.finish();
+    server.runDeferred();
+    expect(client.take()).toEndWith("last");
+    expect(source.closes).toBe(1);
+    server.handler.respond = () => respondWith(200, "next");
+    expect(client.send(get("/")).take()).toEndWith("next");
+  });
+
+  test("is closed with its reader", () => {
+    const { server, source } = liveServer();
+    const client = server.connect().send(get("/"));
+    client.transport.end();
+    expect(source.closes).toBe(1);
+    expect(server.observer.closeReasons).toEqual(["client"]);
+  });
+});
+
+describe("the reason for a close", () => {
+  test.each<[reason: CloseReason, run: (server: FakeServer) => void]>([
+    ["client", (server) => server.connect().send(get("/")).finish().transport.end()],
+    ["client asked", (server) => server.connect().send(get("/", "Connection: close\r\n")).finish()],
+    ["last request", (server) => server.connect().send(get("/").repeat(3)).finish()],
+    ["last answer", (server) => server.connect().send("nonsense\r\n\r\n").finish()],
+    ["idle timeout", (server) => server.connect().send(get("/")) && server.pass(33_000)],
+    ["shutdown", (server) => server.connect().send(get("/")).connection.shutDown()],
+    ["shutdown", (server) => server.connect().connection.terminate()],
+    ["no slot to go on", (server) => server.connect().send(get("/")).connection.evict()],
+  ])("%s", (reason, run) => {
+    const server = new FakeServer({ limits: { maxRequests: 3 } });
+    run(server);
+    expect(server.observer.closeReasons).toEqual([reason]);
+  });
 });

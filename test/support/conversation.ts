@@ -4,11 +4,11 @@ import { Clock } from "../../src/connection/clock.ts";
 import { Connection } from "../../src/connection/connection.ts";
 import type { Context, ConversationLimits } from "../../src/connection/context.ts";
 import { ExchangePool } from "../../src/connection/exchange.ts";
-import { type Observer, Outcome } from "../../src/connection/observer.ts";
+import { type Answered, type CloseReason, newAnswered, type Observer, Outcome } from "../../src/connection/observer.ts";
 import { Scratch } from "../../src/connection/outbox.ts";
 import { Pool } from "../../src/connection/pool.ts";
 import type { Transport } from "../../src/connection/transport.ts";
-import type { BodySource, Handler, Request, Response } from "../../src/http/message.ts";
+import type { BodySource, Handler, LiveSource, Request, Response } from "../../src/http/message.ts";
 import { encodeFields, HeadStarts } from "../../src/http/response.ts";
 
 /** Sunday, 15 March 2026, 10:30:15 UTC. */
@@ -104,6 +104,39 @@ export class FakeSource implements BodySource {
   }
 }
 
+/** Content that a test adds to while it is sent. */
+export class FakeLiveSource implements LiveSource {
+  readonly size = Number.MAX_SAFE_INTEGER;
+  isOver = false;
+  closes = 0;
+  #text = "";
+  #call = () => {};
+
+  add(text: string): void {
+    this.#text += text;
+    this.#call();
+  }
+
+  finish(): void {
+    this.isOver = true;
+    this.#call();
+  }
+
+  read(position: number, into: Uint8Array, offset: number, limit: number): number {
+    const bytes = bytesOf(this.#text.slice(position, position + limit));
+    into.set(bytes, offset);
+    return bytes.length;
+  }
+
+  whenMore(call: () => void): void {
+    this.#call = call;
+  }
+
+  close(): void {
+    this.closes++;
+  }
+}
+
 export function respondWith(
   status: number,
   body: string | Uint8Array | BodySource | null,
@@ -138,17 +171,15 @@ export class RecordingObserver implements Observer {
   readonly lines: AnsweredLine[] = [];
   readonly events: string[] = [];
   readonly faults: unknown[] = [];
+  readonly closeReasons: CloseReason[] = [];
 
-  answered(
-    _connection: number,
-    _peer: string,
-    request: Request | null,
-    response: Response,
-    slot: number,
-    bytes: number,
-    durationMs: number,
-    outcome: Outcome,
-  ): void {
+  opened(): void {}
+
+  closed(_connection: number, _slot: number, _served: number, reason: CloseReason): void {
+    this.closeReasons.push(reason);
+  }
+
+  answered({ request, response, slot, bytes, durationMs, outcome }: Answered): void {
     const line = request === null ? "" : request.head.requestLine();
     this.lines.push({ request: line, status: response.status, slot, bytes, outcome, durationMs });
   }
@@ -252,6 +283,7 @@ export class FakeServer {
       pool: this.pool,
       handler: this.handler,
       observer: this.observer,
+      answered: newAnswered(),
       headStarts: new HeadStarts(this.clock.dateLine, limits.keepAliveTimeoutMs / 1000),
       scratch: new Scratch(options.scratchBytes ?? 400_000),
       exchanges: new ExchangePool(headLimits, this.memory),
