@@ -32,10 +32,7 @@ import {
 } from "./options.ts";
 import type { ServerLog } from "./server/access-log.ts";
 import { Output } from "./server/output.ts";
-
-/** Set by the build; a run from source has neither. */
-declare const BUILD_VERSION: string;
-declare const BUILD_COMMIT: string;
+import { COMMIT, VERSION } from "./server/version.ts";
 
 export const EXIT_OK = 0;
 export const EXIT_FAILURE = 1;
@@ -409,9 +406,7 @@ const SETTING_FLAG_COLUMNS = 24;
 const SETTING_VALUE_COLUMNS = 24;
 
 function renderVersion(): string {
-  const version = typeof BUILD_VERSION === "undefined" ? "dev" : BUILD_VERSION;
-  const commit = typeof BUILD_COMMIT === "undefined" ? "source" : BUILD_COMMIT;
-  return `httpserver ${version} (${commit})\n`;
+  return `httpserver ${VERSION} (${COMMIT})\n`;
 }
 
 /** What `main` needs of a server; `startServer` gives it. */

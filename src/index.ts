@@ -6,21 +6,26 @@
  */
 import { type Options, OptionsError, resolveOptions } from "./options.ts";
 import type { AccessEntry, ServerLog } from "./server/access-log.ts";
-import { Server, type StopOptions } from "./server/server.ts";
+import { Server, type ServerParts, type StopOptions } from "./server/server.ts";
 import { StartError } from "./server/start-error.ts";
+import { ManualClock, systemTime, type TimeSource } from "./server/time-source.ts";
 import type { CertificateInfo, Tls } from "./server/tls.ts";
 
 export {
   type AccessEntry,
   type CertificateInfo,
+  ManualClock,
   type Options,
   OptionsError,
   type ServerLog,
   StartError,
   type StopOptions,
+  type TimeSource,
 };
 
 export interface StartOptions extends Partial<Options> {
+  /** Where the server's time comes from: the machine, unless a test moves a `ManualClock` by hand. */
+  clock?: TimeSource;
   /** Receives request lines, warnings and failures; nothing is written anywhere without it. */
   log?: ServerLog;
   /** Of an encrypted `tlsKey`; it is no setting, so that no list of settings ever shows it. */
@@ -47,9 +52,13 @@ export interface RunningServer extends AsyncDisposable {
 
 /** Starts a server and resolves when it listens. Rejects with an OptionsError or a StartError. */
 export async function startServer(options: StartOptions = {}): Promise<RunningServer> {
-  const { log = SILENT, tlsPassphrase = "", ...given } = options;
+  const { log = SILENT, clock = systemTime, tlsPassphrase = "", ...given } = options;
   const settings = resolveOptions(given);
-  const server = new Server(settings, log, await loadTls(settings, tlsPassphrase, log));
+  const server = new Server(settings, log, {
+    tls: await loadTls(settings, tlsPassphrase, log),
+    time: clock,
+    watch: await loadVitals(settings),
+  });
   return {
     url: server.urls[0],
     urls: server.urls,
@@ -69,6 +78,13 @@ async function loadTls(settings: Options, passphrase: string, log: ServerLog): P
   if (settings.tlsCert === "" && !settings.tlsSelfSigned) return null;
   const { Tls } = await import("./server/tls.ts");
   return Tls.load(settings, passphrase, (line) => log.warn(line));
+}
+
+/** The same for one that somebody may look at. */
+async function loadVitals(settings: Options): Promise<NonNullable<ServerParts["watch"]> | null> {
+  if (!settings.status) return null;
+  const { Vitals } = await import("./server/vitals.ts");
+  return (options) => new Vitals(options);
 }
 
 const SILENT: ServerLog = { access: null, info() {}, detail: null, warn() {}, error() {} };

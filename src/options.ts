@@ -31,6 +31,8 @@ export interface Options {
   listing: boolean;
   /** Name of the file that a folder's path stands for. */
   index: string;
+  /** The server's own pages below `/__server/`. */
+  status: boolean;
   keepAliveTimeoutMs: number;
   maxRequests: number;
   /** 0: derived from the process's file limit when the server starts, and at most `limits.connectionsUnaskedMax`. */
@@ -336,6 +338,12 @@ export const optionTable: { readonly [Property in keyof Options]: OptionFor<Opti
     default: "index.html",
     help: "file that a folder's path stands for",
     normalize: normalizeFileName,
+  },
+  status: {
+    flag: "status",
+    kind: "switch",
+    default: false, // Addresses and paths of all visitors are on it.
+    help: "/__server/: ready, metrics, a live page",
   },
   keepAliveTimeoutMs: {
     flag: "keep-alive-timeout",

@@ -165,6 +165,7 @@ describe("resolveOptions", () => {
       spa: false,
       listing: false,
       index: "index.html",
+      status: false,
       keepAliveTimeoutMs: 30_000,
       maxRequests: 100,
       maxConnections: 0,

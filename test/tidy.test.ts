@@ -397,7 +397,8 @@ function targetsOf(module: Module, types: boolean): string[] {
   return importsOf(module)
     .filter(({ specifier, typeOnly }) => isRelative(specifier) && (types || !typeOnly))
     .map(({ specifier }) => resolveImport(module, specifier))
-    .filter((path) => path !== "package.json");
+    // A page that is part of the program is no module.
+    .filter((path) => path !== "package.json" && !path.endsWith(".html"));
 }
 
 /** Every import, re-export and dynamic import. Bun.Transpiler.scanImports would leave the type imports out. */

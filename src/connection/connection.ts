@@ -38,6 +38,27 @@ enum Timer {
 /** In-memory content up to this size leaves in one write with its head; more is sent from its own array. */
 export const GATHER_BYTES_MAX = 65_536;
 
+/** A request that has a slot, or waits for one. */
+export interface Work {
+  readonly connection: number;
+  readonly peer: string;
+  readonly request: string;
+  readonly phase: "waiting" | "working" | "sending";
+  /** 0 while it has none: it waits, or has lent it. */
+  readonly slot: number;
+  /** Milliseconds since its head was complete. */
+  readonly forMs: number;
+  /** Of the answer's content. */
+  readonly sentBytes: number;
+  readonly totalBytes: number;
+}
+
+const PHASES: { readonly [State in WriteState]?: Work["phase"] } = {
+  [WriteState.Waiting]: "waiting",
+  [WriteState.Running]: "working",
+  [WriteState.Sending]: "sending",
+};
+
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 export class Connection implements Conversation, Sender, Waiter {
@@ -249,6 +270,25 @@ export class Connection implements Conversation, Sender, Waiter {
     this.#context.observer.closed(this.id, this.#slot, this.#served, this.#closeReason);
     // A handler at work holds the request and counts as work: `#settled` returns both.
     if (this.#write !== WriteState.Running) this.#letGo();
+  }
+
+  /** What it does for a request of the pool's, for whoever looks at the pool; null when that is nothing. */
+  work(): Work | null {
+    const exchange = this.#request();
+    if (exchange === null || exchange.isControl) return null;
+    const phase = PHASES[this.#write];
+    const isServed = this.#slot > 0 || this.#lent > 0;
+    if (phase === undefined || (phase === "sending" && !isServed)) return null;
+    return {
+      connection: this.id,
+      peer: this.peer,
+      request: exchange.head.requestLine(),
+      phase,
+      slot: this.#slot,
+      forMs: this.#context.clock.nowMs - exchange.startedMs,
+      sentBytes: phase === "sending" ? this.#responseBytes - this.#outbox.bodyLeft : 0,
+      totalBytes: phase === "sending" ? this.#responseBytes : 0,
+    };
   }
 
   // One turn.

@@ -94,3 +94,52 @@ export interface Observer {
   /** Our own mistake: an assertion or an exception of a handler. */
   fault(connection: number, error: unknown): void;
 }
+
+/** Tells several what is told once. */
+export class Observers implements Observer {
+  readonly wantsAnswers: boolean;
+  readonly wantsSteps: boolean;
+  readonly #all: readonly Observer[];
+
+  constructor(all: readonly Observer[]) {
+    this.#all = all;
+    this.wantsAnswers = all.some((observer) => observer.wantsAnswers);
+    this.wantsSteps = all.some((observer) => observer.wantsSteps);
+  }
+
+  opened(connection: number, peer: string): void {
+    for (const observer of this.#all) observer.opened(connection, peer);
+  }
+
+  closed(connection: number, slot: number, served: number, reason: CloseReason): void {
+    for (const observer of this.#all) observer.closed(connection, slot, served, reason);
+  }
+
+  answered(answer: Answered): void {
+    for (const observer of this.#all) if (observer.wantsAnswers) observer.answered(answer);
+  }
+
+  incident(connection: number, peer: string, sentence: string): void {
+    for (const observer of this.#all) observer.incident(connection, peer, sentence);
+  }
+
+  step(connection: number, slot: number, sentence: string): void {
+    for (const observer of this.#all) if (observer.wantsSteps) observer.step(connection, slot, sentence);
+  }
+
+  queued(connection: number): void {
+    for (const observer of this.#all) observer.queued(connection);
+  }
+
+  dequeued(connection: number, slot: number, waitedMs: number): void {
+    for (const observer of this.#all) observer.dequeued(connection, slot, waitedMs);
+  }
+
+  turnedAway(connection: number, reason: "queue full" | "queue timeout"): void {
+    for (const observer of this.#all) observer.turnedAway(connection, reason);
+  }
+
+  fault(connection: number, error: unknown): void {
+    for (const observer of this.#all) observer.fault(connection, error);
+  }
+}

@@ -17,6 +17,7 @@ import { type ErrorExtras, ErrorPages, readOwnPages, UPLOAD_PATH, wantsJson } fr
 import { HostPolicy } from "./host-policy.ts";
 import { HotFiles, type HotFilesOptions } from "./hot-files.ts";
 import { Listing } from "./listing.ts";
+import { RESERVED_NAME, Reserved, type Rooms } from "./reserved.ts";
 import { FILE_METHODS, INDEX_NAME, StaticFiles } from "./static-file.ts";
 import { type UploadDisk, Uploads } from "./upload.ts";
 
@@ -42,6 +43,8 @@ export interface HandlerOptions {
         | "index"
       >
     >;
+  /** The server's own rooms, or null: then their paths are files' like all others. */
+  readonly rooms?: Rooms | null;
   /** From `openDocumentRoot`. */
   readonly root: DocumentRoot;
   /** From `prepareUploadsFolder`. */
@@ -87,6 +90,7 @@ class Router implements Handler {
   readonly #origins: AllowedOrigins | null;
   readonly #auth: BasicAuth | null;
   readonly #guardsUploadsOnly: boolean;
+  readonly #reserved: Reserved | null;
   readonly #files: StaticFiles;
   readonly #uploads: Uploads;
   /** Null unless uploads are shown. */
@@ -105,6 +109,9 @@ class Router implements Handler {
     const { basicAuth: credentials = [], authUploads = false, threads = 1 } = settings;
     this.#auth = credentials.length === 0 ? null : new BasicAuth({ credentials, threads, pages, now, log });
     this.#guardsUploadsOnly = authUploads;
+    const { rooms = null } = options;
+    this.#reserved = rooms === null ? null : new Reserved(rooms, pages);
+    const ownPaths = rooms === null ? [UPLOAD_PATH] : [UPLOAD_PATH, `/${RESERVED_NAME}`];
     const { allowedHosts, inline, strictTypes, serveUploads, maxBodyBytes } = settings;
     this.#hosts = new HostPolicy({ boundHost: settings.host, allowedHosts, port: options.port, now, log });
     const hot = () => new HotFiles({ ...DEFAULT_CACHE, ...options.fileCache, now });
@@ -129,7 +136,7 @@ class Router implements Handler {
         ? new Listing({
             root: options.root,
             pages,
-            shadowed: serveUploads ? [UPLOAD_PATH, UPLOADS_PREFIX] : [UPLOAD_PATH],
+            shadowed: serveUploads ? [...ownPaths, UPLOADS_PREFIX] : ownPaths,
             mounts: serveUploads ? [UPLOADS_PREFIX] : [],
           })
         : null,
@@ -163,7 +170,9 @@ class Router implements Handler {
       return this.#refuse(403, "This server does not answer for that host name.", request, NO_EXTRAS);
     }
     // Before credentials are asked for: browsers send none with a preflight (Fetch §3.2.2).
-    if (this.#origins?.isPreflight(request) && isPlainTarget(request.target)) return this.#answerPreflight(request);
+    if (this.#origins?.isPreflight(request) && isPlainTarget(request.target) && !this.#isReserved(request)) {
+      return this.#answerPreflight(request);
+    }
     return this.#auth !== null && this.#isGuarded(request)
       ? this.#admitGuarded(request, this.#auth)
       : this.#admitKnown(request);
@@ -177,6 +186,7 @@ class Router implements Handler {
     if (method === Method.Connect) return this.#refuse(405, NOT_ALLOWED, request, CONNECT_REFUSED);
     if (target.form === "asterisk") return this.#serverOptions;
     if (target.verdict !== Verdict.Clean) return this.#refuseTraversal(request);
+    if (this.#reserved?.owns(target.path)) return this.#reserved.admit(request);
     const isUpload = target.path === UPLOAD_PATH;
     switch (method) {
       case Method.Get:
@@ -202,6 +212,7 @@ class Router implements Handler {
 
   /** With `--auth-uploads` the upload and what was uploaded need credentials, otherwise everything does. */
   #isGuarded({ target }: Request): boolean {
+    if (this.#reserved?.isOpen(target.path)) return false;
     return !this.#guardsUploadsOnly || target.path === UPLOAD_PATH || isUploaded(target.path);
   }
 
@@ -224,12 +235,17 @@ class Router implements Handler {
     return auth.verify(request).then((refusal) => refusal ?? this.#admitKnown(request) ?? this.#answer(request));
   }
 
+  #isReserved({ target }: Request): boolean {
+    return this.#reserved?.owns(target.path) === true;
+  }
+
   #answerPreflight({ target }: Request): Response {
     return target.path === UPLOAD_PATH ? this.#uploadPreflight : this.#filePreflight;
   }
 
   #answer(request: Request): Response | Promise<Response> {
     const { path } = request.target;
+    if (request.isControl) return (this.#reserved as Reserved).respond(request);
     if (path === UPLOAD_PATH) return this.#uploads.respond(request);
     const uploaded = this.#uploadedFiles;
     const room = uploaded !== null && isUploaded(path) ? uploaded : this.#files;

@@ -1,7 +1,10 @@
 /** Who may connect: so many at once, and so many from one address where the operator says so. */
 
+export type RefusalReason = "too many connections" | "too many from an address";
+
 /** Why a peer is turned away; the sentence is for the peer. */
 export interface Refusal {
+  readonly reason: RefusalReason;
   readonly sentence: string;
   /** For the operator, once until there is room again. */
   readonly warning: string;
@@ -21,10 +24,12 @@ export class Admission {
     this.#max = max;
     this.#perHostMax = perHostMax;
     this.#full = {
+      reason: "too many connections",
       sentence: "The server has too many connections.",
       warning: `${max} connections are open: refusing more with 503`,
     };
     this.#hostFull = {
+      reason: "too many from an address",
       sentence: "The server has too many connections from your address.",
       warning: `${perHostMax} connections from one address are open: refusing more from it with 503`,
     };

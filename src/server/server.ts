@@ -2,20 +2,24 @@
  * One server: composes the rooms, listens, keeps time, and stops. Everything it owns hangs on this object, so any number of
  * servers live side by side in one process.
  */
+import { lstatSync } from "node:fs";
+import { join } from "node:path";
 import { BodyMemory } from "../connection/body-buffer.ts";
 import { Clock } from "../connection/clock.ts";
 import { Connection, GATHER_BYTES_MAX } from "../connection/connection.ts";
 import type { Context } from "../connection/context.ts";
 import { ExchangePool } from "../connection/exchange.ts";
 import { type Conversation, Farewell } from "../connection/farewell.ts";
-import { newAnswered } from "../connection/observer.ts";
+import { newAnswered, Observers } from "../connection/observer.ts";
 import { Scratch } from "../connection/outbox.ts";
 import { Pool } from "../connection/pool.ts";
 import type { Transport } from "../connection/transport.ts";
 import { type DocumentRoot, FolderError, openDocumentRoot } from "../handlers/document-root.ts";
 import { fixedLines } from "../handlers/headers.ts";
 import { createHttpsRedirect } from "../handlers/https-redirect.ts";
+import { RESERVED_NAME } from "../handlers/reserved.ts";
 import { createHandler } from "../handlers/router.ts";
+import type { Snapshot } from "../handlers/status.ts";
 import { prepareUploadsFolder } from "../handlers/upload.ts";
 import type { Handler } from "../http/message.ts";
 import { type FieldLines, HeadStarts } from "../http/response.ts";
@@ -26,7 +30,9 @@ import { connectionsMax, lendersMax } from "./file-limit.ts";
 import { type Acceptor, type Listening, listen } from "./listen.ts";
 import { Reporter } from "./reporter.ts";
 import { StartError } from "./start-error.ts";
+import { systemTime, type TimeSource } from "./time-source.ts";
 import type { CertificateInfo, Tls } from "./tls.ts";
+import type { Vitals, VitalsOptions } from "./vitals.ts";
 
 /** Longest and shortest time between two looks at the deadlines. The shortest timeout is kept within a quarter of itself. */
 const TICK_MS_MAX = 1000;
@@ -53,6 +59,15 @@ export interface StopOptions {
   readonly force?: boolean;
 }
 
+/** What not every server needs; whoever makes one loads it only then. */
+export interface ServerParts {
+  /** Null: plain HTTP. */
+  readonly tls?: Tls | null;
+  readonly time?: TimeSource;
+  /** Makes what somebody may look at; null when nobody does. */
+  readonly watch?: ((options: VitalsOptions) => Vitals) | null;
+}
+
 export class Server {
   readonly #options: Options;
   readonly #log: ServerLog;
@@ -62,19 +77,23 @@ export class Server {
   /** Without Strict-Transport-Security, which plain HTTP must not say. */
   readonly #plainHeadStarts: HeadStarts;
   readonly #tls: Tls | null;
+  readonly #time: TimeSource;
   readonly #reporter: Reporter;
   readonly #connections = new Set<Connection>();
+  /** Null unless somebody may want to look. */
+  readonly #vitals: Vitals | null;
   /** Peers that are being turned away. */
   readonly #farewells = new Set<Farewell>();
   readonly #admission: Admission;
   readonly #listening: Listening;
   readonly #redirecting: Listening | null;
-  readonly #ticker: ReturnType<typeof setInterval>;
+  /** Ends the ticking. */
+  readonly #endTicks: () => void;
   #deferred: Connection[] = [];
   /** Wall clock minus monotonic clock, corrected at each tick. */
-  #wallOffsetMs = Date.now() - performance.now();
+  #wallOffsetMs: number;
   #lastId = 0;
-  #reliefTimer: ReturnType<typeof setTimeout> | null = null;
+  #cancelRelief: (() => void) | null = null;
   /** The refusal that the operator has been told of since the last tick without one. */
   #toldRefusal: Refusal | null = null;
   #hasRefused = false;
@@ -82,15 +101,18 @@ export class Server {
   #whenEmpty: (() => void) | null = null;
 
   /**
-   * Listens when it returns, by TLS unless `tls` is null. Throws a StartError when a folder or the port cannot be used, an
+   * Listens when it returns. Throws a StartError when a folder or the port cannot be used, an
    * OptionsError for bad values.
    */
-  constructor(options: Options, log: ServerLog, tls: Tls | null = null) {
+  constructor(options: Options, log: ServerLog, parts: ServerParts = {}) {
+    const { tls = null, time = systemTime, watch = null } = parts;
     this.#options = options;
     this.#log = log;
     this.#tls = tls;
-    const now = performance.now();
-    const clock = new Clock(now, now + this.#wallOffsetMs, () => performance.now());
+    this.#time = time;
+    const now = time.nowMs();
+    this.#wallOffsetMs = time.wallMs() - now;
+    const clock = new Clock(now, now + this.#wallOffsetMs, () => time.nowMs());
     const wallMs = () => clock.wallMs;
     this.#reporter = new Reporter(log, wallMs);
     // First the port, so that a second server that finds it taken leaves no folder behind. Nobody is accepted before we return.
@@ -102,6 +124,23 @@ export class Server {
       tls,
     );
     this.#redirecting = this.#listenForRedirects();
+    const affordable = connectionsMax(options.threads);
+    if (options.maxConnections > affordable) {
+      log.warn(`--max-connections ${options.maxConnections} is more than the file limit allows; using ${affordable}`);
+    }
+    const wanted = options.maxConnections === 0 ? limits.connectionsUnaskedMax : options.maxConnections;
+    const connectionsAtOnce = Math.min(wanted, affordable);
+    this.#admission = new Admission(connectionsAtOnce, options.maxConnectionsPerHost);
+    const pool = new Pool(options.threads, options.queue, lendersMax());
+    this.#vitals =
+      watch?.({
+        pool,
+        time,
+        connections: this.#connections,
+        connectionsMax: connectionsAtOnce,
+        moveClock: () => this.#moveClock(),
+        isDraining: () => this.#context.draining,
+      }) ?? null;
     const handler = this.#prepareHandler(wallMs);
     const headLimits = {
       maxHeaderBytes: options.maxHeaderBytes,
@@ -113,10 +152,10 @@ export class Server {
     this.#context = {
       limits: { ...limits, ...options },
       clock,
-      pool: new Pool(options.threads, options.queue, lendersMax()),
+      pool,
       waiting: () => this.#relieve(),
       handler,
-      observer: this.#reporter,
+      observer: this.#vitals === null ? this.#reporter : new Observers([this.#reporter, ...this.#vitals.observers]),
       answered: newAnswered(),
       scratch: new Scratch(SCRATCH_BYTES),
       headStarts: this.#headStarts(clock, strictTransport(options)),
@@ -126,14 +165,7 @@ export class Server {
     };
     this.#plainHeadStarts = tls === null ? this.#context.headStarts : this.#headStarts(clock, []);
     this.#redirectContext = this.#redirecting === null ? null : this.#prepareRedirect(this.#redirecting, wallMs);
-    const affordable = connectionsMax(options.threads);
-    if (options.maxConnections > affordable) {
-      log.warn(`--max-connections ${options.maxConnections} is more than the file limit allows; using ${affordable}`);
-    }
-    const wanted = options.maxConnections === 0 ? limits.connectionsUnaskedMax : options.maxConnections;
-    const connectionsAtOnce = Math.min(wanted, affordable);
-    this.#admission = new Admission(connectionsAtOnce, options.maxConnectionsPerHost);
-    this.#ticker = setInterval(() => this.#tick(), tickMs(options));
+    this.#endTicks = time.every(tickMs(options), () => this.#tick());
   }
 
   /** Beginnings of heads with the fields of every answer, and `further` ones. */
@@ -161,6 +193,8 @@ export class Server {
     const options = this.#options;
     try {
       const root = usable(openDocumentRoot(options.root, "--root"));
+      const rooms = options.status && this.#vitals !== null ? new Map(this.#vitals.rooms()) : null;
+      if (rooms !== null) refuseReservedName(root);
       const uploads = usable(prepareUploadsFolder(options.uploads, "--uploads", wallMs()));
       if (uploads.realPath === root.realPath) {
         throw new StartError(`--uploads ${options.uploads} is the served folder itself; choose another folder`);
@@ -170,6 +204,7 @@ export class Server {
         // Uploads are read back by --serve-uploads alone, also when their folder lies in the served one.
         root: root.without(uploads.realPath),
         uploads,
+        rooms,
         port: () => this.port,
         now: wallMs,
         log: (line) => this.#log.warn(line),
@@ -231,6 +266,15 @@ export class Server {
     return listening === null ? null : urlOf("http", listening.hosts[0] ?? this.#options.host, listening.port);
   }
 
+  /**
+   * Shows `see` a snapshot now and several times a second, until the returned function is called. Throws an Error, which is our own
+   * mistake, without `ServerParts.watch`.
+   */
+  watch(see: (snapshot: Snapshot) => void): () => void {
+    if (this.#vitals === null) throw new Error("nobody was going to look at this server");
+    return this.#vitals.show(see);
+  }
+
   /** What clients see of the server's certificate, or null without TLS. */
   get certificate(): CertificateInfo | null {
     return this.#tls?.certificate ?? null;
@@ -260,7 +304,7 @@ export class Server {
   }
 
   #moveClock(): void {
-    const now = performance.now();
+    const now = this.#time.nowMs();
     this.#context.clock.set(now, now + this.#wallOffsetMs);
   }
 
@@ -293,20 +337,21 @@ export class Server {
     this.#listening.stop();
     this.#redirecting?.stop();
     for (const farewell of this.#farewells) farewell.end();
+    this.#vitals?.end();
     this.#closeIdle(graceMs);
     if (this.#connections.size > 0) {
       // Only now: the last connection may have gone, and a new one come, while that was read.
       const empty = new Promise<void>((resolve) => {
         this.#whenEmpty = resolve;
       });
-      const sweeper = setInterval(() => this.#closeIdle(graceMs), SWEEP_MS);
-      const timer = setTimeout(() => this.#cut(), timeoutMs);
+      const endSweeps = this.#time.every(SWEEP_MS, () => this.#closeIdle(graceMs));
+      const cancelCut = this.#time.after(timeoutMs, () => this.#cut());
       await empty;
-      clearInterval(sweeper);
-      clearTimeout(timer);
+      endSweeps();
+      cancelCut();
     }
-    clearInterval(this.#ticker);
-    if (this.#reliefTimer !== null) clearTimeout(this.#reliefTimer);
+    this.#endTicks();
+    this.#cancelRelief?.();
   }
 
   /** Closes connections that have been idle for `ms`. */
@@ -325,6 +370,7 @@ export class Server {
    */
   #turnAway(transport: Transport, refusal: Refusal, isSecure: boolean): Farewell | null {
     this.#hasRefused = true;
+    this.#vitals?.metrics.refused(refusal.reason);
     if (this.#toldRefusal !== refusal) this.#log.warn(refusal.warning);
     this.#toldRefusal = refusal;
     if (isSecure) {
@@ -356,14 +402,13 @@ export class Server {
 
   /** While somebody waits for a slot. */
   #relieve(): void {
-    if (this.#reliefTimer !== null) return;
-    this.#reliefTimer = setTimeout(() => {
-      this.#reliefTimer = null;
+    this.#cancelRelief ??= this.#time.after(RELIEF_MS, () => {
+      this.#cancelRelief = null;
       this.#moveClock();
       const { pool, clock } = this.#context;
       pool.relieve(clock.nowMs);
       if (pool.queued > 0) this.#relieve();
-    }, RELIEF_MS);
+    });
   }
 
   #defer(connection: Connection): void {
@@ -378,7 +423,7 @@ export class Server {
   }
 
   #tick(): void {
-    this.#wallOffsetMs = Date.now() - performance.now();
+    this.#wallOffsetMs = this.#time.wallMs() - this.#time.nowMs();
     this.#moveClock();
     for (const connection of this.#connections) connection.tick();
     this.#reporter.tick(this.#context.pool, this.#context.clock.nowMs);
@@ -398,6 +443,15 @@ function strictTransport(options: Options): FieldLines {
 function urlOf(scheme: "http" | "https", host: string, port: number): string {
   const reachable = host === "0.0.0.0" ? "127.0.0.1" : host === "::" ? "::1" : host;
   return `${scheme}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
+}
+
+/** A file there would be shadowed: nobody could tell why it is not served. */
+function refuseReservedName(root: DocumentRoot): void {
+  const path = join(root.realPath, RESERVED_NAME);
+  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
+  throw new StartError(
+    `${path} would be hidden by the server's own /${RESERVED_NAME}/; rename it, or leave out --status`,
+  );
 }
 
 function usable(folder: DocumentRoot | FolderError): DocumentRoot {

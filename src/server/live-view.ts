@@ -1,0 +1,194 @@
+/**
+ * The server as somebody sees it who looks: several times a second one Snapshot, for the live page, the terminal's status line,
+ * or whoever else. While nobody looks, it takes no timer and keeps nothing of a request.
+ */
+import type { Connection } from "../connection/connection.ts";
+import { type Answered, type Observer, Outcome } from "../connection/observer.ts";
+import type { Pool } from "../connection/pool.ts";
+import type { AnswerView, Snapshot, WorkView } from "../handlers/status.ts";
+import { type Metrics, percentile } from "./metrics.ts";
+import type { TimeSource } from "./time-source.ts";
+
+/** Milliseconds between two looks: fast enough for the eye. */
+const INTERVAL_MS = 250;
+
+/** Answers told of one by one, and requests in the queue, in one look; the numbers count all of them. */
+const RECENT_MAX = 20;
+const WAITING_MAX = 20;
+
+export interface LiveViewOptions {
+  readonly instance: string;
+  readonly version: string;
+  readonly pool: Pool;
+  readonly metrics: Metrics;
+  readonly time: TimeSource;
+  readonly connections: ReadonlySet<Connection>;
+  readonly connectionsMax: number;
+  /** Calls the coarse clock to the present. */
+  readonly moveClock: () => void;
+}
+
+/** Takes snapshots. */
+export interface Watcher {
+  readonly see: (snapshot: Snapshot) => void;
+}
+
+export class LiveView implements Observer {
+  readonly #options: LiveViewOptions;
+  readonly #watchers = new Set<Watcher>();
+  #cancel: (() => void) | null = null;
+  readonly #startMs: number;
+  readonly #answeredBySlot: number[];
+  #recent: AnswerView[] = [];
+  #queued = 0;
+  /** The counters at the last look. */
+  #lastMs = 0;
+  #lastRequests = 0;
+  #lastContentBytes = 0;
+  #lastRefused = 0;
+  #lastDurations: Float64Array;
+
+  constructor(options: LiveViewOptions) {
+    this.#options = options;
+    this.#startMs = options.time.nowMs();
+    this.#answeredBySlot = new Array<number>(options.pool.size).fill(0);
+    this.#lastDurations = options.metrics.durations.counts.slice();
+  }
+
+  get wantsAnswers(): boolean {
+    return this.#watchers.size > 0;
+  }
+
+  readonly wantsSteps = false;
+
+  /** `watcher` sees the server now, and from now on. */
+  watch(watcher: Watcher): void {
+    if (this.#watchers.size === 0) {
+      this.#remember();
+      this.#cancel = this.#options.time.every(INTERVAL_MS, () => this.#look());
+    }
+    this.#watchers.add(watcher);
+    watcher.see(this.#snapshot());
+  }
+
+  /** Safe to call twice. */
+  unwatch(watcher: Watcher): void {
+    this.#watchers.delete(watcher);
+    if (this.#watchers.size > 0) return;
+    this.#cancel?.();
+    this.#cancel = null;
+  }
+
+  opened(): void {}
+
+  closed(): void {}
+
+  answered(answer: Answered): void {
+    const { slot, request, outcome } = answer;
+    if (slot > 0) this.#answeredBySlot[slot - 1] = (this.#answeredBySlot[slot - 1] ?? 0) + 1;
+    if (this.#recent.length >= RECENT_MAX) return;
+    this.#recent.push({
+      atMs: this.#options.time.wallMs(),
+      connection: answer.connection,
+      position: answer.position,
+      peer: answer.peer,
+      request: request === null ? "" : request.head.requestLine(),
+      status: answer.response.status,
+      bytes: answer.bytes,
+      slot,
+      queuedMs: answer.queuedMs,
+      durationMs: answer.durationMs,
+      isAborted: outcome === Outcome.Aborted,
+    });
+  }
+
+  incident(): void {}
+
+  step(): void {}
+
+  queued(): void {
+    this.#queued++;
+  }
+
+  dequeued(): void {}
+
+  turnedAway(): void {}
+
+  fault(): void {}
+
+  #look(): void {
+    this.#options.moveClock();
+    const snapshot = this.#snapshot();
+    for (const watcher of this.#watchers) watcher.see(snapshot);
+    this.#remember();
+  }
+
+  #snapshot(): Snapshot {
+    const { instance, version, pool, metrics, time, connections, connectionsMax } = this.#options;
+    const work = this.#work();
+    const nowMs = time.nowMs();
+    return {
+      atMs: time.wallMs(),
+      uptimeMs: nowMs - this.#startMs,
+      instance,
+      version,
+      intervalMs: nowMs - this.#lastMs,
+      pool: {
+        size: pool.size,
+        active: pool.active,
+        queued: pool.queued,
+        queueMax: pool.queueMax,
+        lent: work.filter(({ phase, slot }) => phase === "sending" && slot === 0).length,
+      },
+      work,
+      answeredBySlot: [...this.#answeredBySlot],
+      connections: { open: connections.size, max: connectionsMax },
+      requests: metrics.requests - this.#lastRequests,
+      contentBytes: metrics.contentBytes - this.#lastContentBytes,
+      queued: this.#queued,
+      refused: sum(metrics.refusals) - this.#lastRefused,
+      p50Ms: percentile(metrics.durations, this.#lastDurations, 0.5),
+      p99Ms: percentile(metrics.durations, this.#lastDurations, 0.99),
+      recent: this.#recent,
+      totals: {
+        accepted: metrics.accepted,
+        requests: metrics.requests,
+        contentBytes: metrics.contentBytes,
+        aborted: metrics.aborted,
+        statuses: Object.fromEntries(metrics.statuses),
+        refusals: Object.fromEntries(metrics.refusals),
+      },
+    };
+  }
+
+  #work(): WorkView[] {
+    const views: WorkView[] = [];
+    let waiting = 0;
+    for (const connection of this.#options.connections) {
+      const work = connection.work();
+      if (work === null) continue;
+      if (work.phase === "waiting" && ++waiting > WAITING_MAX) continue;
+      views.push(work);
+    }
+    return views;
+  }
+
+  /** What the next look is compared with. */
+  #remember(): void {
+    const { metrics, time } = this.#options;
+    this.#lastMs = time.nowMs();
+    this.#lastRequests = metrics.requests;
+    this.#lastContentBytes = metrics.contentBytes;
+    this.#lastRefused = sum(metrics.refusals);
+    this.#lastDurations = metrics.durations.counts.slice();
+    this.#answeredBySlot.fill(0);
+    this.#recent = [];
+    this.#queued = 0;
+  }
+}
+
+function sum(counts: ReadonlyMap<unknown, number>): number {
+  let all = 0;
+  for (const count of counts.values()) all += count;
+  return all;
+}

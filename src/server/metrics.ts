@@ -1,0 +1,222 @@
+/**
+ * Counts what conversations tell, for `/__server/metrics` and the live page. Counters only ever grow; whoever wants a rate
+ * or a percentile of some time looks twice and takes the difference.
+ */
+import { type Answered, type CloseReason, type Observer, Outcome } from "../connection/observer.ts";
+import type { RefusalReason } from "./admission.ts";
+
+/** Why a request or a connection was turned away. */
+export type Refused = "queue full" | "queue timeout" | RefusalReason;
+
+/** Upper bounds of a histogram's buckets in milliseconds: ten to a decade (ISO 3, R10), from 10 µs to 100 s. */
+const BOUNDS_MS: readonly number[] = [0.01, 0.1, 1, 10, 100, 1000, 10_000].flatMap((decade) =>
+  [1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5, 6.3, 8].map((step) => Number((decade * step).toPrecision(3))),
+);
+
+/** Places of those that are exported: 1, 2.5 and 5 of each decade are enough for a dashboard. */
+const isExported = (place: number) => place % 10 === 0 || place % 10 === 4 || place % 10 === 7;
+
+/** Durations, counted by size. */
+export class Histogram {
+  /** One more than there are bounds: the last is for what is longer than all of them. */
+  readonly counts: Float64Array = new Float64Array(BOUNDS_MS.length + 1);
+  count = 0;
+  sumMs = 0;
+
+  add(ms: number): void {
+    let low = 0;
+    let high = BOUNDS_MS.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (ms <= (BOUNDS_MS[middle] as number)) high = middle;
+      else low = middle + 1;
+    }
+    this.counts[low] = (this.counts[low] as number) + 1;
+    this.count++;
+    this.sumMs += ms;
+  }
+}
+
+/**
+ * The duration in milliseconds that `share` (0 to 1) of what was added since `before` did not exceed, taken evenly within its bucket;
+ * null when nothing was added. `before` holds counts of the same histogram.
+ */
+export function percentile(histogram: Histogram, before: Float64Array, share: number): number | null {
+  const { counts } = histogram;
+  let total = 0;
+  for (let i = 0; i < counts.length; i++) total += (counts[i] as number) - (before[i] as number);
+  if (total === 0) return null;
+  let left = share * total;
+  for (let i = 0; i < counts.length; i++) {
+    const here = (counts[i] as number) - (before[i] as number);
+    if (left > here || here === 0) {
+      left -= here;
+      continue;
+    }
+    const lower = i === 0 ? 0 : (BOUNDS_MS[i - 1] as number);
+    const upper = BOUNDS_MS[i] ?? lower;
+    return lower + (upper - lower) * (left / here);
+  }
+  return BOUNDS_MS.at(-1) ?? 0;
+}
+
+/** What is true at the moment, of what is not counted here. */
+export interface Gauges {
+  readonly version: string;
+  readonly slots: number;
+  readonly slotsBusy: number;
+  readonly queueLength: number;
+  readonly queueMax: number;
+  readonly connections: number;
+  /** Milliseconds since 1970. */
+  readonly startedMs: number;
+}
+
+export class Metrics implements Observer {
+  readonly wantsAnswers = true;
+  readonly wantsSteps = false;
+  /** Answers by status. */
+  readonly statuses = new Map<number, number>();
+  requests = 0;
+  /** Content that the kernel has accepted. */
+  contentBytes = 0;
+  aborted = 0;
+  readonly durations = new Histogram();
+  /** Of requests that had to wait for a slot. */
+  readonly waits = new Histogram();
+  readonly refusals = new Map<Refused, number>();
+  accepted = 0;
+  readonly closes = new Map<CloseReason, number>();
+  failures = 0;
+
+  opened(): void {
+    this.accepted++;
+  }
+
+  closed(_connection: number, _slot: number, _served: number, reason: CloseReason): void {
+    increment(this.closes, reason);
+  }
+
+  answered({ response, bytes, durationMs, outcome }: Answered): void {
+    this.requests++;
+    increment(this.statuses, response.status);
+    this.contentBytes += bytes;
+    if (outcome === Outcome.Aborted) this.aborted++;
+    this.durations.add(durationMs);
+  }
+
+  incident(): void {}
+
+  step(): void {}
+
+  queued(): void {}
+
+  dequeued(_connection: number, _slot: number, waitedMs: number): void {
+    this.waits.add(waitedMs);
+  }
+
+  turnedAway(_connection: number, reason: "queue full" | "queue timeout"): void {
+    this.refused(reason);
+  }
+
+  refused(reason: Refused): void {
+    increment(this.refusals, reason);
+  }
+
+  fault(): void {
+    this.failures++;
+  }
+
+  /** In Prometheus's text format, version 0.0.4. */
+  render(gauges: Gauges): string {
+    const { rss } = memory();
+    const cpu = process.cpuUsage();
+    return [
+      family("httpserver_info", "gauge", "The server's version.", [[`{version="${gauges.version}"}`, 1]]),
+      family(
+        "httpserver_requests_total",
+        "counter",
+        "Requests answered, by status.",
+        labelled("status", [...this.statuses].sort()),
+      ),
+      single("httpserver_response_content_bytes_total", "counter", "Bytes of content sent.", this.contentBytes),
+      single("httpserver_answers_aborted_total", "counter", "Answers that ended early.", this.aborted),
+      single("httpserver_failures_total", "counter", "Failures of the server's own.", this.failures),
+      histogram("httpserver_request_duration_seconds", "From the complete head to the last byte.", this.durations),
+      histogram("httpserver_queue_wait_seconds", "Time in the queue of requests that left it for a slot.", this.waits),
+      family(
+        "httpserver_refusals_total",
+        "counter",
+        "Requests and connections turned away with 503, by reason.",
+        labelled(
+          "reason",
+          REFUSALS.map((reason) => [reason, this.refusals.get(reason) ?? 0]),
+        ),
+      ),
+      single("httpserver_slots", "gauge", "Size of the pool.", gauges.slots),
+      single("httpserver_slots_busy", "gauge", "Slots in use.", gauges.slotsBusy),
+      single("httpserver_queue_length", "gauge", "Requests that wait for a slot.", gauges.queueLength),
+      single("httpserver_queue_limit", "gauge", "Requests that may wait.", gauges.queueMax),
+      single("httpserver_connections", "gauge", "Open connections.", gauges.connections),
+      single("httpserver_connections_accepted_total", "counter", "Connections accepted.", this.accepted),
+      family(
+        "httpserver_connections_closed_total",
+        "counter",
+        "Connections closed, by reason.",
+        labelled("reason", [...this.closes]),
+      ),
+      single("process_start_time_seconds", "gauge", "Start, in seconds since 1970.", gauges.startedMs / 1000),
+      single("process_cpu_seconds_total", "counter", "Processor time.", (cpu.user + cpu.system) / 1e6),
+      ...(rss === null ? [] : [single("process_resident_memory_bytes", "gauge", "Resident memory.", rss)]),
+    ].join("");
+  }
+}
+
+const REFUSALS: readonly Refused[] = [
+  "queue full",
+  "queue timeout",
+  "too many connections",
+  "too many from an address",
+];
+
+type Sample = readonly [labels: string, value: number];
+
+function family(name: string, type: "counter" | "gauge", help: string, samples: readonly Sample[]): string {
+  const lines = samples.map(([labels, value]) => `${name}${labels} ${value}\n`);
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join("")}`;
+}
+
+function single(name: string, type: "counter" | "gauge", help: string, value: number): string {
+  return family(name, type, help, [["", value]]);
+}
+
+/** The values are words of ours, without anything to escape. */
+function labelled(label: string, values: readonly (readonly [value: string | number, count: number])[]): Sample[] {
+  return values.map(([value, count]) => [`{${label}="${value}"}`, count]);
+}
+
+function histogram(name: string, help: string, { counts, count, sumMs }: Histogram): string {
+  let below = 0;
+  let lines = "";
+  for (const [i, bound] of BOUNDS_MS.entries()) {
+    below += counts[i] as number;
+    if (isExported(i)) lines += `${name}_bucket{le="${bound / 1000}"} ${below}\n`;
+  }
+  return (
+    `# HELP ${name} ${help}\n# TYPE ${name} histogram\n${lines}${name}_bucket{le="+Inf"} ${count}\n` +
+    `${name}_sum ${sumMs / 1000}\n${name}_count ${count}\n`
+  );
+}
+
+function increment<Key>(counts: Map<Key, number>, key: Key): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+/** Null where no descriptor is left to read it with. */
+function memory(): { readonly rss: number | null } {
+  try {
+    return { rss: process.memoryUsage.rss() };
+  } catch {
+    return { rss: null };
+  }
+}

@@ -1,0 +1,92 @@
+/** Where a server's time comes from: the machine, or a test that moves it by hand. */
+
+export interface TimeSource {
+  /** Monotonic milliseconds from an arbitrary start. */
+  nowMs(): number;
+  /** Milliseconds since 1970. */
+  wallMs(): number;
+  /** Calls once, `ms` milliseconds from now. The returned function cancels it, also when it is over. */
+  after(ms: number, call: () => void): () => void;
+  /** Calls every `ms` milliseconds until the returned function is called. */
+  every(ms: number, call: () => void): () => void;
+}
+
+export const systemTime: TimeSource = {
+  nowMs: () => performance.now(),
+  wallMs: () => Date.now(),
+  after(ms, call) {
+    const timer = setTimeout(call, ms);
+    return () => clearTimeout(timer);
+  },
+  every(ms, call) {
+    const timer = setInterval(call, ms);
+    return () => clearInterval(timer);
+  },
+};
+
+interface Alarm {
+  atMs: number;
+  readonly everyMs: number;
+  readonly call: () => void;
+}
+
+/**
+ * Time that stands still until `advance` moves it: an idle timeout of 30 s takes a test no time at all.
+ *
+ *     const clock = new ManualClock();
+ *     await using server = await startServer({ clock });
+ *     clock.advance(30_000);
+ */
+export class ManualClock implements TimeSource {
+  #nowMs = 0;
+  readonly #startMs: number;
+  readonly #alarms = new Set<Alarm>();
+
+  /** `startMs` is the wall clock's beginning, in milliseconds since 1970. */
+  constructor(startMs: number = Date.now()) {
+    this.#startMs = startMs;
+  }
+
+  nowMs(): number {
+    return this.#nowMs;
+  }
+
+  wallMs(): number {
+    return this.#startMs + this.#nowMs;
+  }
+
+  after(ms: number, call: () => void): () => void {
+    return this.#set({ atMs: this.#nowMs + ms, everyMs: 0, call });
+  }
+
+  every(ms: number, call: () => void): () => void {
+    if (!(ms > 0)) throw new RangeError(`an interval of ${ms} ms never ends`);
+    return this.#set({ atMs: this.#nowMs + ms, everyMs: ms, call });
+  }
+
+  /** Lets `ms` milliseconds pass; what is due meanwhile is called in its order, each at its own time. */
+  advance(ms: number): void {
+    const endMs = this.#nowMs + ms;
+    for (let due = this.#next(endMs); due !== null; due = this.#next(endMs)) {
+      this.#nowMs = Math.max(this.#nowMs, due.atMs);
+      if (due.everyMs > 0) due.atMs += due.everyMs;
+      else this.#alarms.delete(due);
+      due.call();
+    }
+    this.#nowMs = endMs;
+  }
+
+  #set(alarm: Alarm): () => void {
+    this.#alarms.add(alarm);
+    return () => this.#alarms.delete(alarm);
+  }
+
+  /** The earliest one that is due by `endMs`, of equal ones the one that was set first. */
+  #next(endMs: number): Alarm | null {
+    let earliest: Alarm | null = null;
+    for (const alarm of this.#alarms) {
+      if (alarm.atMs <= endMs && (earliest === null || alarm.atMs < earliest.atMs)) earliest = alarm;
+    }
+    return earliest;
+  }
+}

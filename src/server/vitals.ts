@@ -1,0 +1,87 @@
+/** All that can be seen of one server from outside, put together: its counters, its live view, and the rooms that show them. */
+import type { Connection } from "../connection/connection.ts";
+import type { Observer } from "../connection/observer.ts";
+import type { Pool } from "../connection/pool.ts";
+import type { EventStream } from "../handlers/event-stream.ts";
+import type { Room } from "../handlers/reserved.ts";
+import { type Snapshot, type StatusSource, statusRooms } from "../handlers/status.ts";
+import { LiveView, type Watcher } from "./live-view.ts";
+import { Metrics } from "./metrics.ts";
+import type { TimeSource } from "./time-source.ts";
+import { VERSION } from "./version.ts";
+
+export interface VitalsOptions {
+  readonly pool: Pool;
+  readonly time: TimeSource;
+  readonly connections: ReadonlySet<Connection>;
+  readonly connectionsMax: number;
+  /** Calls the coarse clock to the present. */
+  readonly moveClock: () => void;
+  readonly isDraining: () => boolean;
+}
+
+export class Vitals implements StatusSource {
+  /** Another one after each start, so that nobody takes a server for the one before. */
+  readonly instance: string = crypto.randomUUID().slice(0, 8);
+  readonly metrics = new Metrics();
+  /** To be told what conversations tell. */
+  readonly observers: readonly Observer[];
+  readonly #options: VitalsOptions;
+  readonly #live: LiveView;
+  readonly #startedMs: number;
+  /** Live pages. */
+  readonly #streams = new Map<EventStream, Watcher>();
+
+  constructor(options: VitalsOptions) {
+    this.#options = options;
+    this.#startedMs = options.time.wallMs();
+    this.#live = new LiveView({ ...options, instance: this.instance, version: VERSION, metrics: this.metrics });
+    this.observers = [this.metrics, this.#live];
+  }
+
+  /** For `/__server/`. */
+  rooms(): [name: string, room: Room][] {
+    return statusRooms(this);
+  }
+
+  isDraining(): boolean {
+    return this.#options.isDraining();
+  }
+
+  renderMetrics(): string {
+    const { pool, connections } = this.#options;
+    return this.metrics.render({
+      version: VERSION,
+      slots: pool.size,
+      slotsBusy: pool.active,
+      queueLength: pool.queued,
+      queueMax: pool.queueMax,
+      connections: connections.size,
+      startedMs: this.#startedMs,
+    });
+  }
+
+  watch(stream: EventStream): void {
+    const watcher = { see: (snapshot: Snapshot) => stream.send(JSON.stringify(snapshot)) };
+    this.#streams.set(stream, watcher);
+    this.#live.watch(watcher);
+  }
+
+  unwatch(stream: EventStream): void {
+    const watcher = this.#streams.get(stream);
+    if (watcher !== undefined) this.#live.unwatch(watcher);
+    this.#streams.delete(stream);
+  }
+
+  /** Shows `see` a snapshot several times a second until the returned function is called. */
+  show(see: (snapshot: Snapshot) => void): () => void {
+    const watcher = { see };
+    this.#live.watch(watcher);
+    return () => this.#live.unwatch(watcher);
+  }
+
+  /** The server stops: live pages are told that this was all. */
+  end(): void {
+    for (const stream of this.#streams.keys()) stream.end();
+  }
+}
