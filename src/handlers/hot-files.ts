@@ -1,9 +1,10 @@
 /**
  * Small files kept ready to be sent: head encoded, content in memory, under a bound of bytes.
  *
- * The rule it guards: who changes a file and then asks for it gets the change. So an entry is compared with the disk (mtime,
- * ctime, size, inode; those of the files beside it too, where they decide what is sent) before it is used. Only in a flood, when the looks of this millisecond are used up, one that was compared
- * within `maxAgeMs` is sent unchecked: the bound on staleness under load.
+ * The rule it guards: who changes a file and then asks for it gets the change. So an entry is compared with the disk
+ * (mtime, ctime, size, inode; those of the files beside it too, where they decide what is sent) before it is used. Only
+ * in a flood, when the looks of this millisecond are used up, one that was compared within `maxAgeMs` is sent
+ * unchecked: the bound on staleness under load.
  * Eviction is second chance: an entry used since the last look is passed over once, so a hit costs one store.
  */
 import { lstatSync, realpathSync, type Stats } from "node:fs";
@@ -63,8 +64,9 @@ interface Entry {
 }
 
 /**
- * Looks at the disk, in each millisecond, that are made whatever an entry's age. Four take about 4 µs, half a percent of the
- * time, and twice that where each has a neighbour; a client that waits for its answers before it changes a file never asks as often.
+ * Looks at the disk, in each millisecond, that are made whatever an entry's age. Four take about 4 µs, half a percent
+ * of the time, and twice that where each has a neighbour; a client that waits for its answers before it changes a file
+ * never asks as often.
  */
 const LOOKS_PER_MS = 4;
 
@@ -75,8 +77,8 @@ const LARGE_FILES_MIN = 16;
 const SEEN_MAX = 1000;
 
 /**
- * What an entry costs besides its bytes: map slot, objects, strings, the head of its 304. Measured: 100,000 entries with 364 bytes of
- * head and content each took 1,749 bytes of resident memory an entry.
+ * What an entry costs besides its bytes: map slot, objects, strings, the head of its 304. Measured: 100,000 entries
+ * with 364 bytes of head and content each took 1,749 bytes of resident memory an entry.
  */
 const ENTRY_BYTES = 1536;
 
