@@ -10,7 +10,7 @@ import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { readSmallFile } from "../handlers/small-file.ts";
 import type { Options } from "../options.ts";
 import type { TlsListening, TlsListenOptions } from "./listen.ts";
-import { StartError } from "./start-error.ts";
+import { messageOf, StartError } from "./start-error.ts";
 
 /** PEM: the server's own certificate first, then those that lead to its root; and the key of the first, unencrypted. */
 export interface Certified {
@@ -237,8 +237,4 @@ function decrypt(path: string, pem: string, passphrase: string): KeyObject {
 
 function firstLine(text: string): string {
   return /^[^\r\n]*/.exec(text)?.[0] ?? "";
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
