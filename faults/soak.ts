@@ -15,9 +15,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Random } from "../fuzz/random.ts";
-import { conclude, numberFlag, say, VIOLATIONS_MAX } from "./support/command.ts";
+import { conclude, LOOP_FLAGS, loopSettings, numberFlag, VIOLATIONS_MAX } from "./support/command.ts";
 import { cpuMsOf, descriptorsOf, memoryOf } from "./support/process-figures.ts";
-import { BINARY, ServerProcess } from "./support/server-process.ts";
+import { ServerProcess } from "./support/server-process.ts";
 import { KINDS, Traffic } from "./support/traffic.ts";
 
 const SECOND_MS = 1000;
@@ -92,17 +92,9 @@ export interface SoakReport {
 if (import.meta.main) await main();
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      minutes: { type: "string", default: "60" },
-      seed: { type: "string", default: "1" },
-      binary: { type: "string", default: BINARY },
-      summary: { type: "string" },
-    },
-  });
+  const { values } = parseArgs({ options: { ...LOOP_FLAGS, minutes: { type: "string", default: "60" } } });
   const minutes = numberFlag("minutes", values.minutes, 0.01);
-  const seed = numberFlag("seed", values.seed, 0);
-  conclude(await soak({ binary: values.binary, minutes, seed, progress: say }), values.summary);
+  conclude(await soak({ ...loopSettings(values), minutes }), values.summary);
 }
 
 export async function soak(options: SoakOptions): Promise<SoakReport> {
