@@ -29,11 +29,19 @@ export interface Snapshot {
 }
 
 export interface HotFile extends Snapshot {
+  readonly isAbsent: false;
   readonly content: Uint8Array;
   /** The answer to a plain GET. */
   readonly whole: Response;
   /** The answer to one who has it already. */
   readonly notModified: Response;
+}
+
+/** Stands under a name for which there is nothing to send: a file in a coding in which it cannot be had. */
+export interface AbsentFile {
+  readonly isAbsent: true;
+  /** Of the file whose change would be a reason to look again. */
+  readonly stats: FileState;
 }
 
 /** Another file in the same folder on which an entry depends. */
@@ -54,7 +62,7 @@ interface Folder {
 }
 
 interface Entry {
-  readonly file: HotFile;
+  readonly file: HotFile | AbsentFile;
   readonly path: string;
   readonly neighbours: readonly Neighbour[];
   readonly folder: Folder;
@@ -119,8 +127,8 @@ export class HotFiles {
     return this.#bytes;
   }
 
-  /** The file that `name` stood for and, as the disk says, still stands for. */
-  get(name: string): HotFile | null {
+  /** The file that `name` stood for and, as the disk says, still stands for; null when that is not known. */
+  get(name: string): HotFile | AbsentFile | null {
     const entry = this.#entries.get(name);
     if (entry === undefined) return null;
     if (!this.#isCurrent(entry)) {
@@ -135,9 +143,10 @@ export class HotFiles {
    * Keeps `file`, opened as `path`, whose real path is `realPath`, under `name`, as long as `neighbours` are as they are. A file
    * behind a link is not kept: the link may lead elsewhere the next time, and only opening it tells.
    */
-  set(name: string, path: string, realPath: string, file: HotFile, neighbours = NO_NEIGHBOURS): void {
+  set(name: string, path: string, realPath: string, file: HotFile | AbsentFile, neighbours = NO_NEIGHBOURS): void {
     if (path !== realPath) return;
-    let bytes = ENTRY_BYTES + 2 * (name.length + path.length) + file.content.length + file.whole.fields.length;
+    let bytes = ENTRY_BYTES + 2 * (name.length + path.length);
+    if (!file.isAbsent) bytes += file.content.length + file.whole.fields.length;
     for (const neighbour of neighbours) bytes += NEIGHBOUR_BYTES + 2 * neighbour.path.length;
     if (bytes > this.#bytesMax) return;
     const old = this.#entries.get(name);
