@@ -13,7 +13,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildBinary, Program } from "../test/support/binary.ts";
 import { RawClient, request, until } from "../test/support/raw-client.ts";
-import { cpuPercentOf, descriptorsOf } from "./process-figures.ts";
+import { cpuPercentOf, descriptorsOf } from "./support/process-figures.ts";
 
 export interface CrowdOptions {
   /** The compiled server. */

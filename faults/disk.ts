@@ -27,7 +27,7 @@ import { join } from "node:path";
 import { buildBinary, Program } from "../test/support/binary.ts";
 import { type Answer, RawClient, request, until } from "../test/support/raw-client.ts";
 import { FailingDisk, type Rule } from "./failing-disk.ts";
-import { descriptorsOf, listeningPortOf } from "./process-figures.ts";
+import { descriptorsOf, listeningPortOf } from "./support/process-figures.ts";
 
 export interface Scenario {
   readonly name: string;

@@ -15,9 +15,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Random } from "../fuzz/random.ts";
 import { Client } from "./support/client.ts";
-import { conclude, numberFlag, say, VIOLATIONS_MAX } from "./support/command.ts";
+import { conclude, LOOP_FLAGS, loopSettings, numberFlag, VIOLATIONS_MAX } from "./support/command.ts";
 import { hiddenFiles, Ledger, temporaryFiles } from "./support/ledger.ts";
-import { BINARY, ServerProcess } from "./support/server-process.ts";
+import { ServerProcess } from "./support/server-process.ts";
 import { makeBody, readReceipt, sendUpload } from "./support/upload.ts";
 
 /** Folders of each kind: most of a round is waiting. */
@@ -73,17 +73,9 @@ class Tally {
 if (import.meta.main) await main();
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      count: { type: "string", default: "1000" },
-      seed: { type: "string", default: "1" },
-      binary: { type: "string", default: BINARY },
-      summary: { type: "string" },
-    },
-  });
+  const { values } = parseArgs({ options: { ...LOOP_FLAGS, count: { type: "string", default: "1000" } } });
   const count = numberFlag("count", values.count, 1);
-  const seed = numberFlag("seed", values.seed, 0);
-  conclude(await killLoop({ binary: values.binary, count, seed, progress: say }), values.summary);
+  conclude(await killLoop({ ...loopSettings(values), count }), values.summary);
 }
 
 export async function killLoop(options: KillOptions): Promise<KillReport> {

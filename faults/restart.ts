@@ -21,8 +21,8 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Random } from "../fuzz/random.ts";
 import { type Answer, Client, type Ending, request } from "./support/client.ts";
-import { conclude, numberFlag, say, VIOLATIONS_MAX } from "./support/command.ts";
-import { BINARY, ServerProcess } from "./support/server-process.ts";
+import { conclude, LOOP_FLAGS, loopSettings, numberFlag, VIOLATIONS_MAX } from "./support/command.ts";
+import { ServerProcess } from "./support/server-process.ts";
 import { makeBody, readReceipt, sendUpload } from "./support/upload.ts";
 
 /** Ways a client sends, one per round, in turn. */
@@ -92,17 +92,13 @@ if (import.meta.main) await main();
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
+      ...LOOP_FLAGS,
       count: { type: "string", default: "1000" },
-      seed: { type: "string", default: "1" },
       strict: { type: "boolean", default: false },
-      binary: { type: "string", default: BINARY },
-      summary: { type: "string" },
     },
   });
   const count = numberFlag("count", values.count, 1);
-  const seed = numberFlag("seed", values.seed, 0);
-  const { binary, strict, summary } = values;
-  conclude(await restartLoop({ binary, count, seed, strict, progress: say }), summary);
+  conclude(await restartLoop({ ...loopSettings(values), count, strict: values.strict }), values.summary);
 }
 
 export async function restartLoop(options: RestartOptions): Promise<RestartReport> {

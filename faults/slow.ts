@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { buildBinary, Program } from "../test/support/binary.ts";
 import { until } from "../test/support/raw-client.ts";
 import { describeLatencies, OrdinaryClient, type Seen } from "./ordinary-client.ts";
-import { cpuMsOf, descriptorsOf, memoryOf } from "./process-figures.ts";
+import { cpuMsOf, descriptorsOf, memoryOf } from "./support/process-figures.ts";
 
 export type Attack = "head" | "body" | "read";
 

@@ -15,8 +15,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Random } from "../fuzz/random.ts";
-import { conclude, numberFlag, say, VIOLATIONS_MAX } from "./support/command.ts";
-import { BINARY, ServerProcess } from "./support/server-process.ts";
+import { conclude, LOOP_FLAGS, loopSettings, numberFlag, VIOLATIONS_MAX } from "./support/command.ts";
+import { cpuMsOf, descriptorsOf, memoryOf } from "./support/process-figures.ts";
+import { ServerProcess } from "./support/server-process.ts";
 import { KINDS, Traffic } from "./support/traffic.ts";
 
 const SECOND_MS = 1000;
@@ -91,17 +92,9 @@ export interface SoakReport {
 if (import.meta.main) await main();
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      minutes: { type: "string", default: "60" },
-      seed: { type: "string", default: "1" },
-      binary: { type: "string", default: BINARY },
-      summary: { type: "string" },
-    },
-  });
+  const { values } = parseArgs({ options: { ...LOOP_FLAGS, minutes: { type: "string", default: "60" } } });
   const minutes = numberFlag("minutes", values.minutes, 0.01);
-  const seed = numberFlag("seed", values.seed, 0);
-  conclude(await soak({ binary: values.binary, minutes, seed, progress: say }), values.summary);
+  conclude(await soak({ ...loopSettings(values), minutes }), values.summary);
 }
 
 export async function soak(options: SoakOptions): Promise<SoakReport> {
@@ -139,14 +132,14 @@ class Soak {
 
   async run(): Promise<SoakReport> {
     const totalMs = this.#options.minutes * MINUTE_MS;
-    const fresh = this.#server.descriptors;
+    const fresh = descriptorsOf(this.#server.pid);
     // Once each, so that what the runtime opens with the first request of a kind is open.
     await Promise.all(KINDS.map((kind) => this.#visit(kind.name, kind.visit)));
     const rest = await this.#rest(null);
     const pauses: number[] = [];
     this.#startMs = performance.now();
     const cpu = new CpuMeter(this.#server);
-    const sampler = setInterval(() => this.#resident.push(this.#server.residentKiB / 1024), SAMPLE_MS);
+    const sampler = setInterval(() => this.#resident.push(memoryOf(this.#server.pid)), SAMPLE_MS);
     const lines = new CpuMeter(this.#server);
     const liner = setInterval(() => this.#line(lines), LINE_MS);
     const rotator = setInterval(() => this.#rotate(), MINUTE_MS);
@@ -212,17 +205,17 @@ class Soak {
       await Bun.sleep(TURN_MS);
     }
     this.#traffic.leave();
-    let open = this.#server.descriptors;
+    let open = descriptorsOf(this.#server.pid);
     for (let quietMs = 0; quietMs < QUIET_MS && performance.now() < deadline; ) {
       await Bun.sleep(100);
-      const now = this.#server.descriptors;
+      const now = descriptorsOf(this.#server.pid);
       quietMs = now === open ? quietMs + 100 : 0;
       open = now;
       if (expected !== null && open <= expected) break;
     }
     while (expected !== null && open > expected && performance.now() < deadline) {
       await Bun.sleep(100);
-      open = this.#server.descriptors;
+      open = descriptorsOf(this.#server.pid);
     }
     if (expected !== null && open > expected) this.#violated(`${open} descriptors open at rest, ${expected} before`);
     return open;
@@ -234,8 +227,8 @@ class Soak {
       seconds: Math.round(this.#elapsedMs() / SECOND_MS),
       visits: Object.values(this.#visits).reduce((sum, count) => sum + count, 0),
       unexpected: this.#unexpected,
-      residentMiB: Math.round((this.#server.residentKiB / 1024) * 10) / 10,
-      descriptors: this.#server.descriptors,
+      residentMiB: Math.round(memoryOf(this.#server.pid) * 10) / 10,
+      descriptors: descriptorsOf(this.#server.pid),
       serverCpu: used.server,
       clientCpu: used.client,
     };
@@ -286,14 +279,14 @@ class CpuMeter {
 
   constructor(server: ServerProcess) {
     this.#server = server;
-    this.#serverMs = server.cpuMs;
+    this.#serverMs = cpuMsOf(server.pid);
   }
 
   read(): { server: number; client: number } {
     const now = performance.now();
     const percent = (ms: number) => Math.round((ms / (now - this.#atMs)) * 1000) / 10;
     const client = process.cpuUsage(this.#client);
-    const serverMs = this.#server.cpuMs;
+    const serverMs = cpuMsOf(this.#server.pid);
     const used = { server: percent(serverMs - this.#serverMs), client: percent((client.user + client.system) / 1000) };
     this.#atMs = now;
     this.#serverMs = serverMs;

@@ -38,7 +38,7 @@ export const jsonTarget: FuzzTarget = {
   ],
   check(input, random) {
     const verdict = isJson(input);
-    if (inSteps(input, 1 + random.below(8)) !== verdict) return "checked in steps, it has another verdict";
+    if (inSteps(input, 1 + random.below(8)).verdict !== verdict) return "checked in steps, it has another verdict";
     switch (verdict) {
       case JsonVerdict.Valid:
         if (!isUtf8(input)) return "valid, and not UTF-8";
@@ -67,11 +67,12 @@ function isJson(input: Uint8Array): JsonVerdict | null {
   return new JsonCheck(input).advance(input.length);
 }
 
-function inSteps(input: Uint8Array, step: number): JsonVerdict {
+/** The verdict when the check pauses after every `step` bytes, and how often it paused. */
+export function inSteps(input: Uint8Array, step: number): { verdict: JsonVerdict; pauses: number } {
   const check = new JsonCheck(input);
-  for (;;) {
+  for (let pauses = 0; ; pauses++) {
     const verdict = check.advance(step);
-    if (verdict !== null) return verdict;
+    if (verdict !== null) return { verdict, pauses };
   }
 }
 

@@ -32,6 +32,7 @@ import {
 } from "./options.ts";
 import type { ServerLog } from "./server/access-log.ts";
 import { Output } from "./server/output.ts";
+import { messageOf } from "./server/start-error.ts";
 import { COMMIT, VERSION } from "./server/version.ts";
 
 export const EXIT_OK = 0;
@@ -649,10 +650,6 @@ function failStart(error: unknown, log: Log): number {
 function exitCodeOf(error: unknown): number {
   const code: unknown = error instanceof Error && "exitCode" in error ? error.exitCode : undefined;
   return typeof code === "number" ? code : EXIT_FAILURE;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 /**

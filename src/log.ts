@@ -27,8 +27,8 @@ export class Log implements ServerLog {
   readonly #file: Output | null;
 
   /**
-   * `colorsStderr`: whether warnings and errors are coloured, asked with each of them. Throws what `open` throws for a `--log-file` that cannot be opened.
-   * `--quiet` silences stdout but not a log file, which was asked for by name.
+   * `colorsStderr`: whether warnings and errors are coloured, asked with each of them. Throws what `open` throws for a
+   * `--log-file` that cannot be opened. `--quiet` silences stdout but not a log file, which was asked for by name.
    */
   constructor(options: Pick<Options, "quiet" | "verbose" | "logFormat" | "logFile">, colorsStderr: () => boolean) {
     this.#stderr = Output.descriptor(2, (text) => this.warn(text));

@@ -105,9 +105,15 @@ export const limits = {
   lingerBytesMax: 256 * MIB,
   /** Peers turned away at once, above the connections' cap, that are given the time to read why; more are cut off. */
   farewellsMax: 16,
-  /** Milliseconds a connection that is new, or was used just now, is given for a request on its way when a signal ends the server. */
+  /**
+   * Milliseconds a connection that is new, or was used just now, is given for a request on its way when a signal ends
+   * the server.
+   */
   shutdownGraceMs: 250,
-  /** Connections at once, unless the operator asks for more: hostile ones take 40 KiB each, and a container may allow a million. */
+  /**
+   * Connections at once, unless the operator asks for more: hostile ones take 40 KiB each, and a container may allow a
+   * million.
+   */
   connectionsUnaskedMax: 50_000,
   /** Received bytes that may wait behind an answer in progress: some dozens of pipelined requests. */
   receiveBytesMax: 64 * KIB,

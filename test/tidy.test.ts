@@ -394,11 +394,13 @@ function resolveImport(module: Module, specifier: string): string {
 
 /** The files a module imports; without types only those that are imported at run time. */
 function targetsOf(module: Module, types: boolean): string[] {
-  return importsOf(module)
-    .filter(({ specifier, typeOnly }) => isRelative(specifier) && (types || !typeOnly))
-    .map(({ specifier }) => resolveImport(module, specifier))
-    // A page that is part of the program is no module.
-    .filter((path) => path !== "package.json" && !path.endsWith(".html"));
+  return (
+    importsOf(module)
+      .filter(({ specifier, typeOnly }) => isRelative(specifier) && (types || !typeOnly))
+      .map(({ specifier }) => resolveImport(module, specifier))
+      // A page that is part of the program is no module.
+      .filter((path) => path !== "package.json" && !path.endsWith(".html"))
+  );
 }
 
 /** Every import, re-export and dynamic import. Bun.Transpiler.scanImports would leave the type imports out. */

@@ -1,5 +1,25 @@
-/** What the three loops share as commands: a sentence for a wrong word, a summary in a file, an exit code. */
+/** What the three loops share as commands: flags, a sentence for a wrong word, a summary in a file, an exit code. */
 import { writeFileSync } from "node:fs";
+import { BINARY } from "./server-process.ts";
+
+/** Flags of every loop, for `parseArgs`. */
+export const LOOP_FLAGS = {
+  seed: { type: "string", default: "1" },
+  binary: { type: "string", default: BINARY },
+  summary: { type: "string" },
+} as const;
+
+/** What every loop is told by them. */
+export interface LoopSettings {
+  readonly binary: string;
+  readonly seed: number;
+  readonly progress: (line: string) => void;
+}
+
+/** Ends this process with 2 when the seed is no number from 0 on. */
+export function loopSettings(values: { readonly seed: string; readonly binary: string }): LoopSettings {
+  return { binary: values.binary, seed: numberFlag("seed", values.seed, 0), progress: say };
+}
 
 /** The number that a flag gives. Ends this process with 2 when it is none, or below `min`. */
 export function numberFlag(name: string, text: string, min: number): number {

@@ -1,8 +1,7 @@
 /**
- * The compiled server as the operating system sees it: started in a folder of its own, watched through /proc (Linux only),
- * ended by a signal to its own number. Whatever happens to the loop that started it, none outlives this process.
+ * The compiled server as the operating system sees it: started in a folder of its own, ended by a signal to its own number.
+ * Whatever happens to the loop that started it, none outlives this process.
  */
-import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** Where `bun build.ts` puts the program. */
@@ -98,27 +97,6 @@ export class ServerProcess {
     clearTimeout(timer);
     if (isLate) throw new Error(`the server still ran ${waitMs} ms later: ${this.#printed}`);
     return this.#child.signalCode ?? this.#child.exitCode ?? -1;
-  }
-
-  /** Resident memory, KiB; proc(5), statm, in pages of 4 KiB. */
-  get residentKiB(): number {
-    return Number(this.#proc("statm").split(" ")[1] ?? 0) * 4;
-  }
-
-  /** Descriptors that are open. */
-  get descriptors(): number {
-    return readdirSync(`/proc/${this.pid}/fd`).length;
-  }
-
-  /** CPU since its start, user and system, ms; proc(5), stat, in ticks of 10 ms. */
-  get cpuMs(): number {
-    const stat = this.#proc("stat");
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    return (Number(fields[11] ?? 0) + Number(fields[12] ?? 0)) * 10;
-  }
-
-  #proc(name: string): string {
-    return readFileSync(`/proc/${this.pid}/${name}`, "latin1");
   }
 }
 

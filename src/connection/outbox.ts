@@ -38,7 +38,10 @@ export enum Progress {
 /** Slices sent in one turn before others get theirs. */
 const SLICES_PER_TURN = 8;
 
-/** Milliseconds after which a turn ends although it has slices left: a disk that is slow at the moment holds up others for one read. */
+/**
+ * Milliseconds after which a turn ends although it has slices left: a disk that is slow at the moment holds up others
+ * for one read.
+ */
 const TURN_MS_MAX = 2;
 
 export class Outbox {

@@ -15,7 +15,7 @@ export type Piece = Uint8Array | ByteRange;
 export const NO_DESCRIPTOR = -1;
 
 /** Fewer bytes than its size when the file was cut in between; then the answer is about those. Throws what the disk says. */
-export function readWhole(file: Opened): Uint8Array {
+export function readWhole(file: Pick<Opened, "descriptor" | "stats">): Uint8Array {
   const content = new Uint8Array(file.stats.size);
   let length = 0;
   while (length < content.length) {

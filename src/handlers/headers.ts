@@ -28,8 +28,9 @@ export function fixedLines(
  *
  * Left out on purpose: a policy for scripts and styles, which only the site's author can write (`--header`);
  * Cross-Origin-Resource-Policy and -Embedder-Policy, which stop pictures that are shown elsewhere or come from there;
- * Cross-Origin-Opener-Policy, of which browsers complain on each page without TLS; Permissions-Policy, because what it would
- * take from frames of other sites they do not have by default, and a map may ask where its reader is; X-XSS-Protection, which is dead.
+ * Cross-Origin-Opener-Policy, of which browsers complain on each page without TLS; Permissions-Policy, because what it
+ * would take from frames of other sites they do not have by default, and a map may ask where its reader is;
+ * X-XSS-Protection, which is dead.
  */
 const SECURITY_FIELDS: FieldLines = [
   ["Content-Security-Policy", "frame-ancestors 'self'"],

@@ -1,9 +1,10 @@
 /**
  * Small files kept ready to be sent: head encoded, content in memory, under a bound of bytes.
  *
- * The rule it guards: who changes a file and then asks for it gets the change. So an entry is compared with the disk (mtime,
- * ctime, size, inode; those of the files beside it too, where they decide what is sent) before it is used. Only in a flood, when the looks of this millisecond are used up, one that was compared
- * within `maxAgeMs` is sent unchecked: the bound on staleness under load.
+ * The rule it guards: who changes a file and then asks for it gets the change. So an entry is compared with the disk
+ * (mtime, ctime, size, inode; those of the files beside it too, where they decide what is sent) before it is used. Only
+ * in a flood, when the looks of this millisecond are used up, one that was compared within `maxAgeMs` is sent
+ * unchecked: the bound on staleness under load.
  * Eviction is second chance: an entry used since the last look is passed over once, so a hit costs one store.
  */
 import { lstatSync, realpathSync, type Stats } from "node:fs";
@@ -28,11 +29,19 @@ export interface Snapshot {
 }
 
 export interface HotFile extends Snapshot {
+  readonly isAbsent: false;
   readonly content: Uint8Array;
   /** The answer to a plain GET. */
   readonly whole: Response;
   /** The answer to one who has it already. */
   readonly notModified: Response;
+}
+
+/** Stands under a name for which there is nothing to send: a file in a coding in which it cannot be had. */
+export interface AbsentFile {
+  readonly isAbsent: true;
+  /** Of the file whose change would be a reason to look again. */
+  readonly stats: FileState;
 }
 
 /** Another file in the same folder on which an entry depends. */
@@ -53,7 +62,7 @@ interface Folder {
 }
 
 interface Entry {
-  readonly file: HotFile;
+  readonly file: HotFile | AbsentFile;
   readonly path: string;
   readonly neighbours: readonly Neighbour[];
   readonly folder: Folder;
@@ -63,8 +72,9 @@ interface Entry {
 }
 
 /**
- * Looks at the disk, in each millisecond, that are made whatever an entry's age. Four take about 4 µs, half a percent of the
- * time, and twice that where each has a neighbour; a client that waits for its answers before it changes a file never asks as often.
+ * Looks at the disk, in each millisecond, that are made whatever an entry's age. Four take about 4 µs, half a percent
+ * of the time, and twice that where each has a neighbour; a client that waits for its answers before it changes a file
+ * never asks as often.
  */
 const LOOKS_PER_MS = 4;
 
@@ -75,8 +85,8 @@ const LARGE_FILES_MIN = 16;
 const SEEN_MAX = 1000;
 
 /**
- * What an entry costs besides its bytes: map slot, objects, strings, the head of its 304. Measured: 100,000 entries with 364 bytes of
- * head and content each took 1,749 bytes of resident memory an entry.
+ * What an entry costs besides its bytes: map slot, objects, strings, the head of its 304. Measured: 100,000 entries
+ * with 364 bytes of head and content each took 1,749 bytes of resident memory an entry.
  */
 const ENTRY_BYTES = 1536;
 
@@ -117,8 +127,8 @@ export class HotFiles {
     return this.#bytes;
   }
 
-  /** The file that `name` stood for and, as the disk says, still stands for. */
-  get(name: string): HotFile | null {
+  /** The file that `name` stood for and, as the disk says, still stands for; null when that is not known. */
+  get(name: string): HotFile | AbsentFile | null {
     const entry = this.#entries.get(name);
     if (entry === undefined) return null;
     if (!this.#isCurrent(entry)) {
@@ -133,9 +143,10 @@ export class HotFiles {
    * Keeps `file`, opened as `path`, whose real path is `realPath`, under `name`, as long as `neighbours` are as they are. A file
    * behind a link is not kept: the link may lead elsewhere the next time, and only opening it tells.
    */
-  set(name: string, path: string, realPath: string, file: HotFile, neighbours = NO_NEIGHBOURS): void {
+  set(name: string, path: string, realPath: string, file: HotFile | AbsentFile, neighbours = NO_NEIGHBOURS): void {
     if (path !== realPath) return;
-    let bytes = ENTRY_BYTES + 2 * (name.length + path.length) + file.content.length + file.whole.fields.length;
+    let bytes = ENTRY_BYTES + 2 * (name.length + path.length);
+    if (!file.isAbsent) bytes += file.content.length + file.whole.fields.length;
     for (const neighbour of neighbours) bytes += NEIGHBOUR_BYTES + 2 * neighbour.path.length;
     if (bytes > this.#bytesMax) return;
     const old = this.#entries.get(name);

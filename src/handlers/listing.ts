@@ -151,7 +151,8 @@ export class Listing {
       ["Vary", "Accept"],
     ];
     const { head } = request;
-    // There is no Last-Modified, because a file that changes leaves its folder as it is; so conditions on times are ignored (RFC 9110 §13.1.3).
+    // There is no Last-Modified, because a file that changes leaves its folder as it is; so conditions on times are
+    // ignored (RFC 9110 §13.1.3).
     const conditions = {
       ifMatch: head.value(Field.IfMatch),
       ifUnmodifiedSince: null,
@@ -212,7 +213,10 @@ function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** False for hidden names, and for those whose target would be refused: control characters, a backslash, half a surrogate pair. */
+/**
+ * False for hidden names, and for those whose target would be refused: control characters, a backslash, half a
+ * surrogate pair.
+ */
 function isNameable(name: string): boolean {
   return !name.startsWith(".") && !REFUSED.test(name) && name.isWellFormed();
 }

@@ -1,4 +1,7 @@
-/** How the server's own pages look: small, calm, readable, light or dark as the reader likes it, without script or any other file. */
+/**
+ * How the server's own pages look: small, calm, readable, light or dark as the reader likes it, without script or any
+ * other file.
+ */
 
 /**
  * A whole page. `title` and `body` are HTML already: whoever puts a name in them escapes it. `style` is added behind the shared

@@ -1,5 +1,6 @@
 /** Files that the operator names and that are read whole at the start: certificates, users, error pages. */
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync } from "node:fs";
+import { readWhole } from "./file-body.ts";
 
 /**
  * The bytes of a regular file of at most `bytesMax`. A FIFO or a device is refused rather than waited for: the program would
@@ -11,14 +12,7 @@ export function readSmallFile(path: string, bytesMax: number): Uint8Array {
     const stats = fstatSync(descriptor);
     if (!stats.isFile()) throw new Error("it is no file");
     if (stats.size > bytesMax) throw new Error(`it has more than ${bytesMax} bytes`);
-    const content = new Uint8Array(stats.size);
-    let length = 0;
-    while (length < content.length) {
-      const count = readSync(descriptor, content, length, content.length - length, length);
-      if (count === 0) break;
-      length += count;
-    }
-    return content.subarray(0, length);
+    return readWhole({ descriptor, stats });
   } finally {
     closeSync(descriptor);
   }

@@ -25,7 +25,7 @@ import { closeDescriptor, type DocumentRoot, errorCode, type Opened, OpenFailure
 import { type ErrorPages, wantsJson } from "./error-page.ts";
 import { joinPieces, multipartPieces, NO_DESCRIPTOR, OpenSource, readWhole, sizeOf } from "./file-body.ts";
 import { codedTag, entityTag, hasConditions, preconditionOf, rangesOf } from "./file-conditions.ts";
-import type { HotFile, HotFiles, Neighbour, Snapshot } from "./hot-files.ts";
+import type { AbsentFile, HotFile, HotFiles, Neighbour, Snapshot } from "./hot-files.ts";
 import type { Listing } from "./listing.ts";
 import { presentationOf } from "./presentation.ts";
 
@@ -94,7 +94,7 @@ export class StaticFiles {
   #respondTo(name: string, request: Request): Response | Promise<Response> {
     if (isRead(request.head.method) && this.#options.codings === null) {
       const hot = this.#options.hot.get(name);
-      if (hot !== null) return this.#answerHot(request, name, hot);
+      if (hot !== null && !hot.isAbsent) return this.#answerHot(request, name, hot);
     }
     return this.#respondFromDisk(name, request);
   }
@@ -151,9 +151,10 @@ export class StaticFiles {
   #keptIn(wanted: readonly ContentCoding[], name: string): HotFile | null {
     for (const coding of wanted) {
       const kept = this.#options.hot.get(hotName(name, coding));
-      if (kept === null || kept.coding !== null) return kept;
+      if (kept === null || !kept.isAbsent) return kept;
     }
-    return this.#options.hot.get(name);
+    const itself = this.#options.hot.get(name);
+    return itself === null || itself.isAbsent ? null : itself;
   }
 
   /** A regular file, opened, or why not. */
@@ -206,8 +207,8 @@ export class StaticFiles {
   ): Response | Promise<Response> | null {
     for (const [index, coding] of wanted.entries()) {
       const kept = this.#options.hot.get(hotName(source.name, coding));
-      if (kept !== null && kept.coding !== null) return this.#answer(request, source.name, kept, NO_DESCRIPTOR);
-      if (kept !== null) continue;
+      if (kept?.isAbsent === true) continue;
+      if (kept !== null) return this.#answer(request, source.name, kept, NO_DESCRIPTOR);
       const neighbour = codings.precompressed ? this.#findNeighbour(source, coding) : null;
       if (neighbour !== null) return this.#answerOpened(request, neighbour);
       const coded = { ...source, coding, neighbours: codings.precompressed ? [this.#absent(source, coding)] : [] };
@@ -314,18 +315,19 @@ export class StaticFiles {
     // The answer has its own copy of a small content, behind its fields.
     const kept = whole.body instanceof Uint8Array ? whole.body : content;
     const notModified = this.#notModified(variant.name, snapshot);
-    return this.#keepHot(variant, { ...snapshot, content: kept, whole, notModified });
+    const hot: HotFile = { ...snapshot, isAbsent: false, content: kept, whole, notModified };
+    this.#keepHot(variant, hot);
+    return hot;
   }
 
   /** Keeps the knowledge that the file cannot be had in this coding, so that the disk is asked no more than for one that can. */
   #keepUncoded(variant: Variant): void {
-    if (variant.isSettled) this.#keepHot(variant, { ...UNCODED, stats: variant.file.stats });
+    if (variant.isSettled) this.#keepHot(variant, { isAbsent: true, stats: variant.file.stats });
   }
 
-  #keepHot({ name, path, file, coding, neighbours }: Variant, hot: HotFile): HotFile {
+  #keepHot({ name, path, file, coding, neighbours }: Variant, hot: HotFile | AbsentFile): void {
     const { root } = this.#options;
     this.#options.hot.set(hotName(name, coding), root.realPath + path, file.path, hot, neighbours);
-    return hot;
   }
 
   /**
@@ -507,16 +509,6 @@ const RETRY_SOON = { fields: [["Retry-After", "1"]] } as const;
 const ALLOW_FILE_METHODS = { fields: [["Allow", FILE_METHODS]] } as const;
 
 const STRICT_EXTENSIONS: ReadonlySet<string> = new Set(["html", "txt", "png", "jpg", "jpeg"]);
-
-/** Stands among the hot files for a coding in which a file cannot be had; never sent. */
-const UNCODED: Omit<HotFile, "stats"> = {
-  coding: null,
-  content: new Uint8Array(0),
-  etag: "",
-  lastModified: 0,
-  whole: answer(404, [], null, "none"),
-  notModified: answer(404, [], null, "none"),
-};
 
 function isRead(method: Method): boolean {
   return method === Method.Get || method === Method.Head;

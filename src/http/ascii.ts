@@ -91,7 +91,8 @@ function buildClasses(): Uint8Array {
   mark(`!#$%&'*+-.^_\`|~${digits}${letters}`, TCHAR); // RFC 9110 §5.6.2
   mark(digits, DIGIT);
   mark(`${digits}abcdefABCDEF`, HEX_DIGIT);
-  // RFC 3986: pchar, "/", "?", and "[" "]" (which it reserves; queries of real browsers carry them). No "#": a fragment is never sent.
+  // RFC 3986: pchar, "/", "?", and "[" "]" (which it reserves; queries of real browsers carry them). No "#": a fragment
+  // is never sent.
   mark(`${unreserved}${subDelims}%:@/?[]`, TARGET_CHAR);
   mark(`${unreserved}${subDelims}%`, URI_HOST_CHAR); // RFC 3986 §3.2.2, reg-name and IPv4address
   for (let byte = 0; byte < 256; byte++) {

@@ -45,8 +45,8 @@ export enum JsonVerdict {
 export const NESTING_MAX = 1000;
 
 /**
- * One JSON text: a value with whitespace around it (RFC 8259 §2), and nothing else. The verdict is about the first mistake. Checked
- * in steps, because ten megabytes at once would hold up everybody else.
+ * One JSON text: a value with whitespace around it (RFC 8259 §2), and nothing else. The verdict is about the first
+ * mistake. Checked in steps, because ten megabytes at once would hold up everybody else.
  */
 export class JsonCheck {
   readonly #bytes: Uint8Array;

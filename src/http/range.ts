@@ -34,7 +34,8 @@ const UNIT = "bytes=";
  * - Another unit, a set that breaks the grammar, a last position before the first: Ignore.
  * - A range that starts at or after the end, or a suffix of no bytes, is dropped; when nothing else was asked: Unsatisfiable.
  * - A suffix of an empty representation is satisfiable (§14.1.2), but no Content-Range could name its bytes: Ignore.
- * - More than RANGES_MAX ranges, more than two that overlap another, or more bytes in all than the representation has: Ignore (§17.15).
+ * - More than RANGES_MAX ranges, more than two that overlap another, or more bytes in all than the representation has:
+ *   Ignore (§17.15).
  */
 export function parseRange(value: string, size: number): readonly ByteRange[] | RangeVerdict {
   if (value.slice(0, UNIT.length).toLowerCase() !== UNIT) return RangeVerdict.Ignore;

@@ -1,8 +1,8 @@
 /**
- * Response heads as bytes (RFC 9112 §4, RFC 9110 §5), in two parts. What depends on the moment and on the connection comes
- * first: status line, `Server`, `Date`, `Connection`, `Keep-Alive`, written by `HeadStarts` for every answer. The fields that depend on
- * the answer follow, encoded once by `encodeFields`, with the content behind them in one piece where it is in memory:
- * so a prepared answer is two copies, whatever it consists of.
+ * Response heads as bytes (RFC 9112 §4, RFC 9110 §5), in two parts. What depends on the moment and on the connection
+ * comes first: status line, `Server`, `Date`, `Connection`, `Keep-Alive`, written by `HeadStarts` for every answer. The
+ * fields that depend on the answer follow, encoded once by `encodeFields`, with the content behind them in one piece
+ * where it is in memory: so a prepared answer is two copies, whatever it consists of.
  */
 import { CLASS, COLON, CR, DIGIT_0, FIELD_BYTE, HTAB, LF, SP, TCHAR } from "./ascii.ts";
 import { IMF_DATE_BYTES } from "./date.ts";
@@ -104,7 +104,8 @@ interface HeadStart {
 }
 
 /**
- * Field lines that are the same on every answer, for `HeadStarts`: each ended by CRLF, and no empty line. Throws as `encodeFields`.
+ * Field lines that are the same on every answer, for `HeadStarts`: each ended by CRLF, and no empty line. Throws as
+ * `encodeFields`.
  */
 export function encodeLines(fields: FieldLines): Uint8Array {
   return encodeFields(fields).subarray(0, -2);

@@ -79,7 +79,10 @@ export class Target {
     this.#scratch = new Uint8Array(0);
   }
 
-  /** Forgets the last target; `authority` and `own` keep their text for a peer that repeats itself, and are set anew by each parse. */
+  /**
+   * Forgets the last target; `authority` and `own` keep their text for a peer that repeats itself, and are set anew by
+   * each parse.
+   */
   reset(): void {
     this.form = "origin";
     this.path = "";

@@ -9,7 +9,7 @@ import { writeSync } from "node:fs";
 import type { Socket, TCPSocketListener } from "bun";
 import type { Conversation } from "../connection/farewell.ts";
 import type { Transport } from "../connection/transport.ts";
-import { StartError } from "./start-error.ts";
+import { messageOf, StartError } from "./start-error.ts";
 
 /** What the sockets report to. */
 export interface Acceptor {
@@ -221,6 +221,6 @@ function explain(code: string, host: string, port: number, flag: string, error: 
     case "EADDRNOTAVAIL":
       return `${host} is no address of this machine; try --host 127.0.0.1 or --host 0.0.0.0`;
     default:
-      return `cannot listen on ${host} port ${port}: ${error instanceof Error ? error.message : String(error)}`;
+      return `cannot listen on ${host} port ${port}: ${messageOf(error)}`;
   }
 }

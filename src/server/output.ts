@@ -12,6 +12,7 @@
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, write, writeSync } from "node:fs";
 import { limits } from "../options.ts";
+import { messageOf } from "./start-error.ts";
 
 /** Lines that go out in one write. */
 interface Batch {
@@ -238,7 +239,7 @@ export class Output {
     try {
       channel = openForAppend(this.#path);
     } catch (error) {
-      this.#report(`cannot reopen ${this.#path}, going on in the old file: ${errorText(error)}`);
+      this.#report(`cannot reopen ${this.#path}, going on in the old file: ${messageOf(error)}`);
       return;
     }
     if (this.#successor !== null) closeQuietly(this.#successor);
@@ -344,8 +345,4 @@ function closeQuietly(channel: Channel): void {
   } catch {
     // A descriptor is gone after close, whatever close says.
   }
-}
-
-function errorText(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

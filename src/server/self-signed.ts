@@ -14,7 +14,10 @@ const CLOCK_SKEW_MS = 60 * 60 * 1000;
 /** P-256: every client has it, and signing takes a tenth of RSA's time. */
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 
-/** PEM of a new key and its certificate, for `localhost`, both loopback addresses, and `hosts`: names, and addresses without brackets. */
+/**
+ * PEM of a new key and its certificate, for `localhost`, both loopback addresses, and `hosts`: names, and addresses
+ * without brackets.
+ */
 export async function makeSelfSigned(hosts: readonly string[], nowMs: number): Promise<Certified> {
   // One behind the other: @peculiar/x509 finds its algorithms through tsyringe, which needs the first to be there, and a bundler
   // may put static imports in another order.

@@ -365,8 +365,9 @@ export class Server {
   }
 
   /**
-   * Above a cap: 503 and a short farewell, or closed at once where too many are on their way out, so that files can still be opened and the accept loop never runs dry. Over TLS it is
-   * cut off: to be told it would have to shake hands first, which is the dearest thing that a stranger can ask for.
+   * Above a cap: 503 and a short farewell, or closed at once where too many are on their way out, so that files can
+   * still be opened and the accept loop never runs dry. Over TLS it is cut off: to be told it would have to shake hands
+   * first, which is the dearest thing that a stranger can ask for.
    */
   #turnAway(transport: Transport, refusal: Refusal, isSecure: boolean): Farewell | null {
     this.#hasRefused = true;

@@ -7,11 +7,10 @@
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
-import type { SecureContextOptions } from "node:tls";
 import { readSmallFile } from "../handlers/small-file.ts";
 import type { Options } from "../options.ts";
 import type { TlsListening, TlsListenOptions } from "./listen.ts";
-import { StartError } from "./start-error.ts";
+import { messageOf, StartError } from "./start-error.ts";
 
 /** PEM: the server's own certificate first, then those that lead to its root; and the key of the first, unencrypted. */
 export interface Certified {
@@ -45,13 +44,16 @@ const CIPHERS = [
   "ECDHE-RSA-CHACHA20-POLY1305",
 ].join(":");
 
-const TLS_1_2 = 0x0303;
-
 /** SSL_OP_CIPHER_SERVER_PREFERENCE: the order above counts, not the client's. */
 const SERVER_PREFERENCE = 0x00400000;
 
 /** The one protocol we speak, behind its length (RFC 7301 §3.1); a client that has others alone is refused. */
 const ALPN_PROTOCOLS = Uint8Array.of(8, ...new TextEncoder().encode("http/1.1"));
+
+/** What listener and renewed context have in common. The oldest version, 1.2, each takes in a form of its own. */
+const PROTOCOL = { ciphers: CIPHERS, secureOptions: SERVER_PREFERENCE, ALPNProtocols: ALPN_PROTOCOLS } as const;
+const BUN_TLS_1_2 = 0x0303;
+const NODE_TLS_1_2 = "TLSv1.2";
 
 /** Addresses that stand for all of the machine's, so that they name nothing a client could ask for. */
 const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
@@ -78,13 +80,7 @@ export class Tls implements TlsListening {
     this.#passphrase = passphrase;
     this.#warn = warn;
     this.#certificate = this.#inspect(certified);
-    this.options = {
-      ...certified,
-      ciphers: CIPHERS,
-      minVersion: TLS_1_2,
-      secureOptions: SERVER_PREFERENCE,
-      ALPNProtocols: ALPN_PROTOCOLS,
-    };
+    this.options = { ...certified, ...PROTOCOL, minVersion: BUN_TLS_1_2 };
   }
 
   get certificate(): CertificateInfo {
@@ -105,13 +101,7 @@ export class Tls implements TlsListening {
     const certificate = this.#inspect(certified);
     const { createSecureContext } = await import("node:tls");
     // All of it: the context takes the place of the listener's, suites and all.
-    const { context } = createSecureContext({
-      ...certified,
-      ciphers: CIPHERS,
-      minVersion: "TLSv1.2",
-      secureOptions: SERVER_PREFERENCE,
-      ALPNProtocols: ALPN_PROTOCOLS,
-    } as SecureContextOptions);
+    const { context } = createSecureContext({ ...certified, ...PROTOCOL, minVersion: NODE_TLS_1_2 });
     this.#renewed = context as object;
     this.#certificate = certificate;
   }
@@ -247,8 +237,4 @@ function decrypt(path: string, pem: string, passphrase: string): KeyObject {
 
 function firstLine(text: string): string {
   return /^[^\r\n]*/.exec(text)?.[0] ?? "";
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -42,7 +42,8 @@ function fileAt(path: string, bytes = 10): HotFile {
     transfer: "text",
     incident: null,
   };
-  return { stats: statSync(path), coding: null, content, etag: '"x"', lastModified: 0, whole, notModified: whole };
+  const snapshot = { stats: statSync(path), coding: null, content, etag: '"x"', lastModified: 0 };
+  return { ...snapshot, isAbsent: false, whole, notModified: whole };
 }
 
 describe("a hot file", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { inSteps } from "../../fuzz/json.ts";
 import { JsonCheck, JsonVerdict, NESTING_MAX } from "../../src/http/json.ts";
 
 const { Valid, NotUtf8, NotJson, TooDeep } = JsonVerdict;
@@ -137,15 +138,6 @@ const families: readonly [name: string, verdict: JsonVerdict, texts: readonly st
 ];
 
 const isJson = (bytes: Uint8Array): JsonVerdict | null => new JsonCheck(bytes).advance(bytes.length);
-
-/** The verdict when the check pauses after every `step` bytes, and how often it paused. */
-function inSteps(bytes: Uint8Array, step: number): { verdict: JsonVerdict; pauses: number } {
-  const check = new JsonCheck(bytes);
-  for (let pauses = 0; ; pauses++) {
-    const verdict = check.advance(step);
-    if (verdict !== null) return { verdict, pauses };
-  }
-}
 
 describe("JSON by RFC 8259", () => {
   for (const [name, verdict, texts] of families) {

@@ -1,4 +1,4 @@
-/** What Linux says about another process, from proc(5). */
+/** What Linux says about another process, from proc(5). Each throws when there is no such process. */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 
 /** proc(5) counts CPU time in ticks of sysconf(_SC_CLK_TCK), which is 100 a second on every Linux of today. */
@@ -9,10 +9,10 @@ export function descriptorsOf(pid: number): number {
   return readdirSync(`/proc/${pid}/fd`).length;
 }
 
-/** Resident memory in MiB. */
+/** Resident memory in MiB; 0 of one that has ended and was not waited for yet. */
 export function memoryOf(pid: number): number {
   const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "latin1"))?.[1];
-  return Number(kib) / 1024;
+  return Number(kib ?? 0) / 1024;
 }
 
 /** CPU time that the process has used so far, user and system, in milliseconds. */
