@@ -58,6 +58,7 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     tls: await loadTls(settings, tlsPassphrase, log),
     time: clock,
     watch: await loadVitals(settings),
+    fixture: await loadFixture(settings),
   });
   return {
     url: server.urls[0],
@@ -85,6 +86,13 @@ async function loadVitals(settings: Options): Promise<NonNullable<ServerParts["w
   if (!settings.status) return null;
   const { Vitals } = await import("./server/vitals.ts");
   return (options) => new Vitals(options);
+}
+
+/** And for one that a test drives. */
+async function loadFixture(settings: Options): Promise<NonNullable<ServerParts["fixture"]> | null> {
+  if (!settings.fixture) return null;
+  const { Fixture } = await import("./server/fixture.ts");
+  return (options) => new Fixture(options);
 }
 
 const SILENT: ServerLog = { access: null, info() {}, detail: null, warn() {}, error() {} };

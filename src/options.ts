@@ -33,6 +33,8 @@ export interface Options {
   index: string;
   /** The server's own pages below `/__server/`. */
   status: boolean;
+  /** Rooms for tests below `/__server/`. */
+  fixture: boolean;
   keepAliveTimeoutMs: number;
   maxRequests: number;
   /** 0: derived from the process's file limit when the server starts, and at most `limits.connectionsUnaskedMax`. */
@@ -350,6 +352,12 @@ export const optionTable: { readonly [Property in keyof Options]: OptionFor<Opti
     kind: "switch",
     default: false, // Addresses and paths of all visitors are on it.
     help: "/__server/: ready, metrics, a live page",
+  },
+  fixture: {
+    flag: "fixture",
+    kind: "switch",
+    default: false, // Whoever reaches it can make the server fail.
+    help: "/__server/: faults, journal, for tests",
   },
   keepAliveTimeoutMs: {
     flag: "keep-alive-timeout",

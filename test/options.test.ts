@@ -166,6 +166,7 @@ describe("resolveOptions", () => {
       listing: false,
       index: "index.html",
       status: false,
+      fixture: false,
       keepAliveTimeoutMs: 30_000,
       maxRequests: 100,
       maxConnections: 0,

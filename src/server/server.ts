@@ -10,14 +10,14 @@ import { Connection, GATHER_BYTES_MAX } from "../connection/connection.ts";
 import type { Context } from "../connection/context.ts";
 import { ExchangePool } from "../connection/exchange.ts";
 import { type Conversation, Farewell } from "../connection/farewell.ts";
-import { newAnswered, Observers } from "../connection/observer.ts";
+import { newAnswered, type Observer, Observers } from "../connection/observer.ts";
 import { Scratch } from "../connection/outbox.ts";
 import { Pool } from "../connection/pool.ts";
 import type { Transport } from "../connection/transport.ts";
 import { type DocumentRoot, FolderError, openDocumentRoot } from "../handlers/document-root.ts";
 import { fixedLines } from "../handlers/headers.ts";
 import { createHttpsRedirect } from "../handlers/https-redirect.ts";
-import { RESERVED_NAME } from "../handlers/reserved.ts";
+import { RESERVED_NAME, type Rooms } from "../handlers/reserved.ts";
 import { createHandler } from "../handlers/router.ts";
 import type { Snapshot } from "../handlers/status.ts";
 import { prepareUploadsFolder } from "../handlers/upload.ts";
@@ -27,6 +27,7 @@ import { limits, type Options, OptionsError } from "../options.ts";
 import type { ServerLog } from "./access-log.ts";
 import { Admission, type Refusal } from "./admission.ts";
 import { connectionsMax, lendersMax } from "./file-limit.ts";
+import type { Fixture, FixtureOptions } from "./fixture.ts";
 import { type Acceptor, type Listening, listen } from "./listen.ts";
 import { Reporter } from "./reporter.ts";
 import { StartError } from "./start-error.ts";
@@ -66,6 +67,8 @@ export interface ServerParts {
   readonly time?: TimeSource;
   /** Makes what somebody may look at; null when nobody does. */
   readonly watch?: ((options: VitalsOptions) => Vitals) | null;
+  /** Makes what a test drives the server by; null when none does. */
+  readonly fixture?: ((options: FixtureOptions) => Fixture) | null;
 }
 
 export class Server {
@@ -82,6 +85,8 @@ export class Server {
   readonly #connections = new Set<Connection>();
   /** Null unless somebody may want to look. */
   readonly #vitals: Vitals | null;
+  /** Null unless a test drives the server. */
+  readonly #fixture: Fixture | null;
   /** Peers that are being turned away. */
   readonly #farewells = new Set<Farewell>();
   readonly #admission: Admission;
@@ -105,7 +110,7 @@ export class Server {
    * OptionsError for bad values.
    */
   constructor(options: Options, log: ServerLog, parts: ServerParts = {}) {
-    const { tls = null, time = systemTime, watch = null } = parts;
+    const { tls = null, time = systemTime, watch = null, fixture = null } = parts;
     this.#options = options;
     this.#log = log;
     this.#tls = tls;
@@ -132,14 +137,19 @@ export class Server {
     const connectionsAtOnce = Math.min(wanted, affordable);
     this.#admission = new Admission(connectionsAtOnce, options.maxConnectionsPerHost);
     const pool = new Pool(options.threads, options.queue, lendersMax());
+    const isDraining = () => this.#context.draining;
+    // Another one after each start, so that nobody takes a server for the one before.
+    const instance = crypto.randomUUID().slice(0, 8);
+    this.#fixture = fixture?.({ instance, time, port: () => this.port, isDraining }) ?? null;
     this.#vitals =
       watch?.({
+        instance,
         pool,
         time,
         connections: this.#connections,
         connectionsMax: connectionsAtOnce,
         moveClock: () => this.#moveClock(),
-        isDraining: () => this.#context.draining,
+        isDraining,
       }) ?? null;
     const handler = this.#prepareHandler(wallMs);
     const headLimits = {
@@ -155,7 +165,7 @@ export class Server {
       pool,
       waiting: () => this.#relieve(),
       handler,
-      observer: this.#vitals === null ? this.#reporter : new Observers([this.#reporter, ...this.#vitals.observers]),
+      observer: this.#observer(),
       answered: newAnswered(),
       scratch: new Scratch(SCRATCH_BYTES),
       headStarts: this.#headStarts(clock, strictTransport(options)),
@@ -193,13 +203,13 @@ export class Server {
     const options = this.#options;
     try {
       const root = usable(openDocumentRoot(options.root, "--root"));
-      const rooms = options.status && this.#vitals !== null ? new Map(this.#vitals.rooms()) : null;
+      const rooms = this.#rooms();
       if (rooms !== null) refuseReservedName(root);
       const uploads = usable(prepareUploadsFolder(options.uploads, "--uploads", wallMs()));
       if (uploads.realPath === root.realPath) {
         throw new StartError(`--uploads ${options.uploads} is the served folder itself; choose another folder`);
       }
-      return createHandler({
+      const handler = createHandler({
         settings: options,
         // Uploads are read back by --serve-uploads alone, also when their folder lies in the served one.
         root: root.without(uploads.realPath),
@@ -210,12 +220,25 @@ export class Server {
         log: (line) => this.#log.warn(line),
         fileCache: { bytesMax: options.fileCacheBytes, maxAgeMs: options.fileCacheAgeMs },
       });
+      return this.#fixture?.wrap(handler) ?? handler;
     } catch (error) {
       this.#listening.stop();
       this.#redirecting?.stop();
       // A value that has the right form and still makes no sense, such as an allowed host with a space.
       throw error instanceof RangeError ? new OptionsError(error.message) : error;
     }
+  }
+
+  /** What is below `/__server/`, or null when nothing is. */
+  #rooms(): Rooms | null {
+    const { status } = this.#options;
+    if (!status && this.#fixture === null) return null;
+    return new Map([...(status ? (this.#vitals?.rooms() ?? []) : []), ...(this.#fixture?.rooms() ?? [])]);
+  }
+
+  #observer(): Observer {
+    const further = [...(this.#vitals?.observers ?? []), ...(this.#fixture?.observers ?? [])];
+    return further.length === 0 ? this.#reporter : new Observers([this.#reporter, ...further]);
   }
 
   /** The plain port beside the TLS one, on the same addresses; null when none is wanted. */
@@ -451,7 +474,7 @@ function refuseReservedName(root: DocumentRoot): void {
   const path = join(root.realPath, RESERVED_NAME);
   if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
   throw new StartError(
-    `${path} would be hidden by the server's own /${RESERVED_NAME}/; rename it, or leave out --status`,
+    `${path} would be hidden by the server's own /${RESERVED_NAME}/; rename it, or leave out --status and --fixture`,
   );
 }
 

@@ -11,6 +11,8 @@ import type { TimeSource } from "./time-source.ts";
 import { VERSION } from "./version.ts";
 
 export interface VitalsOptions {
+  /** Another one after each start. */
+  readonly instance: string;
   readonly pool: Pool;
   readonly time: TimeSource;
   readonly connections: ReadonlySet<Connection>;
@@ -21,8 +23,7 @@ export interface VitalsOptions {
 }
 
 export class Vitals implements StatusSource {
-  /** Another one after each start, so that nobody takes a server for the one before. */
-  readonly instance: string = crypto.randomUUID().slice(0, 8);
+  readonly instance: string;
   readonly metrics = new Metrics();
   /** To be told what conversations tell. */
   readonly observers: readonly Observer[];
@@ -34,8 +35,9 @@ export class Vitals implements StatusSource {
 
   constructor(options: VitalsOptions) {
     this.#options = options;
+    this.instance = options.instance;
     this.#startedMs = options.time.wallMs();
-    this.#live = new LiveView({ ...options, instance: this.instance, version: VERSION, metrics: this.metrics });
+    this.#live = new LiveView({ ...options, version: VERSION, metrics: this.metrics });
     this.observers = [this.metrics, this.#live];
   }
 
