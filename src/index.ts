@@ -1,19 +1,21 @@
 /**
  * The library's door: a server in this process, without module state, signal handlers or output.
  *
- *     await using server = await startServer({ port: 0, root: "fixtures" });
- *     await fetch(`${server.url}/index.html`);
+ *     await using server = await startServer({ files: { "/hello.html": "<p>Hello</p>" } });
+ *     await fetch(`${server.url}/hello.html`);
  */
 import { type Options, OptionsError, resolveOptions } from "./options.ts";
 import type { AccessEntry, ServerLog } from "./server/access-log.ts";
 import { Server, type ServerParts, type StopOptions } from "./server/server.ts";
 import { StartError } from "./server/start-error.ts";
+import type { Files, TemporaryFolders } from "./server/temporary-folders.ts";
 import { ManualClock, systemTime, type TimeSource } from "./server/time-source.ts";
 import type { CertificateInfo, Tls } from "./server/tls.ts";
 
 export {
   type AccessEntry,
   type CertificateInfo,
+  type Files,
   ManualClock,
   type Options,
   OptionsError,
@@ -23,7 +25,13 @@ export {
   type TimeSource,
 };
 
+/**
+ * The settings of the command line, with two other defaults, because a test shall meet nobody and leave nothing behind: a free
+ * port, and a temporary folder for uploads.
+ */
 export interface StartOptions extends Partial<Options> {
+  /** Served instead of a folder: content by path, such as `/images/logo.png`. Not together with `root`. */
+  files?: Files;
   /** Where the server's time comes from: the machine, unless a test moves a `ManualClock` by hand. */
   clock?: TimeSource;
   /** Receives request lines, warnings and failures; nothing is written anywhere without it. */
@@ -50,16 +58,17 @@ export interface RunningServer extends AsyncDisposable {
   stop(options?: StopOptions): Promise<void>;
 }
 
-/** Starts a server and resolves when it listens. Rejects with an OptionsError or a StartError. */
+/** Starts a server and resolves when it listens. Rejects with an OptionsError or a StartError, and then leaves nothing behind. */
 export async function startServer(options: StartOptions = {}): Promise<RunningServer> {
-  const { log = SILENT, clock = systemTime, tlsPassphrase = "", ...given } = options;
-  const settings = resolveOptions(given);
-  const server = new Server(settings, log, {
-    tls: await loadTls(settings, tlsPassphrase, log),
-    time: clock,
-    watch: await loadVitals(settings),
-    fixture: await loadFixture(settings),
+  const folders = await makeFolders(options);
+  const server = await makeServer(options, folders).catch((error: unknown) => {
+    folders?.remove();
+    throw error;
   });
+  const stop = async (stopOptions?: StopOptions) => {
+    await server.stop(stopOptions);
+    folders?.remove();
+  };
   return {
     url: server.urls[0],
     urls: server.urls,
@@ -69,9 +78,33 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
       return server.certificate;
     },
     reload: () => server.reload(),
-    stop: (stopOptions) => server.stop(stopOptions),
-    [Symbol.asyncDispose]: () => server.stop(),
+    stop,
+    [Symbol.asyncDispose]: () => stop(),
   };
+}
+
+/** Null when both folders are the caller's. */
+async function makeFolders({ files, root, uploads }: StartOptions): Promise<TemporaryFolders | null> {
+  if (files === undefined && uploads !== undefined) return null;
+  if (files !== undefined && root !== undefined) throw new OptionsError("files or root: give one of them");
+  const { TemporaryFolders } = await import("./server/temporary-folders.ts");
+  return new TemporaryFolders(files ?? {});
+}
+
+async function makeServer(options: StartOptions, folders: TemporaryFolders | null): Promise<Server> {
+  const { log = SILENT, clock = systemTime, tlsPassphrase = "", files, ...given } = options;
+  const settings = resolveOptions({
+    port: 0,
+    ...(folders === null ? {} : { uploads: folders.uploads }),
+    ...(folders === null || files === undefined ? {} : { root: folders.root }),
+    ...given,
+  });
+  return new Server(settings, log, {
+    tls: await loadTls(settings, tlsPassphrase, log),
+    time: clock,
+    watch: await loadVitals(settings),
+    fixture: await loadFixture(settings),
+  });
 }
 
 /** Only a server that speaks TLS pays for it. */

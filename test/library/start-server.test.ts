@@ -1,0 +1,107 @@
+/** The library's door as a test suite uses it: in memory, in parallel, and gone without a trace. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ManualClock, OptionsError, StartError, startServer } from "../../src/index.ts";
+import { RawClient, request } from "../support/raw-client.ts";
+
+/** Where this file's servers make their folders, and nobody else does. */
+let folder = "";
+const { TMPDIR } = process.env;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), "library-"));
+  process.env["TMPDIR"] = folder;
+});
+
+afterAll(() => {
+  if (TMPDIR === undefined) delete process.env["TMPDIR"];
+  else process.env["TMPDIR"] = TMPDIR;
+  rmSync(folder, { recursive: true });
+});
+
+function temporaryFolders(): string[] {
+  return readdirSync(folder);
+}
+
+function openDescriptors(): number {
+  return readdirSync("/proc/self/fd").length;
+}
+
+/** Fetches without keeping the connection, which would be this process's own. */
+function get(url: string): Promise<Response> {
+  return fetch(url, { headers: { Connection: "close" } });
+}
+
+describe("files from memory", () => {
+  test("are served as files of a folder are", async () => {
+    await using server = await startServer({
+      files: { "/index.html": "<p>Grüße</p>", "data/numbers.bin": new Uint8Array([0, 1, 255]) },
+    });
+    expect(await (await get(server.url)).text()).toBe("<p>Grüße</p>");
+    const numbers = await get(`${server.url}/data/numbers.bin`);
+    expect([...new Uint8Array(await numbers.arrayBuffer())]).toEqual([0, 1, 255]);
+    expect(numbers.headers.get("etag")).not.toBeNull();
+  });
+
+  test("and uploads go with the server", async () => {
+    const server = await startServer({ files: { "/a.txt": "a" } });
+    const [name = ""] = temporaryFolders();
+    const uploaded = await fetch(`${server.url}/upload`, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", Connection: "close" },
+      body: "{}",
+    });
+    expect(uploaded.status).toBe(201);
+    expect(readdirSync(join(folder, name, "uploads"))).toHaveLength(1);
+    await server.stop();
+    await server.stop();
+    expect(temporaryFolders()).toEqual([]);
+  });
+
+  test.each(["", "/", "/a//b", "../a", "/a/../b", "/./a", "/a/", "a\0b"])("cannot be called %p", async (path) => {
+    await expect(startServer({ files: { [path]: "" } })).rejects.toThrow(OptionsError);
+    expect(temporaryFolders()).toEqual([]);
+  });
+
+  test("are not served together with a folder", async () => {
+    await expect(startServer({ files: {}, root: "resources" })).rejects.toThrow(OptionsError);
+  });
+});
+
+test("a server that cannot start leaves nothing behind", async () => {
+  await using first = await startServer({ files: {} });
+  const before = temporaryFolders();
+  await expect(startServer({ files: {}, port: first.port })).rejects.toThrow(StartError);
+  await expect(startServer({ files: {}, threads: 0 })).rejects.toThrow(OptionsError);
+  expect(temporaryFolders()).toEqual(before);
+});
+
+test("an idle timeout of 30 s takes no time by a clock that is moved by hand", async () => {
+  const clock = new ManualClock();
+  await using server = await startServer({ files: { "/a.txt": "a" }, clock });
+  using client = await RawClient.connect(server.port);
+  expect((await client.send(request(server.port, "GET /a.txt")).answer()).status).toBe(200);
+  clock.advance(29_000);
+  expect((await client.send(request(server.port, "GET /a.txt")).answer()).status).toBe(200);
+  clock.advance(31_000);
+  expect(await client.left()).toBe("fin");
+});
+
+test("two hundred servers live side by side, and leave no descriptor, folder or port", async () => {
+  await using warm = await startServer({ files: { "/n.txt": "warm" } });
+  expect(await (await get(`${warm.url}/n.txt`)).text()).toBe("warm");
+  await warm.stop();
+  const descriptors = openDescriptors();
+  const ports = await Promise.all(
+    Array.from({ length: 200 }, async (_, i) => {
+      await using server = await startServer({ files: { "/n.txt": `server ${i}` }, fixture: true });
+      expect(await (await get(`${server.url}/n.txt`)).text()).toBe(`server ${i}`);
+      return server.port;
+    }),
+  );
+  expect(new Set(ports).size).toBeGreaterThan(1);
+  expect(temporaryFolders()).toEqual([]);
+  expect(openDescriptors()).toBeLessThanOrEqual(descriptors + 2);
+});
