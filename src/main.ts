@@ -1,3 +1,4 @@
+#!/usr/bin/env bun
 /** The compiled program's entry: hands the words over and leaves with the code that comes back. */
 import { main } from "./cli.ts";
 
