@@ -3,13 +3,13 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type CommandLine, parseCommandLine } from "../src/cli.ts";
+import { type CommandLine, parseCommandLine } from "../src/cli/command-line.ts";
 import { environmentName, type Options, optionNames, optionTable, resolveOptions } from "../src/options.ts";
 
 type Environment = Record<string, string>;
 
 function optionsOf(command: CommandLine): Options {
-  if (command.kind !== "run") throw new Error(`expected a run, got ${JSON.stringify(command)}`);
+  if (command.kind !== "serve") throw new Error(`expected a server, got ${JSON.stringify(command)}`);
   return command.options;
 }
 
@@ -125,12 +125,12 @@ describe("variables that are no settings", () => {
   for (const [names, warnings] of cases) {
     test(`${JSON.stringify(names)} ${warnings.length === 0 ? "give no warning" : "give one warning"}`, () => {
       const env = Object.fromEntries(names.split(" ").map((name) => [name, "1"]));
-      expect(parseCommandLine([], env)).toMatchObject({ kind: "run", warnings });
+      expect(parseCommandLine([], env)).toMatchObject({ kind: "serve", warnings });
     });
   }
 
   test("an empty one counts as none", () => {
-    expect(parseCommandLine([], { HTTPSERVER_PROT: "" })).toMatchObject({ kind: "run", warnings: [] });
+    expect(parseCommandLine([], { HTTPSERVER_PROT: "" })).toMatchObject({ kind: "serve", warnings: [] });
   });
 });
 
@@ -243,7 +243,7 @@ describe("--help and --version", () => {
     ["--version --help", "help"],
     ["--version", "version"],
     ["--port abc --version", "version"],
-    ["--root=--help", "run"],
+    ["--root=--help", "serve"],
     ["-- --help", "error"],
   ];
   for (const [words, kind] of cases) {

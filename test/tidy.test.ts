@@ -58,6 +58,7 @@ describe("the source tree", () => {
     "a sideways re-export": [file("src/connection/a.ts", `export * from "../handlers/b.ts";`)],
     "a dynamic import": [file("src/connection/a.ts", `const b = await import("../server/b.ts");`)],
     "option values in the conversation": [file("src/connection/a.ts", `import { DEFAULTS } from "../options.ts";`)],
+    "the command line below the top": [file("src/server/a.ts", `import { say } from "../cli/say.ts";`)],
     "logging below the top": [file("src/server/a.ts", `import { log } from "../log.ts";`)],
     "a package in the conversation": [file("src/connection/a.ts", `import mime from "mime";`)],
     "a package on the wrong floor": [file("src/handlers/a.ts", `import { consola } from "consola";`)],
@@ -375,6 +376,7 @@ function floorOf(path: string): Floor | undefined {
     if (name === "options.ts") return "options";
     return ["main.ts", "cli.ts", "index.ts", "log.ts"].includes(name) ? "top" : undefined;
   }
+  if (name === "cli") return "top";
   return name === "http" || name === "connection" || name === "handlers" || name === "server" ? name : undefined;
 }
 
