@@ -3,16 +3,18 @@
  * `hash-password` start without the server, and the server without them.
  */
 import { type Environment, parseCommandLine } from "./cli/command-line.ts";
+import type { StartServer } from "./cli/launch.ts";
 import { say } from "./cli/say.ts";
-import type { StartServer } from "./cli/serve.ts";
 
 /**
  * Runs the program and resolves with its exit code: 0 after help, version or a drain, 1 after a failure of ours, 2 for bad
- * words, 3 when the server cannot start, 130, 143 or 129 when a second SIGINT, SIGTERM or SIGHUP cut answers short.
+ * words, 3 when the server cannot start, 130, 143 or 129 when a second SIGINT, SIGTERM or SIGHUP cut answers short. `run` has
+ * those of its command, and 4, 126 and 127.
  */
 export async function main(argv: readonly string[], env: Environment, start?: StartServer): Promise<number> {
   const command = parseCommandLine(argv, env);
   if (command.kind === "serve") return (await import("./cli/serve.ts")).serve(command, env, start);
+  if (command.kind === "run") return (await import("./cli/run.ts")).run(command, env, start);
   if (command.kind === "hash-password") return (await import("./cli/hash-password.ts")).hashPassword(command.user);
   return say(command);
 }

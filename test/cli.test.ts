@@ -9,7 +9,8 @@ import { environmentName, type Options, optionNames, optionTable, resolveOptions
 type Environment = Record<string, string>;
 
 function optionsOf(command: CommandLine): Options {
-  if (command.kind !== "serve") throw new Error(`expected a server, got ${JSON.stringify(command)}`);
+  if (command.kind !== "serve" && command.kind !== "run")
+    throw new Error(`expected a server, got ${JSON.stringify(command)}`);
   return command.options;
 }
 
@@ -102,8 +103,12 @@ describe("words that start a server", () => {
         choice: "json",
       }[option.kind];
       const needed = NEEDS[name] ?? [];
-      const flagged = optionsOf(parseCommandLine([`--${option.flag}=${text}`, ...needed], {}));
-      const fromVariable = optionsOf(parseCommandLine(needed, { [environmentName(option)]: text }));
+      // --strict has a meaning with a command alone.
+      const [first, last] = name === "strict" ? [["run"], ["--", "true"]] : [[], []];
+      const flagged = optionsOf(parseCommandLine([...first, `--${option.flag}=${text}`, ...needed, ...last], {}));
+      const fromVariable = optionsOf(
+        parseCommandLine([...first, ...needed, ...last], { [environmentName(option)]: text }),
+      );
       expect(flagged[name]).not.toEqual(option.default);
       expect(fromVariable).toEqual(flagged);
     }
@@ -192,6 +197,17 @@ describe("words that are refused", () => {
     ["--print-config=1", "--print-config takes no value"],
     ["--print-config --port x", "--port: expected a whole number"],
     ["", "HTTPSERVER_INLINE: expected true or false", { HTTPSERVER_INLINE: "maybe" }],
+    ["--ready-format xml", '--ready-format: expected one of text, json, got "xml"'],
+    ["--max-lifetime 25h", "--max-lifetime: expected a time from 0s to 24h"],
+    ["--strict", "--strict looks at the requests of a command: httpserver run -- command"],
+    ["", "HTTPSERVER_STRICT looks at the requests of a command", { HTTPSERVER_STRICT: "1" }],
+    ["run", "expected run [flags] -- command, for instance run -- bun test, got none"],
+    ["run --", "expected run [flags] -- command, for instance run -- bun test, got none"],
+    ["run bun test", 'expected run [flags] -- command, for instance run -- bun test, got "bun"'],
+    ["run 8080 -- bun test", 'expected run [flags] -- command, for instance run -- bun test, got "8080"'],
+    ["run --prot 1 -- bun test", "unknown flag --prot; did you mean --port?"],
+    ["run --root -- bun test", "--root needs a value"],
+    ["run --port x -- bun test", '--port: expected a whole number from 0 to 65535, got "x"'],
   ];
   for (const [words, line, env] of cases) {
     test(`"${words}" ${env === undefined ? "" : JSON.stringify(env)} is refused with "${line}"`, () => {
@@ -223,12 +239,40 @@ describe("words that are refused", () => {
   });
 });
 
+describe("words that run a command", () => {
+  const cases: readonly [words: string, command: string, changed: Partial<Options>, env?: Environment][] = [
+    ["run -- bun test", "bun test", { port: 0 }],
+    ["run --strict -- bun test --only", "bun test --only", { port: 0, strict: true }],
+    ["run --port 9000 -- a -- b", "a -- b", { port: 9000 }],
+    ["run --port=0 --root x -- a --port 1", "a --port 1", { port: 0, root: "x" }],
+    ["run -q -- --help", "--help", { port: 0, quiet: true }],
+    ["run --cors -- a", "a", { port: 0, cors: ["*"] }],
+    ["run -- run -- a", "run -- a", { port: 0 }],
+    ["run -- a", "a", { port: 9000, strict: true }, { HTTPSERVER_PORT: "9000", HTTPSERVER_STRICT: "1" }],
+  ];
+  for (const [words, command, changed, env] of cases) {
+    test(`"${words}" ${env === undefined ? "" : JSON.stringify(env)} runs "${command}" with ${JSON.stringify(changed)}`, () => {
+      const parsed = parseCommandLine(split(words), env ?? {});
+      expect(parsed).toMatchObject({ kind: "run", command: split(command) });
+      expect(optionsOf(parsed)).toEqual(resolveOptions(changed));
+    });
+  }
+
+  test("ask for help and settings like those that start a server", () => {
+    expect(parseCommandLine(["run", "--help"], {})).toEqual(parseCommandLine(["--help"], {}));
+    expect(parseCommandLine(["run", "--print-config", "--", "a"], {})).toMatchObject({
+      kind: "settings",
+      text: expect.stringMatching(/^port +0 +default\n/),
+    });
+  });
+});
+
 describe("--help and --version", () => {
-  test("help fits one screen: 80 columns, 64 lines, every flag", () => {
+  test("help fits one screen: 80 columns, 72 lines, every flag", () => {
     const help = parseCommandLine(["--help"], {});
     if (help.kind !== "help") throw new Error(help.kind);
     const lines = help.text.split("\n");
-    expect(lines.length).toBeLessThanOrEqual(64);
+    expect(lines.length).toBeLessThanOrEqual(72);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
     for (const name of optionNames) expect(help.text).toContain(`--${optionTable[name].flag} `);
     expect(help.text).toEndWith("\n");

@@ -29,6 +29,13 @@ import { nearest } from "./spelling.ts";
 export type CommandLine =
   /** `warnings`: what is odd and not wrong, one line each. */
   | { readonly kind: "serve"; readonly options: Options; readonly warnings: readonly string[] }
+  /** A server for as long as `command` runs, which has one word at least. */
+  | {
+      readonly kind: "run";
+      readonly options: Options;
+      readonly warnings: readonly string[];
+      readonly command: readonly string[];
+    }
   | { readonly kind: "help"; readonly text: string }
   | { readonly kind: "version"; readonly text: string }
   /** The effective settings, one a line. */
@@ -55,21 +62,44 @@ const byShort = new Map(
 export function parseCommandLine(argv: readonly string[], env: Environment): CommandLine {
   try {
     if (argv[0] === HASH_PASSWORD) return parseHashPassword(argv.slice(1));
-    const words = normalize(argv);
+    const isRun = argv[0] === RUN;
+    const { own, command } = isRun ? splitRun(argv.slice(1)) : { own: argv, command: [] };
+    const words = normalize(own);
     if (words.help) return { kind: "help", text: renderHelp() };
     if (words.version) return { kind: "version", text: renderVersion() };
     if (words.problem !== null) throw new OptionsError(words.problem);
-    const { options, labels } = resolveWords(words, env);
+    if (isRun) checkRun(words, command);
+    // A command is told the port, so that a fixed one would only collide.
+    const { options, labels } = resolveWords(words, env, isRun ? { port: 0 } : {});
     if (words.printConfig) return { kind: "settings", text: renderSettings(options, labels) };
-    return { kind: "serve", options, warnings: findStrayVariables(env) };
+    const warnings = findStrayVariables(env);
+    if (isRun) return { kind: "run", options, warnings, command };
+    if (options.strict) {
+      throw new OptionsError(`${labels.get("strict")} looks at the requests of a command: httpserver run -- command`);
+    }
+    return { kind: "serve", options, warnings };
   } catch (error) {
     if (error instanceof OptionsError) return { kind: "error", line: `httpserver: ${error.message}` };
     throw error;
   }
 }
 
-/** The one word that is no flag and no position. */
+/** The words that are no flag and no position. */
 const HASH_PASSWORD = "hash-password";
+const RUN = "run";
+
+/** `run [flags] -- command…`: a flag's value has no dash in front, so that the first `--` is the one that is meant. */
+function splitRun(words: readonly string[]): { own: readonly string[]; command: readonly string[] } {
+  const end = words.indexOf("--");
+  return end === -1 ? { own: words, command: [] } : { own: words.slice(0, end), command: words.slice(end + 1) };
+}
+
+/** Throws `OptionsError` when there is no command to run, or a word that may be meant as one. */
+function checkRun({ positionals: [stray] }: Words, command: readonly string[]): void {
+  if (stray === undefined && command.length > 0) return;
+  const got = stray === undefined ? "none" : quote(stray);
+  throw new OptionsError(`expected ${RUN} [flags] -- command, for instance ${RUN} -- bun test, got ${got}`);
+}
 
 /** `hash-password [USER]`. Throws `OptionsError`. */
 function parseHashPassword(words: readonly string[]): CommandLine {
@@ -215,8 +245,15 @@ function describe(words: Words): ArgsDef {
   ]);
 }
 
-/** Settings from checked words and the environment, and how each that was given was named. Throws `OptionsError`. */
-function resolveWords(words: Words, env: Environment): { options: Options; labels: Labels } {
+/**
+ * Settings from checked words and the environment over those in `given`, and how each that was found was named. Throws
+ * `OptionsError`.
+ */
+function resolveWords(
+  words: Words,
+  env: Environment,
+  given: Partial<Record<keyof Options, OptionValue>>,
+): { options: Options; labels: Labels } {
   const canonical = [...words.flags].map(([name, value]) => `--${optionTable[name].flag}=${value}`);
   const parsed: Readonly<Record<string, unknown>> = parseArgs(
     [...canonical, "--", ...words.positionals],
@@ -226,7 +263,6 @@ function resolveWords(words: Words, env: Environment): { options: Options; label
   if (extra !== undefined) {
     throw new OptionsError(`expected at most [port] [host] [threads], got ${quote(extra)} as well`);
   }
-  const given: Partial<Record<keyof Options, OptionValue>> = {};
   const labels = new Map<keyof Options, string>();
   for (const name of optionNames) {
     const source = findSource(name, parsed, env);

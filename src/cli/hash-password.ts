@@ -15,7 +15,7 @@ export async function hashPassword(user: string): Promise<number> {
   }
   const auth = await import("../handlers/auth.ts");
   const hash = await auth.hashPassword(password);
-  return say({ kind: "settings", text: `${user === "" ? "" : `${user}:`}${hash}\n` });
+  return say({ text: `${user === "" ? "" : `${user}:`}${hash}\n` });
 }
 
 function firstLine(text: string): string {

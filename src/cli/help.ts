@@ -7,6 +7,9 @@ import type { Labels } from "./command-line.ts";
 declare const BUILD_VERSION: string;
 declare const BUILD_COMMIT: string;
 
+/** `0.1.0`; `dev` when run from source. */
+export const VERSION = typeof BUILD_VERSION === "undefined" ? "dev" : BUILD_VERSION;
+
 /** Columns of `--help`: the longest flag, and the longest default, with a space behind each. */
 const HELP_FLAG_COLUMNS = 25;
 const HELP_DEFAULT_COLUMNS = 12;
@@ -16,6 +19,8 @@ export function renderHelp(): string {
   return [
     "Serves a folder over HTTP/1.1 and takes JSON uploads at POST /upload.",
     "Usage: httpserver [port] [host] [threads] [flags]",
+    "       httpserver run [flags] -- command   a server for a command's time",
+    "       httpserver hash-password [USER]     reads a password, prints its hash",
     "",
     `${"    flag".padEnd(HELP_FLAG_COLUMNS)}default`,
     ...optionNames.map((name) => helpLine(optionTable[name], formatDefault(optionTable[name]))),
@@ -25,7 +30,6 @@ export function renderHelp(): string {
     "",
     "Times: 500ms, 30s, 2m. Sizes: 512, 64kb, 10mb. Switches also as --no-<flag>.",
     "Each flag has a variable: --max-body is HTTPSERVER_MAX_BODY; the flag wins.",
-    "httpserver hash-password [USER] reads a password and prints it as a hash.",
     "",
   ].join("\n");
 }
@@ -67,7 +71,6 @@ const SETTING_FLAG_COLUMNS = 24;
 const SETTING_VALUE_COLUMNS = 24;
 
 export function renderVersion(): string {
-  const version = typeof BUILD_VERSION === "undefined" ? "dev" : BUILD_VERSION;
   const commit = typeof BUILD_COMMIT === "undefined" ? "source" : BUILD_COMMIT;
-  return `httpserver ${version} (${commit})\n`;
+  return `httpserver ${VERSION} (${commit})\n`;
 }
