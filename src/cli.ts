@@ -9,9 +9,10 @@ import { say } from "./cli/say.ts";
 /**
  * Runs the program and resolves with its exit code: 0 after help, version or a drain, 1 after a failure of ours, 2 for bad
  * words, 3 when the server cannot start, 130, 143 or 129 when a second SIGINT, SIGTERM or SIGHUP cut answers short. `run` has
- * those of its command, and 4, 126 and 127.
+ * those of its command, and 4, 126 and 127; `probe` 0 and 1.
  */
 export async function main(argv: readonly string[], env: Environment, start?: StartServer): Promise<number> {
+  if (argv[0] === "probe") return (await import("./cli/probe.ts")).probe(argv.slice(1), env);
   const command = parseCommandLine(argv, env);
   if (command.kind === "serve") return (await import("./cli/serve.ts")).serve(command, env, start);
   if (command.kind === "run") return (await import("./cli/run.ts")).run(command, env, start);

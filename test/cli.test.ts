@@ -4,6 +4,7 @@ import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "no
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CommandLine, parseCommandLine } from "../src/cli/command-line.ts";
+import { type ProbeOrder, parseProbe } from "../src/cli/probe.ts";
 import { environmentName, type Options, optionNames, optionTable, resolveOptions } from "../src/options.ts";
 
 type Environment = Record<string, string>;
@@ -265,6 +266,86 @@ describe("words that run a command", () => {
       text: expect.stringMatching(/^port +0 +default\n/),
     });
   });
+});
+
+describe("words that probe", () => {
+  const READY = "/__server/ready";
+  const targets: readonly [words: string, urls: readonly string[], isOurs: boolean, env?: Environment][] = [
+    ["", [`http://127.0.0.1:8080${READY}`, `http://[::1]:8080${READY}`], true],
+    ["http://127.0.0.1:8080", [`http://127.0.0.1:8080${READY}`], true],
+    ["http://[::1]:8080", [`http://[::1]:8080${READY}`], true],
+    ["HTTPS://a.test", [`https://a.test${READY}`], true],
+    ["http://a.test/", ["http://a.test/"], false],
+    ["http://a.test/x?y", ["http://a.test/x?y"], false],
+    ["http://a.test?y", ["http://a.test/?y"], false],
+    ["", ["http://127.0.0.1:9000", "http://[::1]:9000"].map((url) => url + READY), true, { HTTPSERVER_PORT: "9000" }],
+    ["", [`http://[::1]:8080${READY}`], true, { HTTPSERVER_HOST: "::1" }],
+    ["", [`http://127.0.0.1:8080${READY}`], true, { HTTPSERVER_HOST: "localhost" }],
+    ["", [`http://files.test:8080${READY}`], true, { HTTPSERVER_HOST: "files.test" }],
+    ["", [`http://127.0.0.1:8080${READY}`, `http://[::1]:8080${READY}`], true, { HTTPSERVER_HOST: "::" }],
+    ["", [`http://127.0.0.1:8080${READY}`, `http://[::1]:8080${READY}`], true, { HTTPSERVER_HOST: "0.0.0.0" }],
+    ["", [`http://127.0.0.1:8080${READY}`, `http://[::1]:8080${READY}`], true, { HTTPSERVER_TLS_SELF_SIGNED: "off" }],
+    [
+      "",
+      ["https://127.0.0.1:8080", "https://[::1]:8080"].map((url) => url + READY),
+      true,
+      { HTTPSERVER_TLS_CERT: "a" },
+    ],
+    [
+      "",
+      [`https://127.0.0.1:8080${READY}`, `https://[::1]:8080${READY}`],
+      true,
+      { HTTPSERVER_TLS_SELF_SIGNED: "1", HTTPSERVER_PORT: "" },
+    ],
+    ["--port-file f", [`http://127.0.0.1:{port}${READY}`, `http://[::1]:{port}${READY}`], true],
+    ["", [`http://[::1]:{port}${READY}`], true, { HTTPSERVER_PORT_FILE: "f", HTTPSERVER_HOST: "::1" }],
+    ["http://a.test", [`http://a.test${READY}`], true, { HTTPSERVER_PORT_FILE: "f", HTTPSERVER_PORT: "x" }],
+  ];
+  for (const [words, urls, isOurs, env] of targets) {
+    test(`"${words}" ${env === undefined ? "" : JSON.stringify(env)} ask ${urls.join(" and ")}`, () => {
+      expect(parseProbe(split(words), env ?? {})).toMatchObject({ kind: "probe", urls, isOurs });
+    });
+  }
+
+  test("name the file, the time and the pause, with or without =", () => {
+    const expected = { portFile: "f", timeoutMs: 2000, intervalMs: 50 };
+    expect(parseProbe(split("--port-file f --timeout 2s --interval 50ms"), {})).toMatchObject(expected);
+    expect(parseProbe(split("--port-file=f --timeout=2 --interval=50ms"), {})).toMatchObject(expected);
+    expect(parseProbe([], {})).toMatchObject({ portFile: "", timeoutMs: 10_000, intervalMs: 100 });
+  });
+
+  test("ask for help, which fits 80 columns", () => {
+    for (const words of ["--help", "-h", "--timeout x --help"]) {
+      const order = parseProbe(split(words), {});
+      if (order.kind !== "help") throw new Error(order.kind);
+      for (const part of ["--port-file", "--timeout", "--interval"]) expect(order.text).toContain(part);
+      expect(Math.max(...order.text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
+    }
+  });
+
+  const refused: readonly [words: string, line: string, env?: Environment][] = [
+    ["--port 1", 'unknown flag "--port"; httpserver probe --help lists the flags'],
+    ["-t 1", 'unknown flag "-t"; '],
+    ["--timeout", "--timeout needs a value"],
+    ["--port-file=", "--port-file needs a value"],
+    ["--timeout 0", '--timeout: expected a time from 1ms to 24h such as 500ms, 30s or 2m, got "0"'],
+    ["--interval soon", "--interval: expected a time from 1ms to 24h"],
+    ["8080", 'expected a URL such as http://127.0.0.1:8080, got "8080"'],
+    ["ftp://a.test", "expected a URL such as http://127.0.0.1:8080, got "],
+    ["http://a.test http://b.test", 'expected one URL or --port-file, got "http://b.test" as well'],
+    ["http://a.test --port-file f", 'expected one URL or --port-file, got "http://a.test" as well'],
+    ["", 'HTTPSERVER_PORT: expected a port from 1 to 65535, got "0"; or name a --port-file', { HTTPSERVER_PORT: "0" }],
+    ["", "HTTPSERVER_PORT: expected a port from 1 to 65535, got ", { HTTPSERVER_PORT: "tcp://10.0.0.1:80" }],
+    ["", "HTTPSERVER_HOST: expected an IPv4 or IPv6 address", { HTTPSERVER_HOST: "127.1" }],
+  ];
+  for (const [words, line, env] of refused) {
+    test(`"${words}" ${env === undefined ? "" : JSON.stringify(env)} is refused with "${line}"`, () => {
+      const order: ProbeOrder = parseProbe(split(words), env ?? {});
+      if (order.kind !== "error") throw new Error(order.kind);
+      expect(order.line).toStartWith(`httpserver: probe: ${line}`);
+      expect(order.line).toMatch(/^[ -~]+$/);
+    });
+  }
 });
 
 describe("--help and --version", () => {

@@ -84,7 +84,7 @@ export function parseCommandLine(argv: readonly string[], env: Environment): Com
   }
 }
 
-/** The words that are no flag and no position. */
+/** With `probe`, which `cli.ts` knows, the words that are no flag and no position. */
 const HASH_PASSWORD = "hash-password";
 const RUN = "run";
 

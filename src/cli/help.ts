@@ -20,6 +20,7 @@ export function renderHelp(): string {
     "Serves a folder over HTTP/1.1 and takes JSON uploads at POST /upload.",
     "Usage: httpserver [port] [host] [threads] [flags]",
     "       httpserver run [flags] -- command   a server for a command's time",
+    "       httpserver probe [URL]              waits for a server; probe --help",
     "       httpserver hash-password [USER]     reads a password, prints its hash",
     "",
     `${"    flag".padEnd(HELP_FLAG_COLUMNS)}default`,

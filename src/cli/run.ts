@@ -95,6 +95,9 @@ class Relay {
 const SHOWN_MAX = 10;
 const SHOWN_CHARS_MAX = 200;
 
+/** Where `httpserver probe` asks first, whether or not the server answers there. */
+const PROBED = /^(?:GET|HEAD) \/__server\/ready /;
+
 /**
  * For `--strict`: requests that were answered 404, 405 or 5xx, so that a test that asks for what is not there does not pass by
  * chance. Other refusals (400, 403, 413 …) are what tests ask for on purpose.
@@ -118,7 +121,7 @@ class Unexpected {
   }
 
   #see({ status, requestLine }: AccessEntry): void {
-    if (status !== 404 && status !== 405 && status < 500) return;
+    if ((status !== 404 && status !== 405 && status < 500) || PROBED.test(requestLine)) return;
     if (++this.count > SHOWN_MAX) return;
     this.#shown.push(`${status} "${escapeQuoted(requestLine.slice(0, SHOWN_CHARS_MAX))}"`);
   }

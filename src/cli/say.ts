@@ -3,6 +3,7 @@ import { escapeControls } from "../http/escape.ts";
 import { Output } from "../server/output.ts";
 
 export const EXIT_OK = 0;
+/** Of a server: our own fault. Of `probe`: not ready. */
 export const EXIT_FAILURE = 1;
 export const EXIT_USAGE = 2;
 export const EXIT_CANNOT_START = 3;
@@ -13,7 +14,7 @@ export const EXIT_UNEXPECTED = 4;
 export const LOG_SETTLE_MS = 500;
 
 /** The exit code of what is said on stderr. */
-const EXIT_CODES = { error: EXIT_USAGE, "cannot-start": EXIT_CANNOT_START } as const;
+const EXIT_CODES = { error: EXIT_USAGE, "cannot-start": EXIT_CANNOT_START, "not-ready": EXIT_FAILURE } as const;
 
 /** What a command has to say that ends with it: a text for stdout, or a line without LF for stderr. */
 export type Answer = { readonly text: string } | { readonly kind: keyof typeof EXIT_CODES; readonly line: string };

@@ -352,8 +352,113 @@ describe("run", () => {
       const words = ["run", "-q", "--strict", "--", "sh", "-c", 'curl -s "$HTTPSERVER_URL/missing" >&-; exit 5'];
       expect((await once(words)).code).toBe(5);
     });
+
+    test("does not count the probe", async () => {
+      expect((await once(["run", "-q", "--strict", "--", binary.path, "probe"])).code).toBe(0);
+    });
   });
 });
+
+describe("probe", () => {
+  const NOT_READY = /^httpserver: not ready after [\d.]+ s: /;
+
+  test("finds a server by its URL, its port file, its variables, with a proxy set for elsewhere", async () => {
+    await using program = await start(["--port-file", "port"]);
+    const closed = { http_proxy: "http://127.0.0.1:9", HTTP_PROXY: "http://127.0.0.1:9" };
+    for (const [words, env] of [
+      [[program.url], closed],
+      [["--port-file", "port"], {}],
+      [[], { HTTPSERVER_PORT_FILE: "port" }],
+      [[], { HTTPSERVER_PORT: String(program.port) }],
+      [[], { HTTPSERVER_PORT: String(program.port), HTTPSERVER_HOST: "::" }],
+      [[`${program.url}/index.html`], {}],
+    ] as const) {
+      expect(await once(["probe", ...words, "--timeout", "3s"], env)).toEqual({ code: 0, stdout: "", stderr: "" });
+    }
+  });
+
+  test("finds a server that listens on ::1 alone", async () => {
+    await using program = await start(["--host", "::1"]);
+    expect((await once(["probe"], { HTTPSERVER_PORT: String(program.port) })).code).toBe(0);
+  });
+
+  test("takes the certificate of a server on loopback as it is", async () => {
+    await using program = await start(["--tls-self-signed"]);
+    expect(program.url).toStartWith("https:");
+    expect((await once(["probe", program.url])).code).toBe(0);
+    const env = { HTTPSERVER_TLS_SELF_SIGNED: "1", HTTPSERVER_PORT: String(program.port) };
+    expect((await once(["probe"], env)).code).toBe(0);
+  });
+
+  test("takes 401 for the answer of a server that is ready", async () => {
+    const hash = await Bun.password.hash("secret", { algorithm: "bcrypt", cost: 4 });
+    await using program = await start([`--basic-auth=ann:${hash}`]);
+    expect(await curlStatus(program.url)).toBe("401");
+    expect((await once(["probe", program.url])).code).toBe(0);
+  });
+
+  test("waits for a server that starts later, past a port file that a killed one left", async () => {
+    writeFileSync(join(folder, "port"), `${await closedPort()}\n`);
+    const waiting = once(["probe", "--port-file", "port", "--timeout", "4s", "--interval", "20ms"]);
+    await Bun.sleep(200);
+    await using program = await start(["--port-file", "port"]);
+    expect(await waiting).toEqual({ code: 0, stdout: "", stderr: "" });
+    await program.says('"GET /__server/ready HTTP/1.1"');
+  });
+
+  test("says what it saw last, in one line, with exit 1: a closed port", async () => {
+    const port = await closedPort();
+    const { code, stdout, stderr } = await once(["probe", "--timeout", "300ms"], { HTTPSERVER_PORT: String(port) });
+    expect([code, stdout]).toEqual([1, ""]);
+    const seen = [`127.0.0.1:${port}`, `[::1]:${port}`].map(
+      (host) => `http://${host}/__server/ready: connection refused`,
+    );
+    expect(stderr).toBe(`httpserver: not ready after 0.3 s: ${seen.join("; ")}\n`);
+  });
+
+  test("says what it saw last: no port file", async () => {
+    const { code, stderr } = await once(["probe", "--port-file", "missing", "--timeout", "100ms"]);
+    expect([code, stderr]).toEqual([1, "httpserver: not ready after 0.1 s: no port in missing\n"]);
+  });
+
+  test("another program on the port is not ours, unless it is asked for by a path", async () => {
+    await using other = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("hello") });
+    const url = `http://127.0.0.1:${other.port}`;
+    const { code, stderr } = await once(["probe", url, "--timeout", "200ms"]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(NOT_READY);
+    expect(stderr).toEndWith("/__server/ready: answered 200, and is another program\n");
+    expect((await once(["probe", `${url}/`])).code).toBe(0);
+  });
+
+  test("a path has to answer 2xx, of whoever it is", async () => {
+    await using program = await start([]);
+    const { code, stderr } = await once(["probe", `${program.url}/missing`, "--timeout", "200ms"]);
+    expect(code).toBe(1);
+    expect(stderr).toEndWith("/missing: answered 404\n");
+  });
+
+  test("a server that accepts and says nothing is not ready", async () => {
+    await using silent = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Promise<Response>(() => {}) });
+    const { code, stderr } = await once(["probe", `http://127.0.0.1:${silent.port}`, "--timeout", "300ms"]);
+    expect(code).toBe(1);
+    expect(stderr).toEndWith("/__server/ready: no answer\n");
+  });
+
+  test("a mistake in its words is exit 2 at once", async () => {
+    const { code, stdout, stderr } = await once(["probe", "8080"]);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toMatch(/^httpserver: probe: expected a URL [^\n]+\n$/);
+  });
+});
+
+/** A port that somebody had a moment ago. */
+async function closedPort(): Promise<number> {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const { port } = listener;
+  listener.stop(true);
+  return port;
+}
 
 function killQuietly(pid: number): void {
   try {
