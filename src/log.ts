@@ -29,10 +29,16 @@ export class Log implements ServerLog {
   /**
    * `colorsStderr`: whether warnings and errors are coloured, asked with each of them. Throws what `open` throws for a
    * `--log-file` that cannot be opened. `--quiet` silences stdout but not a log file, which was asked for by name.
+   * `descriptor` 2 is for a process whose stdout is somebody else's: what would go there goes to stderr, and request lines only
+   * with `--verbose`.
    */
-  constructor(options: Pick<Options, "quiet" | "verbose" | "logFormat" | "logFile">, colorsStderr: () => boolean) {
+  constructor(
+    options: Pick<Options, "quiet" | "verbose" | "logFormat" | "logFile">,
+    colorsStderr: () => boolean,
+    descriptor: 1 | 2 = 1,
+  ) {
     this.#stderr = Output.descriptor(2, (text) => this.warn(text));
-    this.#stdout = Output.descriptor(1, (text) => this.warn(text));
+    this.#stdout = descriptor === 2 ? this.#stderr : Output.descriptor(1, (text) => this.warn(text));
     this.#console = createConsola({
       level: options.quiet ? LEVEL_QUIET : options.verbose ? LEVEL_VERBOSE : LEVEL_NORMAL,
       reporters: [{ log: (line) => this.#carry(line, colorsStderr) }],
@@ -40,7 +46,8 @@ export class Log implements ServerLog {
     });
     this.#file = options.logFile === "" ? null : Output.file(options.logFile, (text) => this.warn(text));
     const lines = new AccessLog(options.logFormat, this.#file ?? this.#stdout);
-    this.access = options.quiet && this.#file === null ? null : (entry) => lines.write(entry);
+    const isSilent = options.quiet || (descriptor === 2 && !options.verbose);
+    this.access = isSilent && this.#file === null ? null : (entry) => lines.write(entry);
     this.detail = options.verbose ? (text) => this.#console.debug(text) : null;
   }
 
@@ -81,7 +88,7 @@ export class Log implements ServerLog {
   /** Writes what still waits, at the very end. */
   close(): void {
     this.#file?.close();
-    this.#stdout.close();
+    if (this.#stdout !== this.#stderr) this.#stdout.close();
     this.#stderr.close();
   }
 }

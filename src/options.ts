@@ -8,6 +8,7 @@
 import { parseFieldLine } from "./http/response.ts";
 
 export type LogFormat = "pretty" | "common" | "combined" | "json";
+export type ReadyFormat = "text" | "json";
 
 /** Every setting, with its unit in its name. `resolveOptions` makes one, complete and valid, from what the user gave. */
 export interface Options {
@@ -80,6 +81,17 @@ export interface Options {
   quiet: boolean;
   verbose: boolean;
   shutdownTimeoutMs: number;
+  /** The ready line's; like those below it is the program's alone, and nothing to `startServer`. */
+  readyFormat: ReadyFormat;
+  /** Path of a file that holds the port while the server listens, or "". */
+  portFile: string;
+  /** Path of a file that URL and port are appended to, or "". */
+  envFile: string;
+  exitWithParent: boolean;
+  /** 0: no end. */
+  maxLifetimeMs: number;
+  /** Of `httpserver run` alone. */
+  strict: boolean;
 }
 
 const KIB = 1024;
@@ -204,9 +216,11 @@ type OptionFor<Value> = [Value] extends [number]
     ? SwitchOption
     : [Value] extends [LogFormat]
       ? ChoiceOption<LogFormat>
-      : [Value] extends [string]
-        ? TextOption
-        : ListOption;
+      : [Value] extends [ReadyFormat]
+        ? ChoiceOption<ReadyFormat>
+        : [Value] extends [string]
+          ? TextOption
+          : ListOption;
 
 export type Option = NumberOption | TextOption | SwitchOption | ListOption | ChoiceOption<string>;
 export type OptionValue = Options[keyof Options];
@@ -617,6 +631,52 @@ export const optionTable: { readonly [Property in keyof Options]: OptionFor<Opti
     default: false,
     help: "each step of connections and requests",
   },
+  readyFormat: {
+    flag: "ready-format",
+    kind: "choice",
+    choices: ["text", "json"],
+    default: "text",
+    help: "the line that says it listens: text, json",
+  },
+  portFile: {
+    flag: "port-file",
+    kind: "text",
+    what: "a file",
+    emptyAllowed: true,
+    example: "httpserver.port",
+    default: "",
+    help: "holds the port while the server listens",
+  },
+  envFile: {
+    flag: "env-file",
+    kind: "text",
+    what: "a file",
+    emptyAllowed: true,
+    example: "server.env",
+    default: "",
+    help: "gets HTTPSERVER_URL and _PORT appended",
+  },
+  exitWithParent: {
+    flag: "exit-with-parent",
+    kind: "switch",
+    default: false, // A server is often meant to outlive the shell that starts it.
+    help: "drain when the parent process has ended",
+  },
+  maxLifetimeMs: {
+    flag: "max-lifetime",
+    kind: "duration",
+    default: 0,
+    defaultText: "off",
+    min: 0,
+    max: 24 * HOUR, // For servers that a test forgets; and a timer holds 24 days at most.
+    help: "drain after so long, exit 0",
+  },
+  strict: {
+    flag: "strict",
+    kind: "switch",
+    default: false,
+    help: "run: exit 4 after a 404, 405 or 5xx",
+  },
 };
 
 /** What the names of our variables begin with. */
@@ -775,7 +835,7 @@ function parseText(option: Option, text: string): OptionValue | undefined {
     case "list":
       return splitList(option, text);
     case "choice":
-      return text as LogFormat; // `fits` looks it up.
+      return text as LogFormat | ReadyFormat; // `fits` looks it up.
     case "text":
       return text;
   }

@@ -3,13 +3,15 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type CommandLine, parseCommandLine } from "../src/cli.ts";
+import { type CommandLine, parseCommandLine } from "../src/cli/command-line.ts";
+import { type ProbeOrder, parseProbe } from "../src/cli/probe.ts";
 import { environmentName, type Options, optionNames, optionTable, resolveOptions } from "../src/options.ts";
 
 type Environment = Record<string, string>;
 
 function optionsOf(command: CommandLine): Options {
-  if (command.kind !== "run") throw new Error(`expected a run, got ${JSON.stringify(command)}`);
+  if (command.kind !== "serve" && command.kind !== "run")
+    throw new Error(`expected a server, got ${JSON.stringify(command)}`);
   return command.options;
 }
 
@@ -102,8 +104,12 @@ describe("words that start a server", () => {
         choice: "json",
       }[option.kind];
       const needed = NEEDS[name] ?? [];
-      const flagged = optionsOf(parseCommandLine([`--${option.flag}=${text}`, ...needed], {}));
-      const fromVariable = optionsOf(parseCommandLine(needed, { [environmentName(option)]: text }));
+      // --strict has a meaning with a command alone.
+      const [first, last] = name === "strict" ? [["run"], ["--", "true"]] : [[], []];
+      const flagged = optionsOf(parseCommandLine([...first, `--${option.flag}=${text}`, ...needed, ...last], {}));
+      const fromVariable = optionsOf(
+        parseCommandLine([...first, ...needed, ...last], { [environmentName(option)]: text }),
+      );
       expect(flagged[name]).not.toEqual(option.default);
       expect(fromVariable).toEqual(flagged);
     }
@@ -125,12 +131,12 @@ describe("variables that are no settings", () => {
   for (const [names, warnings] of cases) {
     test(`${JSON.stringify(names)} ${warnings.length === 0 ? "give no warning" : "give one warning"}`, () => {
       const env = Object.fromEntries(names.split(" ").map((name) => [name, "1"]));
-      expect(parseCommandLine([], env)).toMatchObject({ kind: "run", warnings });
+      expect(parseCommandLine([], env)).toMatchObject({ kind: "serve", warnings });
     });
   }
 
   test("an empty one counts as none", () => {
-    expect(parseCommandLine([], { HTTPSERVER_PROT: "" })).toMatchObject({ kind: "run", warnings: [] });
+    expect(parseCommandLine([], { HTTPSERVER_PROT: "" })).toMatchObject({ kind: "serve", warnings: [] });
   });
 });
 
@@ -192,6 +198,17 @@ describe("words that are refused", () => {
     ["--print-config=1", "--print-config takes no value"],
     ["--print-config --port x", "--port: expected a whole number"],
     ["", "HTTPSERVER_INLINE: expected true or false", { HTTPSERVER_INLINE: "maybe" }],
+    ["--ready-format xml", '--ready-format: expected one of text, json, got "xml"'],
+    ["--max-lifetime 25h", "--max-lifetime: expected a time from 0s to 24h"],
+    ["--strict", "--strict looks at the requests of a command: httpserver run -- command"],
+    ["", "HTTPSERVER_STRICT looks at the requests of a command", { HTTPSERVER_STRICT: "1" }],
+    ["run", "expected run [flags] -- command, for instance run -- bun test, got none"],
+    ["run --", "expected run [flags] -- command, for instance run -- bun test, got none"],
+    ["run bun test", 'expected run [flags] -- command, for instance run -- bun test, got "bun"'],
+    ["run 8080 -- bun test", 'expected run [flags] -- command, for instance run -- bun test, got "8080"'],
+    ["run --prot 1 -- bun test", "unknown flag --prot; did you mean --port?"],
+    ["run --root -- bun test", "--root needs a value"],
+    ["run --port x -- bun test", '--port: expected a whole number from 0 to 65535, got "x"'],
   ];
   for (const [words, line, env] of cases) {
     test(`"${words}" ${env === undefined ? "" : JSON.stringify(env)} is refused with "${line}"`, () => {
@@ -223,12 +240,120 @@ describe("words that are refused", () => {
   });
 });
 
+describe("words that run a command", () => {
+  const cases: readonly [words: string, command: string, changed: Partial<Options>, env?: Environment][] = [
+    ["run -- bun test", "bun test", { port: 0 }],
+    ["run --strict -- bun test --only", "bun test --only", { port: 0, strict: true }],
+    ["run --port 9000 -- a -- b", "a -- b", { port: 9000 }],
+    ["run --port=0 --root x -- a --port 1", "a --port 1", { port: 0, root: "x" }],
+    ["run -q -- --help", "--help", { port: 0, quiet: true }],
+    ["run --cors -- a", "a", { port: 0, cors: ["*"] }],
+    ["run -- run -- a", "run -- a", { port: 0 }],
+    ["run -- a", "a", { port: 9000, strict: true }, { HTTPSERVER_PORT: "9000", HTTPSERVER_STRICT: "1" }],
+  ];
+  for (const [words, command, changed, env] of cases) {
+    test(`"${words}" ${env === undefined ? "" : JSON.stringify(env)} runs "${command}" with ${JSON.stringify(changed)}`, () => {
+      const parsed = parseCommandLine(split(words), env ?? {});
+      expect(parsed).toMatchObject({ kind: "run", command: split(command) });
+      expect(optionsOf(parsed)).toEqual(resolveOptions(changed));
+    });
+  }
+
+  test("ask for help and settings like those that start a server", () => {
+    expect(parseCommandLine(["run", "--help"], {})).toEqual(parseCommandLine(["--help"], {}));
+    expect(parseCommandLine(["run", "--print-config", "--", "a"], {})).toMatchObject({
+      kind: "settings",
+      text: expect.stringMatching(/^port +0 +default\n/),
+    });
+  });
+});
+
+describe("words that probe", () => {
+  const READY = "/__server/ready";
+  const targets: readonly [words: string, urls: readonly string[], isOurs: boolean, env?: Environment][] = [
+    ["", [`http://127.0.0.1:8080${READY}`, `http://[::1]:8080${READY}`], true],
+    ["http://127.0.0.1:8080", [`http://127.0.0.1:8080${READY}`], true],
+    ["http://[::1]:8080", [`http://[::1]:8080${READY}`], true],
+    ["HTTPS://a.test", [`https://a.test${READY}`], true],
+    ["http://a.test/", ["http://a.test/"], false],
+    ["http://a.test/x?y", ["http://a.test/x?y"], false],
+    ["http://a.test?y", ["http://a.test/?y"], false],
+    ["", ["http://127.0.0.1:9000", "http://[::1]:9000"].map((url) => url + READY), true, { HTTPSERVER_PORT: "9000" }],
+    ["", [`http://[::1]:8080${READY}`], true, { HTTPSERVER_HOST: "::1" }],
+    ["", [`http://127.0.0.1:8080${READY}`], true, { HTTPSERVER_HOST: "localhost" }],
+    ["", [`http://files.test:8080${READY}`], true, { HTTPSERVER_HOST: "files.test" }],
+    ["", [`http://127.0.0.1:8080${READY}`, `http://[::1]:8080${READY}`], true, { HTTPSERVER_HOST: "::" }],
+    ["", [`http://127.0.0.1:8080${READY}`, `http://[::1]:8080${READY}`], true, { HTTPSERVER_HOST: "0.0.0.0" }],
+    ["", [`http://127.0.0.1:8080${READY}`, `http://[::1]:8080${READY}`], true, { HTTPSERVER_TLS_SELF_SIGNED: "off" }],
+    [
+      "",
+      ["https://127.0.0.1:8080", "https://[::1]:8080"].map((url) => url + READY),
+      true,
+      { HTTPSERVER_TLS_CERT: "a" },
+    ],
+    [
+      "",
+      [`https://127.0.0.1:8080${READY}`, `https://[::1]:8080${READY}`],
+      true,
+      { HTTPSERVER_TLS_SELF_SIGNED: "1", HTTPSERVER_PORT: "" },
+    ],
+    ["--port-file f", [`http://127.0.0.1:{port}${READY}`, `http://[::1]:{port}${READY}`], true],
+    ["", [`http://[::1]:{port}${READY}`], true, { HTTPSERVER_PORT_FILE: "f", HTTPSERVER_HOST: "::1" }],
+    ["http://a.test", [`http://a.test${READY}`], true, { HTTPSERVER_PORT_FILE: "f", HTTPSERVER_PORT: "x" }],
+  ];
+  for (const [words, urls, isOurs, env] of targets) {
+    test(`"${words}" ${env === undefined ? "" : JSON.stringify(env)} ask ${urls.join(" and ")}`, () => {
+      expect(parseProbe(split(words), env ?? {})).toMatchObject({ kind: "probe", urls, isOurs });
+    });
+  }
+
+  test("name the file, the time and the pause, with or without =", () => {
+    const expected = { portFile: "f", timeoutMs: 2000, intervalMs: 50 };
+    expect(parseProbe(split("--port-file f --timeout 2s --interval 50ms"), {})).toMatchObject(expected);
+    expect(parseProbe(split("--port-file=f --timeout=2 --interval=50ms"), {})).toMatchObject(expected);
+    expect(parseProbe([], {})).toMatchObject({ portFile: "", timeoutMs: 10_000, intervalMs: 100 });
+  });
+
+  test("ask for help, which fits 80 columns", () => {
+    for (const words of ["--help", "-h", "--timeout x --help"]) {
+      const order = parseProbe(split(words), {});
+      if (order.kind !== "help") throw new Error(order.kind);
+      for (const part of ["--port-file", "--timeout", "--interval"]) expect(order.text).toContain(part);
+      expect(Math.max(...order.text.split("\n").map((line) => line.length))).toBeLessThanOrEqual(80);
+    }
+  });
+
+  const refused: readonly [words: string, line: string, env?: Environment][] = [
+    ["--port 1", 'unknown flag "--port"; httpserver probe --help lists the flags'],
+    ["-t 1", 'unknown flag "-t"; '],
+    ["--timeout", "--timeout needs a value"],
+    ["--port-file=", "--port-file needs a value"],
+    ["--timeout 0", '--timeout: expected a time from 1ms to 24h such as 500ms, 30s or 2m, got "0"'],
+    ["--interval soon", "--interval: expected a time from 1ms to 24h"],
+    ["8080", 'expected a URL such as http://127.0.0.1:8080, got "8080"'],
+    ["ftp://a.test", "expected a URL such as http://127.0.0.1:8080, got "],
+    ["http://a.test http://b.test", 'expected one URL or --port-file, got "http://b.test" as well'],
+    ["http://a.test --port-file f", 'expected one URL or --port-file, got "http://a.test" as well'],
+    ["", 'HTTPSERVER_PORT: expected a port from 1 to 65535, got "0"; or name a --port-file', { HTTPSERVER_PORT: "0" }],
+    ["", "HTTPSERVER_PORT: expected a port from 1 to 65535, got ", { HTTPSERVER_PORT: "tcp://10.0.0.1:80" }],
+    ["", "HTTPSERVER_HOST: expected an IPv4 or IPv6 address", { HTTPSERVER_HOST: "127.1" }],
+  ];
+  for (const [words, line, env] of refused) {
+    test(`"${words}" ${env === undefined ? "" : JSON.stringify(env)} is refused with "${line}"`, () => {
+      const order: ProbeOrder = parseProbe(split(words), env ?? {});
+      if (order.kind !== "error") throw new Error(order.kind);
+      expect(order.line).toStartWith(`httpserver: probe: ${line}`);
+      expect(order.line).toMatch(/^[ -~]+$/);
+    });
+  }
+});
+
 describe("--help and --version", () => {
-  test("help fits one screen: 80 columns, 64 lines, every flag", () => {
+  test("help fits one screen: 80 columns, 72 lines, every flag", () => {
     const help = parseCommandLine(["--help"], {});
     if (help.kind !== "help") throw new Error(help.kind);
     const lines = help.text.split("\n");
-    expect(lines.length).toBeLessThanOrEqual(64);
+    expect(lines.length).toBeLessThanOrEqual(72);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
     for (const name of optionNames) expect(help.text).toContain(`--${optionTable[name].flag} `);
     expect(help.text).toEndWith("\n");
@@ -243,7 +368,7 @@ describe("--help and --version", () => {
     ["--version --help", "help"],
     ["--version", "version"],
     ["--port abc --version", "version"],
-    ["--root=--help", "run"],
+    ["--root=--help", "serve"],
     ["-- --help", "error"],
   ];
   for (const [words, kind] of cases) {

@@ -15,17 +15,18 @@ interface Settings {
   verbose?: boolean;
   logFile?: string;
   color?: boolean;
+  descriptor?: 1 | 2;
 }
 
 /** Runs `body` with a `log` and an access `entry`; returns what came out, timestamps checked and removed. */
 async function run(body: string, settings: Settings = {}): Promise<{ stdout: string; stderr: string }> {
-  const { color = false, ...given } = settings;
+  const { color = false, descriptor = 1, ...given } = settings;
   const script = join(folder, "script.ts");
   const options = { quiet: false, verbose: false, logFormat: "pretty", logFile: "", ...given };
   writeFileSync(
     script,
     `import { Log } from ${JSON.stringify(join(import.meta.dir, "..", "src", "log.ts"))};
-    const log = new Log(${JSON.stringify(options)}, () => ${color});
+    const log = new Log(${JSON.stringify(options)}, () => ${color}, ${descriptor});
     const entry = { wallMs: Date.now(), slot: 1, peer: "127.0.0.1:5", requestLine: "GET / HTTP/1.1", host: "ok", status: 200,
       bytes: 1, transfer: "html", durationMs: 1, persistent: true, referer: null, userAgent: null };
     ${body}
@@ -66,6 +67,21 @@ test("--quiet leaves the ready line, warnings and errors", async () => {
 test("request lines go to the log file, also with --quiet", async () => {
   const logFile = join(folder, "access.log");
   expect((await run(EVERYTHING, { quiet: true, logFile })).stdout).toBe("ready\n");
+  expect(withoutStamps(readFileSync(logFile, "utf8"))).toBe(REQUEST);
+});
+
+test("beside a command all goes to stderr, and request lines only with --verbose or to a file", async () => {
+  const [info, warnings] = ["T info\n", "T warning: warn\nT error: error\n"];
+  expect(await run(EVERYTHING, { descriptor: 2 })).toEqual({ stdout: "", stderr: `${info}${warnings}ready\n` });
+  expect(await run(EVERYTHING, { descriptor: 2, verbose: true })).toEqual({
+    stdout: "",
+    stderr: `${info}T detail\n${warnings}${REQUEST}ready\n`,
+  });
+  const logFile = join(folder, "beside.log");
+  expect(await run(EVERYTHING, { descriptor: 2, quiet: true, logFile })).toEqual({
+    stdout: "",
+    stderr: `${warnings}ready\n`,
+  });
   expect(withoutStamps(readFileSync(logFile, "utf8"))).toBe(REQUEST);
 });
 

@@ -198,6 +198,12 @@ describe("resolveOptions", () => {
       logFile: "",
       quiet: false,
       verbose: false,
+      readyFormat: "text",
+      portFile: "",
+      envFile: "",
+      exitWithParent: false,
+      maxLifetimeMs: 0,
+      strict: false,
     });
   });
 

@@ -27,6 +27,8 @@ export interface RunOptions {
   /** The working directory. */
   readonly cwd: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** What says on stdout that it listens: the first group is the port, the second the URL. The ready line without it. */
+  readonly ready?: RegExp;
 }
 
 export interface Finished {
@@ -71,8 +73,9 @@ export class Program implements AsyncDisposable {
     const stdout = new Gathered(child.stdout);
     const stderr = new Gathered(child.stderr);
     try {
-      await until(() => READY.test(stdout.text) || child.exitCode !== null, "the ready line");
-      const ready = READY.exec(stdout.text);
+      const pattern = options.ready ?? READY;
+      await until(() => pattern.test(stdout.text) || child.exitCode !== null, "the ready line");
+      const ready = pattern.exec(stdout.text);
       if (ready === null) throw new Error(`it ended with ${child.exitCode}: ${stdout.text}${stderr.text}`);
       return new Program(child, Number(ready[1]), ready[2] ?? "", stdout, stderr);
     } catch (error) {

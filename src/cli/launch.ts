@@ -1,0 +1,126 @@
+/** What the commands with a server share: a log, a start that fails in one line, and the ways to say that it is ready. */
+import { resolve } from "node:path";
+import { Log } from "../log.ts";
+import { ENVIRONMENT_PREFIX, type Options, OptionsError } from "../options.ts";
+import type { ServerLog } from "../server/access-log.ts";
+import { messageOf } from "../server/start-error.ts";
+import { readyLine, writeFiles } from "./announce.ts";
+import type { CommandLine, Environment } from "./command-line.ts";
+import { EXIT_FAILURE, EXIT_USAGE, isTerminal, LOG_SETTLE_MS, say } from "./say.ts";
+
+/** What the program needs of a server; `startServer` gives it. */
+export interface RunningServer {
+  readonly url: string;
+  readonly urls: readonly string[];
+  readonly port: number;
+  readonly redirectUrl: string | null;
+  readonly certificate: { readonly names: string; readonly validTo: Date; readonly fingerprint: string } | null;
+  reload(): Promise<void>;
+  stop(options?: { timeoutMs?: number; graceMs?: number; force?: boolean }): Promise<void>;
+}
+
+export type StartServer = (options: Options & { log: ServerLog; tlsPassphrase: string }) => Promise<RunningServer>;
+
+/** The server is loaded when it is needed: a log file that cannot be opened is told without it. */
+export const startWithLibrary: StartServer = async (options) => {
+  const { startServer } = await import("../index.ts");
+  return startServer(options);
+};
+
+/** A server that has said that it listens. */
+export interface Launched {
+  readonly server: RunningServer;
+  /** Takes back what says so: nobody new shall come. */
+  withdraw(): void;
+}
+
+/**
+ * Opens the log, does `work` with it, and lets the last lines reach their readers. Resolves with `work`'s exit code.
+ * `descriptor`: where information goes, see `Log`.
+ */
+export async function withLog(
+  { options, warnings }: Extract<CommandLine, { options: Options }>,
+  env: Environment,
+  descriptor: 1 | 2,
+  work: (log: Log) => Promise<number>,
+): Promise<number> {
+  let log: Log;
+  try {
+    log = new Log(options, () => !env["NO_COLOR"] && isTerminal(2), descriptor);
+  } catch (error) {
+    return say({
+      kind: "cannot-start",
+      line: `httpserver: cannot open --log-file ${options.logFile}: ${messageOf(error)}`,
+    });
+  }
+  for (const line of warnings) log.warn(line);
+  const code = await work(log).catch((error: unknown) => {
+    log.error("unexpected failure, stopping", error);
+    return EXIT_FAILURE;
+  });
+  await log.settle(LOG_SETTLE_MS);
+  log.close();
+  return code;
+}
+
+/** The passphrase of `--tls-key`: never a word of the command line, which every user of the machine can read. */
+const TLS_PASSPHRASE = `${ENVIRONMENT_PREFIX}TLS_PASSPHRASE`;
+
+/**
+ * Starts a server and says that it is ready. When it cannot, that is told and nothing listens: resolves with the exit code.
+ * `serverLog`: what the server talks to, where that is not simply `log`.
+ */
+export async function launch(
+  options: Options,
+  env: Environment,
+  log: Log,
+  start: StartServer,
+  serverLog: ServerLog = log,
+): Promise<Launched | number> {
+  process.on("uncaughtException", (error) => log.error("unexpected failure, going on", error));
+  process.on("unhandledRejection", (reason) => log.error("unexpected failure, going on", reason));
+  let server: RunningServer | null = null;
+  try {
+    server = await start({ ...options, log: serverLog, tlsPassphrase: env[TLS_PASSPHRASE] ?? "" });
+    const withdraw = writeFiles(options, server);
+    announce(options, server, log);
+    return { server, withdraw };
+  } catch (error) {
+    await server?.stop({ force: true });
+    return failStart(error, log);
+  }
+}
+
+/**
+ * The ready line, then what runs where. In this order, because the first timestamp in local time makes the runtime load its time
+ * zones, which takes 8 ms.
+ */
+function announce(options: Options, server: RunningServer, log: Log): void {
+  log.ready(readyLine(options.readyFormat, server));
+  log.info(`Serving ${resolve(options.root)} on ${server.urls.join(" and ")}`);
+  if (server.certificate !== null) log.info(`Certificate: ${describeCertificate(server)}`);
+  if (server.redirectUrl !== null) log.info(`Plain requests to ${server.redirectUrl} are sent to https`);
+  log.info(`Uploads go to ${resolve(options.uploads)}`);
+  log.info(`Thread pool size: ${options.threads}, ${options.queue} more may wait`);
+  if (options.logFile !== "") log.info(`Requests are logged to ${resolve(options.logFile)}`);
+}
+
+export function describeCertificate({ certificate }: RunningServer): string {
+  if (certificate === null) return "none";
+  const { names, validTo, fingerprint } = certificate;
+  return `${names}, until ${validTo.toISOString().slice(0, 10)}, SHA-256 ${fingerprint}`;
+}
+
+/** One line for what the operator can mend, a stack for what we have to. */
+function failStart(error: unknown, log: Log): number {
+  const code = error instanceof OptionsError ? EXIT_USAGE : exitCodeOf(error);
+  if (code === EXIT_FAILURE) log.error("the server could not start", error);
+  else log.error(messageOf(error));
+  return code;
+}
+
+/** Errors that carry an `exitCode` are meant for the operator. */
+function exitCodeOf(error: unknown): number {
+  const code: unknown = error instanceof Error && "exitCode" in error ? error.exitCode : undefined;
+  return typeof code === "number" ? code : EXIT_FAILURE;
+}

@@ -1,0 +1,72 @@
+/** A server in the life of a process: it starts, says that it is ready, waits for a reason to stop, drains. */
+import type { Log } from "../log.ts";
+import { limits, type Options } from "../options.ts";
+import { messageOf } from "../server/start-error.ts";
+import type { CommandLine, Environment } from "./command-line.ts";
+import {
+  describeCertificate,
+  launch,
+  type RunningServer,
+  type StartServer,
+  startWithLibrary,
+  withLog,
+} from "./launch.ts";
+import { lifetimeEnd } from "./lifetime.ts";
+import { EXIT_OK } from "./say.ts";
+import { isHangupIgnored, SIGNAL_NUMBERS, Signals } from "./signals.ts";
+
+/** Milliseconds that cut connections get to be closed properly after a second signal. */
+const FORCE_MS = 1000;
+
+/** Serves until it is told to stop, and resolves with the exit code. */
+export function serve(
+  order: Extract<CommandLine, { kind: "serve" }>,
+  env: Environment,
+  start: StartServer = startWithLibrary,
+): Promise<number> {
+  return withLog(order, env, 1, (log) => work(order.options, env, log, start));
+}
+
+async function work(options: Options, env: Environment, log: Log, start: StartServer): Promise<number> {
+  const signals = new Signals();
+  let server: RunningServer | null = null;
+  const hasCertificate = options.tlsCert !== "";
+  if (options.logFile !== "" || hasCertificate) {
+    process.on("SIGHUP", () => {
+      log.reopen();
+      if (hasCertificate && server !== null) renew(server, log);
+    });
+  } else if (!isHangupIgnored()) signals.listen("SIGHUP");
+  const end = lifetimeEnd(options);
+
+  const launched = await launch(options, env, log, start);
+  if (typeof launched === "number") return launched;
+  server = launched.server;
+  log.info("Press Ctrl+C to stop");
+
+  const [level, reason] = await Promise.race([
+    signals.next().then((signal) => ["info", `${signal} received`] as const),
+    end.then((sentence) => ["warn", sentence] as const), // Told with --quiet too: nobody asks for it at that moment.
+  ]);
+  const patience = `at most ${options.shutdownTimeoutMs / 1000} s`;
+  log[level](`${reason}: finishing requests in flight (${patience}), again to cut them`);
+  launched.withdraw();
+  const drain = { timeoutMs: options.shutdownTimeoutMs, graceMs: limits.shutdownGraceMs };
+  const drained = server.stop(drain).then(() => null);
+  const second = await Promise.race([drained, signals.next()]);
+  if (second === null) {
+    log.info("Server stopped");
+    return EXIT_OK;
+  }
+  log.warn(`${second} received again: cutting what is in flight`);
+  await Promise.race([server.stop({ force: true }), Bun.sleep(FORCE_MS)]);
+  return 128 + SIGNAL_NUMBERS[second];
+}
+
+/** SIGHUP: a certificate that was renewed on disk is taken up; one that cannot be used leaves all as it is. */
+function renew(server: RunningServer, log: Log): void {
+  server.reload().then(
+    () => log.info(`Certificate read again: ${describeCertificate(server)}`),
+    (error: unknown) => log.error(`the old certificate stays in use: ${messageOf(error)}`),
+  );
+}

@@ -1,0 +1,469 @@
+/** The compiled file where other programs start it: how they learn where it is and that it is ready, and how it ends with them. */
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { version } from "../../package.json";
+import { type Binary, BUILD_MS, buildBinary, curl, curlStatus, Program, run } from "../support/binary.ts";
+import { until } from "../support/raw-client.ts";
+
+let top = "";
+let binary: Binary;
+/** The working directory of one test. */
+let folder = "";
+
+beforeAll(async () => {
+  top = mkdtempSync(join(tmpdir(), "starting-"));
+  binary = await buildBinary();
+}, BUILD_MS);
+
+afterAll(() => {
+  binary[Symbol.dispose]();
+  rmSync(top, { recursive: true, force: true });
+});
+
+beforeEach(() => {
+  folder = mkdtempSync(join(top, "cwd-"));
+  mkdirSync(join(folder, "resources"));
+  writeFileSync(join(folder, "resources", "index.html"), "page");
+});
+
+type Environment = Readonly<Record<string, string>>;
+
+function start(words: readonly string[], env: Environment = {}): Promise<Program> {
+  return Program.start([binary.path, "--port", "0", ...words], { cwd: folder, env });
+}
+
+function once(words: readonly string[], env: Environment = {}) {
+  return run([binary.path, ...words], { cwd: folder, env });
+}
+
+async function stop(program: Program): Promise<void> {
+  program.signal("SIGTERM");
+  expect(await program.ended()).toBe(0);
+}
+
+describe("a server on a free port", () => {
+  test("answers on both loopback families, and the name localhost", async () => {
+    await using program = await start([]);
+    for (const host of ["127.0.0.1", "[::1]", "localhost"]) {
+      expect(await curlStatus("--globoff", `http://${host}:${program.port}/`)).toBe("200");
+    }
+  });
+
+  test("says so in JSON, in one line and one write, in place of the text", async () => {
+    const ready = /"port":(\d+),"url":"([^"]+)"/;
+    const words = [binary.path, "--port", "0", "--ready-format", "json", "--quiet"];
+    await using program = await Program.start(words, { cwd: folder, env: { FORCE_COLOR: "1" }, ready });
+    expect(await curlStatus(program.url)).toBe("200");
+    await stop(program);
+    expect(program.stdoutPieces).toHaveLength(1);
+    expect(program.stdout).toEndWith("}\n");
+    const { port, url, pid } = program;
+    expect(JSON.parse(program.stdout)).toEqual({
+      event: "ready",
+      port,
+      url,
+      urls: [`http://127.0.0.1:${port}`, `http://[::1]:${port}`],
+      pid,
+      version,
+    });
+  });
+});
+
+describe("--port-file", () => {
+  const file = () => join(folder, "run", "port");
+  beforeEach(() => mkdirSync(join(folder, "run")));
+
+  test("holds the port while the server listens, and nothing else is left beside it", async () => {
+    await using program = await start(["--port-file", "run/port"]);
+    expect(readFileSync(file(), "latin1")).toBe(`${program.port}\n`);
+    expect(readdirSync(join(folder, "run"))).toEqual(["port"]);
+    await stop(program);
+    expect(readdirSync(join(folder, "run"))).toEqual([]);
+  });
+
+  test("is there before the ready line", async () => {
+    const reader = '{ read -r line; cat run/port; echo "$line"; kill "$(echo "$line" | sed s/.*pid=//)"; }';
+    const words = ["sh", "-c", `"$0" --port 0 --port-file run/port | ${reader}`, binary.path];
+    const { stdout } = await run(words, { cwd: folder });
+    expect(stdout).toMatch(/^(\d+)\nListening on port \1 /);
+  });
+
+  test("replaces one that a killed server left", async () => {
+    writeFileSync(file(), "1\n");
+    await using program = await start(["--port-file", file()]);
+    expect(readFileSync(file(), "latin1")).toBe(`${program.port}\n`);
+  });
+
+  test("stays when another server's has taken its place", async () => {
+    await using first = await start(["--port-file", file()]);
+    await using second = await start(["--port-file", file()]);
+    await stop(first);
+    expect(readFileSync(file(), "latin1")).toBe(`${second.port}\n`);
+    await stop(second);
+    expect(existsSync(file())).toBe(false);
+  });
+
+  test("that is gone, or a folder by now, does not keep the server from its end", async () => {
+    await using program = await start(["--port-file", file()]);
+    renameSync(file(), `${file()}.moved`);
+    mkdirSync(file());
+    await stop(program);
+    expect(program.stderr).toBe("");
+    expect(existsSync(file())).toBe(true);
+  });
+
+  for (const [what, path] of [
+    ["in a folder that is not there", "missing/port"],
+    ["that is a folder", "run"],
+  ]) {
+    test(`${what} is a start that fails with 3, in one line, and leaves nothing`, async () => {
+      const { code, stdout, stderr } = await once(["--port", "0", "--port-file", String(path)]);
+      expect([code, stdout]).toEqual([3, ""]);
+      expect(stderr).toMatch(new RegExp(`^[^\\n]*error: cannot write --port-file ${path}: [^\\n]+\\n$`));
+      expect(readdirSync(folder).sort()).toEqual(["resources", "run", "uploads"]);
+    });
+  }
+});
+
+describe("--env-file", () => {
+  const file = () => join(folder, "env");
+  const lines = ({ url, port }: Program) => `HTTPSERVER_URL=${url}\nHTTPSERVER_PORT=${port}\n`;
+
+  test("is made", async () => {
+    await using program = await start(["--env-file", file()]);
+    expect(readFileSync(file(), "latin1")).toBe(lines(program));
+    await stop(program);
+    expect(readFileSync(file(), "latin1")).toBe(lines(program));
+  });
+
+  for (const [what, before, kept] of [
+    ["whole lines", "A=1\n", "A=1\n"],
+    ["a line without an end", "A=1\nB=2", "A=1\nB=2\n"],
+  ] as const) {
+    test(`is appended to behind ${what}`, async () => {
+      writeFileSync(file(), before);
+      await using program = await start([], { HTTPSERVER_ENV_FILE: file() });
+      expect(readFileSync(file(), "latin1")).toBe(kept + lines(program));
+    });
+  }
+
+  test("that is a folder is a start that fails with 3, in one line", async () => {
+    const { code, stdout, stderr } = await once(["--port", "0", "--env-file", "resources", "--port-file", "port"]);
+    expect([code, stdout]).toEqual([3, ""]);
+    expect(stderr).toMatch(/^[^\n]*error: cannot write --env-file resources: [^\n]+\n$/);
+    expect(existsSync(join(folder, "port"))).toBe(false);
+  });
+});
+
+describe("an end that nobody signals", () => {
+  test("--max-lifetime drains, says so also with --quiet, and is exit 0", async () => {
+    await using program = await start(["--quiet", "--max-lifetime", "300ms", "--port-file", "port"]);
+    expect(await program.ended()).toBe(0);
+    expect(program.stderr).toMatch(/^\[[^\]]+\] warning: --max-lifetime 300ms is over: finishing [^\n]+\n$/);
+    expect(existsSync(join(folder, "port"))).toBe(false);
+  });
+
+  test.skipIf(process.platform === "win32")("--exit-with-parent drains when the parent is killed", async () => {
+    const words = ["sh", "-c", '"$0" --port 0 --exit-with-parent & exec sleep 60', binary.path];
+    await using parent = await Program.start(words, { cwd: folder });
+    const pid = Number(/pid=(\d+)/.exec(parent.stdout)?.[1]);
+    try {
+      parent.signal("SIGKILL");
+      await parent.ended(); // Both pipes are the server's too.
+      expect(parent.stderr).toContain("warning: the parent process has ended: finishing");
+      expect(parent.stdout).toEndWith("Server stopped\n");
+    } finally {
+      killQuietly(pid);
+    }
+  });
+});
+
+describe("run", () => {
+  test("tells the command where the server is, leaves it stdout, and returns its exit code", async () => {
+    const script = 'echo "$HTTPSERVER_URL $HTTPSERVER_PORT"; curl -s "$HTTPSERVER_URL/"; exit 7';
+    const { code, stdout, stderr } = await once(["run", "--", "sh", "-c", script]);
+    expect(code).toBe(7);
+    expect(stdout).toMatch(/^http:\/\/127\.0\.0\.1:(\d+) \1\npage$/);
+    const [, port] = /:(\d+) /.exec(stdout) ?? [];
+    expect(stderr).toStartWith(`Listening on port ${port} (http://127.0.0.1:${port}) pid=`);
+    expect(stderr).not.toContain("GET /");
+    expect((await curl(`http://127.0.0.1:${port}/`)).code).toBe(7); // Nobody listens.
+  });
+
+  test("shows request lines with --verbose", async () => {
+    const { stdout, stderr } = await once(["run", "--verbose", "--", "sh", "-c", 'curl -s "$HTTPSERVER_URL/"']);
+    expect(stdout).toBe("page");
+    expect(stderr).toMatch(/"GET \/ HTTP\/1\.1" host=ok 200 /);
+  });
+
+  test("gives the command its stdin, its words and the rest of the environment", async () => {
+    await using child = Bun.spawn(
+      [binary.path, "run", "-q", "--", "sh", "-c", 'cat; echo "$1 $OTHER"', "-", "a  --b"],
+      {
+        cwd: folder,
+        env: { ...process.env, OTHER: "x" },
+        stdin: new Blob(["typed\n"]),
+        stdout: "pipe",
+        stderr: "ignore",
+      },
+    );
+    expect(await child.stdout.text()).toBe("typed\na  --b x\n");
+    expect(await child.exited).toBe(0);
+  });
+
+  test("takes the port that is asked for, and fails with 3 before the command where it is taken", async () => {
+    await using program = await start([]);
+    const { code, stdout, stderr } = await once(["run", "--", "echo", "ran"], {
+      HTTPSERVER_PORT: String(program.port),
+    });
+    expect([code, stdout]).toEqual([3, ""]);
+    expect(stderr).toMatch(/^[^\n]*in use[^\n]*\n$/);
+  });
+
+  test("a command that is not there is 127, one that cannot be executed 126", async () => {
+    writeFileSync(join(folder, "text"), "echo hi\n", { mode: 0o644 });
+    for (const [words, code] of [
+      [["no-such-command-anywhere"], 127],
+      [["./missing"], 127],
+      [["./text"], 126],
+      [["./resources"], 126],
+    ] as const) {
+      const finished = await once(["run", "-q", "--", ...words]);
+      expect([words, finished.code, finished.stdout]).toEqual([words, code, ""]);
+      expect(finished.stderr).toContain(`error: cannot run ${words[0]}: `);
+    }
+  });
+
+  test("a command that dies by a signal is 128 and its number", async () => {
+    expect((await once(["run", "--", "sh", "-c", "kill -KILL $$"])).code).toBe(137);
+  });
+
+  /** Says where it runs, then each signal; after `done` on stdin it says what it had in all. */
+  const listener = `const got = [];
+    for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, () => { got.push(name); console.log("got", name); });
+    process.stdin.on("data", (text) => { if (String(text).includes("done")) { console.log("all", got.join()); process.exit(9); } });
+    console.log("up", process.env.HTTPSERVER_PORT, process.env.HTTPSERVER_URL);`;
+
+  test("passes SIGINT, SIGTERM and SIGHUP on, and waits for the command", async () => {
+    const words = [binary.path, "run", "-q", "--", process.execPath, "-e", `${listener} setInterval(() => {}, 1000);`];
+    await using program = await Program.start(words, { cwd: folder, ready: /^up (\d+) (\S+)$/m });
+    for (const signal of ["SIGINT", "SIGHUP", "SIGTERM"] as const) {
+      program.signal(signal);
+      await program.says(`got ${signal}\n`);
+    }
+    expect(await curlStatus(program.url)).toBe("200");
+  });
+
+  test("ends with the command that a signal ends", async () => {
+    const words = [binary.path, "run", "-q", "--port-file", "port", "--", "sh", "-c"];
+    const script = 'echo "up $HTTPSERVER_PORT $HTTPSERVER_URL"; exec sleep 60';
+    await using program = await Program.start([...words, script], { cwd: folder, ready: /^up (\d+) (\S+)$/m });
+    expect(readFileSync(join(folder, "port"), "latin1")).toBe(`${program.port}\n`);
+    program.signal("SIGTERM");
+    expect(await program.ended()).toBe(143);
+    expect(existsSync(join(folder, "port"))).toBe(false);
+  });
+
+  test("does not repeat the Ctrl+C that a terminal sends to both", async () => {
+    let shown = "";
+    await using child = Bun.spawn([binary.path, "run", "-q", "--", process.execPath, "-e", listener], {
+      cwd: folder,
+      terminal: {
+        data: (_terminal, bytes) => {
+          shown += Buffer.from(bytes).toString();
+        },
+      },
+    });
+    await until(() => shown.includes("up "), "the command");
+    child.terminal?.write("\x03");
+    await until(() => shown.includes("got SIGINT"), "the signal");
+    await Bun.sleep(100); // A repeated one would come at once, and has no other sign.
+    child.terminal?.write("done\r");
+    await until(() => /all \S+/.test(shown), "what it had");
+    expect(/all (\S+)/.exec(shown)?.[1]).toBe("SIGINT");
+    expect(await child.exited).toBe(9);
+  });
+
+  test("--max-lifetime ends the command as SIGTERM does", async () => {
+    const { code, stderr } = await once(["run", "-q", "--max-lifetime", "200ms", "--", "sleep", "60"]);
+    expect(code).toBe(143);
+    expect(stderr).toContain("warning: --max-lifetime 200ms is over: ending the command\n");
+  });
+
+  test("does not wait long for answers that are still on their way", async () => {
+    const size = 64 * 1024 * 1024;
+    writeFileSync(join(folder, "resources", "large.bin"), new Uint8Array(size));
+    const script =
+      'curl -s --limit-rate 1k -o /dev/null "$HTTPSERVER_URL/large.bin" & sleep 0.2; date +%s%3N; kill $! 2>&-; exit 0';
+    const { code, stdout } = await once(["run", "-q", "--", "sh", "-c", script]);
+    expect(code).toBe(0);
+    expect(Date.now() - Number(stdout)).toBeLessThan(2000);
+  });
+
+  describe("--strict", () => {
+    const get = (...targets: readonly string[]) => {
+      const lines = targets.map(
+        (target) => `curl -s -o /dev/null --path-as-is ${target.replace("@", '"$HTTPSERVER_URL"')}`,
+      );
+      return ["run", "-q", "--strict", "--", "sh", "-c", lines.join("; ")];
+    };
+
+    test("is 0 when each request was expected, refusals on purpose included", async () => {
+      const { code, stderr } = await once(get("@/", "-I @/index.html", "-X OPTIONS @/", "@/../x", "-d {} @/upload"));
+      expect([code, stderr.split("\n").slice(1).join("")]).toEqual([0, expect.not.stringContaining("--strict")]);
+    });
+
+    for (const [what, target, line] of [
+      ["404", "@/missing", '404 "GET /missing HTTP/1.1"'],
+      ["405", "-X DELETE @/", '405 "DELETE / HTTP/1.1"'],
+      ["a version that is none of ours, 505", "-X 'GET / HTTP/3.0\r\nA: ' @/", "505 "],
+    ] as const) {
+      test(`is 4 after ${what}`, async () => {
+        const { code, stderr } = await once(get("@/", target));
+        expect(code).toBe(4);
+        expect(stderr).toContain("error: --strict: unexpected requests (answered 404, 405 or 5xx): 1\n");
+        expect(stderr).toContain(`error: ${line}`);
+      });
+    }
+
+    test("shows the first ten and counts the rest", async () => {
+      const { code, stderr } = await once(get("@/missing-[1-13]"));
+      expect(code).toBe(4);
+      expect(stderr).toContain("5xx): 13\n");
+      expect(Array.from(stderr.matchAll(/"GET \/missing-(\d+) /g), ([, number]) => number)).toEqual([
+        ..."123456789",
+        "10",
+      ]);
+      expect(stderr).toContain("error: and 3 more\n");
+    });
+
+    test("leaves the exit code of a command that failed", async () => {
+      const words = ["run", "-q", "--strict", "--", "sh", "-c", 'curl -s "$HTTPSERVER_URL/missing" >&-; exit 5'];
+      expect((await once(words)).code).toBe(5);
+    });
+
+    test("does not count the probe", async () => {
+      expect((await once(["run", "-q", "--strict", "--", binary.path, "probe"])).code).toBe(0);
+    });
+  });
+});
+
+describe("probe", () => {
+  const NOT_READY = /^httpserver: not ready after [\d.]+ s: /;
+
+  test("finds a server by its URL, its port file, its variables, with a proxy set for elsewhere", async () => {
+    await using program = await start(["--port-file", "port"]);
+    const closed = { http_proxy: "http://127.0.0.1:9", HTTP_PROXY: "http://127.0.0.1:9" };
+    for (const [words, env] of [
+      [[program.url], closed],
+      [["--port-file", "port"], {}],
+      [[], { HTTPSERVER_PORT_FILE: "port" }],
+      [[], { HTTPSERVER_PORT: String(program.port) }],
+      [[], { HTTPSERVER_PORT: String(program.port), HTTPSERVER_HOST: "::" }],
+      [[`${program.url}/index.html`], {}],
+    ] as const) {
+      expect(await once(["probe", ...words, "--timeout", "3s"], env)).toEqual({ code: 0, stdout: "", stderr: "" });
+    }
+  });
+
+  test("finds a server that listens on ::1 alone", async () => {
+    await using program = await start(["--host", "::1"]);
+    expect((await once(["probe"], { HTTPSERVER_PORT: String(program.port) })).code).toBe(0);
+  });
+
+  test("takes the certificate of a server on loopback as it is", async () => {
+    await using program = await start(["--tls-self-signed"]);
+    expect(program.url).toStartWith("https:");
+    expect((await once(["probe", program.url])).code).toBe(0);
+    const env = { HTTPSERVER_TLS_SELF_SIGNED: "1", HTTPSERVER_PORT: String(program.port) };
+    expect((await once(["probe"], env)).code).toBe(0);
+  });
+
+  test("takes 401 for the answer of a server that is ready", async () => {
+    const hash = await Bun.password.hash("secret", { algorithm: "bcrypt", cost: 4 });
+    await using program = await start([`--basic-auth=ann:${hash}`]);
+    expect(await curlStatus(program.url)).toBe("401");
+    expect((await once(["probe", program.url])).code).toBe(0);
+  });
+
+  test("waits for a server that starts later, past a port file that a killed one left", async () => {
+    writeFileSync(join(folder, "port"), `${await closedPort()}\n`);
+    const waiting = once(["probe", "--port-file", "port", "--timeout", "4s", "--interval", "20ms"]);
+    await Bun.sleep(200);
+    await using program = await start(["--port-file", "port"]);
+    expect(await waiting).toEqual({ code: 0, stdout: "", stderr: "" });
+    await program.says('"GET /__server/ready HTTP/1.1"');
+  });
+
+  test("says what it saw last, in one line, with exit 1: a closed port", async () => {
+    const port = await closedPort();
+    const { code, stdout, stderr } = await once(["probe", "--timeout", "300ms"], { HTTPSERVER_PORT: String(port) });
+    expect([code, stdout]).toEqual([1, ""]);
+    const seen = [`127.0.0.1:${port}`, `[::1]:${port}`].map(
+      (host) => `http://${host}/__server/ready: connection refused`,
+    );
+    expect(stderr).toBe(`httpserver: not ready after 0.3 s: ${seen.join("; ")}\n`);
+  });
+
+  test("says what it saw last: no port file", async () => {
+    const { code, stderr } = await once(["probe", "--port-file", "missing", "--timeout", "100ms"]);
+    expect([code, stderr]).toEqual([1, "httpserver: not ready after 0.1 s: no port in missing\n"]);
+  });
+
+  test("another program on the port is not ours, unless it is asked for by a path", async () => {
+    await using other = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Response("hello") });
+    const url = `http://127.0.0.1:${other.port}`;
+    const { code, stderr } = await once(["probe", url, "--timeout", "200ms"]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(NOT_READY);
+    expect(stderr).toEndWith("/__server/ready: answered 200, and is another program\n");
+    expect((await once(["probe", `${url}/`])).code).toBe(0);
+  });
+
+  test("a path has to answer 2xx, of whoever it is", async () => {
+    await using program = await start([]);
+    const { code, stderr } = await once(["probe", `${program.url}/missing`, "--timeout", "200ms"]);
+    expect(code).toBe(1);
+    expect(stderr).toEndWith("/missing: answered 404\n");
+  });
+
+  test("a server that accepts and says nothing is not ready", async () => {
+    await using silent = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => new Promise<Response>(() => {}) });
+    const { code, stderr } = await once(["probe", `http://127.0.0.1:${silent.port}`, "--timeout", "300ms"]);
+    expect(code).toBe(1);
+    expect(stderr).toEndWith("/__server/ready: no answer\n");
+  });
+
+  test("a mistake in its words is exit 2 at once", async () => {
+    const { code, stdout, stderr } = await once(["probe", "8080"]);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toMatch(/^httpserver: probe: expected a URL [^\n]+\n$/);
+  });
+});
+
+/** A port that somebody had a moment ago. */
+async function closedPort(): Promise<number> {
+  const listener = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
+  const { port } = listener;
+  listener.stop(true);
+  return port;
+}
+
+function killQuietly(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended, as it should.
+  }
+}
