@@ -51,6 +51,8 @@ async function compile(outfile: string): Promise<void> {
     format: "esm",
     minify: true,
     bytecode: true,
+    // What is imported late is a file of its own inside the one file: the start neither reads nor decodes it: 3.5 of 24 ms.
+    splitting: true,
     sourcemap: "none",
     define: { BUILD_VERSION: JSON.stringify(version), BUILD_COMMIT: JSON.stringify(commit()) },
     compile: {

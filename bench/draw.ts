@@ -7,11 +7,12 @@
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { LADDER_LOADS, type LadderLoad, type Results, type ScenarioResult } from "./support/results.ts";
+import { LADDER_LOADS, type LadderLoad, type LadderRow, type Results, type ScenarioResult } from "./support/results.ts";
 import { formatNumber, median } from "./support/statistics.ts";
 import {
   BARE,
   ladderRatio,
+  ladderToOneTarget,
   OURS,
   type Quantity,
   quantities,
@@ -31,6 +32,8 @@ const LADDER_CHART = join(import.meta.dir, "..", "docs", "performance-ladder.svg
 /** Rows that targets are explained by. */
 const FLOOR = "floor (C)";
 const SENDFILE_FLOOR = "floor, sendfile (C)";
+const READ_FLOOR = "floor, read (C)";
+const BLOCKS_FLOOR = "floor, blocks (C)";
 
 /** The generated part of the document lies between these lines. */
 const BEGIN = "<!-- results: begin, made by bench/draw.ts -->";
@@ -156,7 +159,7 @@ function targetsOf(results: Results): readonly Target[] {
     cpu(`${text}: CPU, to nginx`, scenario, [scenario, "nginx"], 0.75, echo(load, "cpu", "nginx")),
   ];
   const throughput = (scenario: string, text: string) => {
-    const beside = [FLOOR, SENDFILE_FLOOR].map((peer) =>
+    const beside = [FLOOR, READ_FLOOR, SENDFILE_FLOOR].map((peer) =>
       inContext(peer, ratio(results, "rate", [scenario, peer], [scenario, "nginx"]), "×"),
     );
     return rate(`${text}: throughput, to nginx`, scenario, [scenario, "nginx"], 1.5, joinContexts(beside));
@@ -173,7 +176,13 @@ function targetsOf(results: Results): readonly Target[] {
       echo("pipelined", "rate", "Bun.serve"),
     ),
     rate("pipelined: rate, to nginx", "pipelined", ["pipelined", "nginx"], 20, echo("pipelined", "rate", "nginx")),
-    cpu("2,000 files in turn: CPU, to the single page", "files", ["files", `${OURS}, one page`], 1.1),
+    cpu(
+      "2,000 files in turn: CPU, to the single page",
+      "files",
+      ["files", `${OURS}, one page`],
+      1.1,
+      toOneTarget(ladder),
+    ),
     throughput("mib", "1 MiB"),
     throughput("mib-sink", "1 MiB, discarded unread"),
     throughput("hundred-mib", "100 MiB"),
@@ -252,6 +261,15 @@ function startTarget(results: Results): Target {
   };
 }
 
+/** What 2,000 targets cost others, each compared with itself. */
+function toOneTarget(ladder: readonly LadderRow[]): string {
+  return joinContexts(
+    ["echo", "admit", BLOCKS_FLOOR, "nginx", "Bun.serve"].map((name) =>
+      inContext(name, ladderToOneTarget(ladder, name), "×"),
+    ),
+  );
+}
+
 /** Empty for what was not measured. */
 function inContext(name: string, value: number, unit: string): string {
   return Number.isFinite(value) ? `${name} ${formatNumber(value)} ${unit}` : "";
@@ -302,11 +320,13 @@ function ladderTables(results: Results): string {
     const rungs = summarizeLadder(results.ladder, load);
     if (rungs.length === 0) return "";
     const rows = rungs.map((rung) => {
-      const { cpuUs, systemPercent, addedUs, toBunServe, toFloor, timeUs } = rung;
-      const numbers = [cpuUs, systemPercent, addedUs, toBunServe, toFloor, timeUs].map(formatNumber);
-      return [labelOf(rung), ...numbers];
+      const { cpuUs, systemPercent, addedUs, toBunServe, toFloor, timeUs, toOneTarget } = rung;
+      const numbers = [cpuUs, systemPercent, addedUs, toBunServe, toFloor, timeUs];
+      if (load === "targets") numbers.push(toOneTarget);
+      return [labelOf(rung), ...numbers.map(formatNumber)];
     });
     const heading = [LOAD_TITLES[load], "CPU µs", "kernel %", "added µs", "× Bun.serve", "× floor", "time µs"];
+    if (load === "targets") heading.push("× one target");
     return markdownTable(heading, rows);
   }).filter((part) => part !== "");
   if (parts.length === 0) return NOT_MEASURED;
@@ -317,6 +337,8 @@ const LOAD_TITLES: Readonly<Record<LadderLoad, string>> = {
   small: "a short head",
   browser: "a browser's head",
   pipelined: "short heads, pipelined by 16",
+  "one-target": "one target, from a list of one",
+  targets: "2,000 targets in turn",
 };
 
 function labelOf({ rung, isReference }: RungSummary): string {

@@ -34,7 +34,7 @@ const NAMES: readonly string[] = [...Object.keys(PARTS), ...scenarios.map(({ nam
 const QUICK_PEERS: readonly PeerName[] = ["httpserver", "nginx", "Bun.serve", "floor (C)", "nginx, buffered log"];
 
 /** And of the medium one; the others take most of the time and change least. */
-const MEDIUM_PEERS: readonly PeerName[] = [...QUICK_PEERS, "lighttpd", "floor, sendfile (C)"];
+const MEDIUM_PEERS: readonly PeerName[] = [...QUICK_PEERS, "lighttpd", "floor, sendfile (C)", "floor, read (C)"];
 
 const ROUNDS: Readonly<Record<Mode, number>> = { quick: 2, medium: 7, full: 7 };
 const STARTS: Readonly<Record<Mode, number>> = { quick: 5, medium: 40, full: 40 };

@@ -179,7 +179,7 @@ describe("resolveOptions", () => {
       maxUriBytes: 8000,
       maxBodyBytes: 10_485_760,
       fileCacheBytes: 67_108_864,
-      fileCacheAgeMs: 100,
+      fileCacheAgeMs: 1_000,
       shutdownTimeoutMs: 10_000,
       allowedHosts: [],
       headers: [],

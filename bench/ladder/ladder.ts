@@ -5,7 +5,7 @@
  */
 import { join } from "node:path";
 import { type PeerName, type Programs, peers } from "../macro/peers.ts";
-import { PAGE_BYTES, type Site } from "../macro/site.ts";
+import { MANY_FILES, PAGE_BYTES, type Site } from "../macro/site.ts";
 import { BROWSER_FIELDS } from "../support/browser.ts";
 import { inTurn, underLoad } from "../support/measure.ts";
 import { type Launched, launch, SERVER_CORE } from "../support/process.ts";
@@ -16,18 +16,40 @@ import { type Load, runLoad } from "../support/wrk.ts";
 const RUNGS = ["echo", "parse", "target", "admit", "respond", "log"] as const;
 type Rung = (typeof RUNGS)[number];
 
+/** Loads that are put on the same servers in the same rounds, with the servers that stand beside the rungs. */
+interface Group {
+  readonly loads: readonly LadderLoad[];
+  readonly references: readonly PeerName[];
+}
+
 const REFERENCES: readonly PeerName[] = ["floor (C)", "Bun.serve", "nginx"];
+const GROUPS: readonly Group[] = [
+  { loads: ["small"], references: REFERENCES },
+  { loads: ["browser"], references: REFERENCES },
+  { loads: ["pipelined"], references: REFERENCES },
+  { loads: ["one-target", "targets"], references: ["floor, blocks (C)", "Bun.serve", "nginx"] },
+];
 
 const CONNECTIONS = 64;
 const WARM_UP_SECONDS = 3;
 const TOP = join(import.meta.dir, "..", "..");
 const TARGET = "/page.html";
 
-/** What is different in each load, and how many requests it sends at a time. */
-const LOADS: Readonly<Record<LadderLoad, { readonly fields: readonly string[]; readonly batch: number }>> = {
+interface LoadShape {
+  readonly fields: readonly string[];
+  /** Requests sent at a time. */
+  readonly batch: number;
+  /** What is asked for in turn; by default the page alone, which the generator then sends without a list. */
+  readonly targets?: (site: Site) => readonly string[];
+}
+
+const LOADS: Readonly<Record<LadderLoad, LoadShape>> = {
   small: { fields: [], batch: 1 },
   browser: { fields: BROWSER_FIELDS, batch: 1 },
   pipelined: { fields: [], batch: 16 },
+  // By a list of one, so that the generator works as hard on it.
+  "one-target": { fields: [], batch: 1, targets: () => [TARGET] },
+  targets: { fields: [], batch: 1, targets: (site) => site.folder(MANY_FILES) },
 };
 
 export interface LadderOptions {
@@ -40,9 +62,10 @@ export interface LadderOptions {
   readonly progress: (text: string) => void;
 }
 
-/** One row and its server, which runs as long as the load's rounds. */
+/** A server, which runs as long as its group's rounds, and its row of each load. */
 interface Standing {
-  readonly row: LadderRow;
+  readonly name: string;
+  readonly rows: readonly LadderRow[];
   readonly server: Launched;
   readonly url: string;
 }
@@ -51,47 +74,72 @@ interface Standing {
 export async function measureLadder(options: LadderOptions): Promise<LadderRow[]> {
   const answerFile = await recordAnswer(options.site);
   const rows: LadderRow[] = [];
-  for (const load of options.loads) rows.push(...(await measureLoad(load, answerFile, options)));
+  for (const group of GROUPS) {
+    if (group.loads.some((load) => options.loads.includes(load)))
+      rows.push(...(await measureGroup(group, answerFile, options)));
+  }
   return rows;
 }
 
-async function measureLoad(load: LadderLoad, answerFile: string, options: LadderOptions): Promise<LadderRow[]> {
-  const { rounds, seconds, progress } = options;
+async function measureGroup(group: Group, answerFile: string, options: LadderOptions): Promise<LadderRow[]> {
+  const { rounds, seconds, progress, site, programs } = options;
+  const { loads } = group;
+  const title = loads.join(" and ");
+  const { batch } = LOADS[loads[0] as LadderLoad];
+  const generated = new Map(loads.map((load) => [load, generatedBy(load, site)]));
   const standings: Standing[] = [];
+  const rowsOf = (rung: string, isReference: boolean) =>
+    loads.map((load): LadderRow => ({ load, rung, isReference, rounds: [] }));
   try {
-    progress(`ladder, ${load}: start`);
-    for (const name of REFERENCES) {
+    progress(`ladder, ${title}: start`);
+    for (const name of group.references) {
       const { needs, start } = peers[name];
       if (options.versions[needs] === undefined) continue;
-      const { site, programs } = options;
       const peer = await start({ site, flavor: "tuned", programs, target: TARGET, contentBytes: PAGE_BYTES });
-      standings.push({ row: { load, rung: name, isReference: true, rounds: [] }, ...peer });
+      standings.push({ name, rows: rowsOf(name, true), ...peer });
     }
     for (const rung of RUNGS) {
-      const server = startRung(rung, answerFile, LOADS[load].batch, options.site);
-      standings.push({ row: { load, rung, isReference: false, rounds: [] }, server, url: await urlOf(server) });
+      const server = startRung(rung, answerFile, batch, site);
+      standings.push({ name: rung, rows: rowsOf(rung, false), server, url: await urlOf(server) });
     }
     for (const standing of standings) {
-      progress(`ladder, ${load}: warm-up, ${standing.row.rung}`);
-      await measureRung(standing, WARM_UP_SECONDS);
+      progress(`ladder, ${title}: warm-up, ${standing.name}`);
+      await measureStanding(standing, generated, WARM_UP_SECONDS);
+      for (const row of standing.rows) row.rounds.length = 0;
     }
-    for (const { row } of standings) row.rounds.length = 0;
     for (let round = 0; round < rounds; round++) {
       for (const standing of inTurn(standings, round)) {
-        progress(`ladder, ${load}: round ${round + 1} of ${rounds}, ${standing.row.rung}`);
-        await measureRung(standing, seconds);
+        progress(`ladder, ${title}: round ${round + 1} of ${rounds}, ${standing.name}`);
+        await measureStanding(standing, generated, seconds);
       }
     }
   } finally {
     await Promise.all(standings.map(({ server }) => server.end()));
   }
-  return standings.map(({ row }) => row);
+  return standings.flatMap(({ rows }) => rows);
 }
 
-/** Adds one measurement to the row. */
-async function measureRung({ row, server, url }: Standing, seconds: number): Promise<void> {
-  const { fields, batch } = LOADS[row.load];
-  const load: Load = { url: url + TARGET, connections: CONNECTIONS, fields, batch };
+/** What the generator is told of a load, but for the address. */
+function generatedBy(load: LadderLoad, site: Site): Omit<Load, "url"> {
+  const { fields, batch, targets } = LOADS[load];
+  const common = { connections: CONNECTIONS, fields, batch };
+  return targets === undefined ? common : { ...common, listFile: site.write("targets", targets(site).join("\n")) };
+}
+
+/** Adds one measurement to each of the server's rows. */
+async function measureStanding(
+  { rows, server, url }: Standing,
+  generated: ReadonlyMap<LadderLoad, Omit<Load, "url">>,
+  seconds: number,
+): Promise<void> {
+  for (const row of rows) {
+    const load = generated.get(row.load);
+    if (load === undefined) throw new Error(`ladder, ${row.load}: no load was made for it`);
+    await measureRow(row, server, { ...load, url: url + TARGET }, seconds);
+  }
+}
+
+async function measureRow(row: LadderRow, server: Launched, load: Load, seconds: number): Promise<void> {
   const { result, spent } = await underLoad(server, () => runLoad(load, seconds));
   const { requests, socketErrors, statusErrors } = result;
   if (requests === 0 || socketErrors + statusErrors > 0) {

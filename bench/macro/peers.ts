@@ -13,6 +13,8 @@ export type PeerName =
   | "httpserver"
   | "floor (C)"
   | "floor, sendfile (C)"
+  | "floor, read (C)"
+  | "floor, blocks (C)"
   | "Bun.serve"
   | "nginx"
   | "nginx, buffered log"
@@ -75,6 +77,12 @@ export const peers: Readonly<Record<PeerName, Peer>> = {
   }),
   "floor, sendfile (C)": native("cc", ({ site, programs, target }) => {
     return startAnnounced([programs.floor ?? "floor", "sendfile", join(site.root, target)], site);
+  }),
+  "floor, read (C)": native("cc", ({ site, programs, target }) => {
+    return startAnnounced([programs.floor ?? "floor", "read", join(site.root, target)], site);
+  }),
+  "floor, blocks (C)": native("cc", ({ site, programs }) => {
+    return startAnnounced([programs.floor ?? "floor", "blocks"], site);
   }),
   "Bun.serve": managed("bun", startBunServe),
   nginx: native("nginx", (setup) => startNginx(setup, "")),

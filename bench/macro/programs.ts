@@ -26,8 +26,10 @@ export function makePrograms(site: Site): Programs {
 export async function compileBareListener(site: Site): Promise<string | null> {
   const source = site.write(
     "bare.ts",
-    'const l = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });\n' +
-      "process.stdout.write(`Listening on port $" +
+    // `process.stdout`, which ours never touches, would take 11 ms.
+    'import { writeSync } from "node:fs";\n' +
+      'const l = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });\n' +
+      "writeSync(1, `Listening on port $" +
       "{l.port}\\n`);\n",
   );
   const outfile = site.fresh("bare");

@@ -49,7 +49,7 @@ export interface Task {
 
 const CONTENDERS: readonly PeerName[] = ["httpserver", "nginx", "lighttpd", "Bun.serve"];
 const WITH_FLOOR: readonly PeerName[] = [...CONTENDERS, "floor (C)"];
-const WITH_FLOORS: readonly PeerName[] = [...WITH_FLOOR, "floor, sendfile (C)"];
+const WITH_FLOORS: readonly PeerName[] = [...WITH_FLOOR, "floor, sendfile (C)", "floor, read (C)"];
 const LOGGERS: readonly PeerName[] = ["httpserver", "nginx", "nginx, buffered log", "lighttpd"];
 /** A route per file is no folder. */
 const READERS: readonly PeerName[] = ["httpserver", "nginx", "lighttpd"];

@@ -20,13 +20,13 @@ export function printMicro(rows: readonly MicroRow[]): string {
 }
 
 export function printLadder(rows: readonly LadderRow[]): string {
-  const heading = ["", "CPU µs", "kernel %", "added µs", "× Bun.serve", "× floor", "time µs"];
+  const heading = ["", "CPU µs", "kernel %", "added µs", "× Bun.serve", "× floor", "time µs", "× one target"];
   const parts = LADDER_LOADS.map((load) => {
     const rungs = summarizeLadder(rows, load);
     if (rungs.length === 0) return "";
-    const cells = rungs.map(({ rung, cpuUs, systemPercent, addedUs, toBunServe, toFloor, timeUs }) => [
+    const cells = rungs.map(({ rung, cpuUs, systemPercent, addedUs, toBunServe, toFloor, timeUs, toOneTarget }) => [
       rung,
-      ...[cpuUs, systemPercent, addedUs, toBunServe, toFloor, timeUs].map(formatNumber),
+      ...[cpuUs, systemPercent, addedUs, toBunServe, toFloor, timeUs, toOneTarget].map(formatNumber),
     ]);
     return `ladder, ${load}\n${formatTable([heading, ...cells])}`;
   });

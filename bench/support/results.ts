@@ -45,8 +45,11 @@ export interface MicroRow {
   readonly allocatedWithin: number;
 }
 
-/** Loads of the ladder: a short head, a browser's, and the short one sixteen at a time. */
-export const LADDER_LOADS = ["small", "browser", "pipelined"] as const;
+/**
+ * Loads of the ladder: a short head, a browser's, the short one sixteen at a time; and, asked of the same servers in the same
+ * rounds, one target by a list of one and 2,000 targets in turn.
+ */
+export const LADDER_LOADS = ["small", "browser", "pipelined", "one-target", "targets"] as const;
 export type LadderLoad = (typeof LADDER_LOADS)[number];
 
 export interface LadderRow {

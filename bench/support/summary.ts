@@ -107,12 +107,15 @@ export interface RungSummary {
   /** CPU over that of Bun.serve, and of the floor, median over rounds. */
   readonly toBunServe: number;
   readonly toFloor: number;
+  /** CPU over that of the same server with one target, median over rounds; NaN but in the load `targets`. */
+  readonly toOneTarget: number;
 }
 
 export function summarizeLadder(ladder: readonly LadderRow[], load: LadderLoad): readonly RungSummary[] {
   const rows = ladder.filter((row) => row.load === load);
   const cpuOf = (row: LadderRow | undefined) => valuesOf(row, (m) => m.cpuUs);
   const named = (name: string) => cpuOf(rows.find(({ rung }) => rung === name));
+  const floor = load === "targets" || load === "one-target" ? "floor, blocks (C)" : "floor (C)";
   let below: LadderRow | undefined;
   return rows.map((row) => {
     const cpu = cpuOf(row);
@@ -126,7 +129,8 @@ export function summarizeLadder(ladder: readonly LadderRow[], load: LadderLoad):
       timeUs: medianOf(valuesOf(row, (m) => (m.seconds * 1e6) / m.requests)),
       addedUs: medianOf(cpuBelow.map((value, i) => difference(cpu[i], value))),
       toBunServe: medianOfRatios(cpu, named("Bun.serve")),
-      toFloor: medianOfRatios(cpu, named("floor (C)")),
+      toFloor: medianOfRatios(cpu, named(floor)),
+      toOneTarget: load === "targets" ? ladderToOneTarget(ladder, row.rung) : Number.NaN,
     };
   });
 }
@@ -145,6 +149,16 @@ export function ladderRatio(
       (m) => (quantity === "cpu" ? m.cpuUs : rateOf(m, false)),
     );
   return medianOfRatios(valuesFor(rung), valuesFor(base));
+}
+
+/** CPU of 2,000 targets in turn over that of one, on the same server: median over the rounds. NaN when either is missing. */
+export function ladderToOneTarget(ladder: readonly LadderRow[], rung: string): number {
+  const cpuOf = (load: LadderLoad) =>
+    valuesOf(
+      ladder.find((row) => row.load === load && row.rung === rung),
+      (m) => m.cpuUs,
+    );
+  return medianOfRatios(cpuOf("targets"), cpuOf("one-target"));
 }
 
 /** How much of their time the measured servers waited for their core: how quiet the machine was. NaN without measurements. */

@@ -6,8 +6,7 @@
  * The rule it guards: nothing is named that GET would refuse: no name with a dot in front, no link that leads out, no hidden
  * folder, no device. What was opened is what is read, so a folder that is swapped meanwhile changes nothing.
  */
-import { existsSync, type Stats } from "node:fs";
-import { access, constants, lstat, readdir } from "node:fs/promises";
+import { constants, existsSync, type Stats } from "node:fs";
 import { evaluatePreconditions, Precondition } from "../http/conditional.ts";
 import { escapeControls } from "../http/escape.ts";
 import type { Request, Response } from "../http/message.ts";
@@ -99,7 +98,7 @@ export class Listing {
   /** The first names in the order of their code units, and how many there are. Large folders are read one after the other. */
   #readNames(path: string, folder: Opened): Promise<Names> {
     const read = async () => {
-      const all = await readdir(readablePath(folder));
+      const all = await disk().readdir(readablePath(folder));
       return chooseNames(all, limits.listingEntriesMax, (name) => !this.#shadowed.has(path + name));
     };
     if (folder.stats.size <= limits.listingSharedBytesMax) return read();
@@ -124,8 +123,8 @@ export class Listing {
     const unknown: Entry = { name, type: "file", size: null, modifiedMs: null };
     let stats: Stats;
     try {
-      stats = await lstat(`${folderPath}/${name}`);
-      if (stats.isFile()) await access(`${folderPath}/${name}`, constants.R_OK);
+      stats = await disk().lstat(`${folderPath}/${name}`);
+      if (stats.isFile()) await disk().access(`${folderPath}/${name}`, constants.R_OK);
     } catch (error) {
       // Also a name that is no UTF-8: what stands for it here names nothing, and no target could.
       return errorCode(error) === "ENOENT" ? null : unknown;
@@ -397,3 +396,8 @@ tbody tr:hover { background: #f5f5f5 }
 @media (max-width: 36rem) { body { margin: 1.25rem auto; padding: 0 1rem } th, td { padding-left: .75rem } th:last-child, td:last-child { white-space: normal } }
 @media (prefers-color-scheme: dark) { a { color: #8ab8f0 } th, td { border-color: #333 } td:not(:first-child) { color: #aaa } nav li + li::before { color: #999 } tbody tr:hover { background: #202020 } }
 `;
+
+/** Loaded with the first listing: `node:fs/promises` would take some tenths of a millisecond of each start. */
+function disk(): typeof import("node:fs/promises") {
+  return require("node:fs/promises") as typeof import("node:fs/promises");
+}

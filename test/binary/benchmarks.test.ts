@@ -120,18 +120,33 @@ withProgram("cc", () => {
     expect(numbers["requests"]).toBeGreaterThan(400);
   });
 
-  test("floor sends the announced content to a reader slower than itself, from memory and from a file", async () => {
+  test("floor sends the announced content to a reader slower than itself, from memory and from a file, sent or read", async () => {
     const floor = await compile("floor");
     const content = noise(20 * MIB);
     const file = shop.add("noise.bin", content);
     await using memory = await startFloor(floor, String(20 * MIB));
     await using sendfile = await startFloor(floor, "sendfile", file);
     const received = join(shop.inbox(), "received");
+    await using read = await startFloor(floor, "read", file);
     const slowly = ["--limit-rate", "40m", "--output", received];
     expect((await curl(...slowly, `http://127.0.0.1:${memory.port}/`)).code).toBe(0);
     expect(readFileSync(received)).toEqual(Buffer.alloc(20 * MIB, "x"));
-    expect((await curl(...slowly, `http://127.0.0.1:${sendfile.port}/`)).code).toBe(0);
-    expect(sha256OfFile(received)).toBe(sha256(content));
+    for (const { port } of [sendfile, read]) {
+      expect((await curl(...slowly, `http://127.0.0.1:${port}/`)).code).toBe(0);
+      expect(sha256OfFile(received)).toBe(sha256(content));
+    }
+  });
+
+  test("floor has an answer of its own for each target, the same each time", async () => {
+    const floor = await compile("floor");
+    await using blocks = await startFloor(floor, "blocks");
+    const targets = Array.from({ length: 2000 }, (_, i) => `/folder/${i}.html`);
+    for (let round = 0; round < 2; round++) {
+      for (const target of targets) {
+        const content = await (await fetch(`http://127.0.0.1:${blocks.port}${target}`)).text();
+        expect(content).toBe(target.padEnd(1024, "x"));
+      }
+    }
   });
 
   test("floor answers each head of a pipeline, also one that comes in pieces", async () => {

@@ -18,6 +18,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Output } from "../../src/server/output.ts";
+import { until } from "../support/raw-client.ts";
 
 let folder = "";
 let path = "";
@@ -38,6 +39,27 @@ test("writes the lines of a turn in their order", async () => {
   output.close();
   expect(readFileSync(path, "utf8")).toBe(Array.from({ length: 20_000 }, (_, i) => `${i}\n`).join(""));
   expect(reports).toEqual([]);
+});
+
+test("a file that rests behind a write keeps nobody waiting who settles or closes", async () => {
+  const output = Output.file(path, report);
+  output.write("first\n");
+  await until(() => statSync(path).size > 0, "the first line");
+  output.write("gathered\n");
+  await output.settle(2000);
+  expect(readFileSync(path, "utf8")).toBe("first\ngathered\n");
+  output.write("at the end\n");
+  output.close();
+  expect(readFileSync(path, "utf8")).toBe("first\ngathered\nat the end\n");
+});
+
+test("lines that gather while a file rests are written without anybody asking", async () => {
+  const output = Output.file(path, report);
+  output.write("first\n");
+  await until(() => statSync(path).size > 0, "the first line");
+  output.write("gathered\n");
+  await until(() => readFileSync(path, "utf8") === "first\ngathered\n", "the gathered line");
+  output.close();
 });
 
 test("appends, and makes a file that others cannot read", async () => {
