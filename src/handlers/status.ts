@@ -11,7 +11,7 @@ const livePage = livePageText as unknown as string;
 export interface WorkView {
   readonly connection: number;
   readonly peer: string;
-  /** As received, in latin1: whoever shows it escapes it. */
+  /** As received, in latin1, its beginning: whoever shows it escapes it. */
   readonly request: string;
   /** `sending` without a slot is an answer that goes on with its slot lent (docs/decisions/0005). */
   readonly phase: "waiting" | "working" | "sending";
@@ -59,13 +59,17 @@ export interface Snapshot {
     /** Answers that go on with their slots lent. */
     readonly lent: number;
   };
-  /** Requests that have a slot, and the first of those that wait. */
+  /** One character for each slot, Thread-1 first: `.` free, `w` working, `s` sending. */
+  readonly slots: string;
+  /** Of the first slots, of those who wait longest, and of some who have lent their slots; a bounded number of each. */
   readonly work: readonly WorkView[];
   /** Answers of each slot, Thread-1 first: most requests are over long before anybody can look. */
   readonly answeredBySlot: readonly number[];
   readonly connections: { readonly open: number; readonly max: number };
   readonly requests: number;
   readonly contentBytes: number;
+  /** Content sent so far of answers that are under way: `contentBytes` has it when they are over. */
+  readonly sendingBytes: number;
   /** Requests that had to wait, and that were turned away. */
   readonly queued: number;
   readonly refused: number;
