@@ -620,7 +620,8 @@ export class Connection implements Conversation, Sender, Waiter {
 
     const outbox = this.#outbox;
     const scratch = context.scratch;
-    scratch.used = context.headStarts.append(
+    const headStarts = this.#exchange?.isControl ? context.roomHeadStarts : context.headStarts;
+    scratch.used = headStarts.append(
       scratch.bytes,
       scratch.used,
       response.status,
