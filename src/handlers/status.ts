@@ -104,7 +104,7 @@ export function statusRooms(source: StatusSource): [name: string, room: Room][] 
     ["ready", readyRoom(source)],
     ["metrics", roomOf(() => ownAnswer(200, "text/plain; version=0.0.4; charset=utf-8", source.renderMetrics()))],
     ["events", roomOf((request) => watchAnswer(source, request))],
-    ["", roomOf(() => ownAnswer(200, "text/html; charset=utf-8", livePage))],
+    ["", livePageRoom()],
   ];
 }
 
@@ -114,6 +114,38 @@ export function readyRoom(source: Pick<StatusSource, "instance" | "isDraining">)
   const ready = jsonAnswer(200, { status: "ready", instance });
   const draining = jsonAnswer(503, { status: "draining", instance });
   return { ...roomOf(() => (source.isDraining() ? draining : ready)), isOpen: true };
+}
+
+/** The live page, made when it is first asked for. */
+function livePageRoom(): Room {
+  let answer: Response | null = null;
+  return roomOf(() => {
+    answer ??= ownAnswer(200, "text/html; charset=utf-8", livePage, [["Content-Security-Policy", policyOf(livePage)]]);
+    return answer;
+  });
+}
+
+/**
+ * The policy of a page whose only script and style are its own, and that talks to nobody but us: no text that finds its way into it can
+ * do anything.
+ */
+function policyOf(page: string): string {
+  return [
+    "default-src 'none'",
+    `script-src ${hashOf(page, "script")}`,
+    `style-src ${hashOf(page, "style")}`,
+    "connect-src 'self'",
+    "img-src data:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'self'",
+  ].join("; ");
+}
+
+/** Of what stands between the tags of `name`, of which there is one pair (CSP 3 §8.3). */
+function hashOf(page: string, name: string): string {
+  const content = page.slice(page.indexOf(`<${name}>`) + name.length + 2, page.indexOf(`</${name}>`));
+  return `'sha256-${new Bun.CryptoHasher("sha256").update(content).digest("base64")}'`;
 }
 
 /** One that is read. */
