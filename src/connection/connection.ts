@@ -11,7 +11,7 @@ import { decideFraming } from "../http/framing.ts";
 import { addressOf } from "../http/host.ts";
 import type { Response } from "../http/message.ts";
 import { describeParseError, ParseError } from "../http/parse-error.ts";
-import { Method, parseRequestHead } from "../http/request-head.ts";
+import { Method, parseRequestHead, type RequestHead } from "../http/request-head.ts";
 import { parseTarget } from "../http/target.ts";
 import type { Context } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
@@ -42,7 +42,8 @@ export const GATHER_BYTES_MAX = 65_536;
 export interface Work {
   readonly connection: number;
   readonly peer: string;
-  readonly request: string;
+  /** Valid as long as the request. */
+  readonly head: RequestHead;
   readonly phase: "waiting" | "working" | "sending";
   /** 0 while it has none: it waits, or has lent it. */
   readonly slot: number;
@@ -282,7 +283,7 @@ export class Connection implements Conversation, Sender, Waiter {
     return {
       connection: this.id,
       peer: this.peer,
-      request: exchange.head.requestLine(),
+      head: exchange.head,
       phase,
       slot: this.#slot,
       forMs: this.#context.clock.nowMs - exchange.startedMs,
@@ -619,7 +620,8 @@ export class Connection implements Conversation, Sender, Waiter {
 
     const outbox = this.#outbox;
     const scratch = context.scratch;
-    scratch.used = context.headStarts.append(
+    const headStarts = this.#exchange?.isControl ? context.roomHeadStarts : context.headStarts;
+    scratch.used = headStarts.append(
       scratch.bytes,
       scratch.used,
       response.status,

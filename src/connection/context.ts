@@ -49,6 +49,8 @@ export interface Context {
   readonly answered: Answered;
   readonly scratch: Scratch;
   readonly headStarts: HeadStarts;
+  /** Of answers of the server's own rooms. */
+  readonly roomHeadStarts: HeadStarts;
   readonly exchanges: ExchangePool;
   /** Calls `resumed` of the connection in a later turn of the event loop. */
   defer(connection: Connection): void;

@@ -58,6 +58,11 @@ export class Pool {
     return this.#queue.size;
   }
 
+  /** Who waits, the longest first. Not to be kept, nor looked at while slots are handed on. */
+  get waiters(): Iterable<Waiter> {
+    return this.#queue;
+  }
+
   /** Returns a slot number >= 1, or QUEUED (then `granted` follows unless `cancel` comes first), or REFUSED. */
   acquire(waiter: Waiter): number {
     // Whoever waits goes first, also while a freed slot is on its way to them.

@@ -54,14 +54,14 @@ export class EventStream implements LiveSource {
     };
   }
 
-  /** Sends one event. `data` has no line break. */
-  send(data: string): void {
+  /** Sends one event. `data` and `name`, of an event that is no message, have no line break. */
+  send(data: string, name = ""): void {
     if (this.#isOver) return;
     if (this.#waitingBytes > WAITING_BYTES_MAX) {
       this.#chunks.length = 1;
       this.#waitingBytes = this.#chunks[0]?.length ?? 0;
     }
-    this.#add(this.#framed(`data: ${data}\n\n`));
+    this.#add(this.#framed(`${name === "" ? "" : `event: ${name}\n`}data: ${data}\n\n`));
   }
 
   /** Nothing will follow: the reader sees a complete answer. */

@@ -23,6 +23,18 @@ export function fixedLines(
 }
 
 /**
+ * The same for the server's own rooms, without a policy for scripts and styles: the operator wrote it for the site's pages, and
+ * ours bring their own. A browser would keep to both.
+ */
+export function roomLines(
+  settings: Pick<Options, "headers" | "securityHeaders" | "cors">,
+  further: FieldLines,
+): Uint8Array {
+  const fields = fixedFields(settings).filter(([name]) => name.toLowerCase() !== "content-security-policy");
+  return encodeLines([...fields, ...further]);
+}
+
+/**
  * What protects every site and breaks no ordinary one: other sites cannot show ours in a frame and have it clicked (the old
  * field for browsers before 2018), and learn the origin alone of a page that links to them.
  *

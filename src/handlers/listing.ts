@@ -378,23 +378,22 @@ const UNSEEN = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 const STYLE = `body { max-width: 52rem; margin: 2.5rem auto }
 nav ol { display: flex; flex-wrap: wrap; align-items: baseline; gap: .25rem .5rem; list-style: none; margin: 0 0 1.25rem; padding: 0 }
 nav li { overflow-wrap: anywhere }
-nav li + li::before { content: "/" / ""; color: #666; margin-right: .5rem }
+nav li + li::before { content: "/" / ""; color: var(--soft); margin-right: .5rem }
 h1 { display: inline; margin: 0 }
-a { color: #0b57a4; text-decoration: none }
+a { color: var(--link); text-decoration: none }
 a:hover, a:focus { text-decoration: underline }
 a:focus-visible { outline: 2px solid; outline-offset: 2px; border-radius: 2px }
 caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
 table { width: 100%; border-collapse: collapse; font-size: 1rem }
 th { font-size: .85rem; font-weight: 600; text-align: left }
-th, td { padding: .4rem 0 .4rem 1.25rem; border-bottom: 1px solid #ddd; vertical-align: baseline }
+th, td { padding: .4rem 0 .4rem 1.25rem; border-bottom: 1px solid var(--line); vertical-align: baseline }
 th:first-child, td:first-child { width: 100%; padding-left: 0; overflow-wrap: anywhere }
 th, td:nth-child(2) { white-space: nowrap }
 th:nth-child(2), td:nth-child(2) { text-align: right }
-td:not(:first-child) { color: #555; font-variant-numeric: tabular-nums }
+td:not(:first-child) { color: var(--soft); font-variant-numeric: tabular-nums }
 td:last-child, time span { white-space: nowrap }
-tbody tr:hover { background: #f5f5f5 }
+tbody tr:hover { background: color-mix(in srgb, var(--line) 35%, transparent) }
 @media (max-width: 36rem) { body { margin: 1.25rem auto; padding: 0 1rem } th, td { padding-left: .75rem } th:last-child, td:last-child { white-space: normal } }
-@media (prefers-color-scheme: dark) { a { color: #8ab8f0 } th, td { border-color: #333 } td:not(:first-child) { color: #aaa } nav li + li::before { color: #999 } tbody tr:hover { background: #202020 } }
 `;
 
 /** Loaded with the first listing: `node:fs/promises` would take some tenths of a millisecond of each start. */

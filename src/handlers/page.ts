@@ -1,6 +1,6 @@
 /**
  * How the server's own pages look: small, calm, readable, light or dark as the reader likes it, without script or any
- * other file.
+ * other file. The colours are those of the sample site and of the live page.
  */
 
 /**
@@ -26,8 +26,9 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }
 
-const SHARED_STYLE = `body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 36rem; margin: 18vh auto 0; padding: 0 1.5rem; color: #222; background: #fff }
-h1 { font-size: 1.5rem; font-weight: 600 }
-footer { margin-top: 3rem; font-size: .85rem; color: #666 }
-@media (prefers-color-scheme: dark) { body { color: #ddd; background: #161616 } footer { color: #999 } }
+const SHARED_STYLE = `:root { --paper: #fbfaf7; --ink: #1d2a33; --soft: #52616b; --line: #dcd9d0; --link: #0b6170 }
+@media (prefers-color-scheme: dark) { :root { --paper: #12181d; --ink: #e6e9ea; --soft: #a5b2ba; --line: #303c45; --link: #7fd0dc } }
+body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 36rem; margin: 18vh auto 0; padding: 0 1.5rem; color: var(--ink); background: var(--paper) }
+h1 { font-size: 1.5rem; font-weight: 650 }
+footer { margin-top: 3rem; font-size: .85rem; color: var(--soft) }
 `;

@@ -11,7 +11,7 @@ const livePage = livePageText as unknown as string;
 export interface WorkView {
   readonly connection: number;
   readonly peer: string;
-  /** As received, in latin1: whoever shows it escapes it. */
+  /** As received, in latin1, its beginning: whoever shows it escapes it. */
   readonly request: string;
   /** `sending` without a slot is an answer that goes on with its slot lent (docs/decisions/0005). */
   readonly phase: "waiting" | "working" | "sending";
@@ -59,13 +59,17 @@ export interface Snapshot {
     /** Answers that go on with their slots lent. */
     readonly lent: number;
   };
-  /** Requests that have a slot, and the first of those that wait. */
+  /** One character for each slot, Thread-1 first: `.` free, `w` working, `s` sending. */
+  readonly slots: string;
+  /** Of the first slots, of those who wait longest, and of some who have lent their slots; a bounded number of each. */
   readonly work: readonly WorkView[];
   /** Answers of each slot, Thread-1 first: most requests are over long before anybody can look. */
   readonly answeredBySlot: readonly number[];
   readonly connections: { readonly open: number; readonly max: number };
   readonly requests: number;
   readonly contentBytes: number;
+  /** Content sent so far of answers that are under way: `contentBytes` has it when they are over. */
+  readonly sendingBytes: number;
   /** Requests that had to wait, and that were turned away. */
   readonly queued: number;
   readonly refused: number;
@@ -100,7 +104,7 @@ export function statusRooms(source: StatusSource): [name: string, room: Room][] 
     ["ready", readyRoom(source)],
     ["metrics", roomOf(() => ownAnswer(200, "text/plain; version=0.0.4; charset=utf-8", source.renderMetrics()))],
     ["events", roomOf((request) => watchAnswer(source, request))],
-    ["", roomOf(() => ownAnswer(200, "text/html; charset=utf-8", livePage))],
+    ["", livePageRoom()],
   ];
 }
 
@@ -110,6 +114,38 @@ export function readyRoom(source: Pick<StatusSource, "instance" | "isDraining">)
   const ready = jsonAnswer(200, { status: "ready", instance });
   const draining = jsonAnswer(503, { status: "draining", instance });
   return { ...roomOf(() => (source.isDraining() ? draining : ready)), isOpen: true };
+}
+
+/** The live page, made when it is first asked for. */
+function livePageRoom(): Room {
+  let answer: Response | null = null;
+  return roomOf(() => {
+    answer ??= ownAnswer(200, "text/html; charset=utf-8", livePage, [["Content-Security-Policy", policyOf(livePage)]]);
+    return answer;
+  });
+}
+
+/**
+ * The policy of a page whose only script and style are its own, and that talks to nobody but us: no text that finds its way into it can
+ * do anything.
+ */
+function policyOf(page: string): string {
+  return [
+    "default-src 'none'",
+    `script-src ${hashOf(page, "script")}`,
+    `style-src ${hashOf(page, "style")}`,
+    "connect-src 'self'",
+    "img-src data:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'self'",
+  ].join("; ");
+}
+
+/** Of what stands between the tags of `name`, of which there is one pair (CSP 3 §8.3). */
+function hashOf(page: string, name: string): string {
+  const content = page.slice(page.indexOf(`<${name}>`) + name.length + 2, page.indexOf(`</${name}>`));
+  return `'sha256-${new Bun.CryptoHasher("sha256").update(content).digest("base64")}'`;
 }
 
 /** One that is read. */

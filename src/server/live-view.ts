@@ -2,7 +2,7 @@
  * The server as somebody sees it who looks: several times a second one Snapshot, for the live page, the terminal's status line,
  * or whoever else. While nobody looks, it takes no timer and keeps nothing of a request.
  */
-import type { Connection } from "../connection/connection.ts";
+import { Connection, type Work } from "../connection/connection.ts";
 import { type Answered, type Observer, Outcome } from "../connection/observer.ts";
 import type { Pool } from "../connection/pool.ts";
 import type { AnswerView, Snapshot, WorkView } from "../handlers/status.ts";
@@ -12,9 +12,17 @@ import type { TimeSource } from "./time-source.ts";
 /** Milliseconds between two looks: fast enough for the eye. */
 const INTERVAL_MS = 250;
 
-/** Answers told of one by one, and requests in the queue, in one look; the numbers count all of them. */
+/**
+ * Told of one by one in one look: answers, slots from Thread-1 on, requests in the queue, and those that have lent their slots.
+ * The numbers count all of them. As many slots as a page can show with words; a snapshot is about 15 KB then.
+ */
 const RECENT_MAX = 20;
+const SLOTS_MAX = 64;
 const WAITING_MAX = 20;
+const LENT_MAX = 20;
+
+/** Characters of a request line that are shown. */
+const REQUEST_CHARS_MAX = 200;
 
 export interface LiveViewOptions {
   readonly instance: string;
@@ -92,7 +100,7 @@ export class LiveView implements Observer {
       connection: answer.connection,
       position: answer.position,
       peer: answer.peer,
-      request: request === null ? "" : request.head.requestLine(),
+      request: request === null ? "" : shortened(request.head.requestLine()),
       status: answer.response.status,
       bytes: answer.bytes,
       slot,
@@ -125,7 +133,7 @@ export class LiveView implements Observer {
 
   #snapshot(): Snapshot {
     const { instance, version, pool, metrics, time, connections, connectionsMax } = this.#options;
-    const work = this.#work();
+    const { slots, sendingBytes, lent, work } = this.#atWork();
     const nowMs = time.nowMs();
     return {
       atMs: time.wallMs(),
@@ -138,13 +146,15 @@ export class LiveView implements Observer {
         active: pool.active,
         queued: pool.queued,
         queueMax: pool.queueMax,
-        lent: work.filter(({ phase, slot }) => phase === "sending" && slot === 0).length,
+        lent,
       },
+      slots,
       work,
       answeredBySlot: [...this.#answeredBySlot],
       connections: { open: connections.size, max: connectionsMax },
       requests: metrics.requests - this.#lastRequests,
       contentBytes: metrics.contentBytes - this.#lastContentBytes,
+      sendingBytes,
       queued: this.#queued,
       refused: sum(metrics.refusals) - this.#lastRefused,
       p50Ms: percentile(metrics.durations, this.#lastDurations, 0.5),
@@ -161,16 +171,29 @@ export class LiveView implements Observer {
     };
   }
 
-  #work(): WorkView[] {
+  /** What all slots do, and each of the first ones; who waits, and who has lent its slot. */
+  #atWork(): Pick<Snapshot, "slots" | "sendingBytes" | "work"> & { readonly lent: number } {
+    const { pool, connections } = this.#options;
+    const slots = new Array<string>(pool.size).fill(".");
     const views: WorkView[] = [];
-    let waiting = 0;
-    for (const connection of this.#options.connections) {
+    let lent = 0;
+    let sendingBytes = 0;
+    for (const connection of connections) {
       const work = connection.work();
-      if (work === null) continue;
-      if (work.phase === "waiting" && ++waiting > WAITING_MAX) continue;
-      views.push(work);
+      if (work === null || work.phase === "waiting") continue;
+      sendingBytes += work.sentBytes;
+      const { slot, phase } = work;
+      if (slot > 0) slots[slot - 1] = phase === "sending" ? "s" : "w";
+      if (slot > 0 ? slot <= SLOTS_MAX : ++lent <= LENT_MAX) views.push(viewOf(work));
     }
-    return views;
+    // Asked for in their own order: connections are in that of their arrival.
+    let waiting = 0;
+    for (const waiter of pool.waiters) {
+      if (++waiting > WAITING_MAX) break;
+      const work = waiter instanceof Connection ? waiter.work() : null;
+      if (work !== null) views.push(viewOf(work));
+    }
+    return { slots: slots.join(""), sendingBytes, lent, work: views };
   }
 
   /** What the next look is compared with. */
@@ -185,6 +208,14 @@ export class LiveView implements Observer {
     this.#recent = [];
     this.#queued = 0;
   }
+}
+
+function viewOf({ head, ...work }: Work): WorkView {
+  return { ...work, request: shortened(head.requestLine()) };
+}
+
+function shortened(request: string): string {
+  return request.length <= REQUEST_CHARS_MAX ? request : `${request.slice(0, REQUEST_CHARS_MAX)}…`;
 }
 
 function sum(counts: ReadonlyMap<unknown, number>): number {

@@ -15,7 +15,7 @@ import { Scratch } from "../connection/outbox.ts";
 import { Pool } from "../connection/pool.ts";
 import type { Transport } from "../connection/transport.ts";
 import { type DocumentRoot, FolderError, openDocumentRoot } from "../handlers/document-root.ts";
-import { fixedLines } from "../handlers/headers.ts";
+import { fixedLines, roomLines } from "../handlers/headers.ts";
 import { createHttpsRedirect } from "../handlers/https-redirect.ts";
 import { RESERVED_NAME, type Rooms } from "../handlers/reserved.ts";
 import { createHandler } from "../handlers/router.ts";
@@ -159,6 +159,7 @@ export class Server {
       maxFields: limits.fieldsMax,
       maxEmptyLines: limits.emptyLinesMax,
     };
+    const secureLines = strictTransport(options);
     this.#context = {
       limits: { ...limits, ...options },
       clock,
@@ -168,20 +169,20 @@ export class Server {
       observer: this.#observer(),
       answered: newAnswered(),
       scratch: new Scratch(SCRATCH_BYTES),
-      headStarts: this.#headStarts(clock, strictTransport(options)),
+      headStarts: this.#headStarts(clock, fixedLines(options, secureLines)),
+      roomHeadStarts: this.#headStarts(clock, roomLines(options, secureLines)),
       exchanges: new ExchangePool(headLimits, new BodyMemory(limits.bodyMemoryBytesMax)),
       defer: (connection) => this.#defer(connection),
       draining: false,
     };
-    this.#plainHeadStarts = tls === null ? this.#context.headStarts : this.#headStarts(clock, []);
+    this.#plainHeadStarts = tls === null ? this.#context.headStarts : this.#headStarts(clock, fixedLines(options));
     this.#redirectContext = this.#redirecting === null ? null : this.#prepareRedirect(this.#redirecting, wallMs);
     this.#endTicks = time.every(tickMs(options), () => this.#tick());
   }
 
-  /** Beginnings of heads with the fields of every answer, and `further` ones. */
-  #headStarts(clock: Clock, further: FieldLines): HeadStarts {
-    const options = this.#options;
-    return new HeadStarts(clock.dateLine, options.keepAliveTimeoutMs / 1000, fixedLines(options, further));
+  /** Beginnings of heads with `lines` in each. */
+  #headStarts(clock: Clock, lines: Uint8Array): HeadStarts {
+    return new HeadStarts(clock.dateLine, this.#options.keepAliveTimeoutMs / 1000, lines);
   }
 
   /** What a listener reports to. The context is asked for: it is made when the port is known to be ours. */

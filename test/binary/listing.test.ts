@@ -189,7 +189,7 @@ withProgram(PROGRAM, () => {
         const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
         expect(overflow).toBeLessThanOrEqual(0);
         const background = await page.evaluate<string>("getComputedStyle(document.body).backgroundColor");
-        expect(background).toBe(view.colorScheme === "dark" ? "rgb(22, 22, 22)" : "rgb(255, 255, 255)");
+        expect(background).toBe(view.colorScheme === "dark" ? "rgb(18, 24, 29)" : "rgb(251, 250, 247)");
         // Set it to a folder to get the pictures that the documents show.
         const pictures = process.env["LISTING_PICTURES"];
         if (pictures !== undefined) await page.screenshot({ path: join(pictures, `listing-${name}.png`) });

@@ -1,6 +1,6 @@
 /** The lines that every answer has. */
 import { describe, expect, test } from "bun:test";
-import { fixedFields, fixedLines } from "../../src/handlers/headers.ts";
+import { fixedFields, fixedLines, roomLines } from "../../src/handlers/headers.ts";
 import { parseFieldLine } from "../../src/http/response.ts";
 
 const NONE = { headers: [], securityHeaders: false, cors: [] };
@@ -74,4 +74,13 @@ describe("a line that cannot be set", () => {
       expect(parseFieldLine(line)).toEqual([name, value]);
     }
   });
+});
+
+test("the server's own rooms have all of them but a policy for scripts and styles, which is their own", () => {
+  const headers = ["X-Team: one", "content-security-policy: default-src 'none'"];
+  const further = [["Strict-Transport-Security", "max-age=1"]] as const;
+  const lines = new TextDecoder().decode(roomLines({ ...NONE, securityHeaders: true, headers }, further));
+  expect(lines).toStartWith("X-Team: one\r\nX-Frame-Options: SAMEORIGIN\r\n");
+  expect(lines).toEndWith("\r\nStrict-Transport-Security: max-age=1\r\n");
+  expect(lines.toLowerCase()).not.toContain("content-security-policy");
 });

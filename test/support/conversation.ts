@@ -277,6 +277,7 @@ export class FakeServer {
       maxFields: 100,
       maxEmptyLines: 4,
     };
+    const headStarts = new HeadStarts(this.clock.dateLine, limits.keepAliveTimeoutMs / 1000);
     this.context = {
       limits,
       clock: this.clock,
@@ -284,7 +285,8 @@ export class FakeServer {
       handler: this.handler,
       observer: this.observer,
       answered: newAnswered(),
-      headStarts: new HeadStarts(this.clock.dateLine, limits.keepAliveTimeoutMs / 1000),
+      headStarts,
+      roomHeadStarts: headStarts,
       scratch: new Scratch(options.scratchBytes ?? 400_000),
       exchanges: new ExchangePool(headLimits, this.memory),
       defer: (connection) => this.deferred.push(connection),

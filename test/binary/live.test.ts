@@ -1,0 +1,369 @@
+/**
+ * The live page of --status in a real browser: under load it shows what the server's own metrics and the clients count, it
+ * outlives its server, what comes from the wire stays text, and axe-core looks at it in light and dark and on a phone.
+ */
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { readFileSync, truncateSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { type Browser, chromium, type Page } from "playwright-core";
+import { BUILD_MS, type Program } from "../support/binary.ts";
+import { RawClient, request, until, WAIT_MS } from "../support/raw-client.ts";
+import { SteadyReader } from "../support/steady-reader.ts";
+import { Workshop, withProgram } from "../support/workshop.ts";
+
+const PROGRAM = "chromium";
+/** Milliseconds for the browser to do one thing, on a busy machine; and for a test of several. */
+const STEP_MS = 8_000;
+const TEST_MS = 30_000;
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+
+/** Nobody reads to their ends: gigabytes of nothing. */
+const LONG_FILES = ["holiday.mp4", "disk-image.iso", "backup.tar"];
+const LONG_GIBS = [4, 7, 12];
+
+/** As the pictures in docs/images are named. */
+const VIEWS = [
+  { name: "light", colorScheme: "light", viewport: { width: 1000, height: 1180 } },
+  { name: "dark", colorScheme: "dark", viewport: { width: 1000, height: 1180 } },
+  { name: "phone", colorScheme: "light", viewport: { width: 390, height: 1400 } },
+] as const;
+
+withProgram(PROGRAM, () => {
+  let shop: Workshop;
+  let browser: Browser;
+  let page: Page;
+  /** What should not happen: dialogs, console messages, uncaught exceptions, requests but for the page and its events. */
+  let faults: string[] = [];
+  let owned: AsyncDisposableStack;
+  /** Those that `saturate` has opened. */
+  let clients: DisposableStack;
+
+  beforeAll(async () => {
+    shop = await Workshop.open();
+    for (const [i, name] of LONG_FILES.entries()) truncateSync(shop.add(name, ""), Number(LONG_GIBS[i]) * 2 ** 30);
+    browser = await chromium.launch({
+      executablePath: Bun.which(PROGRAM) ?? PROGRAM,
+      chromiumSandbox: false,
+      timeout: BUILD_MS,
+    });
+  }, BUILD_MS);
+
+  afterAll(async () => {
+    await browser.close();
+    shop[Symbol.dispose]();
+  });
+
+  afterEach(async () => {
+    await page.context().close();
+    await owned.disposeAsync();
+  });
+
+  /** A server, and a new page that shows it and notes its faults. */
+  async function look(words: readonly string[], settings: Parameters<Browser["newContext"]>[0] = {}): Promise<Program> {
+    owned = new AsyncDisposableStack();
+    clients = owned.use(new DisposableStack());
+    const server = owned.use(await shop.start("--status", ...words));
+    const context = await browser.newContext(settings);
+    context.setDefaultTimeout(STEP_MS);
+    page = await context.newPage();
+    faults = [];
+    page.on("dialog", (dialog) => {
+      faults.push(`dialog: ${dialog.message()}`);
+      void dialog.dismiss();
+    });
+    page.on("console", (message) => faults.push(`console: ${message.text()}`));
+    page.on("pageerror", (error) => faults.push(`exception: ${error.message}`));
+    page.on("request", (asked) => {
+      if (!asked.url().startsWith("data:") && !OWN_PATHS.has(new URL(asked.url()).pathname)) {
+        faults.push(`request: ${asked.url()}`);
+      }
+    });
+    await page.goto(`${server.url}/__server/`);
+    await shows("#state", "Live");
+    return server;
+  }
+
+  /** Resolves when the element has this text. */
+  async function shows(selector: string, text: string | RegExp): Promise<void> {
+    await page.locator(selector).filter({ hasText: text }).waitFor();
+  }
+
+  function textOf(selector: string): Promise<string | null> {
+    return page.locator(selector).textContent();
+  }
+
+  /**
+   * Fills the slots with downloads and the queue with short requests. On a busy machine a download may be too slow for a moment and
+   * lend its slot; then there is one more. `pauseMs` lets a picture show how it came.
+   */
+  async function saturate(server: Program, slots: number, queue: number, pauseMs = 0): Promise<void> {
+    let waiting = 0;
+    let readers = 0;
+    const deadline = performance.now() + TEST_MS;
+    for (; performance.now() < deadline; await Bun.sleep(pauseMs)) {
+      const metrics = await metricsOf(server);
+      if (metrics["httpserver_slots_busy"] !== slots) {
+        clients.use(await SteadyReader.open(server.port, `/${LONG_FILES[readers++ % LONG_FILES.length]}`));
+      } else if (metrics["httpserver_queue_length"] !== queue) {
+        const client = clients.use(await RawClient.connect(server.port));
+        client.send(request(server.port, `GET /${SHORT_FILES[waiting++ % SHORT_FILES.length]}`));
+      } else return;
+    }
+    throw new Error("the pool was never full");
+  }
+
+  /** Asks until it is refused, and keeps the pool full meanwhile. */
+  async function askInVain(server: Program, path: string, slots: number, queue: number): Promise<void> {
+    while ((await statusOf(server, path)) !== 503) await saturate(server, slots, queue);
+  }
+
+  async function statusOf({ port }: Program, path: string): Promise<number> {
+    using client = await RawClient.connect(port);
+    return (await client.send(request(port, `GET ${path}`)).answer()).status;
+  }
+
+  test(
+    "shows full slots, a full queue and a refusal, as the server's metrics and the clients count them",
+    async () => {
+      const server = await look(["--threads", "2", "--queue", "3"]);
+      await shows("#refused", "Nobody so far");
+      await saturate(server, 2, 3);
+      await askInVain(server, "/about.html", 2, 3);
+      await shows("#refused.now", "503: 1 request turned away because all slots were busy and the queue was full.");
+      await saturate(server, 2, 3);
+      await shows("#slots-count", "2 of 2 busy");
+      await shows("#queue-count", "3 of 3 waiting");
+      expect(await metricsOf(server)).toMatchObject({
+        httpserver_slots_busy: 2,
+        httpserver_queue_length: 3,
+        'httpserver_refusals_total{reason="queue full"}': 1,
+      });
+      await page.locator("#slots progress").nth(1).waitFor();
+      expect(await page.locator('#slots [data-state="sending"] b').allTextContents()).toEqual(["Thread-1", "Thread-2"]);
+      for (const what of await page.locator("#slots .what").allTextContents())
+        expect(LONG_FILES.map(asGet)).toContain(what);
+      expect(await page.locator('#queue [data-state="waiting"]').count()).toBe(3);
+      expect(await page.locator("#queue .what").first().textContent()).toMatch(/^GET \/[a-z]+\.[a-z]+$/);
+      expect(await textOf("#said")).toContain("1 request turned away");
+      expect(await textOf("#speed")).toMatch(/MB$/);
+      await shows("#recent tr", "GET /about.html503");
+
+      clients.dispose();
+      await shows("#queue-count", "0 of 3 waiting");
+      await shows("#refused:not(.now)", "Nobody at the moment The last one was at ");
+      expect(await textOf("#refused-count")).toBe("1 in all");
+      expect(faults).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "shows who has lent a slot to those who wait",
+    async () => {
+      const server = await look(["--threads", "1", "--queue", "3"]);
+      const { port } = server;
+      const sleeper = owned.use(await RawClient.connect(port));
+      sleeper.send(request(port, `GET /${LONG_FILES[0]}`)).pause();
+      await shows("#slots-count", "1 of 1 busy");
+      expect(await statusOf(server, "/about.html")).toBe(200);
+      await shows("#slots-count", "0 of 1 busy, 1 lent");
+      await shows('#lenders [data-state="lent"]', `GET /${LONG_FILES[0]}`);
+      sleeper.reset();
+      await page.locator("#lent").waitFor({ state: "hidden" });
+      expect(faults).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  test.skipIf(Bun.which("wrk") === null)(
+    "counts every request of a flood, and shows which slots answer it",
+    async () => {
+      const server = await look([]);
+      const flood = Bun.spawn(["wrk", "-t1", "-c8", "-d2s", `${server.url}/style.css`], { stdout: "pipe" });
+      await page
+        .locator('#slots [data-state="quick"]')
+        .filter({ hasText: /\d{3}\/s/ })
+        .first()
+        .waitFor();
+      await page.waitForFunction(`Number(document.getElementById("rate").textContent.replace(",", "")) > 100`);
+      const said = await flood.stdout.text();
+      const sent = Number(/(\d+) requests in/.exec(said)?.[1]);
+      await eventually(async () => (await metricsOf(server))["httpserver_connections"] === 2, "wrk to be gone");
+      const total = countOf(await metricsOf(server), "httpserver_requests_total");
+      // What was under way when wrk had enough, one for each connection, is not in its count.
+      expect(total).toBeGreaterThanOrEqual(sent);
+      expect(total).toBeLessThanOrEqual(sent + 8);
+      await shows("#total", total.toLocaleString("en"));
+      expect(await textOf("#p99")).toMatch(/ (µs|ms|s)$/);
+      expect(faults).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "says that the server has stopped, or has gone, finds it again, and begins anew",
+    async () => {
+      const server = await look([]);
+      for (let i = 0; i < 5; i++) await statusOf(server, "/about.html");
+      await shows("#total", "5");
+      server.signal("SIGTERM");
+      await shows("#state", "The server has stopped");
+      expect(await server.ended()).toBe(0);
+
+      const second = owned.use(await shop.start("--status", "--port", String(server.port)));
+      await shows("#state", /^Live; the server was restarted at \d\d:\d\d:\d\d$/);
+      await shows("#total", /^0$/);
+      expect(await page.locator("#recent tr").count()).toBe(0);
+
+      second.signal("SIGKILL");
+      await shows("#state", "Reconnecting");
+      owned.use(await shop.start("--status", "--port", String(server.port)));
+      await shows("#state", "Live");
+      // Chromium tells of each connection that could not be made.
+      expect(faults.filter((fault) => !/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED/.test(fault))).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "costs no stream while it is paused or hidden",
+    async () => {
+      const server = await look([]);
+      const connections = async () => (await metricsOf(server))["httpserver_connections"];
+      // The stream, the browser's connection for the page, and the one that asks.
+      const live = await connections();
+      const button = page.getByRole("button");
+      await button.press("Enter");
+      await shows("#state", "Paused");
+      await eventually(async () => (await connections()) === Number(live) - 1, "the stream to end");
+      await button.press("Enter");
+      await shows("#state", "Live");
+      await eventually(async () => (await connections()) === live, "the stream to come back");
+
+      await page.evaluate(hide(true));
+      await eventually(async () => (await connections()) === Number(live) - 1, "the stream to end");
+      await page.evaluate(hide(false));
+      await eventually(async () => (await connections()) === live, "the stream to come back");
+      expect(faults).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "shows a request that wants to be markup as text",
+    async () => {
+      const server = await look([]);
+      using client = await RawClient.connect(server.port);
+      client.send(request(server.port, "GET /<img/src=x/onerror=alert(1)>?<script>alert(2)</script>"));
+      const { status } = await client.answer();
+      await shows("#recent tr", `GET /<img/src=x/onerror=alert(1)>?<script>alert(2)</script>${status}`);
+      expect(await page.locator("img").count()).toBe(0);
+      expect(await page.locator("script").count()).toBe(1);
+      expect(faults).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  test(
+    "runs none but its own script, whatever finds its way into the page, and whatever the operator says of other pages",
+    async () => {
+      await look(["--security-headers", "--header", "Content-Security-Policy: default-src 'none'; script-src 'none'"]);
+      await shows("#slots-count", "0 of 10 busy");
+      expect(faults).toEqual([]);
+      await page.evaluate(`document.body.innerHTML += '<img src="data:," onerror="alert(1)">'`);
+      await until(() => faults.some((fault) => fault.includes("Content Security Policy")), "a violation");
+      expect(faults.filter((fault) => fault.startsWith("dialog"))).toEqual([]);
+    },
+    TEST_MS,
+  );
+
+  for (const threads of [1, 64, 65, 1024]) {
+    test(
+      `shows ${threads} slots within the width of a phone`,
+      async () => {
+        const server = await look(["--threads", String(threads)], { viewport: { width: 360, height: 700 } });
+        owned.use(await SteadyReader.open(server.port, `/${LONG_FILES[0]}`));
+        await shows("#slots-count", `1 of ${threads.toLocaleString("en")} busy`);
+        expect(await page.locator("#slots > * > *").count()).toBe(threads);
+        await page.locator('#slots [data-state="sending"]').filter({ hasText: "1" }).waitFor();
+        const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
+        expect(overflow).toBeLessThanOrEqual(0);
+        expect(await violations()).toEqual([]);
+        expect(faults).toEqual([]);
+      },
+      TEST_MS,
+    );
+  }
+
+  for (const { name, ...view } of VIEWS) {
+    test(
+      `is readable under load, and axe-core finds nothing: ${name}`,
+      async () => {
+        // Set it to a folder to get the pictures that the documents show.
+        const pictures = process.env["LIVE_PICTURES"];
+        const server = await look(["--threads", "6", "--queue", "3"], view);
+        for (let i = 0; i < 8; i++) await statusOf(server, `/${SHORT_FILES[i % SHORT_FILES.length]}`);
+        await saturate(server, 6, 3, pictures === undefined ? 0 : 1500);
+        for (const path of ["/about.html", "/contact.html"]) await askInVain(server, path, 6, 3);
+        await shows("#refused.now", "503: 2 requests turned away");
+        await shows("#recent tr", "GET /contact.html503");
+        if (pictures !== undefined) {
+          const picture = await page.screenshot();
+          // A third of the bytes, and no difference to the eye.
+          await new Bun.Image(picture).png({ palette: true, colors: 256 }).write(join(pictures, `live-${name}.png`));
+        }
+        const background = await page.evaluate<string>("getComputedStyle(document.body).backgroundColor");
+        expect(background).toBe(view.colorScheme === "dark" ? "rgb(18, 24, 29)" : "rgb(251, 250, 247)");
+        const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
+        expect(overflow).toBeLessThanOrEqual(0);
+        expect(await violations()).toEqual([]);
+        expect(faults).toEqual([]);
+      },
+      TEST_MS,
+    );
+  }
+
+  async function violations(): Promise<unknown[]> {
+    await page.evaluate(AXE);
+    const found = await page.evaluate<{ id: string; nodes: { html: string }[] }[]>(
+      "axe.run().then((result) => result.violations)",
+    );
+    return found.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]);
+  }
+});
+
+/** What the page may ask for. */
+const OWN_PATHS: ReadonlySet<string> = new Set(["/__server/", "/__server/events"]);
+
+const SHORT_FILES = ["index.html", "photo.jpg", "sample.txt", "banner.png"];
+
+const asGet = (name: string) => `GET /${name}`;
+
+/** Waits until `condition` holds. */
+async function eventually(condition: () => Promise<boolean>, what: string): Promise<void> {
+  const deadline = performance.now() + WAIT_MS;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`waited ${WAIT_MS} ms for ${what}`);
+    await Bun.sleep(20);
+  }
+}
+
+/** Tells the page that it has been hidden, or shown, which a browser without a window never does. */
+function hide(isHidden: boolean): string {
+  return `Object.defineProperty(document, "hidden", { value: ${isHidden}, configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));`;
+}
+
+/** The samples of `/__server/metrics`, by name and labels. */
+async function metricsOf({ port }: Program): Promise<Record<string, number>> {
+  using client = await RawClient.connect(port);
+  const { text } = await client.send(request(port, "GET /__server/metrics")).answer();
+  const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#"));
+  return Object.fromEntries(lines.map((line) => [line.replace(/ [^ ]+$/, ""), Number(/[^ ]+$/.exec(line)?.[0])]));
+}
+
+function countOf(metrics: Record<string, number>, name: string): number {
+  return Object.entries(metrics).reduce((sum, [key, value]) => (key.startsWith(`${name}{`) ? sum + value : sum), 0);
+}
