@@ -349,13 +349,18 @@ export class Connection implements Conversation, Sender, Waiter {
 
   #endTurn(): void {
     if (this.#gone) return;
-    const outbox = this.#outbox;
     // Answers of pipelined requests that were gathered, or a 100 (Continue).
     if (this.#write !== WriteState.Sending) this.#isFlushed();
     if (this.#gone) return;
     this.#regulate();
     this.#arm();
-    if (this.#slot > 0 && this.#write === WriteState.Idle && outbox.isEmpty) this.#releaseSlot();
+    if (this.#slot > 0 && this.#isSlotDone()) this.#releaseSlot();
+  }
+
+  /** All that the slot was taken for was accepted. A control request, behind others in a pipeline, keeps none. */
+  #isSlotDone(): boolean {
+    if (this.#write === WriteState.Idle) return this.#outbox.isEmpty;
+    return this.#exchange?.isControl === true && (this.#isLive || this.#outbox.isEmpty);
   }
 
   /** Pauses a peer that sends ahead of its answers, and lets it go on. */
