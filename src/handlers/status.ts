@@ -59,7 +59,7 @@ export interface Snapshot {
     /** Answers that go on with their slots lent. */
     readonly lent: number;
   };
-  /** Requests that have a slot, and the first of those that wait. */
+  /** Requests that have a slot, and some of those that wait. */
   readonly work: readonly WorkView[];
   /** Answers of each slot, Thread-1 first: most requests are over long before anybody can look. */
   readonly answeredBySlot: readonly number[];
@@ -120,5 +120,7 @@ function roomOf(respond: (request: Request) => Response): Room {
 function watchAnswer(source: StatusSource, request: Request): Response {
   const stream = new EventStream(request.head.minorVersion > 0, (closed) => source.unwatch(closed));
   source.watch(stream);
+  // The others were told when it began to drain.
+  if (source.isDraining()) stream.end();
   return stream.response;
 }
