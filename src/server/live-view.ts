@@ -12,7 +12,7 @@ import type { TimeSource } from "./time-source.ts";
 /** Milliseconds between two looks: fast enough for the eye. */
 const INTERVAL_MS = 250;
 
-/** Answers told of one by one, and requests in the queue, in one look; the numbers count all of them. */
+/** Answers, and waiting requests, told of one by one in one look; the numbers count all of them. */
 const RECENT_MAX = 20;
 const WAITING_MAX = 20;
 
@@ -68,7 +68,8 @@ export class LiveView implements Observer {
       this.#cancel = this.#options.time.every(INTERVAL_MS, () => this.#look());
     }
     this.#watchers.add(watcher);
-    watcher.see(this.#snapshot());
+    // What has happened since the last look it sees at the next one, with all others.
+    watcher.see({ ...this.#snapshot(), ...this.#nothing() });
   }
 
   /** Safe to call twice. */
@@ -77,6 +78,7 @@ export class LiveView implements Observer {
     if (this.#watchers.size > 0) return;
     this.#cancel?.();
     this.#cancel = null;
+    this.#recent = [];
   }
 
   opened(): void {}
@@ -158,6 +160,21 @@ export class LiveView implements Observer {
         statuses: Object.fromEntries(metrics.statuses),
         refusals: Object.fromEntries(metrics.refusals),
       },
+    };
+  }
+
+  /** What a snapshot says of the time since the last look, when there was none. */
+  #nothing(): Partial<Snapshot> {
+    return {
+      intervalMs: 0,
+      answeredBySlot: this.#answeredBySlot.map(() => 0),
+      requests: 0,
+      contentBytes: 0,
+      queued: 0,
+      refused: 0,
+      p50Ms: null,
+      p99Ms: null,
+      recent: [],
     };
   }
 
