@@ -8,6 +8,7 @@
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { type ArgsDef, parseArgs } from "citty";
+import type { Snapshot } from "./handlers/status.ts";
 import { escapeControls } from "./http/escape.ts";
 import { Log } from "./log.ts";
 import {
@@ -418,6 +419,7 @@ export interface RunningServer {
   readonly redirectUrl: string | null;
   readonly certificate: { readonly names: string; readonly validTo: Date; readonly fingerprint: string } | null;
   reload(): Promise<void>;
+  watch(see: (snapshot: Snapshot) => void): () => void;
   stop(options?: { timeoutMs?: number; graceMs?: number; force?: boolean }): Promise<void>;
 }
 
@@ -460,7 +462,7 @@ export async function main(argv: readonly string[], env: Environment, start = st
     });
   }
   for (const line of command.warnings) log.warn(line);
-  const code = await run(options, env[TLS_PASSPHRASE] ?? "", log, start).catch((error: unknown) => {
+  const code = await run(options, env, log, start).catch((error: unknown) => {
     log.error("unexpected failure, stopping", error);
     return EXIT_FAILURE;
   });
@@ -536,7 +538,7 @@ async function typedLine(prompt: string): Promise<string | null> {
 const TLS_PASSPHRASE = `${ENVIRONMENT_PREFIX}TLS_PASSPHRASE`;
 
 /** Starts, announces, waits for a signal, stops. Returns the exit code. */
-async function run(options: Options, tlsPassphrase: string, log: Log, start: StartServer): Promise<number> {
+async function run(options: Options, env: Environment, log: Log, start: StartServer): Promise<number> {
   process.on("uncaughtException", (error) => log.error("unexpected failure, going on", error));
   process.on("unhandledRejection", (reason) => log.error("unexpected failure, going on", reason));
   const signals = new Signals();
@@ -550,11 +552,12 @@ async function run(options: Options, tlsPassphrase: string, log: Log, start: Sta
   } else if (!isHangupIgnored()) signals.listen("SIGHUP");
 
   try {
-    server = await start({ ...options, log, tlsPassphrase });
+    server = await start({ ...options, log, tlsPassphrase: env[TLS_PASSPHRASE] ?? "" });
   } catch (error) {
     return failStart(error, log);
   }
   announce(options, server, log);
+  if (options.live) (await import("./live-line.ts")).keepLiveLine(server, log, env);
 
   const first = await signals.next();
   log.info(

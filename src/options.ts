@@ -79,6 +79,8 @@ export interface Options {
   logFile: string;
   quiet: boolean;
   verbose: boolean;
+  /** The program shows its status line; in the library somebody may `watch`. */
+  live: boolean;
   shutdownTimeoutMs: number;
 }
 
@@ -616,6 +618,12 @@ export const optionTable: { readonly [Property in keyof Options]: OptionFor<Opti
     kind: "switch",
     default: false,
     help: "each step of connections and requests",
+  },
+  live: {
+    flag: "live",
+    kind: "switch",
+    default: false, // A line that moves is not for everybody, nor for a screen reader.
+    help: "on a terminal: a status line below the log",
   },
 };
 

@@ -454,6 +454,25 @@ describe("a root that has what the server calls its own", () => {
   }
 });
 
+describe("a program that has a server in it", () => {
+  test("may watch it, with `live` and without any path of its own", async () => {
+    await using rig = await Rig.start({ status: false, live: true });
+    const seen: Snapshot[] = [];
+    const leave = rig.server.watch((snapshot) => seen.push(snapshot));
+    await rig.get("/__server/ready");
+    rig.clock.advance(250);
+    leave();
+    rig.clock.advance(250);
+    expect(seen.map(({ requests }) => requests)).toEqual([0, 1]);
+    expect(seen[1]?.recent.map(({ status }) => status)).toEqual([404]);
+  });
+
+  test("is told which option it left out", async () => {
+    await using rig = await Rig.start({ status: false });
+    expect(() => rig.server.watch(() => {})).toThrow("start it with `live` or `status`");
+  });
+});
+
 test("without the flag nobody may look, and nothing is there", async () => {
   await using rig = await Rig.start({ status: false });
   for (const path of ["/__server", "/__server/", "/__server/ready", "/__server/metrics"]) {
