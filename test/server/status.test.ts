@@ -413,7 +413,8 @@ describe("live pages", () => {
     rig.clock.advance(250);
     await until(() => watching.every(({ snapshots }) => snapshots().length === 2), "an event for everybody");
     for (const [i, { client }] of watching.entries()) i % 2 === 0 ? client.reset() : client[Symbol.dispose]();
-    await rig.scrapeUntil((scrape) => scrape.value("httpserver_connections") === 1, "all to be gone");
+    const left = await rig.scrapeUntil((scrape) => scrape.value("httpserver_connections") === 1, "all to be gone");
+    expect(Object.keys(left.values("httpserver_connections_closed_total"))).toEqual(["client"]);
     expect(rig.clock.timers).toBe(timers);
     const { snapshots } = await rig.watch();
     expect(snapshots()[0]?.connections.open).toBe(1);
