@@ -104,6 +104,25 @@ describe.skipIf(!hasTerminals)(hasTerminals ? "on a terminal" : "on a terminal (
     await until(() => /^0\/1 slots \| 0 queued .* p50 .* ms, p99 .* 2 connections$/.test(terminal.lastLine), "the end");
   });
 
+  test("a warning that is shorter than the line leaves none of it behind", async () => {
+    await using terminal = start(["--threads", "1", "--queue", "1"]);
+    const { port } = await terminal.ready();
+    using _busy = await stall(port);
+    const queue = async (count: number) => {
+      const client = (await RawClient.connect(port)).send(request(port, "GET /"));
+      await until(() => warnings().length === count, "the warning");
+      return client;
+    };
+    const warnings = () => terminal.lines.filter((line) => line.includes(" queuing request"));
+    const waiting = await queue(1);
+    for (let i = 0; i < 3; i++) await ask(port, 1);
+    waiting.reset();
+    const isLonger = () => LINE.test(terminal.lastLine) && terminal.lastLine.length > (warnings()[0] ?? "").length;
+    await until(() => isLonger() && terminal.lastLine.includes(" | 3 x 503 | "), "a line longer than the warning");
+    using _other = await queue(2);
+    for (const line of warnings()) expect(line).toEndWith(" warning: Thread pool saturated, queuing request");
+  });
+
   test("it is cut at the width of the terminal, also when that changes", async () => {
     await using terminal = start([]);
     await terminal.ready();
