@@ -4,6 +4,7 @@
  *     await using server = await startServer({ files: { "/hello.html": "<p>Hello</p>" } });
  *     await fetch(`${server.url}/hello.html`);
  */
+import type { Snapshot } from "./handlers/status.ts";
 import { type Options, OptionsError, resolveOptions } from "./options.ts";
 import type { AccessEntry, ServerLog } from "./server/access-log.ts";
 import { Server, type ServerParts, type StopOptions } from "./server/server.ts";
@@ -20,6 +21,7 @@ export {
   type Options,
   OptionsError,
   type ServerLog,
+  type Snapshot,
   StartError,
   type StopOptions,
   type TimeSource,
@@ -54,6 +56,11 @@ export interface RunningServer extends AsyncDisposable {
   readonly certificate: CertificateInfo | null;
   /** Reads `tlsCert` and `tlsKey` again, for new connections. Rejects with a StartError; then the old ones stay in use. */
   reload(): Promise<void>;
+  /**
+   * Shows `see` the pool at work, now and four times a second, until the returned function is called. Throws an Error for a server
+   * that was started with neither `live` nor `status`.
+   */
+  watch(see: (snapshot: Snapshot) => void): () => void;
   /** Drains and closes; see `Server.stop`. Never rejects. */
   stop(options?: StopOptions): Promise<void>;
 }
@@ -78,6 +85,7 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
       return server.certificate;
     },
     reload: () => server.reload(),
+    watch: (see) => server.watch(see),
     stop,
     [Symbol.asyncDispose]: () => stop(),
   };
@@ -116,7 +124,7 @@ async function loadTls(settings: Options, passphrase: string, log: ServerLog): P
 
 /** The same for one that somebody may look at. */
 async function loadVitals(settings: Options): Promise<NonNullable<ServerParts["watch"]> | null> {
-  if (!settings.status) return null;
+  if (!settings.status && !settings.live) return null;
   const { Vitals } = await import("./server/vitals.ts");
   return (options) => new Vitals(options);
 }

@@ -6,6 +6,7 @@
  * consola's core alone is loaded: its own reporters write to `process.stdout`, which neither survives a closed pipe
  * quietly nor keeps its order with the request lines.
  */
+import { fstatSync } from "node:fs";
 import { type ConsolaInstance, createConsola, type LogObject } from "consola/core";
 import { escapeControls } from "./http/escape.ts";
 import type { Options } from "./options.ts";
@@ -23,7 +24,7 @@ export class Log implements ServerLog {
   readonly detail: ((text: string) => void) | null;
   readonly #console: ConsolaInstance;
   readonly #stdout: Output;
-  readonly #stderr: Output;
+  #stderr: Output;
   readonly #file: Output | null;
 
   /**
@@ -69,6 +70,19 @@ export class Log implements ServerLog {
     this.#stdout.writeAlone(`${line}\n`);
   }
 
+  /**
+   * Takes the last row of the terminal that stdout is, below all that is said; returns what sets its text, "" for none. What stderr
+   * says on the same terminal goes the same way from now on, or the two would write into each other.
+   */
+  takeLastRow(): (text: string) => void {
+    const stdout = this.#stdout;
+    if (this.#stderr !== stdout && fstatSync(1).rdev === fstatSync(2).rdev) {
+      this.#stderr.close();
+      this.#stderr = stdout;
+    }
+    return (text) => stdout.setFooter(text);
+  }
+
   #carry(line: LogObject, colorsStderr: () => boolean): void {
     const text = formatMessage(line, line.level <= LEVEL_QUIET && colorsStderr());
     (line.level <= LEVEL_QUIET ? this.#stderr : this.#stdout).write(text);
@@ -88,8 +102,8 @@ export class Log implements ServerLog {
   /** Writes what still waits, at the very end. */
   close(): void {
     this.#file?.close();
-    if (this.#stdout !== this.#stderr) this.#stdout.close();
-    this.#stderr.close();
+    this.#stdout.close();
+    if (this.#stderr !== this.#stdout) this.#stderr.close();
   }
 }
 

@@ -80,6 +80,8 @@ export interface Options {
   logFile: string;
   quiet: boolean;
   verbose: boolean;
+  /** The program shows its status line; in the library somebody may `watch`. */
+  live: boolean;
   shutdownTimeoutMs: number;
   /** The ready line's; like those below it is the program's alone, and nothing to `startServer`. */
   readyFormat: ReadyFormat;
@@ -678,6 +680,12 @@ export const optionTable: { readonly [Property in keyof Options]: OptionFor<Opti
     kind: "switch",
     default: false,
     help: "run: exit 4 after a 404, 405 or 5xx",
+  },
+  live: {
+    flag: "live",
+    kind: "switch",
+    default: false, // A line that moves is not for everybody, nor for a screen reader.
+    help: "on a terminal: a status line below the log",
   },
 };
 

@@ -198,6 +198,7 @@ describe("resolveOptions", () => {
       logFile: "",
       quiet: false,
       verbose: false,
+      live: false,
       readyFormat: "text",
       portFile: "",
       envFile: "",

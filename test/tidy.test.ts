@@ -381,7 +381,7 @@ function floorOf(path: string): Floor | undefined {
   if (top !== "src") return undefined;
   if (below === undefined) {
     if (name === "options.ts") return "options";
-    return ["main.ts", "cli.ts", "index.ts", "log.ts"].includes(name) ? "top" : undefined;
+    return ["main.ts", "cli.ts", "index.ts", "live-line.ts", "log.ts"].includes(name) ? "top" : undefined;
   }
   if (name === "cli") return "top";
   return name === "http" || name === "connection" || name === "handlers" || name === "server" ? name : undefined;

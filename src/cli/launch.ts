@@ -1,5 +1,6 @@
 /** What the commands with a server share: a log, a start that fails in one line, and the ways to say that it is ready. */
 import { resolve } from "node:path";
+import type { Snapshot } from "../handlers/status.ts";
 import { Log } from "../log.ts";
 import { ENVIRONMENT_PREFIX, type Options, OptionsError } from "../options.ts";
 import type { ServerLog } from "../server/access-log.ts";
@@ -16,6 +17,7 @@ export interface RunningServer {
   readonly redirectUrl: string | null;
   readonly certificate: { readonly names: string; readonly validTo: Date; readonly fingerprint: string } | null;
   reload(): Promise<void>;
+  watch(see: (snapshot: Snapshot) => void): () => void;
   stop(options?: { timeoutMs?: number; graceMs?: number; force?: boolean }): Promise<void>;
 }
 

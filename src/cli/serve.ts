@@ -43,6 +43,7 @@ async function work(options: Options, env: Environment, log: Log, start: StartSe
   if (typeof launched === "number") return launched;
   server = launched.server;
   log.info("Press Ctrl+C to stop");
+  if (options.live) (await import("../live-line.ts")).keepLiveLine(server, log, env);
 
   const [level, reason] = await Promise.race([
     signals.next().then((signal) => ["info", `${signal} received`] as const),

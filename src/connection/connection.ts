@@ -350,13 +350,18 @@ export class Connection implements Conversation, Sender, Waiter {
 
   #endTurn(): void {
     if (this.#gone) return;
-    const outbox = this.#outbox;
     // Answers of pipelined requests that were gathered, or a 100 (Continue).
     if (this.#write !== WriteState.Sending) this.#isFlushed();
     if (this.#gone) return;
     this.#regulate();
     this.#arm();
-    if (this.#slot > 0 && this.#write === WriteState.Idle && outbox.isEmpty) this.#releaseSlot();
+    if (this.#slot > 0 && this.#isSlotDone()) this.#releaseSlot();
+  }
+
+  /** All that the slot was taken for was accepted. A control request, behind others in a pipeline, keeps none. */
+  #isSlotDone(): boolean {
+    if (this.#write === WriteState.Idle) return this.#outbox.isEmpty;
+    return this.#exchange?.isControl === true && (this.#isLive || this.#outbox.isEmpty);
   }
 
   /** Pauses a peer that sends ahead of its answers, and lets it go on. */
@@ -610,7 +615,6 @@ export class Connection implements Conversation, Sender, Waiter {
       !response.close &&
       // What was pipelined before the signal is answered: behind a last answer it would be lost (RFC 9112 §9.3.2).
       (!context.draining || this.#inbox.length > 0);
-    if (!this.#persistent) this.#closeReason = left > 0 ? this.#reasonToClose(exchange) : "last request";
     this.#refusal = null;
     this.#response = response;
     this.#responseBytes = 0;
@@ -648,9 +652,12 @@ export class Connection implements Conversation, Sender, Waiter {
     return true;
   }
 
-  #reasonToClose(exchange: Exchange | null): CloseReason {
-    if (this.#context.draining) return "shutdown";
-    return this.#read === ReadState.Done && exchange?.framing.persistent === false ? "client asked" : "last answer";
+  #reasonToClose(): CloseReason {
+    const { draining, limits } = this.#context;
+    if (limits.maxRequests > 0 && this.#served >= limits.maxRequests) return "last request";
+    if (draining) return "shutdown";
+    const isAsked = this.#read === ReadState.Done && this.#request()?.framing.persistent === false;
+    return isAsked ? "client asked" : "last answer";
   }
 
   /** Offers the answer to the transport, or lets it gather with the next one of a pipeline. */
@@ -730,6 +737,8 @@ export class Connection implements Conversation, Sender, Waiter {
   /** The joint rule: both sides of an exchange are done. */
   #next(): boolean {
     if (!this.#persistent || this.#read !== ReadState.Done) {
+      // Until here a peer that leaves has done so of itself, whatever we were going to do.
+      if (this.#closeReason === "client") this.#closeReason = this.#reasonToClose();
       this.#close();
       return false;
     }

@@ -62,7 +62,7 @@ export class BasicAuth {
   readonly #wrong: RecentKeys;
   readonly #pending = new Map<string, Promise<boolean>>();
   readonly #turns = new Turns(VERIFIED_AT_ONCE);
-  /** Requests that wait for a result; each holds a slot. */
+  /** Requests that wait for a result; each holds a slot, unless it is for one of the server's own rooms. */
   #waiting = 0;
   readonly #waitingMax: number;
   readonly #waitingByPeer = new Map<string, number>();

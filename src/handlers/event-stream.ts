@@ -54,19 +54,16 @@ export class EventStream implements LiveSource {
     };
   }
 
-  /** Sends one event. `data` and `name`, of an event that is no message, have no line break. */
-  send(data: string, name = ""): void {
-    if (this.#isOver) return;
-    if (this.#waitingBytes > WAITING_BYTES_MAX) {
-      this.#chunks.length = 1;
-      this.#waitingBytes = this.#chunks[0]?.length ?? 0;
-    }
-    this.#add(this.#framed(`${name === "" ? "" : `event: ${name}\n`}data: ${data}\n\n`));
+  /** Sends one event. `data` has no line break. */
+  send(data: string): void {
+    this.#send(`data: ${data}\n\n`);
   }
 
-  /** Nothing will follow: the reader sees a complete answer. */
+  /** Nothing will follow: the reader sees an event with the name `end`, and a complete answer. */
   end(): void {
     if (this.#isOver) return;
+    // A browser does not tell a complete answer from one that was cut.
+    this.#send("event: end\ndata: {}\n\n");
     this.#isOver = true;
     this.#add(this.#framed(""));
   }
@@ -94,6 +91,15 @@ export class EventStream implements LiveSource {
     this.#isOver = true;
     this.#call = () => {};
     this.#onClose(this);
+  }
+
+  #send(event: string): void {
+    if (this.#isOver) return;
+    if (this.#waitingBytes > WAITING_BYTES_MAX) {
+      this.#chunks.length = 1;
+      this.#waitingBytes = this.#chunks[0]?.length ?? 0;
+    }
+    this.#add(this.#framed(event));
   }
 
   #add(chunk: Uint8Array): void {

@@ -232,7 +232,12 @@ class Router implements Handler {
     const standing = auth.look(request);
     if (standing === Standing.Known) return this.#admitKnown(request) ?? this.#answer(request);
     if (standing !== Standing.Unknown) return standing;
-    return auth.verify(request).then((refusal) => refusal ?? this.#admitKnown(request) ?? this.#answer(request));
+    return auth.verify(request).then((refusal) => {
+      if (refusal === null) return this.#admitKnown(request) ?? this.#answer(request);
+      // Whoever is not let in is logged and counted, whatever it was after.
+      request.isControl = false;
+      return refusal;
+    });
   }
 
   #isReserved({ target }: Request): boolean {

@@ -76,7 +76,8 @@ export class LiveView implements Observer {
       this.#cancel = this.#options.time.every(INTERVAL_MS, () => this.#look());
     }
     this.#watchers.add(watcher);
-    watcher.see(this.#snapshot());
+    // What has happened since the last look it sees at the next one, with all others.
+    watcher.see({ ...this.#snapshot(), ...this.#nothing() });
   }
 
   /** Safe to call twice. */
@@ -85,6 +86,7 @@ export class LiveView implements Observer {
     if (this.#watchers.size > 0) return;
     this.#cancel?.();
     this.#cancel = null;
+    this.#recent = [];
   }
 
   opened(): void {}
@@ -168,6 +170,21 @@ export class LiveView implements Observer {
         statuses: Object.fromEntries(metrics.statuses),
         refusals: Object.fromEntries(metrics.refusals),
       },
+    };
+  }
+
+  /** What a snapshot says of the time since the last look, when there was none. */
+  #nothing(): Partial<Snapshot> {
+    return {
+      intervalMs: 0,
+      answeredBySlot: this.#answeredBySlot.map(() => 0),
+      requests: 0,
+      contentBytes: 0,
+      queued: 0,
+      refused: 0,
+      p50Ms: null,
+      p99Ms: null,
+      recent: [],
     };
   }
 

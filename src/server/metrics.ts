@@ -8,7 +8,7 @@ import type { RefusalReason } from "./admission.ts";
 /** Why a request or a connection was turned away. */
 export type Refused = "queue full" | "queue timeout" | RefusalReason;
 
-/** Upper bounds of a histogram's buckets in milliseconds: ten to a decade (ISO 3, R10), from 10 µs to 100 s. */
+/** Upper bounds of a histogram's buckets in milliseconds: ten to a decade (ISO 3, R10), from 10 µs to 80 s. */
 const BOUNDS_MS: readonly number[] = [0.01, 0.1, 1, 10, 100, 1000, 10_000].flatMap((decade) =>
   [1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5, 6.3, 8].map((step) => Number((decade * step).toPrecision(3))),
 );

@@ -47,6 +47,9 @@ const RETRY_MS_MAX = 64;
  */
 const REST_MS = 10;
 
+/** From the first column of a terminal's row: takes away all that is there and below (ECMA-48 CR, ED). */
+const ERASE = "\r\x1b[J";
+
 /** No reader will ever be there again. A file may get its space back, so it is not given up. */
 const GONE = new Set(["EPIPE", "EBADF", "EIO", "ENXIO", "ECONNRESET"]);
 
@@ -83,6 +86,9 @@ export class Output {
   /** True when a write failed in the middle of a line: the next one starts on a line of its own. */
   #torn = false;
   #gone = false;
+  /** The row that shall stay below the lines, and the one that does; "" is none. */
+  #footer = "";
+  #shownFooter = "";
   #waiting: (() => void)[] = [];
 
   /** An Output for a descriptor that belongs to someone else, such as 1 and 2. */
@@ -116,9 +122,7 @@ export class Output {
     this.#text += text;
     this.#lines++;
     if (this.#text.length >= BATCH_CHARS_MAX) this.#seal();
-    if (this.#turnScheduled || this.#flight !== null) return; // the end of the turn, the rest or the write takes it along
-    this.#turnScheduled = true;
-    setImmediate(this.#endTurn);
+    this.#schedule();
   }
 
   /** Adds `text`, which gets a write of its own, at once, so that a reader sees it as one piece (up to PIPE_BUF, 4096 bytes). */
@@ -127,6 +131,23 @@ export class Output {
     this.write(text);
     this.#seal();
     this.#next();
+  }
+
+  /**
+   * Keeps `row`, which fits into a row of the terminal, below all lines from now on; "" takes it away. The lines of a write and the
+   * row behind them are one piece. The cursor stays in the row's first column, so that whatever comes next takes its place, also
+   * where a terminal that became narrower has broken it in two.
+   */
+  setFooter(row: string): void {
+    if (this.#gone || row === this.#footer) return;
+    this.#footer = row;
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#turnScheduled || this.#flight !== null) return; // the end of the turn, the rest or the write takes it along
+    this.#turnScheduled = true;
+    setImmediate(this.#endTurn);
   }
 
   readonly #endTurn = (): void => {
@@ -153,12 +174,23 @@ export class Output {
     return batch;
   }
 
+  /** What the next write takes: a batch, the old footer's end before it, the footer behind it; or these alone. */
+  #takePiece(): Batch | undefined {
+    const batch = this.#takeBatch();
+    const footer = this.#footer;
+    const erase = this.#shownFooter === "" ? "" : ERASE;
+    if (batch === undefined && this.#shownFooter === footer) return undefined;
+    this.#shownFooter = footer;
+    if (batch !== undefined && erase === "" && footer === "") return batch;
+    return { text: `${erase}${batch?.text ?? ""}${footer === "" ? "" : `${footer}\r`}`, lines: batch?.lines ?? 0 };
+  }
+
   /** Starts the next write, unless one is in flight. */
   #next(): void {
     if (this.#flight !== null || this.#gone) return;
     if (this.#successor !== null) this.#succeed(this.#successor);
     if (this.#batches.length === 0) this.#seal();
-    const batch = this.#takeBatch();
+    const batch = this.#takePiece();
     if (batch === undefined) {
       for (const resolve of this.#waiting.splice(0)) resolve();
       return;
@@ -270,7 +302,8 @@ export class Output {
 
   /** Resolves when everything is written, or given up, or `waitMs` have passed. */
   async settle(waitMs: number): Promise<void> {
-    if (this.#gone || (this.#flight === null && this.#batches.length === 0 && this.#text === "")) return;
+    const isIdle = this.#flight === null && this.#batches.length === 0 && this.#text === "";
+    if (this.#gone || (isIdle && this.#shownFooter === this.#footer)) return;
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, waitMs);
       this.#waiting.push(() => {
@@ -289,7 +322,7 @@ export class Output {
     if (this.#flight !== null || this.#gone) return;
     this.#seal();
     try {
-      for (let batch = this.#takeBatch(); batch !== undefined; batch = this.#takeBatch()) {
+      for (let batch = this.#takePiece(); batch !== undefined; batch = this.#takePiece()) {
         const bytes = Buffer.from(batch.text);
         for (let offset = 0; offset < bytes.length; ) {
           offset += writeSync(this.#channel.descriptor, bytes, offset, bytes.length - offset, null);
@@ -300,8 +333,9 @@ export class Output {
     }
   }
 
-  /** Flushes, and gives back a descriptor of ours. Nothing may be written afterwards. */
+  /** Takes the footer away, flushes, and gives back a descriptor of ours. Nothing may be written afterwards. */
   close(): void {
+    this.#footer = "";
     this.flush();
     this.#gone = true;
     if (this.#successor !== null) closeQuietly(this.#successor);

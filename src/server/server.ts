@@ -291,11 +291,12 @@ export class Server {
   }
 
   /**
-   * Shows `see` a snapshot now and several times a second, until the returned function is called. Throws an Error, which is our own
-   * mistake, without `ServerParts.watch`.
+   * Shows `see` a snapshot now and several times a second, until the returned function is called. Throws an Error without
+   * `ServerParts.watch`.
    */
   watch(see: (snapshot: Snapshot) => void): () => void {
-    if (this.#vitals === null) throw new Error("nobody was going to look at this server");
+    if (this.#vitals === null)
+      throw new Error("nobody was going to look at this server: start it with `live` or `status`");
     return this.#vitals.show(see);
   }
 

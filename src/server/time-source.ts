@@ -73,7 +73,8 @@ export class ManualClock implements TimeSource {
       else this.#alarms.delete(due);
       due.call();
     }
-    this.#nowMs = endMs;
+    // Somebody who was called may have let more time pass.
+    this.#nowMs = Math.max(this.#nowMs, endMs);
   }
 
   #set(alarm: Alarm): () => void {

@@ -84,10 +84,6 @@ export class Vitals implements StatusSource {
 
   /** The server stops: live pages are told that this was all. */
   end(): void {
-    for (const stream of this.#streams.keys()) {
-      // A browser does not tell a complete answer from one that was cut.
-      stream.send("{}", "end");
-      stream.end();
-    }
+    for (const stream of this.#streams.keys()) stream.end();
   }
 }

@@ -864,6 +864,8 @@ describe("live content", () => {
 describe("the reason for a close", () => {
   test.each<[reason: CloseReason, run: (server: FakeServer) => void]>([
     ["client", (server) => server.connect().send(get("/")).finish().transport.end()],
+    ["client", (server) => leaveDuring(server, get("/", "Connection: close\r\n"))],
+    ["client", (server) => leaveDuring(server, "nonsense\r\n\r\n")],
     ["client asked", (server) => server.connect().send(get("/", "Connection: close\r\n")).finish()],
     ["last request", (server) => server.connect().send(get("/").repeat(3)).finish()],
     ["last answer", (server) => server.connect().send("nonsense\r\n\r\n").finish()],
@@ -877,3 +879,10 @@ describe("the reason for a close", () => {
     expect(server.observer.closeReasons).toEqual([reason]);
   });
 });
+
+/** A client that leaves when one byte of its answer is out. */
+function leaveDuring(server: FakeServer, text: string): void {
+  const client = server.connect();
+  client.transport.room = 1;
+  client.send(text).transport.end();
+}

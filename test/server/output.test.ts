@@ -228,3 +228,61 @@ for (const kind of ["pipe", "socket"] as const) {
     },
   );
 }
+
+const ERASE = "\r\x1b[J";
+
+test("a footer stays below the lines: each write erases it first and draws it again behind them", async () => {
+  const output = Output.file(path, report);
+  output.write("one\n");
+  await output.settle(2000);
+  output.setFooter("row");
+  await output.settle(2000);
+  output.write("two\n");
+  output.write("three\n");
+  await output.settle(2000);
+  output.write("four\n");
+  output.setFooter("other row");
+  await output.settle(2000);
+  const drawn = `one\nrow\r${ERASE}two\nthree\nrow\r${ERASE}four\nother row\r`;
+  expect(readFileSync(path, "utf8")).toBe(drawn);
+  output.close();
+  expect(readFileSync(path, "utf8")).toBe(drawn + ERASE);
+  expect(reports).toEqual([]);
+});
+
+test("a footer that does not change is not written again, and of many changes in a turn only the last is", async () => {
+  const output = Output.file(path, report);
+  for (const row of ["a", "b", "c"]) output.setFooter(row);
+  await output.settle(2000);
+  output.setFooter("c");
+  await output.settle(2000);
+  output.setFooter("d");
+  output.setFooter("c");
+  await output.settle(2000);
+  expect(readFileSync(path, "utf8")).toBe("c\r");
+  output.setFooter("");
+  await output.settle(2000);
+  output.write("plain\n");
+  await output.settle(2000);
+  output.close();
+  expect(readFileSync(path, "utf8")).toBe(`c\r${ERASE}plain\n`);
+});
+
+test("a line that gets a write of its own has the footer below it too", async () => {
+  const output = Output.file(path, report);
+  output.setFooter("row");
+  output.writeAlone("ready\n");
+  output.write("next\n");
+  await output.settle(2000);
+  output.close();
+  expect(readFileSync(path, "utf8")).toBe(`ready\nrow\r${ERASE}next\nrow\r${ERASE}`);
+});
+
+test("what waits at the very end is written without a footer, also when nobody waited for it", () => {
+  const output = Output.file(path, report);
+  output.setFooter("never seen");
+  output.write("last\n");
+  output.close();
+  output.setFooter("late");
+  expect(readFileSync(path, "utf8")).toBe("last\n");
+});

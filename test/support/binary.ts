@@ -157,7 +157,7 @@ class Gathered {
 }
 
 /** Ours without what would set the program up, and with what the test adds. */
-function environment(options: RunOptions): Record<string, string | undefined> {
+export function environment(options: RunOptions): Record<string, string | undefined> {
   const inherited = Object.entries(process.env).filter(
     ([name]) => !name.startsWith("HTTPSERVER_") && !/^(FORCE_COLOR|NO_COLOR|HTTPS?_PROXY|ALL_PROXY)$/i.test(name),
   );
