@@ -392,14 +392,18 @@ function renderSettings(options: Options, labels: Labels): string {
       const value = options[name];
       const origin = labels.get(name) ?? "default";
       if (options.logFormat === "json") {
-        const shown = option.kind === "list" ? (value as readonly string[]).map(option.mask ?? String) : value;
-        return `${JSON.stringify({ name, flag: option.flag, value: shown, origin })}\n`;
+        return `${JSON.stringify({ name, flag: option.flag, value: masked(option, value), origin })}\n`;
       }
       const text = value === option.default ? formatDefault(option) : formatValue(option, value);
       const flag = option.flag.padEnd(SETTING_FLAG_COLUMNS);
       return `${flag} ${escapeControls(text || "-").padEnd(SETTING_VALUE_COLUMNS)} ${origin}\n`;
     })
     .join("");
+}
+
+function masked(option: Option, value: OptionValue): OptionValue {
+  if (option.kind === "list") return (value as readonly string[]).map(option.mask ?? String);
+  return option.kind === "text" ? formatValue(option, value) : value;
 }
 
 /** Columns of `--print-config`: the longest flag, and most values. */
@@ -421,7 +425,9 @@ export interface RunningServer {
   stop(options?: { timeoutMs?: number; graceMs?: number; force?: boolean }): Promise<void>;
 }
 
-export type StartServer = (options: Options & { log: ServerLog; tlsPassphrase: string }) => Promise<RunningServer>;
+export type StartServer = (
+  options: Options & { log: ServerLog; tlsPassphrase: string; shutDown: () => void },
+) => Promise<RunningServer>;
 
 /** The server is loaded when it is needed: help, version and errors answer without it. */
 const startWithLibrary: StartServer = async (options) => {
@@ -535,11 +541,15 @@ async function typedLine(prompt: string): Promise<string | null> {
 /** The passphrase of `--tls-key`: never a word of the command line, which every user of the machine can read. */
 const TLS_PASSPHRASE = `${ENVIRONMENT_PREFIX}TLS_PASSPHRASE`;
 
+/** What stops it besides a signal, with `--fixture`. */
+const ASKED = "POST /__server/shutdown";
+
 /** Starts, announces, waits for a signal, stops. Returns the exit code. */
 async function run(options: Options, tlsPassphrase: string, log: Log, start: StartServer): Promise<number> {
   process.on("uncaughtException", (error) => log.error("unexpected failure, going on", error));
   process.on("unhandledRejection", (reason) => log.error("unexpected failure, going on", reason));
   const signals = new Signals();
+  const asked = Promise.withResolvers<typeof ASKED>();
   let server: RunningServer | null = null;
   const hasCertificate = options.tlsCert !== "";
   if (options.logFile !== "" || hasCertificate) {
@@ -550,13 +560,13 @@ async function run(options: Options, tlsPassphrase: string, log: Log, start: Sta
   } else if (!isHangupIgnored()) signals.listen("SIGHUP");
 
   try {
-    server = await start({ ...options, log, tlsPassphrase });
+    server = await start({ ...options, log, tlsPassphrase, shutDown: () => asked.resolve(ASKED) });
   } catch (error) {
     return failStart(error, log);
   }
   announce(options, server, log);
 
-  const first = await signals.next();
+  const first = await Promise.race([signals.next(), asked.promise]);
   log.info(
     `${first} received: finishing requests in flight (at most ${options.shutdownTimeoutMs / 1000} s), again to cut them`,
   );

@@ -28,6 +28,8 @@ export interface StartOptions extends Partial<Options> {
   clock?: TimeSource;
   /** Receives request lines, warnings and failures; nothing is written anywhere without it. */
   log?: ServerLog;
+  /** What `POST /__server/shutdown` of a fixture does; a drain, unless this says otherwise. */
+  shutDown?: () => void;
   /** Of an encrypted `tlsKey`; it is no setting, so that no list of settings ever shows it. */
   tlsPassphrase?: string;
 }
@@ -52,13 +54,14 @@ export interface RunningServer extends AsyncDisposable {
 
 /** Starts a server and resolves when it listens. Rejects with an OptionsError or a StartError. */
 export async function startServer(options: StartOptions = {}): Promise<RunningServer> {
-  const { log = SILENT, clock = systemTime, tlsPassphrase = "", ...given } = options;
+  const { log = SILENT, clock = systemTime, shutDown, tlsPassphrase = "", ...given } = options;
   const settings = resolveOptions(given);
   const server = new Server(settings, log, {
     tls: await loadTls(settings, tlsPassphrase, log),
     time: clock,
     watch: await loadVitals(settings),
     fixture: await loadFixture(settings),
+    ...(shutDown === undefined ? {} : { shutDown }),
   });
   return {
     url: server.urls[0],
