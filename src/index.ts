@@ -38,6 +38,8 @@ export interface StartOptions extends Partial<Options> {
   clock?: TimeSource;
   /** Receives request lines, warnings and failures; nothing is written anywhere without it. */
   log?: ServerLog;
+  /** What `POST /__server/shutdown` of a fixture does; a drain, unless this says otherwise. */
+  shutDown?: () => void;
   /** Of an encrypted `tlsKey`; it is no setting, so that no list of settings ever shows it. */
   tlsPassphrase?: string;
 }
@@ -68,7 +70,7 @@ export interface RunningServer extends AsyncDisposable {
 /** Starts a server and resolves when it listens. Rejects with an OptionsError or a StartError, and then leaves nothing behind. */
 export async function startServer(options: StartOptions = {}): Promise<RunningServer> {
   const folders = await makeFolders(options);
-  const server = await makeServer(options, folders).catch((error: unknown) => {
+  const server = await makeServer({ shutDown: () => void stop(), ...options }, folders).catch((error: unknown) => {
     folders?.remove();
     throw error;
   });
@@ -99,8 +101,11 @@ async function makeFolders({ files, root, uploads }: StartOptions): Promise<Temp
   return new TemporaryFolders(files ?? {});
 }
 
-async function makeServer(options: StartOptions, folders: TemporaryFolders | null): Promise<Server> {
-  const { log = SILENT, clock = systemTime, tlsPassphrase = "", files, ...given } = options;
+async function makeServer(
+  options: StartOptions & { shutDown: () => void },
+  folders: TemporaryFolders | null,
+): Promise<Server> {
+  const { log = SILENT, clock = systemTime, shutDown, tlsPassphrase = "", files, ...given } = options;
   const settings = resolveOptions({
     port: 0,
     ...(folders === null ? {} : { uploads: folders.uploads }),
@@ -112,6 +117,7 @@ async function makeServer(options: StartOptions, folders: TemporaryFolders | nul
     time: clock,
     watch: await loadVitals(settings),
     fixture: await loadFixture(settings),
+    shutDown,
   });
 }
 

@@ -36,6 +36,10 @@ export interface Options {
   status: boolean;
   /** Rooms for tests below `/__server/`. */
   fixture: boolean;
+  /** What peers that are not on this machine say to use them, or "". */
+  fixtureToken: string;
+  /** Everybody may use them. */
+  fixtureOpen: boolean;
   keepAliveTimeoutMs: number;
   maxRequests: number;
   /** 0: derived from the process's file limit when the server starts, and at most `limits.connectionsUnaskedMax`. */
@@ -183,6 +187,8 @@ interface TextOption extends Common<string> {
   readonly example?: string;
   /** Brings a text to its one spelling; undefined when it is none that can be used. */
   readonly normalize?: (text: string) => string | undefined;
+  /** How it is shown, where it has something to hide; then it is in no message either. */
+  readonly mask?: (text: string) => string;
 }
 
 interface SwitchOption extends Common<boolean> {
@@ -374,6 +380,23 @@ export const optionTable: { readonly [Property in keyof Options]: OptionFor<Opti
     kind: "switch",
     default: false, // Whoever reaches it can make the server fail.
     help: "/__server/: faults, journal, for tests",
+  },
+  fixtureToken: {
+    flag: "fixture-token",
+    kind: "text",
+    what: "letters, digits and any of -._~+/, with = at the end alone",
+    emptyAllowed: true,
+    example: "$(openssl rand -hex 16)",
+    normalize: (text) => (text === "" || BEARER_TOKEN.test(text) ? text : undefined),
+    mask: (text) => (text === "" ? "" : "***"),
+    default: "",
+    help: "for peers elsewhere: Authorization: Bearer",
+  },
+  fixtureOpen: {
+    flag: "fixture-open",
+    kind: "switch",
+    default: false, // On a network, whoever reaches it can make the server fail.
+    help: "peers elsewhere need no token",
   },
   keepAliveTimeoutMs: {
     flag: "keep-alive-timeout",
@@ -747,8 +770,30 @@ export function findConflict(options: Partial<Options>, label: (name: keyof Opti
   if (options.authUploads === true && basicAuth.length === 0) {
     return `${label("authUploads")} needs ${label("basicAuth")}: somebody has to be let in`;
   }
-  return findTlsConflict(options, label);
+  return findFixtureConflict(options, label) ?? findTlsConflict(options, label);
 }
+
+function findFixtureConflict(options: Partial<Options>, label: (name: keyof Options) => string): string | null {
+  const { fixture = false, fixtureToken = "", fixtureOpen = false, host = optionTable.host.default } = options;
+  const stray = fixtureToken !== "" ? "fixtureToken" : fixtureOpen ? "fixtureOpen" : null;
+  if (!fixture) return stray === null ? null : `${label(stray)} needs ${label("fixture")}: there is nothing to guard`;
+  if (fixtureToken !== "" && fixtureOpen) {
+    return `${label("fixtureToken")} and ${label("fixtureOpen")} exclude each other: who needs no token has none`;
+  }
+  if (stray !== null || isLoopbackAddress(host)) return null;
+  return (
+    `${label("fixture")} on ${host} would let the network steer this server; ` +
+    `give it ${label("fixtureToken")}, or allow it by ${label("fixtureOpen")}`
+  );
+}
+
+/** An address that only this machine reaches (RFC 1122 §3.2.1.3, RFC 4291 §2.5.3), IPv6 without brackets. */
+export function isLoopbackAddress(address: string): boolean {
+  return address === "::1" || (address.startsWith("127.") && IPV4.test(address));
+}
+
+/** RFC 6750 §2.1. */
+const BEARER_TOKEN = /^[A-Za-z0-9._~+/-]{1,256}=*$/;
 
 function findTlsConflict(options: Partial<Options>, label: (name: keyof Options) => string): string | null {
   const { tlsCert = "", tlsKey = "", tlsPassphraseFile = "", tlsSelfSigned = false } = options;
@@ -979,7 +1024,8 @@ export function mismatch(label: string, option: Option, value: unknown): string 
     const shown = option.mask === undefined ? `, got ${quote(faulty ?? value)}` : "";
     return `${label}: ${fault ?? `expected ${option.what}`}${shown}`;
   }
-  return `${label}: expected ${expectation(option)}, got ${quote(value)}`;
+  const shown = option.kind === "text" && option.mask !== undefined ? "" : `, got ${quote(value)}`;
+  return `${label}: expected ${expectation(option)}${shown}`;
 }
 
 function expectation(option: Option): string {
@@ -1031,7 +1077,9 @@ export function formatValue(option: Option, value: OptionValue): string {
       return (value as readonly string[]).map(option.mask ?? String).join(separatorOf(option) === "," ? "," : " | ");
     case "integer":
       return value === option.off ? "off" : String(value);
-    default:
+    case "text":
+      return option.mask?.(String(value)) ?? String(value);
+    case "choice":
       return String(value);
   }
 }

@@ -23,6 +23,8 @@ const NEEDS: Partial<Record<keyof Options, readonly string[]>> = {
   httpsRedirectPort: ["--tls-self-signed"],
   hstsMs: ["--tls-self-signed"],
   authUploads: ["--basic-auth=@users.txt"],
+  fixtureToken: ["--fixture"],
+  fixtureOpen: ["--fixture"],
 };
 
 describe("words that start a server", () => {
@@ -349,11 +351,11 @@ describe("words that probe", () => {
 });
 
 describe("--help and --version", () => {
-  test("help fits one screen: 80 columns, 72 lines, every flag", () => {
+  test("help fits one screen: 80 columns, 75 lines, every flag", () => {
     const help = parseCommandLine(["--help"], {});
     if (help.kind !== "help") throw new Error(help.kind);
     const lines = help.text.split("\n");
-    expect(lines.length).toBeLessThanOrEqual(72);
+    expect(lines.length).toBeLessThanOrEqual(75);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
     for (const name of optionNames) expect(help.text).toContain(`--${optionTable[name].flag} `);
     expect(help.text).toEndWith("\n");

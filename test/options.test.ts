@@ -167,6 +167,8 @@ describe("resolveOptions", () => {
       index: "index.html",
       status: false,
       fixture: false,
+      fixtureToken: "",
+      fixtureOpen: false,
       keepAliveTimeoutMs: 30_000,
       maxRequests: 100,
       maxConnections: 0,

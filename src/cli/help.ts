@@ -1,6 +1,14 @@
 /** What the command line tells without a server: `--help`, `--version`, `--print-config`. */
 import { escapeControls } from "../http/escape.ts";
-import { formatDefault, formatValue, type Option, type Options, optionNames, optionTable } from "../options.ts";
+import {
+  formatDefault,
+  formatValue,
+  type Option,
+  type Options,
+  type OptionValue,
+  optionNames,
+  optionTable,
+} from "../options.ts";
 import { COMMIT, VERSION } from "../server/version.ts";
 import type { Labels } from "./command-line.ts";
 
@@ -51,14 +59,18 @@ export function renderSettings(options: Options, labels: Labels): string {
       const value = options[name];
       const origin = labels.get(name) ?? "default";
       if (options.logFormat === "json") {
-        const shown = option.kind === "list" ? (value as readonly string[]).map(option.mask ?? String) : value;
-        return `${JSON.stringify({ name, flag: option.flag, value: shown, origin })}\n`;
+        return `${JSON.stringify({ name, flag: option.flag, value: masked(option, value), origin })}\n`;
       }
       const text = value === option.default ? formatDefault(option) : formatValue(option, value);
       const flag = option.flag.padEnd(SETTING_FLAG_COLUMNS);
       return `${flag} ${escapeControls(text || "-").padEnd(SETTING_VALUE_COLUMNS)} ${origin}\n`;
     })
     .join("");
+}
+
+function masked(option: Option, value: OptionValue): OptionValue {
+  if (option.kind === "list") return (value as readonly string[]).map(option.mask ?? String);
+  return option.kind === "text" ? formatValue(option, value) : value;
 }
 
 /** Columns of `--print-config`: the longest flag, and most values. */

@@ -21,7 +21,9 @@ export interface RunningServer {
   stop(options?: { timeoutMs?: number; graceMs?: number; force?: boolean }): Promise<void>;
 }
 
-export type StartServer = (options: Options & { log: ServerLog; tlsPassphrase: string }) => Promise<RunningServer>;
+export type StartServer = (
+  options: Options & { log: ServerLog; tlsPassphrase: string; shutDown: () => void },
+) => Promise<RunningServer>;
 
 /** The server is loaded when it is needed: a log file that cannot be opened is told without it. */
 export const startWithLibrary: StartServer = async (options) => {
@@ -70,20 +72,21 @@ const TLS_PASSPHRASE = `${ENVIRONMENT_PREFIX}TLS_PASSPHRASE`;
 
 /**
  * Starts a server and says that it is ready. When it cannot, that is told and nothing listens: resolves with the exit code.
- * `serverLog`: what the server talks to, where that is not simply `log`.
+ * `shutDown` is called when `POST /__server/shutdown` asks for it. `serverLog`: what the server talks to, where that is not `log`.
  */
 export async function launch(
   options: Options,
   env: Environment,
   log: Log,
   start: StartServer,
+  shutDown: () => void,
   serverLog: ServerLog = log,
 ): Promise<Launched | number> {
   process.on("uncaughtException", (error) => log.error("unexpected failure, going on", error));
   process.on("unhandledRejection", (reason) => log.error("unexpected failure, going on", reason));
   let server: RunningServer | null = null;
   try {
-    server = await start({ ...options, log: serverLog, tlsPassphrase: env[TLS_PASSPHRASE] ?? "" });
+    server = await start({ ...options, log: serverLog, tlsPassphrase: env[TLS_PASSPHRASE] ?? "", shutDown });
     const withdraw = writeFiles(options, server);
     announce(options, server, log);
     return { server, withdraw };

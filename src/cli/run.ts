@@ -5,6 +5,7 @@
  */
 import { escapeQuoted } from "../http/escape.ts";
 import type { Log } from "../log.ts";
+import type { Options } from "../options.ts";
 import type { AccessEntry, ServerLog } from "../server/access-log.ts";
 import { messageOf } from "../server/start-error.ts";
 import { environmentOf } from "./announce.ts";
@@ -35,14 +36,18 @@ async function work({ options, command }: Order, env: Environment, log: Log, sta
   const relay = new Relay();
   const end = lifetimeEnd(options);
   const unexpected = options.strict ? new Unexpected() : null;
-  const launched = await launch(options, env, log, start, unexpected?.watch(log) ?? log);
+  // Whoever shuts the server down has still a command that runs.
+  const shutDown = () => void stop?.({ timeoutMs: DRAIN_MS });
+  let stop: RunningServer["stop"] | null = null;
+  const launched = await launch(options, env, log, start, shutDown, unexpected?.watch(log) ?? log);
   if (typeof launched === "number") return launched;
   const { server, withdraw } = launched;
+  stop = server.stop;
   end.then((reason) => {
     log.warn(`${reason}: ending the command`);
     relay.pass("SIGTERM");
   });
-  const code = await relay.command(command, { ...env, ...variablesOf(server) }, log);
+  const code = await relay.command(command, { ...env, ...variablesOf(server, options) }, log);
   withdraw();
   await server.stop({ timeoutMs: DRAIN_MS });
   unexpected?.tell(log);
@@ -50,8 +55,8 @@ async function work({ options, command }: Order, env: Environment, log: Log, sta
 }
 
 /** What the command is told of the server. */
-function variablesOf(server: RunningServer): Readonly<Record<string, string>> {
-  return environmentOf(server);
+function variablesOf(server: RunningServer, { fixtureToken }: Options): Readonly<Record<string, string>> {
+  return { ...environmentOf(server), ...(fixtureToken === "" ? {} : { HTTPSERVER_FIXTURE_TOKEN: fixtureToken }) };
 }
 
 /** Passes signals on to the command, from before it is there. */

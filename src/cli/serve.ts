@@ -39,7 +39,8 @@ async function work(options: Options, env: Environment, log: Log, start: StartSe
   } else if (!isHangupIgnored()) signals.listen("SIGHUP");
   const end = lifetimeEnd(options);
 
-  const launched = await launch(options, env, log, start);
+  const asked = Promise.withResolvers<void>();
+  const launched = await launch(options, env, log, start, asked.resolve);
   if (typeof launched === "number") return launched;
   server = launched.server;
   log.info("Press Ctrl+C to stop");
@@ -47,6 +48,7 @@ async function work(options: Options, env: Environment, log: Log, start: StartSe
 
   const [level, reason] = await Promise.race([
     signals.next().then((signal) => ["info", `${signal} received`] as const),
+    asked.promise.then(() => ["info", "POST /__server/shutdown received"] as const),
     end.then((sentence) => ["warn", sentence] as const), // Told with --quiet too: nobody asks for it at that moment.
   ]);
   const patience = `at most ${options.shutdownTimeoutMs / 1000} s`;

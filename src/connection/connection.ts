@@ -60,6 +60,9 @@ const PHASES: { readonly [State in WriteState]?: Work["phase"] } = {
   [WriteState.Sending]: "sending",
 };
 
+/** What a connection does at the moment: `idle` between requests, `closing` behind its last answer. */
+export type ConnectionState = "idle" | "reading" | "closing" | Work["phase"];
+
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 export class Connection implements Conversation, Sender, Waiter {
@@ -227,6 +230,7 @@ export class Connection implements Conversation, Sender, Waiter {
         break;
       case Timer.Queue:
         this.#context.pool.cancel(this);
+        this.#queuedMs = this.#context.clock.nowMs - this.#waitingSinceMs;
         this.#turnAway("queue timeout");
         break;
       case Timer.Send:
@@ -256,9 +260,15 @@ export class Connection implements Conversation, Sender, Waiter {
 
   /** Ends the connection at once, whatever it is doing. */
   terminate(): void {
-    if (this.#gone) return;
-    this.#closeReason = "shutdown";
-    this.#transport.terminate();
+    if (!this.#gone) this.#abort("shutdown");
+  }
+
+  /** Closes as when the idle timeout is over. False: something is under way, and nothing was done. Not within a turn. */
+  closeIdle(): boolean {
+    if (this.#gone || this.#timer !== Timer.Idle) return false;
+    this.#deadlineMs = this.#context.clock.nowMs;
+    this.tick();
+    return true;
   }
 
   /** The transport is closed. Every connection passes here exactly once; whatever it holds is returned. */
@@ -271,6 +281,19 @@ export class Connection implements Conversation, Sender, Waiter {
     this.#context.observer.closed(this.id, this.#slot, this.#served, this.#closeReason);
     // A handler at work holds the request and counts as work: `#settled` returns both.
     if (this.#write !== WriteState.Running) this.#letGo();
+  }
+
+  get state(): ConnectionState {
+    const phase = PHASES[this.#write];
+    if (phase !== undefined) return phase;
+    if (this.#write === WriteState.Closed) return "closing";
+    if (this.#timer === Timer.Send) return "sending";
+    return this.#timer === Timer.Idle ? "idle" : "reading";
+  }
+
+  /** Requests whose head was complete. */
+  get served(): number {
+    return this.#served;
   }
 
   /** What it does for a request of the pool's, for whoever looks at the pool; null when that is nothing. */
@@ -707,6 +730,8 @@ export class Connection implements Conversation, Sender, Waiter {
   #answered(outcome: Outcome): void {
     const response = this.#response as Response;
     const observer = this.#context.observer;
+    // Until here a peer that leaves has done so of itself, whatever we were going to do.
+    if (outcome === Outcome.Closed && this.#closeReason === "client") this.#closeReason = this.#reasonToClose();
     if (observer.wantsAnswers || response.incident !== null) this.#report(response, outcome);
     closeBody(response);
     this.#response = null;
@@ -725,20 +750,20 @@ export class Connection implements Conversation, Sender, Waiter {
     answered.peer = this.peer;
     answered.position = this.#served;
     answered.request = exchange;
+    answered.isHeadComplete = exchange?.isHeadComplete === true;
     answered.response = response;
     answered.slot = this.#slot || this.#lent;
     answered.queuedMs = this.#queuedMs;
     answered.bytes = this.#responseBytes - this.#outbox.bodyLeft;
     answered.durationMs = exchange?.isHeadComplete ? clock.elapsedMs(exchange.startedMs) : 0;
     answered.outcome = outcome;
+    answered.closing = outcome === Outcome.KeptAlive ? null : this.#closeReason;
     observer.answered(answered);
   }
 
   /** The joint rule: both sides of an exchange are done. */
   #next(): boolean {
     if (!this.#persistent || this.#read !== ReadState.Done) {
-      // Until here a peer that leaves has done so of itself, whatever we were going to do.
-      if (this.#closeReason === "client") this.#closeReason = this.#reasonToClose();
       this.#close();
       return false;
     }

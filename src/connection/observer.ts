@@ -31,8 +31,10 @@ export interface Answered {
   peer: string;
   /** Which request of its connection it answers, from 1. */
   position: number;
-  /** Null when no head could be read. */
+  /** Null when nothing of a head has come. */
   request: Request | null;
+  /** False: of `request`'s head there is no more than its first bytes. */
+  isHeadComplete: boolean;
   response: Response;
   /** 0 for refusals. */
   slot: number;
@@ -43,6 +45,8 @@ export interface Answered {
   /** Milliseconds from the complete head. */
   durationMs: number;
   outcome: Outcome;
+  /** Why the connection closes with this answer; null when it persists. */
+  closing: CloseReason | null;
 }
 
 /** One to be filled in, for a `Context`. */
@@ -52,12 +56,14 @@ export function newAnswered(): Answered {
     peer: "",
     position: 0,
     request: null,
+    isHeadComplete: false,
     response: NOTHING,
     slot: 0,
     queuedMs: 0,
     bytes: 0,
     durationMs: 0,
     outcome: Outcome.KeptAlive,
+    closing: null,
   };
 }
 

@@ -54,6 +54,11 @@ export class Pool {
     return this.size - this.#free.length;
   }
 
+  /** Slots that can be taken at once. */
+  get free(): number {
+    return this.#queue.size === 0 ? this.#free.length : 0;
+  }
+
   get queued(): number {
     return this.#queue.size;
   }
@@ -73,6 +78,11 @@ export class Pool {
     if (this.#queue.size >= this.queueMax) return REFUSED;
     this.#queue.add(waiter);
     return QUEUED;
+  }
+
+  /** Takes `count` >= 1 slots that nobody works in, to be released one by one; null, and none, when fewer are free. */
+  take(count: number): number[] | null {
+    return count <= this.free ? this.#free.splice(-count) : null;
   }
 
   /** The kernel takes nothing more of what `sender`, which has a slot, sends. */

@@ -30,7 +30,7 @@ export class CachePolicy {
   constructor(options: CachePolicyOptions) {
     this.#cacheControl = options.cacheControl;
     this.#immutable = `${options.isPrivate ? "private" : "public"}, ${NEVER_CHANGES}`;
-    this.#patterns = options.immutable.map((pattern) => new Bun.Glob(fromRoot(pattern)));
+    this.#patterns = options.immutable.map(patternOf);
   }
 
   /** The Cache-Control of the file at `path`, decoded, starting with "/". */
@@ -39,7 +39,8 @@ export class CachePolicy {
   }
 }
 
-function fromRoot(pattern: string): string {
-  if (pattern.startsWith("/")) return pattern;
-  return pattern.includes("/") ? `/${pattern}` : `/**/${pattern}`;
+/** What matches decoded paths, by the grammar above. */
+export function patternOf(pattern: string): Bun.Glob {
+  if (pattern.startsWith("/")) return new Bun.Glob(pattern);
+  return new Bun.Glob(pattern.includes("/") ? `/${pattern}` : `/**/${pattern}`);
 }

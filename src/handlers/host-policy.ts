@@ -16,6 +16,8 @@ export interface HostPolicyOptions {
   readonly boundHost: string;
   /** `host` or `host:port`, where `*.example.com` is every name below example.com; `*` switches the check off. */
   readonly allowedHosts: readonly string[];
+  /** True: names of loopback are ours with any port, for a container's port that is another one outside. */
+  readonly isMapped?: boolean;
   /** The port that we listen on. */
   readonly port: () => number;
   /** Milliseconds since 1970. */
@@ -28,7 +30,7 @@ export interface HostPolicyOptions {
 export class HostPolicy {
   readonly #options: HostPolicyOptions;
   /** Hosts that are ours with our port. */
-  readonly #own = new Set(["localhost", "127.0.0.1", "[::1]"]);
+  readonly #own = new Set(LOOPBACK_HOSTS);
   /** Hosts that the operator allows, each with its ports; an empty list is any port. */
   readonly #further = new Map<string, number[]>();
   /** The same for every name below a domain; the key has the dot in front, so that it only fits between labels. */
@@ -99,6 +101,7 @@ export class HostPolicy {
     if (this.#isAllowed(host, port)) return true;
     const isOwn = this.#isOwn(host);
     if (isOwn && port === this.#options.port()) return true;
+    if (this.#options.isMapped === true && isLoopback(host)) return true;
     this.#logOnce(isOwn ? `${host}:${port}` : host);
     return false;
   }
@@ -112,8 +115,7 @@ export class HostPolicy {
   }
 
   #isOwn(host: string): boolean {
-    // RFC 6761 §6.3: every name under localhost is this machine.
-    if (this.#own.has(host) || host.endsWith(".localhost")) return true;
+    if (this.#own.has(host) || isLoopback(host)) return true;
     if (!this.#isWildcard) return false;
     this.#readAddresses();
     return this.#own.has(host);
@@ -153,6 +155,13 @@ export class HostPolicy {
     const advice = host.includes("*") ? "" : `; to allow it: --allowed-host ${quoted(host)}`;
     this.#options.log(`refused a request for the host ${host}, which is not ours${advice}`);
   }
+}
+
+const LOOPBACK_HOSTS: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
+
+/** RFC 6761 §6.3: every name under localhost is this machine too. */
+function isLoopback(host: string): boolean {
+  return LOOPBACK_HOSTS.includes(host) || host.endsWith(".localhost");
 }
 
 const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);

@@ -30,7 +30,7 @@ export interface Room {
   respond(request: Request, part: string): Response | Promise<Response>;
 }
 
-/** By name; "" is the prefix itself. */
+/** By name, which may have a slash; "" is the prefix itself. */
 export type Rooms = ReadonlyMap<string, Room>;
 
 export class Reserved {
@@ -81,10 +81,12 @@ export class Reserved {
   }
 
   #find(path: string): { readonly room: Room; readonly part: string } | null {
-    const [name = "", ...rest] = path.slice(PREFIX.length).split("/");
-    const room = this.#rooms.get(name);
-    if (room === undefined || (rest.length > 0 && !room.hasParts)) return null;
-    return { room, part: rest.join("/") };
+    const name = path.slice(PREFIX.length);
+    const named = this.#rooms.get(name);
+    if (named !== undefined) return { room: named, part: "" };
+    const slash = name.indexOf("/");
+    const room = this.#rooms.get(name.slice(0, slash));
+    return slash > 0 && room?.hasParts === true ? { room, part: name.slice(slash + 1) } : null;
   }
 
   #refuse(status: number, sentence: string, request: Request, fields: FieldLines = []): Response {
@@ -106,8 +108,13 @@ export function ownAnswer(status: number, contentType: string, content: string, 
 }
 
 /** `value` as JSON, on one line with LF. */
-export function jsonAnswer(status: number, value: unknown): Response {
-  return ownAnswer(status, "application/json", `${JSON.stringify(value)}\n`);
+export function jsonAnswer(status: number, value: unknown, further: FieldLines = []): Response {
+  return ownAnswer(status, "application/json", `${JSON.stringify(value)}\n`, further);
+}
+
+/** One sentence, in the shape of all errors that are JSON. */
+export function errorAnswer(status: number, message: string, further: FieldLines = []): Response {
+  return jsonAnswer(status, { status: "error", code: status, message }, further);
 }
 
 const ENCODER = new TextEncoder();

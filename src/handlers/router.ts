@@ -19,7 +19,7 @@ import { HotFiles, type HotFilesOptions } from "./hot-files.ts";
 import { Listing } from "./listing.ts";
 import { RESERVED_NAME, Reserved, type Rooms } from "./reserved.ts";
 import { FILE_METHODS, INDEX_NAME, StaticFiles } from "./static-file.ts";
-import { type UploadDisk, Uploads } from "./upload.ts";
+import { type KeptUpload, type UploadDisk, Uploads } from "./upload.ts";
 
 export interface HandlerOptions {
   readonly settings: Pick<
@@ -41,6 +41,7 @@ export interface HandlerOptions {
         | "spa"
         | "listing"
         | "index"
+        | "fixture"
       >
     >;
   /** The server's own rooms, or null: then their paths are files' like all others. */
@@ -57,6 +58,8 @@ export interface HandlerOptions {
   readonly log: (line: string) => void;
   /** Memory for small files, and how often the disk is asked whether they are still the same. */
   readonly fileCache?: Omit<HotFilesOptions, "now">;
+  /** Is told of each upload that became a file. */
+  readonly uploaded?: (upload: KeptUpload) => void;
   /** For tests of failing disks. */
   readonly uploadDisk?: UploadDisk;
 }
@@ -113,7 +116,14 @@ class Router implements Handler {
     this.#reserved = rooms === null ? null : new Reserved(rooms, pages);
     const ownPaths = rooms === null ? [UPLOAD_PATH] : [UPLOAD_PATH, `/${RESERVED_NAME}`];
     const { allowedHosts, inline, strictTypes, serveUploads, maxBodyBytes } = settings;
-    this.#hosts = new HostPolicy({ boundHost: settings.host, allowedHosts, port: options.port, now, log });
+    this.#hosts = new HostPolicy({
+      boundHost: settings.host,
+      allowedHosts,
+      isMapped: settings.fixture === true,
+      port: options.port,
+      now,
+      log,
+    });
     const hot = () => new HotFiles({ ...DEFAULT_CACHE, ...options.fileCache, now });
     const { precompressed = false, compress = false, spa = false, index = INDEX_NAME, listing = false } = settings;
     const { cacheControl = DEFAULT_CACHE_CONTROL, immutable = [] } = settings;
@@ -144,8 +154,16 @@ class Router implements Handler {
       now,
       log,
     });
-    const disk = options.uploadDisk === undefined ? {} : { disk: options.uploadDisk };
-    this.#uploads = new Uploads({ root: options.uploads, pages, maxBodyBytes, serveUploads, now, log, ...disk });
+    this.#uploads = new Uploads({
+      root: options.uploads,
+      pages,
+      maxBodyBytes,
+      serveUploads,
+      now,
+      log,
+      ...(options.uploaded === undefined ? {} : { kept: options.uploaded }),
+      ...(options.uploadDisk === undefined ? {} : { disk: options.uploadDisk }),
+    });
     // The rules about the site's own files are not about what was uploaded; the strict types would refuse all of it.
     const shown = {
       root: options.uploads,

@@ -36,6 +36,19 @@ export interface UploadDisk {
   readonly unlink: typeof unlink;
 }
 
+/** A file that an upload has become. */
+export interface KeptUpload {
+  /** Of the file in the uploads folder. */
+  readonly name: string;
+  /** Real path. */
+  readonly path: string;
+  readonly bytes: number;
+  /** Of the content, in hexadecimal digits. */
+  readonly sha256: string;
+  /** When it was on the disk, in milliseconds since 1970. */
+  readonly receivedMs: number;
+}
+
 export interface UploadsOptions {
   /** From `prepareUploadsFolder`. */
   readonly root: DocumentRoot;
@@ -48,6 +61,8 @@ export interface UploadsOptions {
   readonly now: () => number;
   /** Takes a line for the operator when the disk fails. */
   readonly log: (line: string) => void;
+  /** Is told of each file that was made. */
+  readonly kept?: (upload: KeptUpload) => void;
   readonly disk?: UploadDisk;
 }
 
@@ -100,6 +115,8 @@ export class Uploads {
       // First, so that nothing can fail once the file has its name.
       const sha256 = await sha256HexOf(content);
       const name = await this.#keep(content);
+      const { root, now, kept } = this.#options;
+      kept?.({ name, path: join(root.realPath, name), bytes: content.length, sha256, receivedMs: Math.round(now()) });
       return this.#created(name, content.length, sha256);
     } catch (error) {
       const code = errorCode(error);

@@ -1,37 +1,73 @@
 /**
  * What `--fixture` adds for tests: rooms below `/__server/` that tell what happened and say what shall happen. Without the flag
  * nothing of this is loaded, and not a byte of an answer differs.
+ *
+ * The class is what a test in this process uses; `fixture-rooms.ts` offers the same to programs elsewhere.
  */
+import { unlinkSync } from "node:fs";
+import type { Connection } from "../connection/connection.ts";
 import type { Observer } from "../connection/observer.ts";
-import { jsonAnswer, type Room } from "../handlers/reserved.ts";
-import { readyRoom } from "../handlers/status.ts";
+import type { Pool } from "../connection/pool.ts";
+import type { Room } from "../handlers/reserved.ts";
+import type { KeptUpload } from "../handlers/upload.ts";
 import type { Handler } from "../http/message.ts";
+import type { Options } from "../options.ts";
+import { type ClosedConnection, ConnectionLog, type OpenConnection } from "./connection-log.ts";
+import { fixtureRooms } from "./fixture-rooms.ts";
+import {
+  type Expectation,
+  isUnexpected,
+  Journal,
+  type RequestFilter,
+  type RequestPage,
+  type RequestRecord,
+  type Verification,
+  WAIT_MS,
+} from "./journal.ts";
 import type { TimeSource } from "./time-source.ts";
-import { VERSION } from "./version.ts";
 
 export interface FixtureOptions {
   /** Another one after each start. */
   readonly instance: string;
+  readonly settings: Options;
   readonly time: TimeSource;
+  readonly pool: Pool;
+  /** Those that are open. */
+  readonly connections: ReadonlySet<Connection>;
   readonly port: () => number;
+  readonly urls: () => readonly string[];
+  /** Calls the coarse clock to the present. */
+  readonly moveClock: () => void;
   readonly isDraining: () => boolean;
+  /** Stops the server, as a signal would. */
+  readonly shutDown: () => void;
 }
 
+/** Uploads that are remembered, some hundred bytes each; of more, the files of the oldest stay. */
+const UPLOADS_MAX = 10_000;
+
+/** All of it outside of a connection's turn: what it sets free goes on at once. */
 export class Fixture {
+  readonly journal: Journal;
   /** To be told what conversations tell. */
-  readonly observers: readonly Observer[] = [];
+  readonly observers: readonly Observer[];
   readonly #options: FixtureOptions;
+  readonly #connectionLog: ConnectionLog;
+  /** Slots that are held. */
+  #held: number[] = [];
+  /** Of this run, the newest last. */
+  #uploads: KeptUpload[] = [];
 
   constructor(options: FixtureOptions) {
     this.#options = options;
+    this.journal = new Journal(options.time);
+    this.#connectionLog = new ConnectionLog(options.time, options.connections);
+    this.observers = [this.journal, this.#connectionLog];
   }
 
   /** For `/__server/`. */
   rooms(): [name: string, room: Room][] {
-    return [
-      ["ready", readyRoom(this.#options)],
-      ["info", this.#infoRoom()],
-    ];
+    return fixtureRooms(this, this.#options);
   }
 
   /** Stands between the conversations and what answers them. */
@@ -39,15 +75,114 @@ export class Fixture {
     return handler;
   }
 
-  #infoRoom(): Room {
-    const { instance, port } = this.#options;
-    return {
-      methods: ["GET"],
-      bodyBytesMax: 0,
-      isOpen: false,
-      hasParts: false,
-      guard: null,
-      respond: () => jsonAnswer(200, { pid: process.pid, version: VERSION, port: port(), instance }),
-    };
+  /** The last requests that were answered, the oldest first; at most RECORDS_MAX of them are remembered. */
+  requests(filter: RequestFilter = {}): readonly RequestRecord[] {
+    return this.journal.select(filter);
+  }
+
+  /** Those that a test did not mean to make; see `isUnexpected`. */
+  unmatched(filter: RequestFilter = {}): readonly RequestRecord[] {
+    return this.journal.select(filter).filter(isUnexpected);
+  }
+
+  /**
+   * Resolves when `count` requests are there that match, or `timeoutMs` milliseconds are over, or the server is reset or stops: see
+   * `isComplete`. Never rejects.
+   */
+  waitForRequests(filter: RequestFilter, count = 1, timeoutMs: number = WAIT_MS): Promise<RequestPage> {
+    const page = this.journal.wait(filter, count, timeoutMs);
+    if (this.#options.isDraining()) this.journal.endWaits();
+    return page;
+  }
+
+  /** Whether there were as many requests as expected. */
+  verify(expectation: Expectation): Verification {
+    return this.journal.verify(expectation);
+  }
+
+  /** Forgets all requests, also those that are under way. */
+  forgetRequests(): void {
+    this.journal.clear();
+  }
+
+  /** Those that are open, and the last that closed. */
+  connections(): { readonly open: readonly OpenConnection[]; readonly closed: readonly ClosedConnection[] } {
+    return { open: this.#connectionLog.open(), closed: this.#connectionLog.recentlyClosed() };
+  }
+
+  /** Closes connections that are idle, as their timeout would. Returns their number. */
+  closeIdle(): number {
+    let closed = 0;
+    for (const connection of this.#options.connections) if (connection.closeIdle()) closed++;
+    return closed;
+  }
+
+  /** Files that were uploaded in this run, the newest last. */
+  uploads(): readonly KeptUpload[] {
+    return this.#uploads;
+  }
+
+  /** Removes them, and nothing else from their folder. Returns their number. */
+  removeUploads(): number {
+    const uploads = this.#uploads;
+    this.#uploads = [];
+    for (const { path } of uploads) remove(path);
+    return uploads.length;
+  }
+
+  /** The number of slots that are held. */
+  get held(): number {
+    return this.#held.length;
+  }
+
+  /**
+   * Takes `slots` more, so that the requests behind them wait or are turned away. Throws a RangeError when fewer are free, and then
+   * takes none.
+   */
+  hold(slots: number): void {
+    const { pool } = this.#options;
+    if (!Number.isInteger(slots) || slots < 1) throw new RangeError(`expected a number of slots, got ${slots}`);
+    const taken = pool.take(slots);
+    if (taken === null) throw new RangeError(`${slots} slots were wanted and ${pool.free} are free`);
+    this.#held.push(...taken);
+  }
+
+  /** Gives the held slots to those who wait. Returns their number. */
+  release(): number {
+    // Those who wait are told for how long they have.
+    this.#options.moveClock();
+    const held = this.#held;
+    this.#held = [];
+    for (const slot of held) this.#options.pool.release(slot);
+    return held.length;
+  }
+
+  /** As after a start: nothing is held, waited for or remembered. Returns the last sequence number, a `since` for what follows. */
+  reset(): number {
+    this.end();
+    this.journal.clear();
+    this.#connectionLog.clear();
+    this.removeUploads();
+    return this.journal.last;
+  }
+
+  /** Nobody waits for anything of ours any more: the server stops. */
+  end(): void {
+    this.journal.endWaits();
+    this.release();
+  }
+
+  /** An upload has become a file. */
+  uploaded(upload: KeptUpload): void {
+    this.#uploads.push(upload);
+    if (this.#uploads.length > UPLOADS_MAX) this.#uploads.shift();
+  }
+}
+
+function remove(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch {
+    // The test has removed it already.
   }
 }

@@ -69,6 +69,8 @@ export interface ServerParts {
   readonly watch?: ((options: VitalsOptions) => Vitals) | null;
   /** Makes what a test drives the server by; null when none does. */
   readonly fixture?: ((options: FixtureOptions) => Fixture) | null;
+  /** What a test's wish to stop the server does; the server drains as by a signal unless this says otherwise. */
+  readonly shutDown?: () => void;
 }
 
 export class Server {
@@ -111,6 +113,7 @@ export class Server {
    */
   constructor(options: Options, log: ServerLog, parts: ServerParts = {}) {
     const { tls = null, time = systemTime, watch = null, fixture = null } = parts;
+    const { shutDown = () => void this.stop({ graceMs: limits.shutdownGraceMs }) } = parts;
     this.#options = options;
     this.#log = log;
     this.#tls = tls;
@@ -140,7 +143,19 @@ export class Server {
     const isDraining = () => this.#context.draining;
     // Another one after each start, so that nobody takes a server for the one before.
     const instance = crypto.randomUUID().slice(0, 8);
-    this.#fixture = fixture?.({ instance, time, port: () => this.port, isDraining }) ?? null;
+    this.#fixture =
+      fixture?.({
+        instance,
+        settings: options,
+        time,
+        pool,
+        connections: this.#connections,
+        port: () => this.port,
+        urls: () => this.urls,
+        moveClock: () => this.#moveClock(),
+        isDraining,
+        shutDown,
+      }) ?? null;
     this.#vitals =
       watch?.({
         instance,
@@ -220,6 +235,7 @@ export class Server {
         now: wallMs,
         log: (line) => this.#log.warn(line),
         fileCache: { bytesMax: options.fileCacheBytes, maxAgeMs: options.fileCacheAgeMs },
+        uploaded: (upload) => this.#fixture?.uploaded(upload),
       });
       return this.#fixture?.wrap(handler) ?? handler;
     } catch (error) {
@@ -363,6 +379,7 @@ export class Server {
     this.#redirecting?.stop();
     for (const farewell of this.#farewells) farewell.end();
     this.#vitals?.end();
+    this.#fixture?.end();
     this.#closeIdle(graceMs);
     if (this.#connections.size > 0) {
       // Only now: the last connection may have gone, and a new one come, while that was read.

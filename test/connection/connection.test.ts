@@ -1,6 +1,17 @@
 import { describe, expect, test } from "bun:test";
+import type { ConnectionState } from "../../src/connection/connection.ts";
 import type { CloseReason } from "../../src/connection/observer.ts";
-import { FakeLiveSource, FakeServer, FakeSource, get, Outcome, respondWith, WALL_MS } from "../support/conversation.ts";
+import {
+  type AnsweredLine,
+  type FakeClient,
+  FakeLiveSource,
+  FakeServer,
+  FakeSource,
+  get,
+  Outcome,
+  respondWith,
+  WALL_MS,
+} from "../support/conversation.ts";
 
 describe("a persistent connection", () => {
   test("answers one request in one write and stays open", () => {
@@ -886,3 +897,126 @@ function leaveDuring(server: FakeServer, text: string): void {
   client.transport.room = 1;
   client.send(text).transport.end();
 }
+
+describe("what is told of an answer", () => {
+  /** The answer to the first request, which `run` has made. */
+  function told(run: (server: FakeServer) => void): AnsweredLine {
+    const server = new FakeServer();
+    run(server);
+    const [line] = server.observer.lines;
+    if (line === undefined) throw new Error("nothing was told");
+    return line;
+  }
+
+  /** A client whose answer has begun and does not go on. */
+  function stalled(server: FakeServer, fields = "") {
+    server.handler.respond = () => respondWith(200, new FakeSource(5000));
+    const client = server.connect();
+    client.transport.room = 1000;
+    return client.send(get("/", fields));
+  }
+
+  test.each<[closing: CloseReason | null, name: string, run: (server: FakeServer) => void]>([
+    [null, "the connection persists", (server) => server.connect().send(get("/"))],
+    [null, "it is pipelined", (server) => server.connect().send(get("/").repeat(2))],
+    ["client asked", "the client wants no more", (server) => server.connect().send(get("/", "Connection: close\r\n"))],
+    ["last answer", "the head is nonsense", (server) => server.connect().send("nonsense\r\n\r\n")],
+    ["client", "the client leaves in the middle", (server) => stalled(server).transport.end()],
+    [
+      "client",
+      "the client leaves in the middle of what it wanted to be the last",
+      (server) => stalled(server, "Connection: close\r\n").transport.end(),
+    ],
+    ["shutdown", "the server cuts it", (server) => stalled(server).connection.terminate()],
+    [
+      "send timeout",
+      "the client does not read",
+      (server) => {
+        stalled(server);
+        server.pass(200_000);
+      },
+    ],
+    [
+      "short content",
+      "the file was cut meanwhile",
+      (server) => {
+        server.handler.respond = () => respondWith(200, new FakeSource(5000, 10));
+        server.connect().send(get("/"));
+      },
+    ],
+  ])("closes for the reason %p when %s", (closing, _name, run) => {
+    expect(told(run).closing).toBe(closing);
+  });
+
+  test("says whether the head was read", () => {
+    expect(told((server) => server.connect().send(get("/"))).isHeadComplete).toBe(true);
+    expect(told((server) => server.connect().send("GET / HTTP/1.1\r\nno field\r\n\r\n")).isHeadComplete).toBe(false);
+  });
+
+  test("says how long a request waited in vain", () => {
+    const server = new FakeServer({ threads: 1, limits: { queueTimeoutMs: 3000 } });
+    stalled(server);
+    server.connect().send(get("/"));
+    server.pass(3000);
+    expect(server.observer.lines).toMatchObject([{ status: 503, slot: 0, queuedMs: 3000 }]);
+  });
+});
+
+describe("closing what is idle", () => {
+  test("ends it as its timeout would", () => {
+    const server = new FakeServer();
+    const client = server.connect().send(get("/"));
+    expect(client.connection.closeIdle()).toBe(true);
+    expect([client.transport.finSent, client.transport.wasReset]).toEqual([true, false]);
+    client.transport.end();
+    expect(server.observer.closeReasons).toEqual(["idle timeout"]);
+  });
+
+  test.each<[state: ConnectionState, begin: (server: FakeServer) => FakeClient]>([
+    ["reading", (server) => server.connect().send("GET / HT")],
+    [
+      "working",
+      (server) => {
+        server.handler.respond = () => new Promise(() => {});
+        return server.connect().send(get("/"));
+      },
+    ],
+    [
+      "waiting",
+      (server) => {
+        server.handler.respond = () => new Promise(() => {});
+        server.connect().send(get("/"));
+        return server.connect().send(get("/"));
+      },
+    ],
+    [
+      "sending",
+      (server) => {
+        const client = server.connect();
+        client.transport.room = 10;
+        return client.send(get("/"));
+      },
+    ],
+    ["closing", (server) => server.connect().send(get("/", "Connection: close\r\n"))],
+  ])("leaves alone what is %s", (state, begin) => {
+    const server = new FakeServer({ threads: 1 });
+    const { connection, transport } = begin(server);
+    const finBefore = transport.finSent;
+    expect(connection.state).toBe(state);
+    expect(connection.closeIdle()).toBe(false);
+    expect([transport.finSent, transport.isClosed]).toEqual([finBefore, false]);
+  });
+
+  test("finds what is new, and what has been answered, idle", () => {
+    const server = new FakeServer();
+    expect([server.connect().connection.state, server.connect().send(get("/")).connection.state]).toEqual([
+      "idle",
+      "idle",
+    ]);
+  });
+
+  test("counts requests", () => {
+    const { connection } = new FakeServer().connect().send(get("/").repeat(3));
+    expect(connection.served).toBe(3);
+  });
+});

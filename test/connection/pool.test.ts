@@ -178,3 +178,39 @@ describe("a sender whose peer reads nothing", () => {
     expect(sender.slot).toBe(1);
   });
 });
+
+describe("slots that are taken without work", () => {
+  test("are as many as wanted, and come back one by one", () => {
+    const pool = new Pool(3, 1);
+    const taken = pool.take(2) ?? [];
+    expect([taken.length, pool.free, pool.active]).toEqual([2, 1, 2]);
+    const [slot, waiter] = [pool.acquire(new Recorder()), new Recorder()];
+    expect(new Set([slot, ...taken])).toEqual(new Set([1, 2, 3]));
+    expect(pool.acquire(waiter)).toBe(QUEUED);
+    pool.release(taken[0] ?? 0);
+    expect(waiter.slots).toEqual([taken[0] ?? 0]);
+  });
+
+  test("are none when fewer are free", () => {
+    const pool = new Pool(3, 0);
+    pool.acquire(new Recorder());
+    expect(pool.take(3)).toBeNull();
+    expect(pool.free).toBe(2);
+  });
+
+  test("are none while a freed one is on its way to somebody who waits", () => {
+    const pool = new Pool(1, 2);
+    let free = -1;
+    pool.acquire(new Recorder());
+    pool.acquire({
+      granted(slot) {
+        // Finishes at once: the slot is the next waiter's, though not yet in its hands.
+        pool.release(slot);
+        free = pool.take(1)?.length ?? pool.free;
+      },
+    });
+    pool.acquire(new Recorder());
+    pool.release(1);
+    expect(free).toBe(0);
+  });
+});

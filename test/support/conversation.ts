@@ -163,6 +163,9 @@ export interface AnsweredLine {
   readonly bytes: number;
   readonly outcome: Outcome;
   readonly durationMs: number;
+  readonly queuedMs: number;
+  readonly closing: CloseReason | null;
+  readonly isHeadComplete: boolean;
 }
 
 export class RecordingObserver implements Observer {
@@ -179,9 +182,11 @@ export class RecordingObserver implements Observer {
     this.closeReasons.push(reason);
   }
 
-  answered({ request, response, slot, bytes, durationMs, outcome }: Answered): void {
+  answered(answer: Answered): void {
+    const { request, response, slot, bytes, durationMs, outcome, queuedMs, closing, isHeadComplete } = answer;
     const line = request === null ? "" : request.head.requestLine();
-    this.lines.push({ request: line, status: response.status, slot, bytes, outcome, durationMs });
+    const { status } = response;
+    this.lines.push({ request: line, status, slot, bytes, outcome, durationMs, queuedMs, closing, isHeadComplete });
   }
 
   incident(_connection: number, _peer: string, sentence: string): void {
