@@ -5,6 +5,7 @@
  * `resolveOptions` runs once, at start; behind it the options are complete and valid and nobody checks them again.
  */
 
+import { formatFaultRule, parseFaultRule } from "./http/fault.ts";
 import { PATH_PATTERN } from "./http/path-pattern.ts";
 import { parseFieldLine } from "./http/response.ts";
 import { formatDuration, formatSize, GIB, HOUR, KIB, MIB, parseDuration, parseSize, SECOND } from "./http/units.ts";
@@ -39,6 +40,8 @@ export interface Options {
   status: boolean;
   /** Rooms for tests below `/__server/`. */
   fixture: boolean;
+  /** `METHOD PATH FAULT …`; `http/fault.ts` has their grammar. */
+  faults: readonly string[];
   keepAliveTimeoutMs: number;
   maxRequests: number;
   /** 0: derived from the process's file limit when the server starts, and at most `limits.connectionsUnaskedMax`. */
@@ -356,6 +359,17 @@ export const optionTable: { readonly [Property in keyof Options]: OptionFor<Opti
     default: false, // Whoever reaches it can make the server fail.
     help: "/__server/: faults, journal, for tests",
   },
+  faults: {
+    flag: "fault",
+    kind: "list",
+    what: "METHOD PATH FAULT such as 'GET /app.js reset after=1024 times=2'",
+    example: "'GET /app.js reset'",
+    separator: "\n", // A path may have commas.
+    fault: (item) => faultOf(parseFaultRule(item)),
+    normalize: normalizeFaultRule,
+    default: [],
+    help: "'GET /a.js reset after=1kb': see docs",
+  },
   keepAliveTimeoutMs: {
     flag: "keep-alive-timeout",
     kind: "duration",
@@ -657,6 +671,9 @@ export function findConflict(options: Partial<Options>, label: (name: keyof Opti
   if (options.quiet === true && options.verbose === true) {
     return `${label("quiet")} and ${label("verbose")} exclude each other: one silences the log, the other adds to it`;
   }
+  if (options.faults !== undefined && options.faults.length > 0 && options.fixture !== true) {
+    return `${label("faults")} needs ${label("fixture")}: whoever only serves a folder makes no faults`;
+  }
   const { cors = [], headers = [], errorPages = [], basicAuth = [] } = options;
   if (cors.length > 1 && cors.includes(ANY_ORIGIN)) {
     return `${label("cors")}: ${ANY_ORIGIN} is every origin, so it stands alone`;
@@ -791,6 +808,12 @@ export function separatorOf(option: ListOption): "," | "\n" {
 function normalizeFieldLine(line: string): string {
   const field = parseFieldLine(line);
   return typeof field === "string" ? line : field.join(": ");
+}
+
+/** With its parameters in one order and in their own units. */
+function normalizeFaultRule(text: string): string {
+  const rule = parseFaultRule(text);
+  return typeof rule === "string" ? text : formatFaultRule(rule);
 }
 
 function faultOf(parsed: string | object): string | null {

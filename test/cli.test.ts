@@ -21,6 +21,7 @@ const NEEDS: Partial<Record<keyof Options, readonly string[]>> = {
   httpsRedirectPort: ["--tls-self-signed"],
   hstsMs: ["--tls-self-signed"],
   authUploads: ["--basic-auth=@users.txt"],
+  faults: ["--fixture"],
 };
 
 describe("words that start a server", () => {

@@ -167,6 +167,7 @@ describe("resolveOptions", () => {
       index: "index.html",
       status: false,
       fixture: false,
+      faults: [],
       keepAliveTimeoutMs: 30_000,
       maxRequests: 100,
       maxConnections: 0,

@@ -1,4 +1,5 @@
 /** What the conversation tells whoever keeps the logs. Calls are synchronous, must not throw, and must not keep the request. */
+import type { FaultKind } from "../http/fault.ts";
 import type { Request, Response } from "../http/message.ts";
 
 /** How an answer ended. */
@@ -23,6 +24,7 @@ export type CloseReason =
   | "short content"
   | "no slot to go on"
   | "shutdown"
+  | "fault"
   | "own failure";
 
 /** What is told of one answer. The connection fills in the same object for each, so nobody keeps it. */
@@ -43,6 +45,8 @@ export interface Answered {
   /** Milliseconds from the complete head. */
   durationMs: number;
   outcome: Outcome;
+  /** What a test has let go wrong with it; null for what nobody has tampered with. */
+  fault: FaultKind | null;
 }
 
 /** One to be filled in, for a `Context`. */
@@ -58,6 +62,7 @@ export function newAnswered(): Answered {
     bytes: 0,
     durationMs: 0,
     outcome: Outcome.KeptAlive,
+    fault: null,
   };
 }
 

@@ -3,27 +3,38 @@
  * nothing of this is loaded, and not a byte of an answer differs.
  */
 import type { Observer } from "../connection/observer.ts";
+import type { Transport } from "../connection/transport.ts";
 import { jsonAnswer, type Room } from "../handlers/reserved.ts";
 import { readyRoom } from "../handlers/status.ts";
 import type { Handler } from "../http/message.ts";
-import type { TimeSource } from "./time-source.ts";
+import { Faults, type FaultsOptions } from "./faults.ts";
 import { VERSION } from "./version.ts";
 
-export interface FixtureOptions {
+export interface FixtureOptions extends FaultsOptions {
   /** Another one after each start. */
   readonly instance: string;
-  readonly time: TimeSource;
   readonly port: () => number;
-  readonly isDraining: () => boolean;
 }
 
 export class Fixture {
   /** To be told what conversations tell. */
   readonly observers: readonly Observer[] = [];
   readonly #options: FixtureOptions;
+  readonly #faults: Faults;
 
   constructor(options: FixtureOptions) {
     this.#options = options;
+    this.#faults = new Faults(options);
+  }
+
+  /** What stands before a connection's socket, so that answers can go wrong on their way. */
+  wire(transport: Transport): Transport {
+    return this.#faults.wire(transport);
+  }
+
+  /** The server stops: what waits by a fault does not hold it up. */
+  end(): void {
+    this.#faults.pardon();
   }
 
   /** For `/__server/`. */
@@ -31,12 +42,13 @@ export class Fixture {
     return [
       ["ready", readyRoom(this.#options)],
       ["info", this.#infoRoom()],
+      ["faults", this.#faults.room()],
     ];
   }
 
   /** Stands between the conversations and what answers them. */
   wrap(handler: Handler): Handler {
-    return handler;
+    return this.#faults.wrap(handler);
   }
 
   #infoRoom(): Room {

@@ -140,7 +140,17 @@ export class Server {
     const isDraining = () => this.#context.draining;
     // Another one after each start, so that nobody takes a server for the one before.
     const instance = crypto.randomUUID().slice(0, 8);
-    this.#fixture = fixture?.({ instance, time, port: () => this.port, isDraining }) ?? null;
+    const moveClock = () => this.#moveClock();
+    this.#fixture =
+      fixture?.({
+        instance,
+        time,
+        port: () => this.port,
+        isDraining,
+        faults: options.faults,
+        connections: this.#connections,
+        moveClock,
+      }) ?? null;
     this.#vitals =
       watch?.({
         instance,
@@ -148,7 +158,7 @@ export class Server {
         time,
         connections: this.#connections,
         connectionsMax: connectionsAtOnce,
-        moveClock: () => this.#moveClock(),
+        moveClock,
         isDraining,
       }) ?? null;
     const handler = this.#prepareHandler(wallMs);
@@ -321,7 +331,8 @@ export class Server {
     const plain = plainAddress(address);
     const refusal = this.#admission.enter(plain);
     if (refusal !== null) return this.#turnAway(transport, refusal, isSecure);
-    const connection = new Connection(context, transport, ++this.#lastId, formatPeer(plain, port), isSecure);
+    const wire = this.#fixture?.wire(transport) ?? transport;
+    const connection = new Connection(context, wire, ++this.#lastId, formatPeer(plain, port), isSecure);
     this.#connections.add(connection);
     return connection;
   }
@@ -361,6 +372,7 @@ export class Server {
     this.#redirecting?.stop();
     for (const farewell of this.#farewells) farewell.end();
     this.#vitals?.end();
+    this.#fixture?.end();
     this.#closeIdle(graceMs);
     if (this.#connections.size > 0) {
       // Only now: the last connection may have gone, and a new one come, while that was read.

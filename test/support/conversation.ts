@@ -162,6 +162,7 @@ export interface AnsweredLine {
   readonly slot: number;
   readonly bytes: number;
   readonly outcome: Outcome;
+  readonly fault: string | null;
   readonly durationMs: number;
 }
 
@@ -179,9 +180,9 @@ export class RecordingObserver implements Observer {
     this.closeReasons.push(reason);
   }
 
-  answered({ request, response, slot, bytes, durationMs, outcome }: Answered): void {
+  answered({ request, response, slot, bytes, durationMs, outcome, fault }: Answered): void {
     const line = request === null ? "" : request.head.requestLine();
-    this.lines.push({ request: line, status: response.status, slot, bytes, outcome, durationMs });
+    this.lines.push({ request: line, status: response.status, slot, bytes, outcome, fault, durationMs });
   }
 
   incident(_connection: number, _peer: string, sentence: string): void {
@@ -233,6 +234,8 @@ export class ScriptedHandler implements Handler {
 export interface ServerOptions {
   readonly threads?: number;
   readonly queue?: number;
+  /** Senders that may go on without a slot. */
+  readonly lenders?: number;
   readonly limits?: Partial<ConversationLimits>;
   readonly scratchBytes?: number;
   readonly bodyMemoryBytes?: number;
@@ -251,7 +254,7 @@ export class FakeServer {
   #lastId = 0;
 
   constructor(options: ServerOptions = {}) {
-    this.pool = new Pool(options.threads ?? 10, options.queue ?? 100);
+    this.pool = new Pool(options.threads ?? 10, options.queue ?? 100, options.lenders);
     this.memory = new BodyMemory(options.bodyMemoryBytes ?? 1 << 20);
     const limits: ConversationLimits = {
       keepAliveTimeoutMs: 30_000,
@@ -293,9 +296,10 @@ export class FakeServer {
     };
   }
 
-  connect(): FakeClient {
+  /** `before` puts something between the conversation and its transport. */
+  connect(before: (transport: Transport) => Transport = (transport) => transport): FakeClient {
     const transport = new FakeTransport();
-    const connection = new Connection(this.context, transport, ++this.#lastId, "127.0.0.1:50000", false);
+    const connection = new Connection(this.context, before(transport), ++this.#lastId, "127.0.0.1:50000", false);
     this.connections.add(connection);
     transport.onClose = () => {
       connection.closed();
