@@ -777,7 +777,9 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     answered.response = response;
     answered.slot = this.#slot || this.#lent;
     answered.queuedMs = this.#queuedMs;
-    answered.bytes = this.#responseBytes - this.#outbox.bodyLeft;
+    // What was gathered for the next write counts as sent, unless there is none.
+    const unsentBytes = outcome === Outcome.Aborted ? this.#outbox.gatheredBytes : 0;
+    answered.bytes = Math.max(0, this.#responseBytes - this.#outbox.bodyLeft - unsentBytes);
     answered.durationMs = exchange?.isHeadComplete ? clock.elapsedMs(exchange.startedMs) : 0;
     answered.outcome = outcome;
     answered.fault = this.#fault?.kind ?? null;

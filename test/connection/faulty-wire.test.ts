@@ -242,6 +242,20 @@ describe("an answer that is cut", () => {
     }
   });
 
+  test("that was small enough for one write is told with the bytes that were sent", () => {
+    for (const [after, bytes] of [
+      ["", 0],
+      [", after=0", 0],
+      [", after=3", 3],
+      [", after=7", 7],
+    ] as const) {
+      const server = new FaultyServer(`fault=reset${after}`);
+      server.connectFaulty().send(get("/1") + REQUEST);
+      server.advance(RESET_GRACE_MS);
+      expect(server.observer.lines.map((line) => line.bytes)).toEqual([2, bytes]);
+    }
+  });
+
   test("is told with its fault and the bytes that were sent, and ends the connection by it", () => {
     const told: readonly [fault: string, kind: string, bytes: number, outcome: Outcome][] = [
       ["fault=truncate, after=2", "truncate", 2, Outcome.Aborted],
