@@ -5,7 +5,12 @@
  * `resolveOptions` runs once, at start; behind it the options are complete and valid and nobody checks them again.
  */
 
+import { formatFaultRule, parseFaultRule } from "./http/fault.ts";
+import { PATH_PATTERN } from "./http/path-pattern.ts";
 import { parseFieldLine } from "./http/response.ts";
+import { formatDuration, formatSize, GIB, HOUR, KIB, MIB, parseDuration, parseSize, SECOND } from "./http/units.ts";
+
+export { parseDuration, parseSize };
 
 export type LogFormat = "pretty" | "common" | "combined" | "json";
 export type ReadyFormat = "text" | "json";
@@ -26,7 +31,7 @@ export interface Options {
   compress: boolean;
   /** Value of the field Cache-Control. */
   cacheControl: string;
-  /** Patterns of paths; `handlers/cache-policy.ts` has their grammar. */
+  /** Patterns of paths; `http/path-pattern.ts` has their grammar. */
   immutable: readonly string[];
   spa: boolean;
   listing: boolean;
@@ -40,6 +45,8 @@ export interface Options {
   fixtureToken: string;
   /** Everybody may use them. */
   fixtureOpen: boolean;
+  /** `METHOD PATH FAULT …`; `http/fault.ts` has their grammar. */
+  faults: readonly string[];
   keepAliveTimeoutMs: number;
   maxRequests: number;
   /** 0: derived from the process's file limit when the server starts, and at most `limits.connectionsUnaskedMax`. */
@@ -99,13 +106,6 @@ export interface Options {
   /** Of `httpserver run` alone. */
   strict: boolean;
 }
-
-const KIB = 1024;
-const MIB = 1024 * KIB;
-const GIB = 1024 * MIB;
-const SECOND = 1000;
-const MINUTE = 60 * SECOND;
-const HOUR = 60 * MINUTE;
 
 /** Limits that no flag moves. */
 export const limits = {
@@ -397,6 +397,17 @@ export const optionTable: { readonly [Property in keyof Options]: OptionFor<Opti
     kind: "switch",
     default: false, // On a network, whoever reaches it can make the server fail.
     help: "peers elsewhere need no token",
+  },
+  faults: {
+    flag: "fault",
+    kind: "list",
+    what: "METHOD PATH FAULT such as 'GET /app.js reset after=1024 times=2'",
+    example: "'GET /app.js reset'",
+    separator: "\n", // A path may have commas.
+    fault: (item) => faultOf(parseFaultRule(item)),
+    normalize: normalizeFaultRule,
+    default: [],
+    help: "'GET /a.js reset after=1kb': see docs",
   },
   keepAliveTimeoutMs: {
     flag: "keep-alive-timeout",
@@ -753,6 +764,9 @@ export function findConflict(options: Partial<Options>, label: (name: keyof Opti
   if (options.quiet === true && options.verbose === true) {
     return `${label("quiet")} and ${label("verbose")} exclude each other: one silences the log, the other adds to it`;
   }
+  if (options.faults !== undefined && options.faults.length > 0 && options.fixture !== true) {
+    return `${label("faults")} needs ${label("fixture")}: whoever only serves a folder makes no faults`;
+  }
   const { cors = [], headers = [], errorPages = [], basicAuth = [] } = options;
   if (cors.length > 1 && cors.includes(ANY_ORIGIN)) {
     return `${label("cors")}: ${ANY_ORIGIN} is every origin, so it stands alone`;
@@ -850,9 +864,6 @@ function normalizeFieldValue(text: string): string | undefined {
   return /^[ -~]+$/.test(value) ? value : undefined;
 }
 
-/** What `handlers/cache-policy.ts` matches. Braces, backslashes and a first "!" mean something to shells and nothing here. */
-const PATH_PATTERN = /^(?!!)(?:[^[\]{}\\]|\[[^[\]/\\]+\])+$/;
-
 /** The name of one file in a folder; a dot in front would hide it. Undefined for what leads elsewhere. */
 function normalizeFileName(text: string): string | undefined {
   return /^[^./\\][^/\\]{0,254}$/.test(text) ? text : undefined;
@@ -914,6 +925,12 @@ function normalizeFieldLine(line: string): string {
   return typeof field === "string" ? line : field.join(": ");
 }
 
+/** With its parameters in one order and in their own units. */
+function normalizeFaultRule(text: string): string {
+  const rule = parseFaultRule(text);
+  return typeof rule === "string" ? text : formatFaultRule(rule);
+}
+
 function faultOf(parsed: string | object): string | null {
   return typeof parsed === "string" ? parsed : null;
 }
@@ -961,28 +978,6 @@ const BCRYPT = /^\$2[aby]\$(?:0[4-9]|1[0-5])\$[A-Za-z0-9./]{53}$/;
 const ARGON2ID = /^\$argon2id\$v=19\$m=(\d{1,7}),t=(\d{1,3}),p=(\d{1,3})\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}$/;
 const ARGON2_KIB_MAX = 262_144;
 const ARGON2_PASSES_MAX = 20;
-
-/**
- * Milliseconds of `500ms`, `30s`, `1.5m`, `2h`; a plain number means seconds, as with nginx, curl and static-web-server.
- * Undefined for anything else, and for what is no whole number of milliseconds.
- */
-export function parseDuration(text: string): number | undefined {
-  const match = /^([0-9]{1,12}(?:\.[0-9]{1,3})?)(ms|s|m|h)?$/i.exec(text);
-  if (match === null) return undefined;
-  const unit = { ms: 1, s: SECOND, m: MINUTE, h: HOUR }[(match[2] ?? "s").toLowerCase()] ?? SECOND;
-  const milliseconds = Number(match[1]) * unit;
-  const whole = Math.round(milliseconds);
-  return Math.abs(milliseconds - whole) < 1e-6 && Number.isSafeInteger(whole) ? whole : undefined;
-}
-
-/** Bytes of `10mb`, `64kb`, `1g`, `512`; 1024-based, upper or lower case. Undefined for anything else. */
-export function parseSize(text: string): number | undefined {
-  const match = /^([0-9]{1,15})(b|kb?|kib|mb?|mib|gb?|gib)?$/i.exec(text);
-  if (match === null) return undefined;
-  const unit = { b: 1, k: KIB, m: MIB, g: GIB }[(match[2] ?? "b").charAt(0).toLowerCase()] ?? 1;
-  const bytes = Number(match[1]) * unit;
-  return Number.isSafeInteger(bytes) ? bytes : undefined;
-}
 
 function parseSwitch(text: string): boolean | undefined {
   if (/^(1|true|yes|on)$/i.test(text)) return true;
@@ -1082,15 +1077,4 @@ export function formatValue(option: Option, value: OptionValue): string {
     case "choice":
       return String(value);
   }
-}
-
-function formatDuration(milliseconds: number): string {
-  if (milliseconds >= HOUR && milliseconds % HOUR === 0) return `${milliseconds / HOUR}h`;
-  return milliseconds % SECOND === 0 ? `${milliseconds / SECOND}s` : `${milliseconds}ms`;
-}
-
-function formatSize(bytes: number): string {
-  if (bytes >= GIB && bytes % GIB === 0) return `${bytes / GIB}gb`;
-  if (bytes >= MIB && bytes % MIB === 0) return `${bytes / MIB}mb`;
-  return bytes >= KIB && bytes % KIB === 0 ? `${bytes / KIB}kb` : `${bytes}`;
 }

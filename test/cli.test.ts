@@ -25,6 +25,7 @@ const NEEDS: Partial<Record<keyof Options, readonly string[]>> = {
   authUploads: ["--basic-auth=@users.txt"],
   fixtureToken: ["--fixture"],
   fixtureOpen: ["--fixture"],
+  faults: ["--fixture"],
 };
 
 describe("words that start a server", () => {

@@ -169,6 +169,7 @@ describe("resolveOptions", () => {
       fixture: false,
       fixtureToken: "",
       fixtureOpen: false,
+      faults: [],
       keepAliveTimeoutMs: 30_000,
       maxRequests: 100,
       maxConnections: 0,

@@ -7,6 +7,7 @@
  * writes what was gathered, gives the slot back when everything was accepted, and arms the one deadline there is.
  * The joint rule of the two states is `#next`; of itself it leaves only by `#close` (FIN, bounded drain) and `#abort` (RST).
  */
+import type { Fault } from "../http/fault.ts";
 import { decideFraming } from "../http/framing.ts";
 import { addressOf } from "../http/host.ts";
 import type { Response } from "../http/message.ts";
@@ -21,7 +22,7 @@ import { Outbox, Progress } from "./outbox.ts";
 import { QUEUED, REFUSED, type Sender, type Waiter } from "./pool.ts";
 import { ReceiveBuffer } from "./receive-buffer.ts";
 import { assertEdge, READ_EDGES, ReadState, WRITE_EDGES, WriteState } from "./state.ts";
-import type { Transport } from "./transport.ts";
+import { Fate, type Suspended, type Transport } from "./transport.ts";
 
 /** What the one deadline is for. */
 enum Timer {
@@ -65,7 +66,7 @@ export type ConnectionState = "idle" | "reading" | "closing" | Work["phase"];
 
 const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
-export class Connection implements Conversation, Sender, Waiter {
+export class Connection implements Conversation, Sender, Suspended, Waiter {
   /** Number of the connection since the server's start, from 1. */
   readonly id: number;
   /** Numeric address and port of the peer, for the logs. */
@@ -125,6 +126,8 @@ export class Connection implements Conversation, Sender, Waiter {
   /** A fair share of the answer is out, and the server will call `resumed` for the next. */
   #isDeferred = false;
   #peerFinished = false;
+  /** A fault has sent our FIN, and reading goes on for as long as the peer likes. */
+  #isHalfClosed = false;
   /** Why we end the connection; until we do, whoever ends it is the peer. */
   #closeReason: CloseReason = "client";
   #gone = false;
@@ -198,6 +201,22 @@ export class Connection implements Conversation, Sender, Waiter {
   /** Too many answers go on without a slot. */
   evict(): void {
     if (!this.#gone) this.#abort("no slot to go on");
+  }
+
+  /** A fault that a request was given, and that has not begun, does not happen. */
+  pardon(): void {
+    if (this.#write !== WriteState.Sending && this.#exchange !== null) this.#exchange.fault = null;
+  }
+
+  /** A fault that has begun is over: what waits goes out whole, what would wait for ever is cut off. Not within a turn. */
+  release(): void {
+    if (this.#isHalfClosed) this.cut();
+    else this.#transport.gate?.release();
+  }
+
+  /** A fault ends the connection by RST. */
+  cut(): void {
+    if (!this.#gone) this.#abort("fault");
   }
 
   /** Time has passed: a missed deadline is acted upon. */
@@ -277,6 +296,7 @@ export class Connection implements Conversation, Sender, Waiter {
     this.#gone = true;
     this.#timer = Timer.None;
     this.#deadlineMs = Number.POSITIVE_INFINITY;
+    this.#transport.gate?.closed();
     if (this.#write === WriteState.Waiting) this.#context.pool.cancel(this);
     this.#context.observer.closed(this.id, this.#slot, this.#served, this.#closeReason);
     // A handler at work holds the request and counts as work: `#settled` returns both.
@@ -501,6 +521,11 @@ export class Connection implements Conversation, Sender, Waiter {
       }
     }
     this.#bodyBytes += before - inbox.length;
+    if (exchange.fault?.kind === "reset-request" && decoder.received >= (exchange.fault.afterBytes ?? 0)) {
+      // Whatever is answered: the gate resets it before its first byte.
+      this.#stopReading();
+      return this.#refuse(400, "The content is not read to its end.");
+    }
     if (decoder.done) {
       this.#moveRead(ReadState.Done);
       return true;
@@ -648,6 +673,8 @@ export class Connection implements Conversation, Sender, Waiter {
     const outbox = this.#outbox;
     const scratch = context.scratch;
     const headStarts = this.#exchange?.isControl ? context.roomHeadStarts : context.headStarts;
+    const pendingBytes = outbox.gatheredBytes;
+    const headStart = scratch.used;
     scratch.used = headStarts.append(
       scratch.bytes,
       scratch.used,
@@ -656,6 +683,7 @@ export class Connection implements Conversation, Sender, Waiter {
       left,
       context.clock.second,
     );
+    const headBytes = scratch.used - headStart + response.fields.length;
     const { body, joined } = response;
     // Also where only the method could be read: RFC 9110 §9.3.2 leaves no exception.
     if (body === null || this.#exchange?.head.method === Method.Head) {
@@ -672,6 +700,10 @@ export class Connection implements Conversation, Sender, Waiter {
         if ("whenMore" in body) body.whenMore(() => this.#defer());
       }
     }
+    const fault = this.#fault;
+    if (fault !== null) {
+      this.#transport.gate?.impose(fault, { pendingBytes, headBytes, contentBytes: this.#responseBytes }, this);
+    }
     return true;
   }
 
@@ -679,15 +711,16 @@ export class Connection implements Conversation, Sender, Waiter {
     const { draining, limits } = this.#context;
     if (limits.maxRequests > 0 && this.#served >= limits.maxRequests) return "last request";
     if (draining) return "shutdown";
-    const isAsked = this.#read === ReadState.Done && this.#request()?.framing.persistent === false;
-    return isAsked ? "client asked" : "last answer";
+    if (this.#read === ReadState.Done && this.#request()?.framing.persistent === false) return "client asked";
+    return this.#fault === null ? "last answer" : "fault";
   }
 
   /** Offers the answer to the transport, or lets it gather with the next one of a pipeline. */
   #send(): boolean {
     const outbox = this.#outbox;
+    const fault = this.#fault;
     const moreRequests = this.#persistent && this.#inbox.length > 0 && this.#context.pool.queued === 0;
-    if (moreRequests && outbox.canGather) {
+    if (moreRequests && fault === null && outbox.canGather) {
       this.#answered(Outcome.KeptAlive);
       return true;
     }
@@ -695,6 +728,20 @@ export class Connection implements Conversation, Sender, Waiter {
     if (this.#isDeferred) return false;
     const progress = this.#pump();
     this.#isLive = progress === Progress.Waiting;
+    if (fault !== null && progress !== Progress.Gone) {
+      switch (this.#transport.gate?.fate()) {
+        case Fate.Waits:
+          return false;
+        case Fate.Hangs:
+          // Nothing is ever sent that would tell whether the peer only half-closed.
+          if (this.#peerFinished) this.#abort("client");
+          return false;
+        case Fate.Ends:
+          this.#isHalfClosed = fault.kind === "half-close";
+          this.#endShort("fault", progress === Progress.Sent ? Outcome.Closed : Outcome.Aborted);
+          return true;
+      }
+    }
     switch (progress) {
       case Progress.Sent:
         this.#answered(this.#persistent ? Outcome.KeptAlive : Outcome.Closed);
@@ -707,16 +754,26 @@ export class Connection implements Conversation, Sender, Waiter {
         return false;
       case Progress.Short:
         // The head promised more: closing before Content-Length is reached tells the client (RFC 9112 §8).
-        this.#closeReason = "short content";
-        this.#stopReading();
-        this.#answered(Outcome.Aborted);
-        outbox.drop();
+        this.#endShort("short content", Outcome.Aborted);
         return true;
       case Progress.Gone:
         // Bun may never tell of the close of a socket that is paused and not writable, so it is not waited for.
         this.#abort("client");
         return false;
     }
+  }
+
+  /** The answer ends here, and the connection with it. */
+  #endShort(reason: CloseReason, outcome: Outcome): void {
+    this.#closeReason = reason;
+    this.#stopReading();
+    this.#answered(outcome);
+    this.#outbox.drop();
+  }
+
+  /** What shall go wrong with the answer to the request under way; null but in fixture servers. */
+  get #fault(): Fault | null {
+    return this.#request()?.fault ?? null;
   }
 
   /** Comes back in a later turn of the event loop. */
@@ -754,10 +811,13 @@ export class Connection implements Conversation, Sender, Waiter {
     answered.response = response;
     answered.slot = this.#slot || this.#lent;
     answered.queuedMs = this.#queuedMs;
-    answered.bytes = this.#responseBytes - this.#outbox.bodyLeft;
+    // What was gathered for the next write counts as sent, unless there is none.
+    const unsentBytes = outcome === Outcome.Aborted ? this.#outbox.gatheredBytes : 0;
+    answered.bytes = Math.max(0, this.#responseBytes - this.#outbox.bodyLeft - unsentBytes);
     answered.durationMs = exchange?.isHeadComplete ? clock.elapsedMs(exchange.startedMs) : 0;
     answered.outcome = outcome;
     answered.closing = outcome === Outcome.KeptAlive ? null : this.#closeReason;
+    answered.fault = this.#fault?.kind ?? null;
     observer.answered(answered);
   }
 
@@ -875,8 +935,8 @@ export class Connection implements Conversation, Sender, Waiter {
       progress = this.#outbox.pump(this.#transport);
       this.#blocked = progress === Progress.Blocked;
     }
-    // While the handler works, the slot counts its work.
-    if (this.#blocked && this.#slot > 0 && this.#write !== WriteState.Running) {
+    // While the handler works, the slot counts its work; and whoever waits by a fault is meant to keep it.
+    if (this.#blocked && this.#slot > 0 && this.#write !== WriteState.Running && this.#fault === null) {
       this.#isStalled = true;
       this.#context.pool.stalled(this, this.#context.clock.nowMs);
     }
@@ -916,9 +976,9 @@ export class Connection implements Conversation, Sender, Waiter {
         // Our own disk is waited for, not the peer.
         return Timer.None;
       case WriteState.Closed:
-        return Timer.Linger;
+        return this.#isHalfClosed ? Timer.None : Timer.Linger;
       default:
-        return this.#isLive ? Timer.None : Timer.Send;
+        return this.#isLive || this.#fault !== null ? Timer.None : Timer.Send;
     }
   }
 

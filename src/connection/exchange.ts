@@ -3,6 +3,7 @@
  * them cost little, and the warm path allocates nothing.
  */
 import { BodyDecoder } from "../http/body-decoder.ts";
+import type { Fault } from "../http/fault.ts";
 import { Framing } from "../http/framing.ts";
 import type { HostVerdict, Request } from "../http/message.ts";
 import { PathMemo } from "../http/path-memo.ts";
@@ -21,6 +22,7 @@ export class Exchange implements Request {
   bodyBytesMax = 0;
   hostVerdict: HostVerdict = "-";
   isControl = false;
+  fault: Fault | null = null;
   isHeadComplete = false;
   /** Monotonic ms when the head was complete. */
   startedMs = 0;
@@ -44,6 +46,7 @@ export class Exchange implements Request {
     this.bodyBytesMax = 0;
     this.hostVerdict = "-";
     this.isControl = false;
+    this.fault = null;
     this.isHeadComplete = false;
     this.startedMs = 0;
   }

@@ -1,4 +1,5 @@
 /** What the conversation tells whoever keeps the logs. Calls are synchronous, must not throw, and must not keep the request. */
+import type { FaultKind } from "../http/fault.ts";
 import type { Request, Response } from "../http/message.ts";
 
 /** How an answer ended. */
@@ -23,6 +24,7 @@ export type CloseReason =
   | "short content"
   | "no slot to go on"
   | "shutdown"
+  | "fault"
   | "own failure";
 
 /** What is told of one answer. The connection fills in the same object for each, so nobody keeps it. */
@@ -47,6 +49,8 @@ export interface Answered {
   outcome: Outcome;
   /** Why the connection closes with this answer; null when it persists. */
   closing: CloseReason | null;
+  /** What a test has let go wrong with it; null for what nobody has tampered with. */
+  fault: FaultKind | null;
 }
 
 /** One to be filled in, for a `Context`. */
@@ -64,6 +68,7 @@ export function newAnswered(): Answered {
     durationMs: 0,
     outcome: Outcome.KeptAlive,
     closing: null,
+    fault: null,
   };
 }
 

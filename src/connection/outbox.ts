@@ -85,6 +85,11 @@ export class Outbox {
     this.#end = "size" in body ? body.size : body.length;
   }
 
+  /** Bytes that were gathered, or kept from an earlier turn. */
+  get gatheredBytes(): number {
+    return this.#scratch.used + (this.#tail === null ? 0 : this.#tail.length - this.#tailStart);
+  }
+
   /** Bytes of the attached body that the kernel has not accepted. */
   get bodyLeft(): number {
     return this.#end - this.#position;

@@ -2,10 +2,9 @@
  * What caches may do with a file: one value of Cache-Control for all, and another for the paths of which the operator knows
  * that their content never changes, because its hash is in the name.
  *
- * A pattern is matched against the whole decoded path, a folder's being that of its index. `*` is any characters but "/",
- * `**` any folders, `?` one character, `[ab]` one of these, `[!ab]` none of these; everything else is itself, and case counts.
- * Without a "/" it is a name in any folder, otherwise it starts at the root.
+ * A pattern (`http/path-pattern.ts`) is matched against the whole decoded path, a folder's being that of its index.
  */
+import { fromRoot } from "../http/path-pattern.ts";
 
 /** Makes caches ask each time, and have the answer 304. */
 export const DEFAULT_CACHE_CONTROL = "no-cache";
@@ -30,17 +29,11 @@ export class CachePolicy {
   constructor(options: CachePolicyOptions) {
     this.#cacheControl = options.cacheControl;
     this.#immutable = `${options.isPrivate ? "private" : "public"}, ${NEVER_CHANGES}`;
-    this.#patterns = options.immutable.map(patternOf);
+    this.#patterns = options.immutable.map((pattern) => new Bun.Glob(fromRoot(pattern)));
   }
 
   /** The Cache-Control of the file at `path`, decoded, starting with "/". */
   valueFor(path: string): string {
     return this.#patterns.some((pattern) => pattern.match(path)) ? this.#immutable : this.#cacheControl;
   }
-}
-
-/** What matches decoded paths, by the grammar above. */
-export function patternOf(pattern: string): Bun.Glob {
-  if (pattern.startsWith("/")) return new Bun.Glob(pattern);
-  return new Bun.Glob(pattern.includes("/") ? `/${pattern}` : `/**/${pattern}`);
 }

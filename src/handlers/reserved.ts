@@ -42,14 +42,14 @@ export class Reserved {
     this.#pages = pages;
   }
 
-  /** True for paths that are never a file's. `path` is decoded and free of traversal. */
+  /** True for paths that are never a file's. */
   owns(path: string): boolean {
-    return path.startsWith(PREFIX) || path === WITHOUT_SLASH;
+    return isReserved(path);
   }
 
   /** True where no password is asked for. */
   isOpen(path: string): boolean {
-    return this.owns(path) && this.#find(path)?.room.isOpen === true;
+    return isReserved(path) && this.#find(path)?.room.isOpen === true;
   }
 
   /** As of a Handler, for a path that `owns`. */
@@ -92,6 +92,11 @@ export class Reserved {
   #refuse(status: number, sentence: string, request: Request, fields: FieldLines = []): Response {
     return this.#pages.answer(status, sentence, wantsJson(request), { fields });
   }
+}
+
+/** True below the prefix. `path` is decoded and free of traversal. */
+export function isReserved(path: string): boolean {
+  return path.startsWith(PREFIX) || path === WITHOUT_SLASH;
 }
 
 /** Text of ours, which nobody keeps. */

@@ -2,6 +2,7 @@
  * The vocabulary both neighbours of floor 2 share: a conversation (`connection/`) hands a Request to a Handler, and gets a
  * Response. Nothing here does work; what is stated here is what one side may rely on and the other must keep.
  */
+import type { Fault } from "./fault.ts";
 import type { Framing } from "./framing.ts";
 import type { RequestHead } from "./request-head.ts";
 import type { Target } from "./target.ts";
@@ -32,6 +33,8 @@ export interface Request {
   bodyBytesMax: number;
   /** Set by `admit`: true for the server's own rooms, which take no slot, and are neither logged nor counted. */
   isControl: boolean;
+  /** Set by `admit`, in fixture servers alone: what shall go wrong with the answer. */
+  fault: Fault | null;
 }
 
 /** Content that is not in memory. Whoever receives it in a Response calls `close` exactly once. */

@@ -1,4 +1,4 @@
-/** Status codes that are sent here, with the reason phrases of the IANA registry (RFC 9110 §15, RFC 6585, RFC 4918). */
+/** Status codes that are sent here, or that tests ask for most, with the reason phrases of the IANA registry (RFC 9110 §15, RFC 6585, RFC 4918). */
 const REASON_PHRASES: ReadonlyMap<number, string> = new Map([
   [100, "Continue"],
   [200, "OK"],
@@ -20,10 +20,13 @@ const REASON_PHRASES: ReadonlyMap<number, string> = new Map([
   [415, "Unsupported Media Type"],
   [416, "Range Not Satisfiable"],
   [417, "Expectation Failed"],
+  [429, "Too Many Requests"],
   [431, "Request Header Fields Too Large"],
   [500, "Internal Server Error"],
   [501, "Not Implemented"],
+  [502, "Bad Gateway"],
   [503, "Service Unavailable"],
+  [504, "Gateway Timeout"],
   [505, "HTTP Version Not Supported"],
   [507, "Insufficient Storage"],
 ]);

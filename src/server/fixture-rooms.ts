@@ -2,6 +2,7 @@
  * The rooms of `--fixture`, for programs: JSON out, JSON in. GET changes nothing; what is not understood is 400 and changes nothing
  * either.
  */
+import { faultsRoom } from "../handlers/fault-rules.ts";
 import { errorAnswer, jsonAnswer, type Room } from "../handlers/reserved.ts";
 import { readyRoom } from "../handlers/status.ts";
 import type { KeptUpload } from "../handlers/upload.ts";
@@ -98,7 +99,11 @@ export function fixtureRooms(fixture: Fixture, options: FixtureOptions): [name: 
     ],
   ];
   const guard = guardOf(settings);
-  return [["ready", readyRoom(options)], ...rooms.map(([name, actions]) => makeRoom(name, guard, actions))];
+  return [
+    ["ready", readyRoom(options)],
+    ["faults", faultsRoom(fixture.faults.rules, guard)],
+    ...rooms.map(([name, actions]) => makeRoom(name, guard, actions)),
+  ];
 }
 
 type Act = (request: Request) => Response | Promise<Response>;

@@ -5,14 +5,15 @@
  * The class is what a test in this process uses; `fixture-rooms.ts` offers the same to programs elsewhere.
  */
 import { unlinkSync } from "node:fs";
-import type { Connection } from "../connection/connection.ts";
 import type { Observer } from "../connection/observer.ts";
 import type { Pool } from "../connection/pool.ts";
+import type { Transport } from "../connection/transport.ts";
 import type { Room } from "../handlers/reserved.ts";
 import type { KeptUpload } from "../handlers/upload.ts";
 import type { Handler } from "../http/message.ts";
 import type { Options } from "../options.ts";
 import { type ClosedConnection, ConnectionLog, type OpenConnection } from "./connection-log.ts";
+import { Faults, type FaultsOptions } from "./faults.ts";
 import { fixtureRooms } from "./fixture-rooms.ts";
 import {
   type Expectation,
@@ -24,21 +25,14 @@ import {
   type Verification,
   WAIT_MS,
 } from "./journal.ts";
-import type { TimeSource } from "./time-source.ts";
 
-export interface FixtureOptions {
+export interface FixtureOptions extends FaultsOptions {
   /** Another one after each start. */
   readonly instance: string;
   readonly settings: Options;
-  readonly time: TimeSource;
   readonly pool: Pool;
-  /** Those that are open. */
-  readonly connections: ReadonlySet<Connection>;
   readonly port: () => number;
   readonly urls: () => readonly string[];
-  /** Calls the coarse clock to the present. */
-  readonly moveClock: () => void;
-  readonly isDraining: () => boolean;
   /** Stops the server, as a signal would. */
   readonly shutDown: () => void;
 }
@@ -52,6 +46,7 @@ export class Fixture {
   /** To be told what conversations tell. */
   readonly observers: readonly Observer[];
   readonly #options: FixtureOptions;
+  readonly faults: Faults;
   readonly #connectionLog: ConnectionLog;
   /** Slots that are held. */
   #held: number[] = [];
@@ -60,9 +55,15 @@ export class Fixture {
 
   constructor(options: FixtureOptions) {
     this.#options = options;
+    this.faults = new Faults(options);
     this.journal = new Journal(options.time);
     this.#connectionLog = new ConnectionLog(options.time, options.connections);
     this.observers = [this.journal, this.#connectionLog];
+  }
+
+  /** What stands before a connection's socket, so that answers can go wrong on their way. */
+  wire(transport: Transport): Transport {
+    return this.faults.wire(transport);
   }
 
   /** For `/__server/`. */
@@ -72,7 +73,7 @@ export class Fixture {
 
   /** Stands between the conversations and what answers them. */
   wrap(handler: Handler): Handler {
-    return handler;
+    return this.faults.wrap(handler);
   }
 
   /** The last requests that were answered, the oldest first; at most RECORDS_MAX of them are remembered. */
@@ -160,6 +161,7 @@ export class Fixture {
   /** As after a start: nothing is held, waited for or remembered. Returns the last sequence number, a `since` for what follows. */
   reset(): number {
     this.end();
+    this.faults.rules.clear();
     this.journal.clear();
     this.#connectionLog.clear();
     this.removeUploads();
@@ -170,6 +172,7 @@ export class Fixture {
   end(): void {
     this.journal.endWaits();
     this.release();
+    this.faults.pardon();
   }
 
   /** An upload has become a file. */

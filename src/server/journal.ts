@@ -6,9 +6,9 @@
  * Whoever waits for requests is told by the request that completes their number; nobody looks twice.
  */
 import type { Answered, CloseReason, Observer } from "../connection/observer.ts";
-import { patternOf } from "../handlers/cache-policy.ts";
 import { sha256Hex } from "../handlers/digest.ts";
 import type { Request } from "../http/message.ts";
+import { fromRoot } from "../http/path-pattern.ts";
 import { Field, type RequestHead } from "../http/request-head.ts";
 import type { TimeSource } from "./time-source.ts";
 
@@ -267,7 +267,7 @@ export class Journal implements Observer {
 }
 
 function matcher({ since = 0, method, path, status, connection }: RequestFilter): (record: RequestRecord) => boolean {
-  const pattern = path === undefined ? null : patternOf(path);
+  const pattern = path === undefined ? null : new Bun.Glob(fromRoot(path));
   return (record) =>
     record.sequence > since &&
     (method === undefined || record.method === method) &&
@@ -297,7 +297,7 @@ function recordOf(answer: Answered, sequence: number, wallMs: number): RequestRe
     status: response.status,
     bytes: answer.bytes,
     transfer: response.transfer,
-    fault: null,
+    fault: answer.fault,
     close: answer.closing ?? "keep-alive",
     // At once, which only fixture servers do: whoever asks for the record next sees it whole.
     body: request === null || request.body.length === 0 ? null : digestOf(request.body),

@@ -143,6 +143,7 @@ export class Server {
     const isDraining = () => this.#context.draining;
     // Another one after each start, so that nobody takes a server for the one before.
     const instance = crypto.randomUUID().slice(0, 8);
+    const moveClock = () => this.#moveClock();
     this.#fixture =
       fixture?.({
         instance,
@@ -152,7 +153,7 @@ export class Server {
         connections: this.#connections,
         port: () => this.port,
         urls: () => this.urls,
-        moveClock: () => this.#moveClock(),
+        moveClock,
         isDraining,
         shutDown,
       }) ?? null;
@@ -163,7 +164,7 @@ export class Server {
         time,
         connections: this.#connections,
         connectionsMax: connectionsAtOnce,
-        moveClock: () => this.#moveClock(),
+        moveClock,
         isDraining,
       }) ?? null;
     const handler = this.#prepareHandler(wallMs);
@@ -339,7 +340,8 @@ export class Server {
     const plain = plainAddress(address);
     const refusal = this.#admission.enter(plain);
     if (refusal !== null) return this.#turnAway(transport, refusal, isSecure);
-    const connection = new Connection(context, transport, ++this.#lastId, formatPeer(plain, port), isSecure);
+    const wire = this.#fixture?.wire(transport) ?? transport;
+    const connection = new Connection(context, wire, ++this.#lastId, formatPeer(plain, port), isSecure);
     this.#connections.add(connection);
     return connection;
   }

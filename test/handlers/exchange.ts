@@ -88,7 +88,18 @@ export function makeRequest(
   ];
   if (results[0] !== bytes.length || results[1] !== 0 || results[2] !== 0) throw new Error(`${line}: ${results}`);
   const hostVerdict: HostVerdict = "-";
-  return { head, framing, target, peer: "127.0.0.1", secure, body, hostVerdict, bodyBytesMax: 0, isControl: false };
+  return {
+    head,
+    framing,
+    target,
+    peer: "127.0.0.1",
+    secure,
+    body,
+    hostVerdict,
+    bodyBytesMax: 0,
+    isControl: false,
+    fault: null,
+  };
 }
 
 const LIMITS = { maxHeaderBytes: 16384, maxUriBytes: 8000, maxFieldBytes: 8192, maxFields: 100, maxEmptyLines: 4 };

@@ -162,6 +162,7 @@ export interface AnsweredLine {
   readonly slot: number;
   readonly bytes: number;
   readonly outcome: Outcome;
+  readonly fault: string | null;
   readonly durationMs: number;
   readonly queuedMs: number;
   readonly closing: CloseReason | null;
@@ -183,10 +184,21 @@ export class RecordingObserver implements Observer {
   }
 
   answered(answer: Answered): void {
-    const { request, response, slot, bytes, durationMs, outcome, queuedMs, closing, isHeadComplete } = answer;
+    const { request, response, slot, bytes, durationMs, outcome, queuedMs, closing, isHeadComplete, fault } = answer;
     const line = request === null ? "" : request.head.requestLine();
     const { status } = response;
-    this.lines.push({ request: line, status, slot, bytes, outcome, durationMs, queuedMs, closing, isHeadComplete });
+    this.lines.push({
+      request: line,
+      status,
+      slot,
+      bytes,
+      outcome,
+      durationMs,
+      queuedMs,
+      closing,
+      isHeadComplete,
+      fault,
+    });
   }
 
   incident(_connection: number, _peer: string, sentence: string): void {
@@ -238,6 +250,8 @@ export class ScriptedHandler implements Handler {
 export interface ServerOptions {
   readonly threads?: number;
   readonly queue?: number;
+  /** Senders that may go on without a slot. */
+  readonly lenders?: number;
   readonly limits?: Partial<ConversationLimits>;
   readonly scratchBytes?: number;
   readonly bodyMemoryBytes?: number;
@@ -256,7 +270,7 @@ export class FakeServer {
   #lastId = 0;
 
   constructor(options: ServerOptions = {}) {
-    this.pool = new Pool(options.threads ?? 10, options.queue ?? 100);
+    this.pool = new Pool(options.threads ?? 10, options.queue ?? 100, options.lenders);
     this.memory = new BodyMemory(options.bodyMemoryBytes ?? 1 << 20);
     const limits: ConversationLimits = {
       keepAliveTimeoutMs: 30_000,
@@ -300,9 +314,10 @@ export class FakeServer {
     };
   }
 
-  connect(): FakeClient {
+  /** `before` puts something between the conversation and its transport. */
+  connect(before: (transport: Transport) => Transport = (transport) => transport): FakeClient {
     const transport = new FakeTransport();
-    const connection = new Connection(this.context, transport, ++this.#lastId, "127.0.0.1:50000", false);
+    const connection = new Connection(this.context, before(transport), ++this.#lastId, "127.0.0.1:50000", false);
     this.connections.add(connection);
     transport.onClose = () => {
       connection.closed();

@@ -36,6 +36,11 @@ export class Workshop implements Disposable {
     cpSync(RESOURCES, this.root, { recursive: true });
   }
 
+  /** The path of the program. */
+  get program(): string {
+    return this.#binary.path;
+  }
+
   /** A server on a free port, with further words on its command line. */
   start(...words: readonly string[]): Promise<Program> {
     return Program.start([this.#binary.path, "--port", "0", ...words], { cwd: this.folder });

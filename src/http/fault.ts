@@ -1,0 +1,359 @@
+/**
+ * What shall go wrong with an answer, and with which one: said by tests in three spellings, read by one parser.
+ *
+ *     X-Fixture: delay=200ms, fault=truncate, after=1024                        one request's own
+ *     GET /app.js reset after=1024 times=2                                      a rule on the command line
+ *     {"match":{"method":"GET","path":"/app.js"},"fault":"reset","after":1024}  a rule in JSON
+ *
+ * The two tables below are the whole vocabulary. Whatever is not in them is refused with its place: a fault that was
+ * misspelled and ignored would be a test that proves nothing.
+ */
+import { PATH_PATTERN } from "./path-pattern.ts";
+import { formatDuration, formatSize, GIB, HOUR, MIB, parseDuration, parseSize } from "./units.ts";
+
+export type FaultKind =
+  | "delay"
+  | "slow-headers"
+  | "drip"
+  | "bandwidth"
+  | "status"
+  | "empty"
+  | "reset"
+  | "hang"
+  | "truncate"
+  | "stall"
+  | "bad-chunk"
+  | "bad-length"
+  | "garbage"
+  | "reset-request"
+  | "half-close"
+  | "last";
+
+/** Immutable: one rule's may be on many answers at the same time. */
+export interface Fault {
+  readonly kind: FaultKind;
+  /** Bytes of content behind the complete head, of the request's for `reset-request`; null: before the answer's first byte. */
+  readonly afterBytes: number | null;
+  /** Until the answer's first byte. */
+  readonly delayMs: number;
+  /** In which the head or the content is sent. */
+  readonly durationMs: number;
+  /** Equal parts of the content. */
+  readonly pieces: number;
+  readonly bytesPerSecond: number;
+  /** 0 but for `status`. */
+  readonly status: number;
+  /** Of the field Retry-After; null: none. */
+  readonly retryAfterSeconds: number | null;
+  /** What Content-Length says; null: one more than there is. */
+  readonly lengthBytes: number | null;
+}
+
+export interface FaultRule {
+  /** As sent, or `*` for every one. */
+  readonly method: string;
+  /** A pattern (`path-pattern.ts`) of the decoded path. */
+  readonly path: string;
+  readonly fault: Fault;
+  /** Requests that match and are left alone, before the first fault. */
+  readonly skip: number;
+  /** Faults, and then no more; null: no end. */
+  readonly times: number | null;
+}
+
+type Unit = "size" | "duration" | "seconds" | "count" | "status";
+
+interface Parameter {
+  readonly unit: Unit;
+  readonly min: number;
+  readonly max: number;
+}
+
+const PARAMETERS = {
+  after: { unit: "size", min: 0, max: 1024 * GIB },
+  delay: { unit: "duration", min: 0, max: HOUR },
+  duration: { unit: "duration", min: 1, max: HOUR },
+  pieces: { unit: "count", min: 1, max: 1_000_000 },
+  rate: { unit: "size", min: 1, max: 1024 * MIB },
+  status: { unit: "status", min: 400, max: 599 },
+  "retry-after": { unit: "seconds", min: 0, max: HOUR },
+  length: { unit: "size", min: 0, max: 1024 * GIB },
+  skip: { unit: "count", min: 0, max: 1_000_000_000 },
+  times: { unit: "count", min: 1, max: 1_000_000_000 },
+} as const satisfies Readonly<Record<string, Parameter>>;
+
+type ParameterName = keyof typeof PARAMETERS;
+type Values = { readonly [Name in ParameterName]?: number };
+
+interface KindRule {
+  readonly needs: readonly ParameterName[];
+  readonly takes: readonly ParameterName[];
+  /** Where it goes wrong when nothing is said. */
+  readonly afterBytes: number | null;
+}
+
+/** Each takes a delay besides. */
+const KINDS: Readonly<Record<FaultKind, KindRule>> = {
+  delay: { needs: ["delay"], takes: [], afterBytes: null },
+  "slow-headers": { needs: ["duration"], takes: [], afterBytes: null },
+  drip: { needs: ["duration"], takes: ["pieces"], afterBytes: null },
+  bandwidth: { needs: ["rate"], takes: [], afterBytes: null },
+  status: { needs: ["status"], takes: ["retry-after"], afterBytes: null },
+  empty: { needs: [], takes: [], afterBytes: null },
+  reset: { needs: [], takes: ["after"], afterBytes: null },
+  hang: { needs: [], takes: [], afterBytes: null },
+  truncate: { needs: [], takes: ["after"], afterBytes: 0 },
+  stall: { needs: [], takes: ["after"], afterBytes: 0 },
+  "bad-chunk": { needs: [], takes: ["after"], afterBytes: 0 },
+  "bad-length": { needs: [], takes: ["length"], afterBytes: null },
+  garbage: { needs: [], takes: ["after"], afterBytes: null },
+  "reset-request": { needs: [], takes: ["after"], afterBytes: 0 },
+  "half-close": { needs: [], takes: ["after"], afterBytes: null },
+  last: { needs: [], takes: [], afterBytes: null },
+};
+
+/** A parameter that says what goes wrong, so that the kind need not be said. */
+const TELLING: readonly (readonly [ParameterName, FaultKind])[] = [
+  ["status", "status"],
+  ["rate", "bandwidth"],
+  ["delay", "delay"],
+];
+
+const PIECES = 10;
+const ONLY_OF_RULES: readonly string[] = ["skip", "times"];
+const KIND_NAMES = Object.keys(KINDS) as readonly FaultKind[];
+const PARAMETER_NAMES = Object.keys(PARAMETERS) as readonly ParameterName[];
+const FAULT_PARAMETERS = PARAMETER_NAMES.filter((name) => !ONLY_OF_RULES.includes(name));
+
+/** `key=value` with its place for messages. */
+interface Word {
+  readonly key: string;
+  readonly value: string;
+  readonly place: string;
+}
+
+/** The value of one request's X-Fixture, or what is wrong with it: the column, from 1, and what belongs there. */
+export function parseFaultField(text: string): Fault | string {
+  const words: Word[] = [];
+  for (const [part, column] of split(text, /[^,]+/g)) {
+    const word = wordOf(part, column);
+    if (typeof word === "string") return word;
+    words.push(word);
+  }
+  // Two commas in a row, or one at an end, are a word that was forgotten.
+  if (words.length === 0 || text.split(",").length !== words.length) {
+    return "column 1: expected key=value, separated by single commas, such as fault=truncate, after=1024";
+  }
+  return readFault(words, FAULT_PARAMETERS);
+}
+
+/** `METHOD PATH [FAULT] [key=value…]`, or what is wrong with it. */
+export function parseFaultRule(text: string): FaultRule | string {
+  const [method, path, ...rest] = split(text, /\S+/g);
+  if (method === undefined || path === undefined) return "expected METHOD PATH FAULT, such as GET /app.js reset";
+  const words: Word[] = [];
+  for (const [part, column] of rest) {
+    const isKind = words.length === 0 && !part.includes("=");
+    const word = isKind ? { key: "fault", value: part, place: `column ${column} (fault)` } : wordOf(part, column);
+    if (typeof word === "string") return word;
+    words.push(word);
+  }
+  return readRule(method, path, words);
+}
+
+/** The same from JSON: `match` with `method` and `path`, `fault`, and the parameters, as numbers or in their units. */
+export function readFaultRule(given: unknown): FaultRule | string {
+  if (!isObject(given)) return `expected an object such as {"match":{"path":"/app.js"},"fault":"reset"}`;
+  const { match = {}, ...rest } = given;
+  if (!isObject(match)) return `match: expected an object such as {"method":"GET","path":"/app.js"}`;
+  const { method = "*", path = "/**", ...stray } = match;
+  const [strayName] = Object.keys(stray);
+  if (strayName !== undefined) return `match: expected method and path, got ${JSON.stringify(strayName)} as well`;
+  if (typeof method !== "string" || typeof path !== "string") return "match: expected method and path as texts";
+  const words: Word[] = [];
+  for (const [key, value] of Object.entries(rest)) {
+    const place = isKey(key) ? key : JSON.stringify(key);
+    if (typeof value !== "string" && typeof value !== "number") return `${place}: expected a text or a number`;
+    words.push({ key, value: String(value), place });
+  }
+  return readRule([method, "match.method"], [path, "match.path"], words);
+}
+
+type Placed = readonly [text: string, place: number | string];
+
+function readRule(
+  [method, methodPlace]: Placed,
+  [path, pathPlace]: Placed,
+  words: readonly Word[],
+): FaultRule | string {
+  if (!METHOD.test(method)) return `${placeOf(methodPlace)}: expected a method such as GET, or * for every one`;
+  if (!PATH_PATTERN.test(path)) {
+    return `${placeOf(pathPlace)}: expected a path with *, ** or ?, such as /app.js or /images/**`;
+  }
+  const fault = readFault(words, PARAMETER_NAMES);
+  if (typeof fault === "string") return fault;
+  const values = readValues(words) as Values; // `readFault` has read them.
+  return { method, path, fault, skip: values.skip ?? 0, times: values.times ?? null };
+}
+
+/** RFC 9110 §5.6.2; `*` is a token too. */
+const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/;
+
+function readFault(words: readonly Word[], known: readonly ParameterName[]): Fault | string {
+  const stray = words.find(({ key }) => key !== "fault" && !known.includes(key as ParameterName));
+  if (stray !== undefined) return `${stray.place}: expected one of fault, ${known.join(", ")}`;
+  const twice = words.find(({ key }, i) => words.slice(0, i).some((earlier) => earlier.key === key));
+  if (twice !== undefined) return `${twice.place}: is here twice`;
+  const values = readValues(words);
+  if (typeof values === "string") return values;
+  const named = words.find(({ key }) => key === "fault");
+  const kind = named?.value ?? TELLING.find(([name]) => values[name] !== undefined)?.[1];
+  if (!isKind(kind)) return `${named?.place ?? "fault"}: expected one of ${KIND_NAMES.join(", ")}`;
+  const { needs, takes, afterBytes } = KINDS[kind];
+  const missing = needs.find((name) => values[name] === undefined);
+  if (missing !== undefined) return `${named?.place ?? "fault"}: ${kind} needs ${missing}`;
+  const useful = ["fault", "delay", ...ONLY_OF_RULES, ...needs, ...takes];
+  const useless = words.find(({ key }) => !useful.includes(key));
+  if (useless !== undefined) return `${useless.place}: means nothing to ${kind}`;
+  return {
+    kind,
+    afterBytes: values.after ?? afterBytes,
+    delayMs: values.delay ?? 0,
+    durationMs: values.duration ?? 0,
+    pieces: values.pieces ?? PIECES,
+    bytesPerSecond: values.rate ?? 0,
+    status: values.status ?? 0,
+    retryAfterSeconds: values["retry-after"] === undefined ? null : values["retry-after"] / 1000,
+    lengthBytes: values.length ?? null,
+  };
+}
+
+/** The numbers of all words but the kind. */
+function readValues(words: readonly Word[]): Values | string {
+  const values: { [Name in ParameterName]?: number } = {};
+  for (const { key, value, place } of words) {
+    if (key === "fault") continue;
+    const name = key as ParameterName;
+    const parameter: Parameter = PARAMETERS[name];
+    const number = UNITS[parameter.unit].parse(value);
+    if (number === undefined || number < parameter.min || number > parameter.max) {
+      return `${place}: expected ${UNITS[parameter.unit].expected(parameter)}`;
+    }
+    values[name] = number;
+  }
+  return values;
+}
+
+interface UnitRule {
+  parse(text: string): number | undefined;
+  /** As JSON has it. */
+  format(value: number): string | number;
+  expected(bounds: Parameter): string;
+}
+
+const DURATION: UnitRule = {
+  parse: parseDuration,
+  format: formatDuration,
+  expected: ({ min, max }) => `a time from ${formatDuration(min)} to ${formatDuration(max)} such as 200ms or 2s`,
+};
+
+const COUNT: UnitRule = {
+  parse: (text) => (/^[0-9]{1,15}$/.test(text) ? Number(text) : undefined),
+  format: (value) => value,
+  expected: ({ min, max }) => `a whole number from ${min} to ${max}`,
+};
+
+const UNITS: Readonly<Record<Unit, UnitRule>> = {
+  duration: DURATION,
+  count: COUNT,
+  status: { ...COUNT, expected: ({ min, max }) => `a status from ${min} to ${max}` },
+  seconds: {
+    ...DURATION,
+    // RFC 9110 §10.2.3: Retry-After has whole seconds.
+    parse: (text) => {
+      const ms = parseDuration(text);
+      return ms === undefined || ms % 1000 !== 0 ? undefined : ms;
+    },
+    expected: () => "a time in whole seconds such as 5s",
+  },
+  size: {
+    parse: parseSize,
+    format: (value) => value,
+    expected: ({ min, max }) => `bytes from ${min} to ${formatSize(max)} such as 1024 or 10kb`,
+  },
+};
+
+/** `fault` and the parameters that differ from what is meant without them, in JSON's spelling. */
+function entriesOf(fault: Fault): (readonly [key: string, value: string | number])[] {
+  const { kind } = fault;
+  const given: { readonly [Name in ParameterName]?: number | null } = {
+    after: fault.afterBytes === KINDS[kind].afterBytes ? null : fault.afterBytes,
+    delay: fault.delayMs === 0 && kind !== "delay" ? null : fault.delayMs,
+    duration: fault.durationMs || null,
+    pieces: fault.pieces === PIECES ? null : fault.pieces,
+    rate: fault.bytesPerSecond || null,
+    status: fault.status || null,
+    "retry-after": fault.retryAfterSeconds === null ? null : fault.retryAfterSeconds * 1000,
+    length: fault.lengthBytes,
+  };
+  const parameters = FAULT_PARAMETERS.flatMap((name) => {
+    const value = given[name] ?? null;
+    return value === null ? [] : [[name, UNITS[PARAMETERS[name].unit].format(value)] as const];
+  });
+  return [["fault", kind], ...parameters];
+}
+
+/** As `parseFaultField` reads it. */
+export function formatFaultField(fault: Fault): string {
+  return entriesOf(fault)
+    .map((entry) => entry.join("="))
+    .join(", ");
+}
+
+/** As `parseFaultRule` reads it, and a path without white space is written. */
+export function formatFaultRule(rule: FaultRule): string {
+  const [, ...parameters] = [...entriesOf(rule.fault), ...countsOf(rule)];
+  return [rule.method, rule.path, rule.fault.kind, ...parameters.map((entry) => entry.join("="))].join(" ");
+}
+
+/** As `readFaultRule` reads it. */
+export function describeFaultRule(rule: FaultRule): Record<string, unknown> {
+  const { method, path, fault } = rule;
+  return { match: { method, path }, ...Object.fromEntries([...entriesOf(fault), ...countsOf(rule)]) };
+}
+
+function countsOf({ skip, times }: FaultRule): (readonly [key: string, value: number])[] {
+  return [...(skip === 0 ? [] : [["skip", skip] as const]), ...(times === null ? [] : [["times", times] as const])];
+}
+
+/** The parts that `pattern` finds, without white space around them, each with its column from 1; empty ones left out. */
+function split(text: string, pattern: RegExp): (readonly [part: string, column: number])[] {
+  return [...text.matchAll(pattern)].flatMap((found) => {
+    const part = found[0].trim();
+    return part === "" ? [] : [[part, found.index + found[0].indexOf(part) + 1] as const];
+  });
+}
+
+function wordOf(part: string, column: number): Word | string {
+  const equals = part.indexOf("=");
+  if (equals <= 0) return `column ${column}: expected key=value`;
+  const key = part.slice(0, equals).trimEnd();
+  const place = isKey(key) ? `column ${column} (${key})` : `column ${column}`;
+  return { key, value: part.slice(equals + 1).trimStart(), place };
+}
+
+function placeOf(place: number | string): string {
+  return typeof place === "number" ? `column ${place}` : place;
+}
+
+function isKey(key: string): boolean {
+  return key === "fault" || Object.hasOwn(PARAMETERS, key);
+}
+
+function isKind(kind: string | undefined): kind is FaultKind {
+  return kind !== undefined && Object.hasOwn(KINDS, kind);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,240 @@
+/** What may go wrong, in its three spellings: what is read, what is printed again, what is refused and where. */
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import {
+  describeFaultRule,
+  type Fault,
+  type FaultKind,
+  type FaultRule,
+  formatFaultField,
+  formatFaultRule,
+  parseFaultField,
+  parseFaultRule,
+  readFaultRule,
+} from "../../src/http/fault.ts";
+
+const PLAIN: Omit<Fault, "kind"> = {
+  afterBytes: null,
+  delayMs: 0,
+  durationMs: 0,
+  pieces: 10,
+  bytesPerSecond: 0,
+  status: 0,
+  retryAfterSeconds: null,
+  lengthBytes: null,
+};
+
+function fault(kind: FaultKind, more: Partial<Fault> = {}): Fault {
+  return { ...PLAIN, kind, ...more };
+}
+
+describe("X-Fixture", () => {
+  const read: readonly [text: string, fault: Fault][] = [
+    ["fault=empty", fault("empty")],
+    ["fault=truncate", fault("truncate", { afterBytes: 0 })],
+    ["delay=200ms, fault=truncate, after=1024", fault("truncate", { afterBytes: 1024, delayMs: 200 })],
+    ["fault=reset,after=10kb", fault("reset", { afterBytes: 10_240 })],
+    ["  fault = reset ,\tafter = 1 ", fault("reset", { afterBytes: 1 })],
+    ["delay=2", fault("delay", { delayMs: 2000 })],
+    ["fault=delay, delay=0", fault("delay")],
+    ["status=503", fault("status", { status: 503 })],
+    ["status=503, retry-after=5s, delay=1ms", fault("status", { status: 503, retryAfterSeconds: 5, delayMs: 1 })],
+    ["rate=10kb", fault("bandwidth", { bytesPerSecond: 10_240 })],
+    ["fault=drip, duration=2s, pieces=4", fault("drip", { durationMs: 2000, pieces: 4 })],
+    ["fault=slow-headers, duration=2s", fault("slow-headers", { durationMs: 2000 })],
+    ["fault=bad-length, length=0", fault("bad-length", { lengthBytes: 0 })],
+    ["fault=reset-request", fault("reset-request", { afterBytes: 0 })],
+  ];
+  for (const [text, expected] of read) {
+    test(`${JSON.stringify(text)} is read`, () => expect(parseFaultField(text)).toEqual(expected));
+  }
+
+  const refused: readonly [text: string, message: string | RegExp][] = [
+    ["", /^column 1: expected key=value/],
+    ["fault=reset,", /^column 1: .* single commas/],
+    ["fault=reset,, after=1", /^column 1: .* single commas/],
+    ["reset", "column 1: expected key=value"],
+    ["fault=reset, 1024", "column 14: expected key=value"],
+    ["fault=reset, =1024", "column 14: expected key=value"],
+    ["fault=reset, color=red", /^column 14: expected one of fault, after, delay/],
+    ["fault=reset, constructor=1", /^column 14: expected one of/],
+    ["fault=reset, times=2", /^column 14 \(times\): expected one of fault, after, /],
+    ["fault=rest", /^column 1 \(fault\): expected one of delay, slow-headers/],
+    ["fault=toString", /^column 1 \(fault\): expected one of/],
+    ["fault=reset, after=-1", /^column 14 \(after\): expected bytes from 0 to 1024gb such as 1024 or 10kb$/],
+    ["fault=reset, after=", /^column 14 \(after\): expected bytes/],
+    ["fault=reset, after=1, after=2", "column 23 (after): is here twice"],
+    ["delay=3h", "column 1 (delay): expected a time from 0s to 1h such as 200ms or 2s"],
+    ["status=200", "column 1 (status): expected a status from 400 to 599"],
+    ["status=503, retry-after=1500ms", "column 13 (retry-after): expected a time in whole seconds such as 5s"],
+    ["fault=drip", "column 1 (fault): drip needs duration"],
+    ["after=1", /^fault: expected one of/],
+    ["fault=hang, after=1", "column 13 (after): means nothing to hang"],
+    ["fault=empty, pieces=0", "column 14 (pieces): expected a whole number from 1 to 1000000"],
+  ];
+  for (const [text, message] of refused) {
+    test(`${JSON.stringify(text)} is refused with its place`, () => expect(parseFaultField(text)).toMatch(message));
+  }
+});
+
+describe("a rule on the command line", () => {
+  test("has method, path, fault and parameters", () => {
+    expect(parseFaultRule("GET /app.js reset after=1024 times=2 skip=1")).toEqual({
+      method: "GET",
+      path: "/app.js",
+      fault: fault("reset", { afterBytes: 1024 }),
+      skip: 1,
+      times: 2,
+    });
+  });
+
+  test("needs no fault where a parameter tells it, and stars stand for all", () => {
+    const rule = { method: "*", path: "/**", skip: 0, times: null };
+    expect(parseFaultRule("* /** status=500")).toEqual({ ...rule, fault: fault("status", { status: 500 }) });
+  });
+
+  const refused: readonly [text: string, message: string | RegExp][] = [
+    ["", /^expected METHOD PATH FAULT/],
+    ["GET", /^expected METHOD PATH FAULT/],
+    ["GET /a", /^fault: expected one of/],
+    ["GET: /a reset", /^column 1: expected a method/],
+    ["GET /{a,b} reset", /^column 5: expected a path/],
+    ["GET  /a  rest", /^column 10 \(fault\): expected one of/],
+    ["GET /a reset after=1 stall", "column 22: expected key=value"],
+    ["GET /a reset after=one", /^column 14 \(after\): expected bytes/],
+    ["GET /a reset times=0", /^column 14 \(times\): expected a whole number from 1/],
+  ];
+  for (const [text, message] of refused) {
+    test(`${JSON.stringify(text)} is refused with its place`, () => expect(parseFaultRule(text)).toMatch(message));
+  }
+});
+
+describe("a rule in JSON", () => {
+  test("has numbers, or texts with units", () => {
+    const given = { match: { method: "GET", path: "/a b.js" }, fault: "reset", after: "1kb", delay: "5ms", times: 2 };
+    expect(readFaultRule(given)).toEqual({
+      method: "GET",
+      path: "/a b.js",
+      fault: fault("reset", { afterBytes: 1024, delayMs: 5 }),
+      skip: 0,
+      times: 2,
+    });
+  });
+
+  test("is for every request when nothing else is said, and a plain time is seconds as in the flags", () => {
+    expect(readFaultRule({ delay: 0.2 })).toEqual({
+      method: "*",
+      path: "/**",
+      fault: fault("delay", { delayMs: 200 }),
+      skip: 0,
+      times: null,
+    });
+  });
+
+  const refused: readonly [given: unknown, message: string | RegExp][] = [
+    [null, /^expected an object such as/],
+    [[], /^expected an object such as/],
+    [{ match: "/a", fault: "reset" }, /^match: expected an object/],
+    [{ match: { host: "a" }, fault: "reset" }, 'match: expected method and path, got "host" as well'],
+    [{ match: { path: 1 }, fault: "reset" }, "match: expected method and path as texts"],
+    [{ match: { path: "\\" }, fault: "reset" }, /^match.path: expected a path/],
+    [{ match: { method: "" }, fault: "reset" }, /^match.method: expected a method/],
+    [{ fault: true }, "fault: expected a text or a number"],
+    [{ fault: "reset", after_bytes: 1 }, /^"after_bytes": expected one of fault, after/],
+    [{ fault: "reset", after: -1 }, /^after: expected bytes/],
+    [{ fault: "reset", after: 1.5 }, /^after: expected bytes/],
+    [{ fault: "drip" }, "fault: drip needs duration"],
+    [{ fault: "hang", after: 1 }, "after: means nothing to hang"],
+    [{}, /^fault: expected one of/],
+  ];
+  for (const [given, message] of refused) {
+    test(`${JSON.stringify(given)} is refused by its field`, () => expect(readFaultRule(given)).toMatch(message));
+  }
+});
+
+/** Any fault that can be ordered. */
+const anyFault: fc.Arbitrary<Fault> = fc
+  .record({
+    kind: fc.constantFrom<FaultKind[]>(
+      ...([
+        "delay",
+        "slow-headers",
+        "drip",
+        "bandwidth",
+        "status",
+        "empty",
+        "reset",
+        "hang",
+        "truncate",
+        "stall",
+      ] as const),
+      ...(["bad-chunk", "bad-length", "garbage", "reset-request", "half-close", "last"] as const),
+    ),
+    after: fc.option(fc.nat(1 << 30)),
+    delayMs: fc.oneof(fc.constant(0), fc.nat(3_600_000)),
+    durationMs: fc.integer({ min: 1, max: 3_600_000 }),
+    pieces: fc.integer({ min: 1, max: 1_000_000 }),
+    rate: fc.integer({ min: 1, max: 1 << 30 }),
+    status: fc.integer({ min: 400, max: 599 }),
+    retryAfter: fc.option(fc.nat(3600)),
+    length: fc.option(fc.nat()),
+  })
+  .map(({ kind, after, delayMs, durationMs, pieces, rate, status, retryAfter, length }) => {
+    const starts: readonly FaultKind[] = ["truncate", "stall", "bad-chunk", "reset-request"];
+    const takesAfter = starts.includes(kind) || kind === "reset" || kind === "garbage" || kind === "half-close";
+    return fault(kind, {
+      afterBytes: takesAfter ? (after ?? (starts.includes(kind) ? 0 : null)) : null,
+      delayMs,
+      ...(kind === "slow-headers" || kind === "drip" ? { durationMs } : {}),
+      ...(kind === "drip" ? { pieces } : {}),
+      ...(kind === "bandwidth" ? { bytesPerSecond: rate } : {}),
+      ...(kind === "status" ? { status, retryAfterSeconds: retryAfter } : {}),
+      ...(kind === "bad-length" ? { lengthBytes: length } : {}),
+    });
+  });
+
+const anyRule: fc.Arbitrary<FaultRule> = fc.record({
+  method: fc.constantFrom("*", "GET", "HEAD", "POST", "M-SEARCH"),
+  path: fc.constantFrom("/", "/app.js", "/**", "*.png", "/images/**/*.[jp]*", "/ä?", "/a=b,c"),
+  fault: anyFault,
+  skip: fc.oneof(fc.constant(0), fc.nat(1_000_000_000)),
+  times: fc.option(fc.integer({ min: 1, max: 1_000_000_000 })),
+});
+
+describe("what is printed", () => {
+  test("as a field is read again as the same fault", () => {
+    fc.assert(fc.property(anyFault, (given) => expect(parseFaultField(formatFaultField(given))).toEqual(given)));
+  });
+
+  test("as a line is read again as the same rule", () => {
+    fc.assert(fc.property(anyRule, (given) => expect(parseFaultRule(formatFaultRule(given))).toEqual(given)));
+  });
+
+  test("as JSON is read again as the same rule", () => {
+    fc.assert(
+      fc.property(anyRule, (given) =>
+        expect(readFaultRule(JSON.parse(JSON.stringify(describeFaultRule(given))))).toEqual(given),
+      ),
+    );
+  });
+
+  test("leaves out what is meant without being said", () => {
+    expect(formatFaultRule(parseFaultRule("GET  /a stall  after=0 skip=0 delay=0") as FaultRule)).toBe("GET /a stall");
+  });
+});
+
+test("no text makes the parsers throw", () => {
+  const text = fc.oneof(
+    fc.string(),
+    fc
+      .array(fc.constantFrom("fault", "after", "=", ",", " ", "reset", "1kb", "GET", "/a", "times"), { maxLength: 12 })
+      .map((parts) => parts.join("")),
+  );
+  fc.assert(
+    fc.property(text, fc.jsonValue(), (given, value) => {
+      for (const result of [parseFaultField(given), parseFaultRule(given), readFaultRule(value)]) {
+        expect(typeof result === "string" || typeof result === "object").toBe(true);
+      }
+    }),
+  );
+});
