@@ -4,7 +4,7 @@
  * --max-requests 0`, its counterpart.
  */
 import { mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { NPM_PEERS, PRODUCT } from "../support/machine.ts";
 import { freePort, type Launched, launch, SERVER_CORE } from "../support/process.ts";
 import { PAGE_BYTES, type Site } from "./site.ts";
@@ -203,7 +203,16 @@ async function startHttpServer({ site }: Setup): Promise<Running> {
 
 export function httpServerWords(site: Site, port: number): readonly string[] {
   const program = join(NPM_PEERS, "http-server", "bin", "http-server");
-  return ["node", program, site.root, "-a", "127.0.0.1", "-p", String(port), "-c-1"];
+  return ["node", program, ...httpServerFlags(site, port)];
+}
+
+/** As its users start it, where it is installed. */
+export function npxHttpServerWords(site: Site, port: number): readonly string[] {
+  return ["npx", "--prefix", dirname(NPM_PEERS), "--no", "http-server", ...httpServerFlags(site, port)];
+}
+
+function httpServerFlags(site: Site, port: number): readonly string[] {
+  return [site.root, "-a", "127.0.0.1", "-p", String(port), "-c-1"];
 }
 
 async function startServe({ site }: Setup): Promise<Running> {

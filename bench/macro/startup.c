@@ -3,7 +3,8 @@
  * when the program has printed a line that contains a text, or when a port accepts a connection (tried every 50 us).
  *
  * Usage: startup <core> line:<text> | port:<number>  program [word ...]
- * Prints milliseconds with three decimals. The program is sent SIGTERM, after two seconds SIGKILL, and waited for.
+ * Prints milliseconds with three decimals. The program, and what it has started (npx a shell, and that the server), is sent SIGTERM,
+ * after two seconds SIGKILL, and waited for.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -63,10 +64,10 @@ static int wait_for_port(int port, double started) {
 }
 
 static void end(pid_t child) {
-  kill(child, SIGTERM);
+  kill(-child, SIGTERM);
   double deadline = now_ms() + END_MS_MAX;
   while (waitpid(child, NULL, WNOHANG) == 0) {
-    if (now_ms() > deadline) kill(child, SIGKILL);
+    if (now_ms() > deadline) kill(-child, SIGKILL);
     usleep(1000);
   }
 }
@@ -87,7 +88,7 @@ int main(int count, char **words) {
     int nowhere = open("/dev/null", O_RDWR);
     dup2(nowhere, 0);
     dup2(nowhere, 2);
-    if (sched_setaffinity(0, sizeof core, &core) < 0) _exit(127);
+    if (setpgid(0, 0) < 0 || sched_setaffinity(0, sizeof core, &core) < 0) _exit(127);
     *started = now_ms();
     execvp(words[3], words + 3);
     _exit(127);

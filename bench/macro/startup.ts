@@ -8,7 +8,7 @@ import { inTurn } from "../support/measure.ts";
 import { CLIENT_CORE, freePort, runPinned, SERVER_CORE } from "../support/process.ts";
 import { MODES, type Mode, type StartupRow } from "../support/results.ts";
 import { BARE } from "../support/summary.ts";
-import { httpServerWords, lighttpdWords, nginxWords, type Programs, pythonWords } from "./peers.ts";
+import { httpServerWords, lighttpdWords, nginxWords, npxHttpServerWords, type Programs, pythonWords } from "./peers.ts";
 import { compileBareListener, compileC } from "./programs.ts";
 import type { Site } from "./site.ts";
 
@@ -106,6 +106,14 @@ function startersOf({ site, programs }: StartupOptions, bare: string | null): re
       until: "line",
       text: "Available on",
       words: (port) => httpServerWords(site, port),
+    },
+    {
+      peer: "npx http-server",
+      needs: "http-server",
+      mode: "full",
+      until: "line",
+      text: "Available on",
+      words: (port) => npxHttpServerWords(site, port),
     },
     {
       peer: "python3",

@@ -29,6 +29,8 @@ export interface RunOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What says on stdout that it listens: the first group is the port, the second the URL. The ready line without it. */
   readonly ready?: RegExp;
+  /** Milliseconds until a program that ought to end by itself is killed; WAIT_MS without it. */
+  readonly timeoutMs?: number;
 }
 
 export interface Finished {
@@ -45,7 +47,7 @@ export async function run(words: readonly string[], options: RunOptions): Promis
     stdin: "ignore",
     stdout: "pipe",
     stderr: "pipe",
-    timeout: WAIT_MS,
+    timeout: options.timeoutMs ?? WAIT_MS,
     killSignal: "SIGKILL",
   });
   const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);

@@ -1,0 +1,9 @@
+#!/bin/sh
+# wait-on holds a command back until a server of the background answers. `httpserver run` and `httpserver probe` do without it.
+set -eu
+
+./httpserver --port 8080 --root fixtures --fixture --quiet &
+trap 'kill $!' EXIT
+npx wait-on --interval 100 --timeout 10s http://localhost:8080/__server/ready
+
+curl --silent --fail http://localhost:8080/answer.json
