@@ -7,6 +7,8 @@
 import type { Snapshot } from "./handlers/status.ts";
 import { type Options, OptionsError, resolveOptions } from "./options.ts";
 import type { AccessEntry, ServerLog } from "./server/access-log.ts";
+import type { FaultOrder, Fixture } from "./server/fixture.ts";
+import type { Expectation, RequestFilter, RequestPage, RequestRecord, Verification } from "./server/journal.ts";
 import { Server, type ServerParts, type StopOptions } from "./server/server.ts";
 import { StartError } from "./server/start-error.ts";
 import type { Files, TemporaryFolders } from "./server/temporary-folders.ts";
@@ -16,15 +18,21 @@ import type { CertificateInfo, Tls } from "./server/tls.ts";
 export {
   type AccessEntry,
   type CertificateInfo,
+  type Expectation,
+  type FaultOrder,
   type Files,
   ManualClock,
   type Options,
   OptionsError,
+  type RequestFilter,
+  type RequestPage,
+  type RequestRecord,
   type ServerLog,
   type Snapshot,
   StartError,
   type StopOptions,
   type TimeSource,
+  type Verification,
 };
 
 /**
@@ -67,8 +75,34 @@ export interface RunningServer extends AsyncDisposable {
   stop(options?: StopOptions): Promise<void>;
 }
 
+/** What `startServer({ fixture: true })` gives besides: what happened, and what shall happen. docs/fixture.md tells all of it. */
+export interface FixtureServer
+  extends RunningServer,
+    Pick<
+      Fixture,
+      | "requests"
+      | "unmatched"
+      | "waitForRequests"
+      | "verify"
+      | "forgetRequests"
+      | "fault"
+      | "removeFault"
+      | "hold"
+      | "release"
+      | "connections"
+      | "closeIdle"
+      | "uploads"
+      | "removeUploads"
+      | "reset"
+    > {}
+
+/** Milliseconds that requests in flight get when a fixture server's scope ends: a test is not held up by what it has left behind. */
+const DISPOSE_MS = 250;
+
+export async function startServer(options: StartOptions & { fixture: true }): Promise<FixtureServer>;
+export async function startServer(options?: StartOptions): Promise<RunningServer>;
 /** Starts a server and resolves when it listens. Rejects with an OptionsError or a StartError, and then leaves nothing behind. */
-export async function startServer(options: StartOptions = {}): Promise<RunningServer> {
+export async function startServer(options: StartOptions = {}): Promise<RunningServer | FixtureServer> {
   const folders = await makeFolders(options);
   const server = await makeServer({ shutDown: () => void stop(), ...options }, folders).catch((error: unknown) => {
     folders?.remove();
@@ -78,7 +112,7 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     await server.stop(stopOptions);
     folders?.remove();
   };
-  return {
+  const running: RunningServer = {
     url: server.urls[0],
     urls: server.urls,
     port: server.port,
@@ -89,7 +123,27 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     reload: () => server.reload(),
     watch: (see) => server.watch(see),
     stop,
-    [Symbol.asyncDispose]: () => stop(),
+    [Symbol.asyncDispose]: () => stop(server.fixture === null ? {} : { timeoutMs: DISPOSE_MS }),
+  };
+  return server.fixture === null ? running : Object.assign(running, fixtureMethods(server.fixture));
+}
+
+function fixtureMethods(fixture: Fixture): Omit<FixtureServer, keyof RunningServer> {
+  return {
+    requests: (filter) => fixture.requests(filter),
+    unmatched: (filter) => fixture.unmatched(filter),
+    waitForRequests: (filter, count, timeoutMs) => fixture.waitForRequests(filter, count, timeoutMs),
+    verify: (expectation) => fixture.verify(expectation),
+    forgetRequests: () => fixture.forgetRequests(),
+    fault: (rule, more) => fixture.fault(rule, more),
+    removeFault: (id) => fixture.removeFault(id),
+    hold: (slots) => fixture.hold(slots),
+    release: () => fixture.release(),
+    connections: () => fixture.connections(),
+    closeIdle: () => fixture.closeIdle(),
+    uploads: () => fixture.uploads(),
+    removeUploads: () => fixture.removeUploads(),
+    reset: () => fixture.reset(),
   };
 }
 

@@ -10,6 +10,7 @@ import type { Pool } from "../connection/pool.ts";
 import type { Transport } from "../connection/transport.ts";
 import type { Room } from "../handlers/reserved.ts";
 import type { KeptUpload } from "../handlers/upload.ts";
+import { type FaultKind, parseFaultRule, readFaultRule } from "../http/fault.ts";
 import type { Handler } from "../http/message.ts";
 import type { Options } from "../options.ts";
 import { type ClosedConnection, ConnectionLog, type OpenConnection } from "./connection-log.ts";
@@ -35,6 +36,25 @@ export interface FixtureOptions extends FaultsOptions {
   readonly urls: () => readonly string[];
   /** Stops the server, as a signal would. */
   readonly shutDown: () => void;
+}
+
+/** What goes wrong, as in docs/fixture.md. Sizes are bytes, or have a unit, `10kb`; times have one, `200ms`, `2s`. */
+export interface FaultOrder {
+  readonly fault?: FaultKind;
+  /** Bytes of content that go out before it. */
+  readonly after?: number | string;
+  readonly delay?: string;
+  readonly duration?: string;
+  readonly pieces?: number;
+  /** Bytes a second. */
+  readonly rate?: number | string;
+  readonly status?: number;
+  readonly "retry-after"?: string;
+  readonly length?: number | string;
+  /** Requests that match and are left alone before the first fault. */
+  readonly skip?: number;
+  /** Faults, and then no more. */
+  readonly times?: number;
 }
 
 /** Uploads that are remembered, some hundred bytes each; of more, the files of the oldest stay. */
@@ -129,6 +149,26 @@ export class Fixture {
     this.#uploads = [];
     for (const { path } of uploads) remove(path);
     return uploads.length;
+  }
+
+  /**
+   * Lets answers go wrong: `rule` is `METHOD PATH FAULT key=value…`, or `METHOD PATH` with the rest in `more`. Returns the rule's id.
+   * Throws a RangeError that says what is wrong with it.
+   */
+  fault(rule: string, more?: FaultOrder): string {
+    const [method, path, ...rest] = rule.trim().split(/\s+/);
+    const read =
+      more === undefined ? parseFaultRule(rule) : readFaultRule({ ...more, match: { method, path: path ?? "" } });
+    if (typeof read === "string") throw new RangeError(`${JSON.stringify(rule)}: ${read}`);
+    if (more !== undefined && rest.length > 0) {
+      throw new RangeError(`${JSON.stringify(rule)}: expected METHOD PATH alone, for there is an object as well`);
+    }
+    return this.faults.rules.add(read);
+  }
+
+  /** Takes a rule back. False: there is none. */
+  removeFault(id: string): boolean {
+    return this.faults.rules.remove(id);
   }
 
   /** The number of slots that are held. */

@@ -294,6 +294,11 @@ export class Server {
     return this.#listening.port;
   }
 
+  /** What a test drives the server by, or null. */
+  get fixture(): Fixture | null {
+    return this.#fixture;
+  }
+
   /** Where a client on this machine reaches the server, one for each bound address. */
   get urls(): readonly [string, ...string[]] {
     const scheme = this.#tls === null ? "http" : "https";
@@ -388,8 +393,9 @@ export class Server {
       const empty = new Promise<void>((resolve) => {
         this.#whenEmpty = resolve;
       });
-      const endSweeps = this.#time.every(SWEEP_MS, () => this.#closeIdle(graceMs));
-      const cancelCut = this.#time.after(timeoutMs, () => this.#cut());
+      // By the machine's time, because whoever moves a clock by hand waits for this to end.
+      const endSweeps = systemTime.every(SWEEP_MS, () => this.#closeIdle(graceMs));
+      const cancelCut = systemTime.after(timeoutMs, () => this.#cut());
       await empty;
       endSweeps();
       cancelCut();
