@@ -628,7 +628,7 @@ import { writeFileSync } from "node:fs";
 import { main } from ${JSON.stringify(cli)};
 const pretend = process.env.PRETEND;
 const entry = () => ({ wallMs: Date.now(), slot: 1, peer: "127.0.0.1:5", requestLine: "GET / HTTP/1.1", host: "ok",
-  status: 200, bytes: 1, transfer: "html", durationMs: 1, persistent: true, referer: null, userAgent: null });
+  status: 200, bytes: 1, transfer: "html", durationMs: 1, persistent: true, referer: null, userAgent: null, fault: null });
 const code = await main(process.argv.slice(2), process.env, async ({ log }) => {
   if (pretend === "busy") throw Object.assign(new Error("port 8080 is in use; try --port 0"), { exitCode: 3 });
   if (pretend === "fault") throw new TypeError("pretended");

@@ -28,7 +28,7 @@ async function run(body: string, settings: Settings = {}): Promise<{ stdout: str
     `import { Log } from ${JSON.stringify(join(import.meta.dir, "..", "src", "log.ts"))};
     const log = new Log(${JSON.stringify(options)}, () => ${color}, ${descriptor});
     const entry = { wallMs: Date.now(), slot: 1, peer: "127.0.0.1:5", requestLine: "GET / HTTP/1.1", host: "ok", status: 200,
-      bytes: 1, transfer: "html", durationMs: 1, persistent: true, referer: null, userAgent: null };
+      bytes: 1, transfer: "html", durationMs: 1, persistent: true, referer: null, userAgent: null, fault: null };
     ${body}
     await log.settle(2000);
     log.close();`,

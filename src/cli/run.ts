@@ -7,6 +7,7 @@ import { escapeQuoted } from "../http/escape.ts";
 import type { Log } from "../log.ts";
 import type { Options } from "../options.ts";
 import type { AccessEntry, ServerLog } from "../server/access-log.ts";
+import { isUnexpected } from "../server/journal.ts";
 import { messageOf } from "../server/start-error.ts";
 import { environmentOf } from "./announce.ts";
 import type { CommandLine, Environment } from "./command-line.ts";
@@ -105,7 +106,7 @@ const SHOWN_CHARS_MAX = 200;
 const PROBED = /^(?:GET|HEAD) \/__server\/ready /;
 
 /**
- * For `--strict`: requests that were answered 404, 405 or 5xx, so that a test that asks for what is not there does not pass by
+ * For `--strict`: requests that were answered 404, 405 or 5xx, and no fault is the cause, so that a test that asks for what is not there does not pass by
  * chance. Other refusals (400, 403, 413 …) are what tests ask for on purpose.
  */
 class Unexpected {
@@ -126,8 +127,9 @@ class Unexpected {
     };
   }
 
-  #see({ status, requestLine }: AccessEntry): void {
-    if ((status !== 404 && status !== 405 && status < 500) || PROBED.test(requestLine)) return;
+  #see(entry: AccessEntry): void {
+    const { status, requestLine } = entry;
+    if (!isUnexpected(entry) || PROBED.test(requestLine)) return;
     if (++this.count > SHOWN_MAX) return;
     this.#shown.push(`${status} "${escapeQuoted(requestLine.slice(0, SHOWN_CHARS_MAX))}"`);
   }

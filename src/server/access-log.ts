@@ -28,6 +28,8 @@ export interface AccessEntry {
   /** The Referer and User-Agent fields, or null; only combined and json show them. */
   referer: string | null;
   userAgent: string | null;
+  /** What a test has let go wrong with the answer, or null; only json shows it, where there is one. */
+  fault: string | null;
 }
 
 /** What the server tells; `startServer` takes one. Nothing here throws or blocks. */
@@ -89,7 +91,7 @@ const formats: Record<LogFormat, () => (entry: AccessEntry) => string> = {
         entry.transfer,
       )},"durationMs":${formatDuration(entry.durationMs)},"persistent":${entry.persistent},"referer":${
         entry.referer === null ? "null" : quoteJson(entry.referer)
-      },"userAgent":${entry.userAgent === null ? "null" : quoteJson(entry.userAgent)}}\n`;
+      },"userAgent":${entry.userAgent === null ? "null" : quoteJson(entry.userAgent)}${entry.fault === null ? "" : `,"fault":"${entry.fault}"`}}\n`;
     };
   },
 };

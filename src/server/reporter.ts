@@ -57,6 +57,7 @@ export class Reporter implements Observer {
       persistent: outcome === Outcome.KeptAlive,
       referer: request === null ? null : request.head.value(Field.Referer),
       userAgent: request === null ? null : request.head.value(Field.UserAgent),
+      fault: answer.fault,
     });
   }
 

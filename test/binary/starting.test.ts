@@ -324,6 +324,11 @@ describe("run", () => {
       expect([code, stderr.split("\n").slice(1).join("")]).toEqual([0, expect.not.stringContaining("--strict")]);
     });
 
+    test("is 0 when a fault was the cause", async () => {
+      const [, ...words] = get("@/");
+      expect((await once(["run", "--fixture", "--fault", "GET / status=503", ...words])).code).toBe(0);
+    });
+
     for (const [what, target, line] of [
       ["404", "@/missing", '404 "GET /missing HTTP/1.1"'],
       ["405", "-X DELETE @/", '405 "DELETE / HTTP/1.1"'],

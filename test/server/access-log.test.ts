@@ -34,6 +34,7 @@ const entry: AccessEntry = {
   persistent: true,
   referer: null,
   userAgent: null,
+  fault: null,
 };
 
 async function written(format: LogFormat, ...entries: AccessEntry[]): Promise<string> {
@@ -124,6 +125,10 @@ describe("the json format", () => {
       referer: "http://a.test/",
       userAgent: null,
     });
+  });
+
+  test("names the fault that a test has ordered, where there is one", async () => {
+    expect(JSON.parse(await written("json", { ...entry, fault: "reset" }))).toMatchObject({ fault: "reset" });
   });
 
   test("gives back every byte from the wire, in ASCII", async () => {
