@@ -41,6 +41,11 @@ export class OrdinaryClient {
     this.#loops = [this.#ask(everyMs), this.#askAfresh(everyMs)];
   }
 
+  /** Answers so far, of the kind of connection that has had fewer. */
+  get answers(): number {
+    return Math.min(this.#keptAlive.count, this.#fresh.count);
+  }
+
   /** Ends, when the requests under way have their answers, and tells what was seen. */
   async stop(): Promise<Seen> {
     this.#stopped = true;
@@ -113,6 +118,11 @@ class Record {
   add(ms: number, failure: string | null): void {
     if (failure === null) this.#times.push(ms);
     else this.#failures.set(failure, (this.#failures.get(failure) ?? 0) + 1);
+  }
+
+  /** Of requests that got what they asked for. */
+  get count(): number {
+    return this.#times.length;
   }
 
   summary(): Latencies {

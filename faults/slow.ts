@@ -25,6 +25,11 @@ export interface AttackOptions {
   readonly binary: string;
   readonly connections: number;
   readonly seconds: number;
+  /**
+   * Goes on for as many seconds more until all attackers are there and the ordinary client has had some dozen answers of each kind:
+   * for short attacks on a machine that is busy with other things. None by default.
+   */
+  readonly patienceSeconds?: number;
   /** New connections a second. */
   readonly rate: number;
   /** Further words for the server's command line. */
@@ -56,6 +61,9 @@ export const P99_MS_MAX = 50;
 
 /** Milliseconds between two requests of each of the ordinary client's two kinds of connection. */
 const PACE_MS = 5;
+
+/** Answers of each of its two kinds of connection that say something about an ordinary client. */
+export const ANSWERS_MIN = 50;
 
 /** Milliseconds until the server has let go of attackers that were killed: its bounded drain, with some slack. */
 const RECOVERY_MS = 15_000;
@@ -99,6 +107,9 @@ async function observe(kind: Attack, options: AttackOptions, server: Program): P
   const told = attackers.stdout.text();
   try {
     await Promise.race([attackers.exited, Bun.sleep(options.seconds * 1000)]);
+    const isUnderWay = () => descriptorsMax >= descriptorsBefore + options.connections && client.answers >= ANSWERS_MIN;
+    const { patienceSeconds = 0 } = options;
+    if (patienceSeconds > 0) await until(isUnderWay, "the attack to be under way", patienceSeconds * 1000);
   } finally {
     attackers.kill("SIGKILL");
     clearInterval(sampler);

@@ -5,7 +5,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type CrowdOptions, crowd, IDLE_CPU_PERCENT_MAX } from "../../faults/descriptors.ts";
 import { scenarios } from "../../faults/disk.ts";
-import { type Attack, attack } from "../../faults/slow.ts";
+import { ANSWERS_MIN, type Attack, attack } from "../../faults/slow.ts";
 import { type Binary, BUILD_MS, buildBinary } from "../support/binary.ts";
 import { withProgram } from "../support/workshop.ts";
 
@@ -33,17 +33,18 @@ withProgram("slowhttptest", () => {
         connections,
         rate: 300,
         seconds: 1.2,
+        patienceSeconds: 15,
       });
       // Bounded generously: other programs are busy on this machine, and a server that stands still takes seconds.
       for (const latencies of [seen.keptAlive, seen.fresh]) {
         expect([...latencies.failures]).toEqual([]);
-        expect(latencies.requests).toBeGreaterThan(50);
+        expect(latencies.requests).toBeGreaterThanOrEqual(ANSWERS_MIN);
         expect(latencies.p99).toBeLessThan(500);
       }
       expect(figures.descriptorsMax).toBeGreaterThanOrEqual(figures.descriptorsBefore + connections);
       expect(figures.descriptorsAfter).toBeLessThanOrEqual(figures.descriptorsBefore);
     },
-    20_000,
+    40_000,
   );
 });
 
