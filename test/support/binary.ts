@@ -2,7 +2,7 @@
  * The compiled program as its users have it: built once for a test file, run in a folder of its own without any setting from
  * this process's environment, watched through its pipes, ended by its own id.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, mkdtempSync, openSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "../../build.ts";
@@ -16,11 +16,32 @@ export interface Binary extends Disposable {
   readonly path: string;
 }
 
+/**
+ * The program as it was built for whichever file asked first: a build with its trial run takes two seconds, and two dozen files want
+ * one. Only a descriptor is kept, without a name, so that nothing is left behind however the tests end.
+ */
+const shared = globalThis as { [BUILT]?: Promise<number> };
+const BUILT = Symbol.for("httpserver: the program under test");
+
 export async function buildBinary(): Promise<Binary> {
+  shared[BUILT] ??= buildOnce();
+  const built = await shared[BUILT];
   const folder = mkdtempSync(join(tmpdir(), "binary-"));
   const path = join(folder, "httpserver");
-  await build(path);
+  copyFileSync(`/proc/self/fd/${built}`, path);
+  chmodSync(path, 0o755);
   return { path, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
+}
+
+async function buildOnce(): Promise<number> {
+  const folder = mkdtempSync(join(tmpdir(), "built-"));
+  try {
+    const path = join(folder, "httpserver");
+    await build(path);
+    return openSync(path, "r");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 export interface RunOptions {
@@ -158,10 +179,12 @@ class Gathered {
   }
 }
 
-/** Ours without what would set the program up, and with what the test adds. */
+/** Ours without what would set the program up, or what a test runner tells its workers, and with what the test adds. */
 export function environment(options: RunOptions): Record<string, string | undefined> {
   const inherited = Object.entries(process.env).filter(
-    ([name]) => !name.startsWith("HTTPSERVER_") && !/^(FORCE_COLOR|NO_COLOR|HTTPS?_PROXY|ALL_PROXY)$/i.test(name),
+    ([name]) =>
+      !name.startsWith("HTTPSERVER_") &&
+      !/^(FORCE_COLOR|NO_COLOR|HTTPS?_PROXY|ALL_PROXY|JEST_WORKER_ID|BUN_TEST_WORKER_ID)$/i.test(name),
   );
   return { ...Object.fromEntries(inherited), ...options.env };
 }
