@@ -40,7 +40,7 @@ const WAIT_MS_MAX = 600_000;
 const WAITS_MAX = 100;
 
 export function fixtureRooms(fixture: Fixture, options: FixtureOptions): [name: string, room: Room][] {
-  const { settings, pool, time } = options;
+  const { settings, pool, time, moveClock } = options;
   const startedMs = time.nowMs();
   const getHold = () => jsonAnswer(200, { slots: pool.size, free: pool.free, held: fixture.held, queued: pool.queued });
   const rooms: readonly (readonly [name: string, actions: Actions])[] = [
@@ -102,7 +102,7 @@ export function fixtureRooms(fixture: Fixture, options: FixtureOptions): [name: 
   return [
     ["ready", readyRoom(options)],
     ["faults", faultsRoom(fixture.faults.rules, guard)],
-    ...rooms.map(([name, actions]) => makeRoom(name, guard, actions)),
+    ...rooms.map(([name, actions]) => makeRoom(name, guard, actions, moveClock)),
   ];
 }
 
@@ -115,11 +115,19 @@ interface Actions {
   readonly DELETE?: Act;
 }
 
-function makeRoom(name: string, guard: NonNullable<Room["guard"]>, actions: Actions): [name: string, room: Room] {
+function makeRoom(
+  name: string,
+  guard: NonNullable<Room["guard"]>,
+  actions: Actions,
+  moveClock: () => void,
+): [name: string, room: Room] {
   const act = async (action: Act, request: Request) => {
     // What is set free goes on in turns of its own, and two turns may not be in each other: they share a scratch.
     await Promise.resolve();
-    return action(request);
+    const response = action(request);
+    // A request that is pipelined behind this one begins after it.
+    moveClock();
+    return response;
   };
   const room: Room = {
     methods: Object.keys(actions) as (keyof Actions)[],

@@ -200,8 +200,8 @@ export class Fixture {
 
   /** As after a start: nothing is held, waited for or remembered. Returns the last sequence number, a `since` for what follows. */
   reset(): number {
-    this.end();
     this.faults.rules.clear();
+    this.end();
     this.journal.clear();
     this.#connectionLog.clear();
     this.removeUploads();
@@ -211,8 +211,8 @@ export class Fixture {
   /** Nobody waits for anything of ours any more: the server stops. */
   end(): void {
     this.journal.endWaits();
-    this.release();
     this.faults.pardon();
+    this.release();
   }
 
   /** An upload has become a file. */
