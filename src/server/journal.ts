@@ -3,7 +3,8 @@
  * connection, at which place of it, after how long a wait, how it ended.
  *
  * Strategy: a list of the last records, bounded in number and in bytes, and the beginnings of contents beside it, which go first.
- * Whoever waits for requests is told by the request that completes their number; nobody looks twice.
+ * Whoever waits for requests looks once, counts those that come, and is told by the one that completes their number; nobody looks
+ * twice.
  */
 import type { Answered, CloseReason, Observer } from "../connection/observer.ts";
 import { sha256Hex } from "../handlers/digest.ts";
@@ -73,7 +74,7 @@ export interface RequestPage {
   readonly last: number;
   /** Requests behind `since` that were forgotten because there was no room. */
   readonly dropped: number;
-  /** False: fewer than were waited for. */
+  /** False: fewer came than were waited for. */
   readonly isComplete: boolean;
 }
 
@@ -113,8 +114,9 @@ const CONTENTS_BYTES_MAX = 1_048_576;
 const SHOWN_MAX = 20;
 
 interface Waiter {
-  readonly filter: RequestFilter;
   readonly matches: (record: RequestRecord) => boolean;
+  /** Requests that came and match, also those that were forgotten since because there was no room. */
+  came: number;
   readonly count: number;
   readonly settle: () => void;
 }
@@ -164,20 +166,20 @@ export class Journal implements Observer {
   }
 
   /**
-   * Resolves when `count` requests are there that match, or `timeoutMs` milliseconds are over, or `endWaits` is called. Never
-   * rejects.
+   * Resolves when `count` requests that match are there or have come, or `timeoutMs` milliseconds are over, or `endWaits` is
+   * called. Never rejects.
    */
   wait(filter: RequestFilter, count: number, timeoutMs: number): Promise<RequestPage> {
     return new Promise((resolve) => {
       const settle = () => {
         cancel();
         this.#waiters.delete(waiter);
-        resolve(this.page(filter, this.select(filter).length >= count));
+        resolve(this.page(filter, waiter.came >= count));
       };
       const cancel = this.#time.after(timeoutMs, settle);
-      const waiter: Waiter = { filter, matches: matcher(filter), count, settle };
+      const waiter: Waiter = { matches: matcher(filter), came: this.select(filter).length, count, settle };
       this.#waiters.add(waiter);
-      this.#look(waiter);
+      if (waiter.came >= count) settle();
     });
   }
 
@@ -212,6 +214,7 @@ export class Journal implements Observer {
     this.#contentBytes = 0;
     this.#clearedTo = this.#last;
     this.#clearedMs = this.#time.nowMs();
+    for (const waiter of this.#waiters) waiter.came = 0;
   }
 
   answered(answer: Answered): void {
@@ -226,7 +229,9 @@ export class Journal implements Observer {
       this.#recordBytes -= bytesOf(oldest);
       this.#forgetContent(oldest.sequence);
     }
-    for (const waiter of this.#waiters) if (waiter.matches(record)) this.#look(waiter);
+    for (const waiter of this.#waiters) {
+      if (waiter.matches(record) && ++waiter.came >= waiter.count) waiter.settle();
+    }
   }
 
   opened(): void {}
@@ -244,10 +249,6 @@ export class Journal implements Observer {
   turnedAway(): void {}
 
   fault(): void {}
-
-  #look(waiter: Waiter): void {
-    if (this.#records.filter(waiter.matches).length >= waiter.count) waiter.settle();
-  }
 
   /** A copy: what was received goes with the request. */
   #keepContent(sequence: number, content: Uint8Array): void {

@@ -267,6 +267,30 @@ describe("whoever waits for requests", () => {
     expect(settled).toMatchObject([{ isComplete: true }]);
   });
 
+  test("counts what came, also what was forgotten since for want of room", async () => {
+    const { journal, answer } = makeJournal();
+    answer("GET /a");
+    const { settled, over } = waiting(journal, { path: "/a" }, 2);
+    for (let i = 0; i < RECORDS_MAX; i++) answer("GET /b");
+    expect(journal.select({ path: "/a" })).toEqual([]);
+    answer("GET /a");
+    await over;
+    expect(settled).toMatchObject([{ isComplete: true, dropped: 2 }]);
+    expect(targets(settled[0] ?? [])).toEqual(["/a"]);
+  });
+
+  test("does not count what was forgotten on purpose", async () => {
+    const { journal, answer } = makeJournal();
+    answer("GET /a");
+    const { settled, over } = waiting(journal, {}, 2);
+    journal.clear();
+    answer("GET /b");
+    expect(journal.waiting).toBe(1);
+    answer("GET /c");
+    await over;
+    expect(targets(settled[0] ?? [])).toEqual(["/b", "/c"]);
+  });
+
   test("does not count what came before its number", async () => {
     const { journal, answer } = makeJournal();
     answer("GET /a");
