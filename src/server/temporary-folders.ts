@@ -2,19 +2,36 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { errorCode } from "../handlers/document-root.ts";
 import { OptionsError } from "../options.ts";
+import { messageOf, StartError } from "./start-error.ts";
 
 /** Content by path, `/images/logo.png`; text is sent as UTF-8. */
 export type Files = Readonly<Record<string, string | Uint8Array>>;
+
+/** What the disk says to names that cannot be there together, or are too long: the caller's mistake, not the disk's. */
+const NAME_ERRORS: Readonly<Record<string, string>> = {
+  EEXIST: "is there already, as a file or a folder",
+  EISDIR: "is a folder of another file",
+  ENOTDIR: "has a file on its way",
+  ENAMETOOLONG: "is too long",
+};
 
 export class TemporaryFolders {
   readonly root: string;
   readonly uploads: string;
   readonly #folder: string;
 
-  /** Throws an OptionsError for a path that is no file's, and what the disk throws; then nothing is left. */
+  /**
+   * Throws an OptionsError for a path or a content that is no file's, a StartError when the disk does not take them; then nothing is
+   * left.
+   */
   constructor(files: Files) {
-    this.#folder = mkdtempSync(join(tmpdir(), "httpserver-"));
+    try {
+      this.#folder = mkdtempSync(join(tmpdir(), "httpserver-"));
+    } catch (error) {
+      throw unusable(error);
+    }
     this.root = join(this.#folder, "root");
     this.uploads = join(this.#folder, "uploads");
     try {
@@ -22,7 +39,7 @@ export class TemporaryFolders {
       for (const [path, content] of Object.entries(files)) this.#write(path, content);
     } catch (error) {
       this.remove();
-      throw error;
+      throw error instanceof OptionsError ? error : unusable(error);
     }
   }
 
@@ -33,11 +50,29 @@ export class TemporaryFolders {
 
   #write(path: string, content: string | Uint8Array): void {
     const segments = path.replace(/^\//, "").split("/");
-    if (segments.some((segment) => segment === "" || segment === "." || segment === ".." || segment.includes("\0"))) {
+    if (!segments.every(isName)) {
       throw new OptionsError(`files: expected a path such as "/images/logo.png", got ${JSON.stringify(path)}`);
     }
+    if (typeof content !== "string" && !(content instanceof Uint8Array)) {
+      throw new OptionsError(`files: expected text or a Uint8Array as content of ${JSON.stringify(path)}`);
+    }
     const file = join(this.root, ...segments);
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileSync(file, content);
+    try {
+      mkdirSync(dirname(file), { recursive: true });
+      // Two spellings of one path, "/a" and "a", are a mistake as well.
+      writeFileSync(file, content, { flag: "wx" });
+    } catch (error) {
+      const reason = NAME_ERRORS[errorCode(error)];
+      throw reason === undefined ? error : new OptionsError(`files: the path ${JSON.stringify(path)} ${reason}`);
+    }
   }
+}
+
+/** False for what no request can name: `target.ts` refuses backslashes and control characters, and half a surrogate is no UTF-8. */
+function isName(segment: string): boolean {
+  return !["", ".", ".."].includes(segment) && !/[\\\p{Cc}]/u.test(segment) && segment.isWellFormed();
+}
+
+function unusable(error: unknown): StartError {
+  return new StartError(`the temporary folder ${tmpdir()} cannot be used: ${messageOf(error)}`);
 }

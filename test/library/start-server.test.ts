@@ -60,9 +60,41 @@ describe("files from memory", () => {
     expect(temporaryFolders()).toEqual([]);
   });
 
-  test.each(["", "/", "/a//b", "../a", "/a/../b", "/./a", "/a/", "a\0b"])("cannot be called %p", async (path) => {
-    await expect(startServer({ files: { [path]: "" } })).rejects.toThrow(OptionsError);
+  test.each(["", "/", "/a//b", "../a", "/a/../b", "/./a", "/a/", "a\0b", "/a\nb", "/a\x7f", "/a\\b", "/\ud800"])(
+    "cannot be called %p",
+    async (path) => {
+      await expect(startServer({ files: { [path]: "" } })).rejects.toThrow(OptionsError);
+      expect(temporaryFolders()).toEqual([]);
+    },
+  );
+
+  test.each<[paths: string[]]>([[["/a", "/a/b"]], [["/a/b", "/a"]], [["/a", "a"]], [[`/${"n".repeat(256)}`]]])(
+    "cannot be called %j",
+    async (paths) => {
+      const files = Object.fromEntries(paths.map((path) => [path, "text"]));
+      const failed = startServer({ files });
+      await expect(failed).rejects.toThrow(OptionsError);
+      await expect(failed).rejects.toThrow(`files: the path ${JSON.stringify(paths.at(-1))} `);
+      expect(temporaryFolders()).toEqual([]);
+    },
+  );
+
+  test.each([1, null, {}, [1], new ArrayBuffer(1)])("cannot have %p as content", async (content) => {
+    const files = { "/a": content as unknown as string };
+    await expect(startServer({ files })).rejects.toThrow('files: expected text or a Uint8Array as content of "/a"');
     expect(temporaryFolders()).toEqual([]);
+  });
+
+  test("need a temporary folder that can be used", async () => {
+    const before = process.env["TMPDIR"];
+    process.env["TMPDIR"] = join(folder, "none");
+    try {
+      const failed = startServer({ files: {} });
+      await expect(failed).rejects.toThrow(StartError);
+      await expect(failed).rejects.toThrow("the temporary folder ");
+    } finally {
+      process.env["TMPDIR"] = before;
+    }
   });
 
   test("are not served together with a folder", async () => {
