@@ -5,7 +5,7 @@
  * `resolveOptions` runs once, at start; behind it the options are complete and valid and nobody checks them again.
  */
 
-import { formatFaultRule, parseFaultRule } from "./http/fault.ts";
+import { FAULT_RULES_MAX, formatFaultRule, parseFaultRule } from "./http/fault.ts";
 import { PATH_PATTERN } from "./http/path-pattern.ts";
 import { parseFieldLine } from "./http/response.ts";
 import { formatDuration, formatSize, GIB, HOUR, KIB, MIB, parseDuration, parseSize, SECOND } from "./http/units.ts";
@@ -766,6 +766,9 @@ export function findConflict(options: Partial<Options>, label: (name: keyof Opti
   }
   if (options.faults !== undefined && options.faults.length > 0 && options.fixture !== true) {
     return `${label("faults")} needs ${label("fixture")}: whoever only serves a folder makes no faults`;
+  }
+  if (options.faults !== undefined && options.faults.length > FAULT_RULES_MAX) {
+    return `${label("faults")}: expected at most ${FAULT_RULES_MAX} rules, got ${options.faults.length}`;
   }
   const { cors = [], headers = [], errorPages = [], basicAuth = [] } = options;
   if (cors.length > 1 && cors.includes(ANY_ORIGIN)) {

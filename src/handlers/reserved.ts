@@ -86,7 +86,9 @@ export class Reserved {
     if (named !== undefined) return { room: named, part: "" };
     const slash = name.indexOf("/");
     const room = this.#rooms.get(name.slice(0, slash));
-    return slash > 0 && room?.hasParts === true ? { room, part: name.slice(slash + 1) } : null;
+    const part = name.slice(slash + 1);
+    // `faults/` is neither the room nor a part of it: who forgot the id must not mean all of them.
+    return slash > 0 && part !== "" && room?.hasParts === true ? { room, part } : null;
   }
 
   #refuse(status: number, sentence: string, request: Request, fields: FieldLines = []): Response {

@@ -61,6 +61,9 @@ export interface FaultRule {
   readonly times: number | null;
 }
 
+/** Rules at once. Each request for a file is compared with all of them. */
+export const FAULT_RULES_MAX = 1000;
+
 type Unit = "size" | "duration" | "seconds" | "count" | "status";
 
 interface Parameter {
@@ -172,6 +175,8 @@ export function readFaultRule(given: unknown): FaultRule | string {
   if (typeof method !== "string" || typeof path !== "string") return "match: expected method and path as texts";
   const words: Word[] = [];
   for (const [key, value] of Object.entries(rest)) {
+    // In JSON there is none; in an object of this process it says nothing.
+    if (value === undefined) continue;
     const place = isKey(key) ? key : JSON.stringify(key);
     if (typeof value !== "string" && typeof value !== "number") return `${place}: expected a text or a number`;
     words.push({ key, value: String(value), place });

@@ -43,8 +43,8 @@ export class ConnectionLog implements Observer {
   }
 
   /** The last ones, the newest last. */
-  recentlyClosed(): readonly ClosedConnection[] {
-    return this.#closed;
+  recentlyClosed(): ClosedConnection[] {
+    return this.#closed.slice();
   }
 
   /** Forgets those that closed. */

@@ -19,14 +19,20 @@ export type Kinds<Shape> = { readonly [Name in keyof Shape]-?: Kind<NonNullable<
 
 /** The members of one JSON object; of no content at all, none. Or the sentence that says what is wrong. */
 export function readContent<Shape extends object>(content: Uint8Array, kinds: Kinds<Shape>): Shape | string {
-  if (content.length === 0) return {} as Shape;
+  const value = readObject(content);
+  return typeof value === "string" ? value : readMembers(value, kinds);
+}
+
+/** One JSON object, whatever its members; of no content at all, one without any. Or the sentence. */
+export function readObject(content: Uint8Array): object | string {
+  if (content.length === 0) return {};
   let value: unknown;
   try {
     value = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(content));
   } catch {
     return "The content is not valid JSON in UTF-8.";
   }
-  return isObject(value) ? readMembers(value, kinds) : "The content is not a JSON object.";
+  return isObject(value) ? value : "The content is not a JSON object.";
 }
 
 /** The parameters of a query, "" or with its "?". */

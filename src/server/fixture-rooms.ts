@@ -2,10 +2,11 @@
  * The rooms of `--fixture`, for programs: JSON out, JSON in. GET changes nothing; what is not understood is 400 and changes nothing
  * either.
  */
-import { faultsRoom } from "../handlers/fault-rules.ts";
+import type { FaultRules } from "../handlers/fault-rules.ts";
 import { errorAnswer, jsonAnswer, type Room } from "../handlers/reserved.ts";
 import { readyRoom } from "../handlers/status.ts";
 import type { KeptUpload } from "../handlers/upload.ts";
+import { readFaultRule } from "../http/fault.ts";
 import type { Request, Response } from "../http/message.ts";
 import { Method } from "../http/request-head.ts";
 import { formatValue, type Option, type Options, optionNames, optionTable } from "../options.ts";
@@ -19,6 +20,7 @@ import {
   object,
   readContent,
   readMembers,
+  readObject,
   readQuery,
   text,
 } from "./fixture-input.ts";
@@ -30,6 +32,7 @@ import {
   type RequestRecord,
   WAIT_MS,
 } from "./journal.ts";
+import { messageOf } from "./start-error.ts";
 import { VERSION } from "./version.ts";
 
 /** Bytes of what a room is told. */
@@ -42,8 +45,9 @@ const WAITS_MAX = 100;
 export function fixtureRooms(fixture: Fixture, options: FixtureOptions): [name: string, room: Room][] {
   const { settings, pool, time, moveClock } = options;
   const startedMs = time.nowMs();
+  const { rules } = fixture.faults;
   const getHold = () => jsonAnswer(200, { slots: pool.size, free: pool.free, held: fixture.held, queued: pool.queued });
-  const rooms: readonly (readonly [name: string, actions: Actions])[] = [
+  const rooms: readonly (readonly [name: string, actions: Actions, hasParts?: boolean])[] = [
     ["info", { GET: () => jsonAnswer(200, infoOf(options, startedMs)) }],
     [
       "requests",
@@ -74,11 +78,24 @@ export function fixtureRooms(fixture: Fixture, options: FixtureOptions): [name: 
       },
     ],
     [
+      "faults",
+      {
+        GET: (_, id) => (id === "" ? jsonAnswer(200, { faults: rules.list() }) : ruleAnswer(rules.describe(id))),
+        POST: ({ body }, id) => (id === "" ? answerOrder(rules, body) : ruleAnswer(null)),
+        DELETE: taking({}, (_, id) => {
+          if (id === "") return jsonAnswer(200, { removed: rules.clear() });
+          return ruleAnswer(rules.remove(id) ? { removed: 1 } : null);
+        }),
+      },
+      true,
+    ],
+    [
       "hold",
       {
         GET: getHold,
         POST: taking<{ slots?: number }>({ slots: count(1) }, ({ slots }) => {
           if (slots === undefined) return missing("slots");
+          if (options.isDraining()) return errorAnswer(409, "the server stops; none was taken");
           const { free } = pool;
           if (slots > free) return errorAnswer(409, `slots: ${free} are free, got ${slots}; none was taken`);
           fixture.hold(slots);
@@ -101,12 +118,12 @@ export function fixtureRooms(fixture: Fixture, options: FixtureOptions): [name: 
   const guard = guardOf(settings);
   return [
     ["ready", readyRoom(options)],
-    ["faults", faultsRoom(fixture.faults.rules, guard)],
-    ...rooms.map(([name, actions]) => makeRoom(name, guard, actions, moveClock)),
+    ...rooms.map(([name, actions, hasParts]) => makeRoom(name, guard, actions, moveClock, hasParts)),
   ];
 }
 
-type Act = (request: Request) => Response | Promise<Response>;
+/** `part` is what follows the room's name and a slash, or "". */
+type Act = (request: Request, part: string) => Response | Promise<Response>;
 
 /** What a room does, by method. Only GET may act within the turn of the connection that asks. */
 interface Actions {
@@ -120,11 +137,12 @@ function makeRoom(
   guard: NonNullable<Room["guard"]>,
   actions: Actions,
   moveClock: () => void,
+  hasParts = false,
 ): [name: string, room: Room] {
-  const act = async (action: Act, request: Request) => {
+  const act = async (action: Act, request: Request, part: string) => {
     // What is set free goes on in turns of its own, and two turns may not be in each other: they share a scratch.
     await Promise.resolve();
-    const response = action(request);
+    const response = action(request, part);
     // A request that is pipelined behind this one begins after it.
     moveClock();
     return response;
@@ -134,23 +152,23 @@ function makeRoom(
     bodyBytesMax: CONTENT_BYTES_MAX,
     // Its guard asks for another kind of Authorization.
     isOpen: true,
-    hasParts: false,
+    hasParts,
     guard,
-    respond(request) {
+    respond(request, part) {
       const { method } = request.head;
-      if (method === Method.Post) return act(actions.POST as Act, request);
-      if (method === Method.Delete) return act(actions.DELETE as Act, request);
-      return (actions.GET as Act)(request);
+      if (method === Method.Post) return act(actions.POST as Act, request, part);
+      if (method === Method.Delete) return act(actions.DELETE as Act, request, part);
+      return (actions.GET as Act)(request, part);
     },
   };
   return [name, room];
 }
 
 /** An action that is told something, as a JSON object with members of these kinds. */
-function taking<Shape extends object>(kinds: Kinds<Shape>, act: (told: Shape) => Response): Act {
-  return ({ body }) => {
+function taking<Shape extends object>(kinds: Kinds<Shape>, act: (told: Shape, part: string) => Response): Act {
+  return ({ body }, part) => {
     const told = readContent(body, kinds);
-    return typeof told === "string" ? errorAnswer(400, told) : act(told);
+    return typeof told === "string" ? errorAnswer(400, told) : act(told, part);
   };
 }
 
@@ -161,13 +179,16 @@ function missing(member: string): Response {
 /** 404, or 4xx for all of them. */
 const STATUS: Kind<number | string> = {
   what: 'a status such as 404, or "4xx"',
-  ofJson: (value) => (typeof value === "string" && !/^[1-5]xx$/.test(value) ? undefined : statusOf(String(value))),
-  ofText: (value) => statusOf(value),
+  ofJson: (value) => (typeof value === "number" ? statusOf(String(value)) : classOf(value)),
+  ofText: (value) => classOf(value) ?? statusOf(value),
 };
 
-function statusOf(value: string): number | string | undefined {
-  if (/^[1-5]xx$/.test(value)) return value;
-  return /^[1-5][0-9][0-9]$/.test(value) ? Number(value) : undefined;
+function statusOf(text: string): number | undefined {
+  return /^[1-5][0-9][0-9]$/.test(text) ? Number(text) : undefined;
+}
+
+function classOf(value: unknown): string | undefined {
+  return typeof value === "string" && /^[1-5]xx$/.test(value) ? value : undefined;
 }
 
 const FILTER: Kinds<RequestFilter> = {
@@ -257,6 +278,22 @@ function answerVerify(fixture: Fixture, told: Omit<Expectation, "match"> & { mat
   }
   const verification = fixture.verify({ match, ...bounds });
   return jsonAnswer(verification.verified ? 200 : 409, verification);
+}
+
+/** What goes wrong is said in the words of `fault.ts`, not in kinds. */
+function answerOrder(rules: FaultRules, body: Uint8Array): Response {
+  const given = readObject(body);
+  const rule = typeof given === "string" ? given : readFaultRule(given);
+  if (typeof rule === "string") return errorAnswer(400, rule);
+  try {
+    return jsonAnswer(201, { id: rules.add(rule) });
+  } catch (error) {
+    return errorAnswer(409, messageOf(error));
+  }
+}
+
+function ruleAnswer(told: object | null): Response {
+  return told === null ? errorAnswer(404, "There is no such rule.") : jsonAnswer(200, told);
 }
 
 /** The newest `limit` of them. */

@@ -140,7 +140,7 @@ export class Fixture {
 
   /** Files that were uploaded in this run, the newest last. */
   uploads(): readonly KeptUpload[] {
-    return this.#uploads;
+    return this.#uploads.slice();
   }
 
   /** Removes them, and nothing else from their folder. Returns their number. */
@@ -153,7 +153,7 @@ export class Fixture {
 
   /**
    * Lets answers go wrong: `rule` is `METHOD PATH FAULT key=value…`, or `METHOD PATH` with the rest in `more`. Returns the rule's id.
-   * Throws a RangeError that says what is wrong with it.
+   * Throws a RangeError that says what is wrong with it, or that there are too many.
    */
   fault(rule: string, more?: FaultOrder): string {
     const [method, path, ...rest] = rule.trim().split(/\s+/);
@@ -177,12 +177,14 @@ export class Fixture {
   }
 
   /**
-   * Takes `slots` more, so that the requests behind them wait or are turned away. Throws a RangeError when fewer are free, and then
-   * takes none.
+   * Takes `slots` more, so that the requests behind them wait or are turned away. Throws a RangeError when fewer are free, or the
+   * server stops, and then takes none.
    */
   hold(slots: number): void {
-    const { pool } = this.#options;
+    const { pool, isDraining } = this.#options;
     if (!Number.isInteger(slots) || slots < 1) throw new RangeError(`expected a number of slots, got ${slots}`);
+    // Nobody would give them back, and what waits for one would hold up the end.
+    if (isDraining()) throw new RangeError("no slot can be held: the server stops");
     const taken = pool.take(slots);
     if (taken === null) throw new RangeError(`${slots} slots were wanted and ${pool.free} are free`);
     this.#held.push(...taken);

@@ -130,10 +130,12 @@ withProgram("curl", () => {
     );
     expect([told.code, told.stdout.slice(-3)]).toEqual([0, "200"]);
     const rules = await (await fetch(`${server.url}/__server/faults`)).json();
-    expect(rules).toMatchObject([
-      { id: "f1", applied: 2, left: 0 },
-      { id: "f2", applied: 0, left: null },
-    ]);
+    expect(rules).toMatchObject({
+      faults: [
+        { id: "f1", applied: 2, left: 0 },
+        { id: "f2", applied: 0, left: null },
+      ],
+    });
   });
 
   test("of a rule for HEAD says 52", async () => {

@@ -122,12 +122,14 @@ describe("the server's own paths", () => {
   test("have a part behind the room's name where it has rooms of its own", async () => {
     using site = makeReserved();
     const partOf = async (path: string) => JSON.parse((await ask(site, `GET /__server/echo${path}`)).text).part;
-    expect([await partOf(""), await partOf("/"), await partOf("/a"), await partOf("/a/b%20c")]).toEqual([
-      "",
-      "",
-      "a",
-      "a/b c",
-    ]);
+    expect([await partOf(""), await partOf("/a"), await partOf("/a/b%20c")]).toEqual(["", "a", "a/b c"]);
+  });
+
+  test("have no part without a name, so that who forgot it does not mean the whole room", async () => {
+    using site = makeReserved();
+    for (const method of ["GET", "POST", "DELETE"]) {
+      expect([method, await statusOf(site, `${method} /__server/echo/`)]).toEqual([method, 404]);
+    }
   });
 });
 

@@ -131,6 +131,12 @@ describe("a rule in JSON", () => {
     });
   });
 
+  test("may have members that are undefined, as if they were not there", () => {
+    const given = { match: { method: undefined, path: "/a" }, fault: "reset", after: undefined, times: undefined };
+    expect(readFaultRule(given)).toEqual(readFaultRule({ match: { path: "/a" }, fault: "reset" }));
+    expect(readFaultRule({ fault: undefined, delay: "1s" })).toMatchObject({ fault: { kind: "delay" } });
+  });
+
   const refused: readonly [given: unknown, message: string | RegExp][] = [
     [null, /^expected an object such as/],
     [[], /^expected an object such as/],

@@ -232,7 +232,7 @@ describe("rules", () => {
     for (let i = 0; i < 3; i++) statuses.push(await statusOf(server, "/a.txt"));
     expect(statuses).toEqual([503, 503, 200]);
     const listed = await (await fetch(`${server.url}/__server/faults`)).json();
-    expect(listed).toEqual([{ id: "f1", ...rule, matched: 2, applied: 2, left: 0 }]);
+    expect(listed).toEqual({ faults: [{ id: "f1", ...rule, matched: 2, applied: 2, left: 0 }] });
     const removed = await fetch(`${server.url}/__server/faults/f1`, { method: "DELETE" });
     expect(await removed.json()).toEqual({ removed: 1 });
   });
@@ -253,6 +253,8 @@ describe("rules", () => {
     await expect(start({ faults: ["GET /a reset after=x"] })).rejects.toThrow(
       "faults: column 14 (after): expected bytes",
     );
+    const many = Array<string>(1001).fill("GET /a reset");
+    await expect(start({ faults: many })).rejects.toThrow("faults: expected at most 1000 rules, got 1001");
   });
 });
 

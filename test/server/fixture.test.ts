@@ -370,6 +370,66 @@ describe("uploads", () => {
   });
 });
 
+describe("faults", () => {
+  const RULE = { match: { method: "GET", path: "/none" }, fault: "status", status: 503, skip: 1, times: 2 };
+
+  test("are ordered, and shown with their counts as they can be ordered again", async () => {
+    await using running = start();
+    const added = await tell(running.port, "POST faults", RULE);
+    expect([added.status, json(added)]).toEqual([201, { id: "f1" }]);
+    for (const expected of [404, 503]) expect((await ask(running.port, "GET /none")).status).toBe(expected);
+    const shown = { id: "f1", ...RULE, matched: 2, applied: 1, left: 1 };
+    expect(json(await room(running.port, "GET faults"))).toEqual({ faults: [shown] });
+    expect(json(await room(running.port, "GET faults/f1"))).toEqual(shown);
+    expect((await room(running.port, "GET faults/f2")).status).toBe(404);
+  });
+
+  test("are withdrawn one by one, or all of them", async () => {
+    await using running = start();
+    for (const path of ["/a", "/b", "/c"]) running.fixture.fault(`GET ${path} status=500`);
+    expect(json(await room(running.port, "DELETE faults/f2"))).toEqual({ removed: 1 });
+    expect((await room(running.port, "DELETE faults/f2")).status).toBe(404);
+    expect(json(await room(running.port, "GET faults"))).toMatchObject({ faults: [{ id: "f1" }, { id: "f3" }] });
+    expect(json(await room(running.port, "DELETE faults"))).toEqual({ removed: 2 });
+    expect(json(await room(running.port, "GET faults"))).toEqual({ faults: [] });
+  });
+
+  test("of the test before cannot be mistaken for those of the next", async () => {
+    await using running = start();
+    const before = running.fixture.fault("GET /a reset");
+    running.fixture.reset();
+    running.fixture.fault("GET /b reset");
+    expect(running.fixture.removeFault(before)).toBe(false);
+  });
+
+  test.each<[line: string, content: unknown, status: number, sentence: string]>([
+    ["POST faults", "{", 400, "not valid JSON in UTF-8"],
+    ["POST faults", '{"fault":"\xff"}', 400, "not valid JSON in UTF-8"],
+    ["POST faults", [], 400, "not a JSON object"],
+    ["POST faults", {}, 400, "fault: expected one of"],
+    ["POST faults", { fault: "reset", after: "many" }, 400, "after: expected bytes"],
+    ["POST faults", `{"fault":"reset"${" ".repeat(17_000)}}`, 413, "larger than 16384 bytes"],
+    ["POST faults/f1", { fault: "reset" }, 404, "no such rule"],
+    ["DELETE faults", { id: "f1" }, 400, 'unknown member "id"'],
+    ["DELETE faults/f1", { all: true }, 400, 'unknown member "all"'],
+    ["DELETE faults/", "", 404, "no such room"],
+    ["GET faults/", "", 404, "no such room"],
+  ])("%s with %j is %p, and does nothing", async (line, content, status, sentence) => {
+    await using running = start({ faults: ["GET /a reset"] });
+    const answer = await tell(running.port, line, content);
+    expect(answer.status).toBe(status);
+    expect(status === 400 ? json(answer)["message"] : answer.text).toContain(sentence);
+    expect(json(await room(running.port, "GET faults"))).toMatchObject({ faults: [{ id: "f1" }] });
+  });
+
+  test("are a thousand at most, whoever orders them", async () => {
+    await using running = start({ faults: Array<string>(1000).fill("GET /a reset") });
+    const refused = await tell(running.port, "POST faults", RULE);
+    expect([refused.status, refused.text]).toEqual([409, expect.stringContaining("1000 rules already")]);
+    expect(() => running.fixture.fault("GET /a reset")).toThrow(RangeError);
+  });
+});
+
 describe("hold", () => {
   test("makes the next request wait, until the slots are given back", async () => {
     const time = new ManualClock();
@@ -437,6 +497,24 @@ describe("hold", () => {
     await running.server.stop();
     expect((await waiting).text).toBe("the page");
   });
+});
+
+test("no slot is held once the server stops", async () => {
+  await using running = start({ threads: 2 });
+  const hold = running.fixture.rooms().find(([name]) => name === "hold")?.[1];
+  await running.server.stop();
+  expect(() => running.fixture.hold(1)).toThrow(RangeError);
+  const answer = await hold?.respond(makeRequest("POST /", {}, Buffer.from('{"slots":1}')), "");
+  expect([answer?.status, running.fixture.held]).toEqual([409, 0]);
+});
+
+test("what was told of uploads and connections does not change afterwards", async () => {
+  await using running = start();
+  const before = { uploads: running.fixture.uploads(), closed: running.fixture.connections().closed };
+  await upload(running.port, "[1]");
+  await until(() => running.fixture.connections().closed.length === 1, "its connection to close");
+  expect(before).toEqual({ uploads: [], closed: [] });
+  expect(running.fixture.uploads()).toHaveLength(1);
 });
 
 describe("reset", () => {
@@ -514,6 +592,8 @@ describe("what is not understood", () => {
     ["POST requests/verify", { match: { paths: "/" } }, 400, 'unknown member "paths"'],
     ["POST requests/verify", { match: [] }, 400, 'member "match": expected an object'],
     ["POST requests/verify", { match: { status: "abc" } }, 400, 'member "status"'],
+    ["POST requests/verify", { match: { status: [404] } }, 400, 'member "status": expected a status'],
+    ["POST requests/verify", { match: { status: ["4xx"] } }, 400, 'member "status"'],
     ["POST requests/verify", { count: -1 }, 400, 'member "count"'],
     ["POST requests/verify", { count: 1, atMost: 2 }, 400, 'member "count" stands alone'],
     ["POST hold", `{"slots":1${" ".repeat(17_000)}}`, 413, "larger than 16384 bytes"],
