@@ -265,13 +265,16 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     this.#turn();
   }
 
-  /** The server shuts down: a connection that waits for its peer, and has not heard of it for `quietMs`, closes. */
-  shutDown(quietMs = 0): void {
+  /**
+   * The server shuts down: a connection that waits for its peer, and has not heard of it for `quietMs`, closes. Behind its last answer
+   * it is `lingerMs` at the least.
+   */
+  shutDown(quietMs = 0, lingerMs: number = this.#context.limits.shutdownGraceMs): void {
     const owesNothing = this.#timer === Timer.Idle || this.#timer === Timer.Handshake || this.#timer === Timer.Linger;
     if (this.#gone || !owesNothing) return;
     const quietSinceMs = this.#deadlineMs - this.#patienceMs(this.#timer);
     // Who has sent nothing for so long since our FIN will not destroy its answer by a reset any more.
-    const neededMs = this.#timer === Timer.Linger ? Math.max(quietMs, this.#context.limits.shutdownGraceMs) : quietMs;
+    const neededMs = this.#timer === Timer.Linger ? Math.max(quietMs, lingerMs) : quietMs;
     if (this.#context.clock.nowMs - quietSinceMs < neededMs) return;
     this.#closeReason = "shutdown";
     this.#transport.end();

@@ -12,7 +12,6 @@ import type { Room } from "../handlers/reserved.ts";
 import type { KeptUpload } from "../handlers/upload.ts";
 import { type FaultKind, parseFaultRule, readFaultRule } from "../http/fault.ts";
 import type { Handler } from "../http/message.ts";
-import type { Options } from "../options.ts";
 import { type ClosedConnection, ConnectionLog, type OpenConnection } from "./connection-log.ts";
 import { Faults, type FaultsOptions } from "./faults.ts";
 import { fixtureRooms } from "./fixture-rooms.ts";
@@ -30,7 +29,6 @@ import {
 export interface FixtureOptions extends FaultsOptions {
   /** Another one after each start. */
   readonly instance: string;
-  readonly settings: Options;
   readonly pool: Pool;
   readonly port: () => number;
   readonly urls: () => readonly string[];

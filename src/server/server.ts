@@ -394,7 +394,13 @@ export class Server {
         this.#whenEmpty = resolve;
       });
       // By the machine's time, because whoever moves a clock by hand waits for this to end.
-      const endSweeps = systemTime.every(SWEEP_MS, () => this.#closeIdle(graceMs));
+      const begunMs = systemTime.nowMs();
+      const endSweeps = systemTime.every(SWEEP_MS, () => {
+        // A clock that stands still never says for how long a peer has been quiet.
+        const isOver = this.#time !== systemTime && systemTime.nowMs() - begunMs >= limits.shutdownGraceMs;
+        if (isOver) this.#closeIdle(0, 0);
+        else this.#closeIdle(graceMs);
+      });
       const cancelCut = systemTime.after(timeoutMs, () => this.#cut());
       await empty;
       endSweeps();
@@ -404,10 +410,10 @@ export class Server {
     this.#cancelRelief?.();
   }
 
-  /** Closes connections that have been idle for `ms`. */
-  #closeIdle(ms: number): void {
+  /** Closes connections that have been idle for `ms`, and that have lingered for `lingerMs`. */
+  #closeIdle(ms: number, lingerMs: number = limits.shutdownGraceMs): void {
     this.#moveClock();
-    for (const connection of this.#connections) connection.shutDown(ms);
+    for (const connection of this.#connections) connection.shutDown(ms, lingerMs);
   }
 
   #cut(): void {
