@@ -731,6 +731,8 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     if (this.#isDeferred) return false;
     const progress = this.#pump();
     this.#isLive = progress === Progress.Waiting;
+    // What was lent for an answer before it is not needed any more.
+    if (this.#isLive) this.#repaid();
     if (fault !== null && progress !== Progress.Gone) {
       switch (this.#transport.gate?.fate()) {
         case Fate.Waits:

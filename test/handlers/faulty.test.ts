@@ -82,7 +82,7 @@ describe("a request gets a fault", () => {
       await ask(site, "GET /__server/none", fields),
       await ask(site, "GET /__server", { "X-Fixture": "nonsense" }),
     ];
-    expect(answers.map(({ status }) => status)).toEqual([200, 403, 404, 308]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 403, 404, 404]);
     expect(answers.map(({ request }) => request.fault)).toEqual([null, null, null, null]);
   });
 
