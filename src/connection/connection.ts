@@ -776,6 +776,11 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     return this.#request()?.fault ?? null;
   }
 
+  /** The answer under way waits by its fault, not for its peer. */
+  get #isHeld(): boolean {
+    return this.#fault !== null && this.#transport.gate?.holds === true;
+  }
+
   /** Comes back in a later turn of the event loop. */
   #defer(): void {
     if (this.#isDeferred) return;
@@ -936,7 +941,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
       this.#blocked = progress === Progress.Blocked;
     }
     // While the handler works, the slot counts its work; and whoever waits by a fault is meant to keep it.
-    if (this.#blocked && this.#slot > 0 && this.#write !== WriteState.Running && this.#fault === null) {
+    if (this.#blocked && this.#slot > 0 && this.#write !== WriteState.Running && !this.#isHeld) {
       this.#isStalled = true;
       this.#context.pool.stalled(this, this.#context.clock.nowMs);
     }
@@ -978,7 +983,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
       case WriteState.Closed:
         return this.#isHalfClosed ? Timer.None : Timer.Linger;
       default:
-        return this.#isLive || this.#fault !== null ? Timer.None : Timer.Send;
+        return this.#isLive || this.#isHeld ? Timer.None : Timer.Send;
     }
   }
 

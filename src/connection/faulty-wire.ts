@@ -139,6 +139,14 @@ export class FaultyWire implements Transport, Gate {
     }
   }
 
+  get holds(): boolean {
+    const plan = this.#plan;
+    if (plan === null) return false;
+    // Garbage, offered again, waits for the kernel.
+    if (this.#isCut(plan)) return plan.ending === Ending.Hang || plan.ending === Ending.Reset;
+    return this.#cancelCall !== null;
+  }
+
   closed(): void {
     this.#forget();
   }

@@ -419,6 +419,55 @@ describe("an answer that is slow", () => {
   });
 });
 
+describe("an answer with a fault that waits for its reader, and not for its time,", () => {
+  const WAITING = { threads: 1, lenders: 10, limits: { sendTimeoutMs: 3000, queueTimeoutMs: 1e9 } };
+
+  for (const fault of [
+    "delay=1ms",
+    "fault=drip, duration=1ms",
+    "rate=1gb",
+    "fault=stall, after=100",
+    "fault=garbage, after=7",
+  ]) {
+    test(`has the deadline of every answer, and lends its slot: ${fault}`, () => {
+      const server = new FaultyServer(fault, WAITING);
+      const client = server.connectFaulty();
+      client.transport.room = 10;
+      client.send(REQUEST);
+      const other = server.connectFaulty().send(get("/other"));
+      server.advance(100);
+      expect([client.transport.sent.length, other.take()]).toEqual([10, ""]);
+      server.advance(1000);
+      server.pool.relieve(server.clock.nowMs);
+      expect([other.statuses, seen(client).left]).toEqual([[200], "open"]);
+      server.advance(2000);
+      expect(seen(client).left).toBe("reset");
+      expect(server.observer.closeReasons).toEqual(["send timeout"]);
+    });
+  }
+
+  test("has the deadline although its garbage is offered again and again", () => {
+    const server = new FaultyServer("fault=garbage", WAITING);
+    const client = server.connectFaulty();
+    client.transport.room = 10;
+    client.send(REQUEST);
+    for (let ms = 0; ms < 3000; ms += 20) server.advance(20);
+    expect([seen(client).left, server.observer.closeReasons]).toEqual(["reset", ["send timeout"]]);
+  });
+
+  test("has it too behind a pardon", () => {
+    const server = new FaultyServer("delay=1h", WAITING);
+    const client = server.connectFaulty();
+    client.transport.room = 0;
+    client.send(REQUEST);
+    server.advance(1_800_000);
+    expect(seen(client).left).toBe("open");
+    server.pardon();
+    server.advance(3000);
+    expect([seen(client).left, server.observer.closeReasons]).toEqual(["reset", ["send timeout"]]);
+  });
+});
+
 describe("a request that is reset", () => {
   const upload = "POST /faulty HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n";
 
