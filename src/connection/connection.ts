@@ -729,12 +729,15 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     const progress = this.#pump();
     this.#isLive = progress === Progress.Waiting;
     if (fault !== null && progress !== Progress.Gone) {
-      switch (this.#transport.gate?.fate()) {
+      const fate = this.#transport.gate?.fate();
+      // While nothing is sent, nothing tells whether the peer only half-closed. A reset comes in a moment by itself.
+      if (this.#peerFinished && fate !== Fate.Waits && this.#isHeld) {
+        this.#abort("client");
+        return false;
+      }
+      switch (fate) {
         case Fate.Waits:
-          return false;
         case Fate.Hangs:
-          // Nothing is ever sent that would tell whether the peer only half-closed.
-          if (this.#peerFinished) this.#abort("client");
           return false;
         case Fate.Ends:
           this.#isHalfClosed = fault.kind === "half-close";

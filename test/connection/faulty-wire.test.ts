@@ -419,6 +419,51 @@ describe("an answer that is slow", () => {
   });
 });
 
+describe("a peer that finishes", () => {
+  const held = [
+    "delay=1h",
+    "fault=drip, duration=1h",
+    "fault=slow-headers, duration=1h",
+    "rate=1",
+    "delay=1h, fault=truncate",
+    "delay=1h, fault=reset-request",
+    "delay=1h, fault=hang",
+    "fault=stall, after=2",
+  ];
+  for (const fault of held) {
+    test(`while its answer is held has left, and gives the slot back: ${fault}`, () => {
+      const server = new FaultyServer(fault, { threads: 1 });
+      const client = server.connectFaulty().send(REQUEST);
+      server.advance(1000);
+      expect(seen(client).left).toBe("open");
+      client.finish();
+      expect([client.transport.isClosed, server.pool.active, server.calls]).toEqual([true, 0, 0]);
+      expect(server.observer.closeReasons).toEqual(["client"]);
+    });
+  }
+
+  test("gets an answer that is not held to its end", () => {
+    for (const fault of ["fault=truncate, after=7", "fault=drip, duration=1s"]) {
+      const server = new FaultyServer(fault);
+      const client = server.connectFaulty();
+      client.transport.room = 10;
+      client.send(REQUEST);
+      server.advance(1000);
+      client.finish();
+      expect(seen(client.drain()).sent).toBe(WHOLE);
+    }
+  });
+
+  test("does not bring a reset forward", () => {
+    const server = new FaultyServer("fault=reset, after=2");
+    const client = server.connectFaulty().send(REQUEST).finish();
+    server.advance(RESET_GRACE_MS - 1);
+    expect(seen(client).left).toBe("open");
+    server.advance(1);
+    expect([seen(client).left, server.observer.closeReasons]).toEqual(["reset", ["fault"]]);
+  });
+});
+
 describe("an answer with a fault that waits for its reader, and not for its time,", () => {
   const WAITING = { threads: 1, lenders: 10, limits: { sendTimeoutMs: 3000, queueTimeoutMs: 1e9 } };
 
