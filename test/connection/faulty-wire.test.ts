@@ -578,13 +578,17 @@ describe("a pardon", () => {
       "fault=hang",
       "fault=stall, after=2",
       "delay=1h, fault=hang",
+      "delay=1h, fault=reset-request",
       "fault=half-close",
       "fault=reset",
     ]) {
       const server = new FaultyServer(fault);
       const client = server.connectFaulty().send(REQUEST);
       server.pardon();
-      expect(client.transport.wasReset).toBe(true);
+      expect([client.transport.wasReset, client.statuses]).toEqual([
+        true,
+        fault.startsWith("fault=stall") ? [200] : [],
+      ]);
       expect([server.pool.active, server.observer.closeReasons]).toEqual([0, ["fault"]]);
     }
   });
