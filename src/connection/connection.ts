@@ -734,12 +734,15 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     // What was lent for an answer before it is not needed any more.
     if (this.#isLive) this.#repaid();
     if (fault !== null && progress !== Progress.Gone) {
-      switch (this.#transport.gate?.fate()) {
+      const fate = this.#transport.gate?.fate();
+      // While nothing is sent, nothing tells whether the peer only half-closed. A reset comes in a moment by itself.
+      if (this.#peerFinished && fate !== Fate.Waits && this.#isHeld) {
+        this.#abort("client");
+        return false;
+      }
+      switch (fate) {
         case Fate.Waits:
-          return false;
         case Fate.Hangs:
-          // Nothing is ever sent that would tell whether the peer only half-closed.
-          if (this.#peerFinished) this.#abort("client");
           return false;
         case Fate.Ends:
           this.#isHalfClosed = fault.kind === "half-close";
@@ -779,6 +782,11 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
   /** What shall go wrong with the answer to the request under way; null but in fixture servers. */
   get #fault(): Fault | null {
     return this.#request()?.fault ?? null;
+  }
+
+  /** The answer under way waits by its fault, not for its peer. */
+  get #isHeld(): boolean {
+    return this.#fault !== null && this.#transport.gate?.holds === true;
   }
 
   /** Comes back in a later turn of the event loop. */
@@ -941,7 +949,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
       this.#blocked = progress === Progress.Blocked;
     }
     // While the handler works, the slot counts its work; and whoever waits by a fault is meant to keep it.
-    if (this.#blocked && this.#slot > 0 && this.#write !== WriteState.Running && this.#fault === null) {
+    if (this.#blocked && this.#slot > 0 && this.#write !== WriteState.Running && !this.#isHeld) {
       this.#isStalled = true;
       this.#context.pool.stalled(this, this.#context.clock.nowMs);
     }
@@ -983,7 +991,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
       case WriteState.Closed:
         return this.#isHalfClosed ? Timer.None : Timer.Linger;
       default:
-        return this.#isLive || this.#fault !== null ? Timer.None : Timer.Send;
+        return this.#isLive || this.#isHeld ? Timer.None : Timer.Send;
     }
   }
 

@@ -105,8 +105,8 @@ export class Fixture {
   }
 
   /**
-   * Resolves when `count` requests are there that match, or `timeoutMs` milliseconds are over, or the server is reset or stops: see
-   * `isComplete`. Never rejects.
+   * Resolves when `count` requests are there that match, or `timeoutMs` milliseconds are over, or the server is reset or stops, or
+   * too many wait and this one has waited longest: see `isComplete`. Never rejects.
    */
   waitForRequests(filter: RequestFilter, count = 1, timeoutMs: number = WAIT_MS): Promise<RequestPage> {
     const page = this.journal.wait(filter, count, timeoutMs);
