@@ -5,8 +5,11 @@
  *     await fetch(`${server.url}/hello.html`);
  */
 import type { Snapshot } from "./handlers/status.ts";
+import type { KeptUpload } from "./handlers/upload.ts";
+import type { FaultKind } from "./http/fault.ts";
 import { type Options, OptionsError, resolveOptions } from "./options.ts";
 import type { AccessEntry, ServerLog } from "./server/access-log.ts";
+import type { ClosedConnection, OpenConnection } from "./server/connection-log.ts";
 import type { FaultOrder, Fixture } from "./server/fixture.ts";
 import type { Expectation, RequestFilter, RequestPage, RequestRecord, Verification } from "./server/journal.ts";
 import { Server, type ServerParts, type StopOptions } from "./server/server.ts";
@@ -18,10 +21,14 @@ import type { CertificateInfo, Tls } from "./server/tls.ts";
 export {
   type AccessEntry,
   type CertificateInfo,
+  type ClosedConnection,
   type Expectation,
+  type FaultKind,
   type FaultOrder,
   type Files,
+  type KeptUpload,
   ManualClock,
+  type OpenConnection,
   type Options,
   OptionsError,
   type RequestFilter,
@@ -104,10 +111,12 @@ export async function startServer(options?: StartOptions): Promise<RunningServer
 /** Starts a server and resolves when it listens. Rejects with an OptionsError or a StartError, and then leaves nothing behind. */
 export async function startServer(options: StartOptions = {}): Promise<RunningServer | FixtureServer> {
   const folders = await makeFolders(options);
-  const server = await makeServer({ shutDown: () => void stop(), ...options }, folders).catch((error: unknown) => {
-    folders?.remove();
-    throw error;
-  });
+  const server = await makeServer({ ...options, shutDown: options.shutDown ?? (() => void stop()) }, folders).catch(
+    (error: unknown) => {
+      folders?.remove();
+      throw error;
+    },
+  );
   const stop = async (stopOptions?: StopOptions) => {
     await server.stop(stopOptions);
     folders?.remove();

@@ -47,6 +47,8 @@ async function work({ options, command }: Order, env: Environment, log: Log, sta
   end.then((reason) => {
     log.warn(`${reason}: ending the command`);
     relay.pass("SIGTERM");
+    // A command that does not listen would outlive what was to end it.
+    setTimeout(() => relay.kill(), options.shutdownTimeoutMs);
   });
   const code = await relay.command(command, { ...env, ...variablesOf(server, options) }, log);
   withdraw();
@@ -80,6 +82,10 @@ class Relay {
   pass(signal: StopSignal): void {
     if (this.#child === null) this.#early ??= signal;
     else this.#child.kill(signal);
+  }
+
+  kill(): void {
+    this.#child?.kill("SIGKILL");
   }
 
   /** Runs the command and resolves with its exit code, which for an end by a signal is 128 + its number. */

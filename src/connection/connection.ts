@@ -265,13 +265,16 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     this.#turn();
   }
 
-  /** The server shuts down: a connection that waits for its peer, and has not heard of it for `quietMs`, closes. */
-  shutDown(quietMs = 0): void {
+  /**
+   * The server shuts down: a connection that waits for its peer, and has not heard of it for `quietMs`, closes. Behind its last answer
+   * it is `lingerMs` at the least.
+   */
+  shutDown(quietMs = 0, lingerMs: number = this.#context.limits.shutdownGraceMs): void {
     const owesNothing = this.#timer === Timer.Idle || this.#timer === Timer.Handshake || this.#timer === Timer.Linger;
     if (this.#gone || !owesNothing) return;
     const quietSinceMs = this.#deadlineMs - this.#patienceMs(this.#timer);
     // Who has sent nothing for so long since our FIN will not destroy its answer by a reset any more.
-    const neededMs = this.#timer === Timer.Linger ? Math.max(quietMs, this.#context.limits.shutdownGraceMs) : quietMs;
+    const neededMs = this.#timer === Timer.Linger ? Math.max(quietMs, lingerMs) : quietMs;
     if (this.#context.clock.nowMs - quietSinceMs < neededMs) return;
     this.#closeReason = "shutdown";
     this.#transport.end();
@@ -728,13 +731,18 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     if (this.#isDeferred) return false;
     const progress = this.#pump();
     this.#isLive = progress === Progress.Waiting;
+    // What was lent for an answer before it is not needed any more.
+    if (this.#isLive) this.#repaid();
     if (fault !== null && progress !== Progress.Gone) {
-      switch (this.#transport.gate?.fate()) {
+      const fate = this.#transport.gate?.fate();
+      // While nothing is sent, nothing tells whether the peer only half-closed. A reset comes in a moment by itself.
+      if (this.#peerFinished && fate !== Fate.Waits && this.#isHeld) {
+        this.#abort("client");
+        return false;
+      }
+      switch (fate) {
         case Fate.Waits:
-          return false;
         case Fate.Hangs:
-          // Nothing is ever sent that would tell whether the peer only half-closed.
-          if (this.#peerFinished) this.#abort("client");
           return false;
         case Fate.Ends:
           this.#isHalfClosed = fault.kind === "half-close";
@@ -774,6 +782,11 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
   /** What shall go wrong with the answer to the request under way; null but in fixture servers. */
   get #fault(): Fault | null {
     return this.#request()?.fault ?? null;
+  }
+
+  /** The answer under way waits by its fault, not for its peer. */
+  get #isHeld(): boolean {
+    return this.#fault !== null && this.#transport.gate?.holds === true;
   }
 
   /** Comes back in a later turn of the event loop. */
@@ -936,7 +949,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
       this.#blocked = progress === Progress.Blocked;
     }
     // While the handler works, the slot counts its work; and whoever waits by a fault is meant to keep it.
-    if (this.#blocked && this.#slot > 0 && this.#write !== WriteState.Running && this.#fault === null) {
+    if (this.#blocked && this.#slot > 0 && this.#write !== WriteState.Running && !this.#isHeld) {
       this.#isStalled = true;
       this.#context.pool.stalled(this, this.#context.clock.nowMs);
     }
@@ -978,7 +991,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
       case WriteState.Closed:
         return this.#isHalfClosed ? Timer.None : Timer.Linger;
       default:
-        return this.#isLive || this.#fault !== null ? Timer.None : Timer.Send;
+        return this.#isLive || this.#isHeld ? Timer.None : Timer.Send;
     }
   }
 

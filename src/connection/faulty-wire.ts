@@ -70,6 +70,7 @@ interface Plan {
   /** When the first byte may pass. */
   readonly startMs: number;
   readonly pace: Pace | null;
+  readonly kind: FaultKind;
   readonly ending: Ending;
   /** Bytes that pass in all. */
   readonly cutAt: number;
@@ -99,6 +100,7 @@ export class FaultyWire implements Transport, Gate {
       sender,
       startMs: this.#time.nowMs() + fault.delayMs,
       pace: paceOf(fault, answer),
+      kind: fault.kind,
       ending,
       cutAt: ending === Ending.None ? answer.headBytes + answer.contentBytes : cutOf(fault, answer),
       passed: -answer.pendingBytes,
@@ -139,6 +141,14 @@ export class FaultyWire implements Transport, Gate {
     }
   }
 
+  get holds(): boolean {
+    const plan = this.#plan;
+    if (plan === null) return false;
+    // Garbage, offered again, waits for the kernel.
+    if (this.#isCut(plan)) return plan.ending === Ending.Hang || plan.ending === Ending.Reset;
+    return this.#cancelCall !== null;
+  }
+
   closed(): void {
     this.#forget();
   }
@@ -146,7 +156,8 @@ export class FaultyWire implements Transport, Gate {
   release(): void {
     const plan = this.#plan;
     if (plan === null) return;
-    const isLost = plan.ending === Ending.Hang || this.#isCut(plan);
+    // There is no answer to a request that was not read to its end.
+    const isLost = plan.ending === Ending.Hang || plan.kind === "reset-request" || this.#isCut(plan);
     this.#forget();
     if (isLost) plan.sender.cut();
     else plan.sender.drained();

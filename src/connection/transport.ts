@@ -41,6 +41,8 @@ export interface Gate {
   impose(fault: Fault, answer: AnswerBytes, sender: Suspended): void;
   /** Asked whenever all that may pass was offered. */
   fate(): Fate;
+  /** True while the gate keeps the answer back, and not the kernel: it waits for its time or its reset, or hangs. */
+  readonly holds: boolean;
   /** What waits goes out whole; what has been cut, or would never go on, is cut off by RST. Not within a turn. */
   release(): void;
   /** The connection is closed. */

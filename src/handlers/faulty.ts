@@ -15,12 +15,14 @@ import { isReserved } from "./reserved.ts";
 export class FaultyHandler implements Handler {
   readonly #inner: Handler;
   readonly #rules: FaultRules;
+  readonly #mayOrder: (request: Request) => boolean;
   readonly #isDraining: () => boolean;
 
-  /** `isDraining`: the server stops, and nothing new is to hold it up. */
-  constructor(inner: Handler, rules: FaultRules, isDraining: () => boolean) {
+  /** `mayOrder`: whose X-Fixture counts. `isDraining`: the server stops, and nothing new is to hold it up. */
+  constructor(inner: Handler, rules: FaultRules, mayOrder: (request: Request) => boolean, isDraining: () => boolean) {
     this.#inner = inner;
     this.#rules = rules;
+    this.#mayOrder = mayOrder;
     this.#isDraining = isDraining;
   }
 
@@ -28,6 +30,9 @@ export class FaultyHandler implements Handler {
     const refusal = this.#inner.admit(request);
     // The path, because whom a room refuses at its door, for the Host or the password, never comes to be its request.
     if (request.isControl || isReserved(request.target.path) || this.#isDraining()) return refusal;
+    if (request.head.has(Field.XFixture) && !this.#mayOrder(request)) {
+      return this.#inner.failure(403, "X-Fixture is for whom the rooms of the fixture are for.", request);
+    }
     const fault = this.#choose(request);
     if (typeof fault === "string") return this.#inner.failure(400, `X-Fixture: ${fault}.`, request);
     request.fault = fault;

@@ -56,7 +56,6 @@ export class Reserved {
   admit(request: Request): Response | null {
     request.isControl = true;
     const { path } = request.target;
-    if (path === WITHOUT_SLASH) return TO_PREFIX;
     const found = this.#find(path);
     if (found === null) return this.#refuse(404, "There is no such room here.", request);
     const { room } = found;
@@ -67,6 +66,7 @@ export class Reserved {
     }
     const refusal = room.guard?.(request) ?? null;
     if (refusal !== null) return refusal;
+    if (path === WITHOUT_SLASH) return redirectTo(`${PREFIX}${request.target.query}`);
     if (request.head.method !== Method.Get && request.head.method !== Method.Head) {
       request.bodyBytesMax = room.bodyBytesMax;
     }
@@ -126,8 +126,10 @@ export function errorAnswer(status: number, message: string, further: FieldLines
 
 const ENCODER = new TextEncoder();
 
-/** Never to another host: the path alone. */
-const TO_PREFIX = ownAnswer(308, "text/plain; charset=utf-8", `${PREFIX}\n`, [["Location", PREFIX]]);
+/** Never to another host: a path and its query. */
+function redirectTo(location: string): Response {
+  return ownAnswer(308, "text/plain; charset=utf-8", `${PREFIX}\n`, [["Location", location]]);
+}
 
 function allowed(room: Room): string {
   return [...room.methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])), "OPTIONS"].join(", ");

@@ -7,10 +7,11 @@ import { FaultyHandler } from "../handlers/faulty.ts";
 import { parseFaultRule } from "../http/fault.ts";
 import type { Handler } from "../http/message.ts";
 import type { Options } from "../options.ts";
+import { rightsOf } from "./fixture-guard.ts";
 import type { TimeSource } from "./time-source.ts";
 
 export interface FaultsOptions {
-  readonly settings: Pick<Options, "faults">;
+  readonly settings: Options;
   readonly time: TimeSource;
   /** To be called before a conversation goes on, so that it sees the time. */
   readonly moveClock: () => void;
@@ -44,7 +45,7 @@ export class Faults {
 
   /** What stands between the conversations and what answers them. */
   wrap(handler: Handler): Handler {
-    return new FaultyHandler(handler, this.rules, this.#options.isDraining);
+    return new FaultyHandler(handler, this.rules, rightsOf(this.#options.settings), this.#options.isDraining);
   }
 
   /** What stands between a conversation and its socket. */

@@ -8,17 +8,22 @@ import type { Request, Response } from "../http/message.ts";
 import { Field, Method } from "../http/request-head.ts";
 import { isLoopbackAddress, type Options } from "../options.ts";
 
-/** Refuses whom the rooms are not for, and what they do not take; null lets a request in. */
-export function guardOf({ fixtureToken, fixtureOpen }: Options): (request: Request) => Response | null {
+/** Who may say what the server does: clients on its own machine, those with the token, or everybody. */
+export function rightsOf({ fixtureToken, fixtureOpen }: Options): (request: Request) => boolean {
   const expected = fixtureToken === "" ? null : digestOf(fixtureToken);
+  return (request) => fixtureOpen || isLoopbackAddress(request.peer) || hasToken(request, expected);
+}
+
+/** Refuses whom the rooms are not for, and what they do not take; null lets a request in. */
+export function guardOf(settings: Options): (request: Request) => Response | null {
+  const mayUse = rightsOf(settings);
+  const refusal = settings.fixtureToken === "" ? STRANGER_REFUSED : TOKEN_WANTED;
   return (request) => {
     const { head } = request;
     // A browser sends the one or the other with all that a page of elsewhere asks for (Fetch §3.2, Fetch Metadata §2.3).
     if (head.has(Field.Origin) || /cross-site|same-site/i.test(head.value(Field.SecFetchSite) ?? ""))
       return PAGE_REFUSED;
-    if (!fixtureOpen && !isLoopbackAddress(request.peer) && !hasToken(request, expected)) {
-      return expected === null ? STRANGER_REFUSED : TOKEN_WANTED;
-    }
+    if (!mayUse(request)) return refusal;
     return isTakenAsJson(request) ? null : TYPE_REFUSED;
   };
 }

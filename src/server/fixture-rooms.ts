@@ -256,7 +256,8 @@ async function answerRequests(fixture: Fixture, request: Request): Promise<Respo
     if (timeout !== undefined) return errorAnswer(400, 'parameter "timeout" is of use with "wait" alone');
     return jsonAnswer(200, showPage(fixture, fixture.journal.page(filter), limit, body));
   }
-  if (fixture.journal.waiting >= WAITS_MAX) return errorAnswer(503, `${WAITS_MAX} clients wait already.`);
+  // The oldest rather than the newest: a client that closed its connection may look as if it waits on.
+  if (fixture.journal.waiting >= WAITS_MAX) fixture.journal.endOldestWait();
   const page = await fixture.waitForRequests(filter, wait, timeout ?? WAIT_MS);
   return jsonAnswer(200, showPage(fixture, page, limit, body));
 }

@@ -12,7 +12,6 @@ import type { Room } from "../handlers/reserved.ts";
 import type { KeptUpload } from "../handlers/upload.ts";
 import { type FaultKind, parseFaultRule, readFaultRule } from "../http/fault.ts";
 import type { Handler } from "../http/message.ts";
-import type { Options } from "../options.ts";
 import { type ClosedConnection, ConnectionLog, type OpenConnection } from "./connection-log.ts";
 import { Faults, type FaultsOptions } from "./faults.ts";
 import { fixtureRooms } from "./fixture-rooms.ts";
@@ -30,7 +29,6 @@ import {
 export interface FixtureOptions extends FaultsOptions {
   /** Another one after each start. */
   readonly instance: string;
-  readonly settings: Options;
   readonly pool: Pool;
   readonly port: () => number;
   readonly urls: () => readonly string[];
@@ -107,8 +105,8 @@ export class Fixture {
   }
 
   /**
-   * Resolves when `count` requests are there that match, or `timeoutMs` milliseconds are over, or the server is reset or stops: see
-   * `isComplete`. Never rejects.
+   * Resolves when `count` requests are there that match, or `timeoutMs` milliseconds are over, or the server is reset or stops, or
+   * too many wait and this one has waited longest: see `isComplete`. Never rejects.
    */
   waitForRequests(filter: RequestFilter, count = 1, timeoutMs: number = WAIT_MS): Promise<RequestPage> {
     const page = this.journal.wait(filter, count, timeoutMs);

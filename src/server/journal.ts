@@ -166,8 +166,8 @@ export class Journal implements Observer {
   }
 
   /**
-   * Resolves when `count` requests that match are there or have come, or `timeoutMs` milliseconds are over, or `endWaits` is
-   * called. Never rejects.
+   * Resolves when `count` requests that match are there or have come, or `timeoutMs` milliseconds are over, or `endWaits` or
+   * `endOldestWait` says so. Never rejects.
    */
   wait(filter: RequestFilter, count: number, timeoutMs: number): Promise<RequestPage> {
     return new Promise((resolve) => {
@@ -186,6 +186,12 @@ export class Journal implements Observer {
   /** Answers everybody who waits with what there is. */
   endWaits(): void {
     for (const waiter of this.#waiters) waiter.settle();
+  }
+
+  /** Answers whoever has waited longest with what there is. */
+  endOldestWait(): void {
+    const [oldest] = this.#waiters;
+    oldest?.settle();
   }
 
   verify(expectation: Expectation): Verification {

@@ -34,6 +34,8 @@ export interface LiveViewOptions {
   readonly connectionsMax: number;
   /** Calls the coarse clock to the present. */
   readonly moveClock: () => void;
+  /** Takes what a watcher has thrown. */
+  readonly report: (error: unknown) => void;
 }
 
 /** Takes snapshots. */
@@ -126,11 +128,25 @@ export class LiveView implements Observer {
 
   fault(): void {}
 
+  /** Nobody looks any more: the server has stopped. */
+  end(): void {
+    for (const watcher of this.#watchers) this.unwatch(watcher);
+  }
+
   #look(): void {
     this.#options.moveClock();
     const snapshot = this.#snapshot();
-    for (const watcher of this.#watchers) watcher.see(snapshot);
     this.#remember();
+    for (const watcher of this.#watchers) this.#show(watcher, snapshot);
+  }
+
+  /** What one watcher does wrong, the others do not notice. */
+  #show(watcher: Watcher, snapshot: Snapshot): void {
+    try {
+      watcher.see(snapshot);
+    } catch (error) {
+      this.#options.report(error);
+    }
   }
 
   #snapshot(): Snapshot {

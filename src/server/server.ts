@@ -3,7 +3,7 @@
  * servers live side by side in one process.
  */
 import { lstatSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { BodyMemory } from "../connection/body-buffer.ts";
 import { Clock } from "../connection/clock.ts";
 import { Connection, GATHER_BYTES_MAX } from "../connection/connection.ts";
@@ -30,7 +30,7 @@ import { connectionsMax, lendersMax } from "./file-limit.ts";
 import type { Fixture, FixtureOptions } from "./fixture.ts";
 import { type Acceptor, type Listening, listen } from "./listen.ts";
 import { Reporter } from "./reporter.ts";
-import { StartError } from "./start-error.ts";
+import { messageOf, StartError } from "./start-error.ts";
 import { systemTime, type TimeSource } from "./time-source.ts";
 import type { CertificateInfo, Tls } from "./tls.ts";
 import type { Vitals, VitalsOptions } from "./vitals.ts";
@@ -165,6 +165,7 @@ export class Server {
         connections: this.#connections,
         connectionsMax: connectionsAtOnce,
         moveClock,
+        report: (error) => log.error("a watcher failed", error),
         isDraining,
       }) ?? null;
     const handler = this.#prepareHandler(wallMs);
@@ -221,7 +222,7 @@ export class Server {
     try {
       const root = usable(openDocumentRoot(options.root, "--root"));
       const rooms = this.#rooms();
-      if (rooms !== null) refuseReservedName(root);
+      if (rooms !== null) refuseReservedName(root, options.uploads);
       const uploads = usable(prepareUploadsFolder(options.uploads, "--uploads", wallMs()));
       if (uploads.realPath === root.realPath) {
         throw new StartError(`--uploads ${options.uploads} is the served folder itself; choose another folder`);
@@ -385,7 +386,7 @@ export class Server {
     this.#listening.stop();
     this.#redirecting?.stop();
     for (const farewell of this.#farewells) farewell.end();
-    this.#vitals?.end();
+    this.#vitals?.drain();
     this.#fixture?.end();
     this.#closeIdle(graceMs);
     if (this.#connections.size > 0) {
@@ -394,20 +395,27 @@ export class Server {
         this.#whenEmpty = resolve;
       });
       // By the machine's time, because whoever moves a clock by hand waits for this to end.
-      const endSweeps = systemTime.every(SWEEP_MS, () => this.#closeIdle(graceMs));
+      const begunMs = systemTime.nowMs();
+      const endSweeps = systemTime.every(SWEEP_MS, () => {
+        // A clock that stands still never says for how long a peer has been quiet.
+        const isOver = this.#time !== systemTime && systemTime.nowMs() - begunMs >= limits.shutdownGraceMs;
+        if (isOver) this.#closeIdle(0, 0);
+        else this.#closeIdle(graceMs);
+      });
       const cancelCut = systemTime.after(timeoutMs, () => this.#cut());
       await empty;
       endSweeps();
       cancelCut();
     }
     this.#endTicks();
+    this.#vitals?.end();
     this.#cancelRelief?.();
   }
 
-  /** Closes connections that have been idle for `ms`. */
-  #closeIdle(ms: number): void {
+  /** Closes connections that have been idle for `ms`, and that have lingered for `lingerMs`. */
+  #closeIdle(ms: number, lingerMs: number = limits.shutdownGraceMs): void {
     this.#moveClock();
-    for (const connection of this.#connections) connection.shutDown(ms);
+    for (const connection of this.#connections) connection.shutDown(ms, lingerMs);
   }
 
   #cut(): void {
@@ -496,13 +504,19 @@ function urlOf(scheme: "http" | "https", host: string, port: number): string {
   return `${scheme}://${reachable.includes(":") ? `[${reachable}]` : reachable}:${port}`;
 }
 
-/** A file there would be shadowed: nobody could tell why it is not served. */
-function refuseReservedName(root: DocumentRoot): void {
+/** A file there would be shadowed: nobody could tell why it is not served. Nor may the uploads' folder, which is made, lie there. */
+function refuseReservedName(root: DocumentRoot, uploads: string): void {
   const path = join(root.realPath, RESERVED_NAME);
-  if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
-  throw new StartError(
-    `${path} would be hidden by the server's own /${RESERVED_NAME}/; rename it, or leave out --status and --fixture`,
-  );
+  const advice = `would be hidden by the server's own /${RESERVED_NAME}/`;
+  if (`${resolve(uploads)}/`.startsWith(`${path}/`)) {
+    throw new StartError(`--uploads ${uploads} ${advice}; choose another folder`);
+  }
+  try {
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
+  } catch (error) {
+    throw new StartError(`--root ${root.realPath}: ${messageOf(error)}`);
+  }
+  throw new StartError(`${path} ${advice}; rename it, or leave out --status and --fixture`);
 }
 
 function usable(folder: DocumentRoot | FolderError): DocumentRoot {

@@ -19,6 +19,8 @@ export interface VitalsOptions {
   readonly connectionsMax: number;
   /** Calls the coarse clock to the present. */
   readonly moveClock: () => void;
+  /** Takes what somebody who looks has thrown. */
+  readonly report: (error: unknown) => void;
   readonly isDraining: () => boolean;
 }
 
@@ -82,8 +84,13 @@ export class Vitals implements StatusSource {
     return () => this.#live.unwatch(watcher);
   }
 
-  /** The server stops: live pages are told that this was all. */
-  end(): void {
+  /** The server begins to stop: live pages are told that this was all. */
+  drain(): void {
     for (const stream of this.#streams.keys()) stream.end();
+  }
+
+  /** It has stopped: nobody looks any more. */
+  end(): void {
+    this.#live.end();
   }
 }

@@ -295,6 +295,12 @@ describe("run", () => {
     expect(await child.exited).toBe(9);
   });
 
+  test("--max-lifetime kills a command that does not listen, when the time of a drain is over", async () => {
+    const deaf = ["sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"];
+    const words = ["run", "-q", "--max-lifetime", "100ms", "--shutdown-timeout", "200ms", "--", ...deaf];
+    expect((await once(words)).code).toBe(137);
+  });
+
   test("--max-lifetime ends the command as SIGTERM does", async () => {
     const { code, stderr } = await once(["run", "-q", "--max-lifetime", "200ms", "--", "sleep", "60"]);
     expect(code).toBe(143);

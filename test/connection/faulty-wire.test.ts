@@ -419,6 +419,100 @@ describe("an answer that is slow", () => {
   });
 });
 
+describe("a peer that finishes", () => {
+  const held = [
+    "delay=1h",
+    "fault=drip, duration=1h",
+    "fault=slow-headers, duration=1h",
+    "rate=1",
+    "delay=1h, fault=truncate",
+    "delay=1h, fault=reset-request",
+    "delay=1h, fault=hang",
+    "fault=stall, after=2",
+  ];
+  for (const fault of held) {
+    test(`while its answer is held has left, and gives the slot back: ${fault}`, () => {
+      const server = new FaultyServer(fault, { threads: 1 });
+      const client = server.connectFaulty().send(REQUEST);
+      server.advance(1000);
+      expect(seen(client).left).toBe("open");
+      client.finish();
+      expect([client.transport.isClosed, server.pool.active, server.calls]).toEqual([true, 0, 0]);
+      expect(server.observer.closeReasons).toEqual(["client"]);
+    });
+  }
+
+  test("gets an answer that is not held to its end", () => {
+    for (const fault of ["fault=truncate, after=7", "fault=drip, duration=1s"]) {
+      const server = new FaultyServer(fault);
+      const client = server.connectFaulty();
+      client.transport.room = 10;
+      client.send(REQUEST);
+      server.advance(1000);
+      client.finish();
+      expect(seen(client.drain()).sent).toBe(WHOLE);
+    }
+  });
+
+  test("does not bring a reset forward", () => {
+    const server = new FaultyServer("fault=reset, after=2");
+    const client = server.connectFaulty().send(REQUEST).finish();
+    server.advance(RESET_GRACE_MS - 1);
+    expect(seen(client).left).toBe("open");
+    server.advance(1);
+    expect([seen(client).left, server.observer.closeReasons]).toEqual(["reset", ["fault"]]);
+  });
+});
+
+describe("an answer with a fault that waits for its reader, and not for its time,", () => {
+  const WAITING = { threads: 1, lenders: 10, limits: { sendTimeoutMs: 3000, queueTimeoutMs: 1e9 } };
+
+  for (const fault of [
+    "delay=1ms",
+    "fault=drip, duration=1ms",
+    "rate=1gb",
+    "fault=stall, after=100",
+    "fault=garbage, after=7",
+  ]) {
+    test(`has the deadline of every answer, and lends its slot: ${fault}`, () => {
+      const server = new FaultyServer(fault, WAITING);
+      const client = server.connectFaulty();
+      client.transport.room = 10;
+      client.send(REQUEST);
+      const other = server.connectFaulty().send(get("/other"));
+      server.advance(100);
+      expect([client.transport.sent.length, other.take()]).toEqual([10, ""]);
+      server.advance(1000);
+      server.pool.relieve(server.clock.nowMs);
+      expect([other.statuses, seen(client).left]).toEqual([[200], "open"]);
+      server.advance(2000);
+      expect(seen(client).left).toBe("reset");
+      expect(server.observer.closeReasons).toEqual(["send timeout"]);
+    });
+  }
+
+  test("has the deadline although its garbage is offered again and again", () => {
+    const server = new FaultyServer("fault=garbage", WAITING);
+    const client = server.connectFaulty();
+    client.transport.room = 10;
+    client.send(REQUEST);
+    for (let ms = 0; ms < 3000; ms += 20) server.advance(20);
+    expect([seen(client).left, server.observer.closeReasons]).toEqual(["reset", ["send timeout"]]);
+  });
+
+  test("has it too behind a pardon", () => {
+    const server = new FaultyServer("delay=1h", WAITING);
+    const client = server.connectFaulty();
+    client.transport.room = 0;
+    client.send(REQUEST);
+    server.advance(1_800_000);
+    expect(seen(client).left).toBe("open");
+    server.pardon();
+    server.advance(3000);
+    expect([seen(client).left, server.observer.closeReasons]).toEqual(["reset", ["send timeout"]]);
+  });
+});
+
 describe("a request that is reset", () => {
   const upload = "POST /faulty HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n";
 
@@ -484,13 +578,17 @@ describe("a pardon", () => {
       "fault=hang",
       "fault=stall, after=2",
       "delay=1h, fault=hang",
+      "delay=1h, fault=reset-request",
       "fault=half-close",
       "fault=reset",
     ]) {
       const server = new FaultyServer(fault);
       const client = server.connectFaulty().send(REQUEST);
       server.pardon();
-      expect(client.transport.wasReset).toBe(true);
+      expect([client.transport.wasReset, client.statuses]).toEqual([
+        true,
+        fault.startsWith("fault=stall") ? [200] : [],
+      ]);
       expect([server.pool.active, server.observer.closeReasons]).toEqual([0, ["fault"]]);
     }
   });

@@ -26,7 +26,12 @@ function faultySite(...rules: readonly string[]): Site & { readonly faulty: Faul
   writeFileSync(join(site.root, "large.bin"), Buffer.alloc(100_000, "x"));
   const kept = new FaultRules();
   for (const text of rules) kept.add(parseFaultRule(text) as FaultRule);
-  const faulty = new FaultyHandler(site.handler, kept, () => made.isDraining);
+  const faulty = new FaultyHandler(
+    site.handler,
+    kept,
+    ({ peer }) => peer === "127.0.0.1",
+    () => made.isDraining,
+  );
   const made = Object.assign(site, { faulty, isDraining: false });
   return made;
 }
@@ -47,6 +52,13 @@ describe("a request gets a fault", () => {
     using site = faultySite("GET /a.txt reset times=1");
     expect((await ask(site, "GET /a.txt", { "X-Fixture": "fault=hang" })).request.fault?.kind).toBe("hang");
     expect((await ask(site, "GET /a.txt")).request.fault?.kind).toBe("reset");
+  });
+
+  test("not by the field of somebody who may not order one, who is told so", async () => {
+    using site = faultySite();
+    const request = { ...makeRequest("GET /a.txt", { "X-Fixture": "fault=hang" }), peer: "192.0.2.1" };
+    expect(answerOf(await responseTo(site.faulty, request)).status).toBe(403);
+    expect(request.fault).toBeNull();
   });
 
   test("also when it is refused", async () => {
@@ -70,7 +82,7 @@ describe("a request gets a fault", () => {
       await ask(site, "GET /__server/none", fields),
       await ask(site, "GET /__server", { "X-Fixture": "nonsense" }),
     ];
-    expect(answers.map(({ status }) => status)).toEqual([200, 403, 404, 308]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 403, 404, 404]);
     expect(answers.map(({ request }) => request.fault)).toEqual([null, null, null, null]);
   });
 
@@ -163,7 +175,17 @@ describe("the fault", () => {
     inner.respond = () => respondWith(200, source);
     const rules = new FaultRules();
     rules.add(parseFaultRule("* /** bad-chunk after=3") as FaultRule);
-    const { text } = answerOf(await responseTo(new FaultyHandler(inner, rules, () => false), makeRequest("GET /")));
+    const { text } = answerOf(
+      await responseTo(
+        new FaultyHandler(
+          inner,
+          rules,
+          () => true,
+          () => false,
+        ),
+        makeRequest("GET /"),
+      ),
+    );
     expect([text, source.closes]).toEqual(["3\r\nabc\r\nno chunk\r\n", 1]);
   });
 

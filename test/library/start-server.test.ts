@@ -121,6 +121,16 @@ test("an idle timeout of 30 s takes no time by a clock that is moved by hand", a
   expect(await client.left()).toBe("fin");
 });
 
+test("a server whose clock stands still ends although a client keeps its side of the connection open", async () => {
+  const server = await startServer({ files: { "/a.txt": "a" }, clock: new ManualClock() });
+  using client = await RawClient.connect(server.port, { staysOpen: true });
+  client.send(request(server.port, "GET /a.txt", "Connection: close\r\n"));
+  expect((await client.answer()).status).toBe(200);
+  const startedMs = performance.now();
+  await server.stop({ timeoutMs: 60_000 });
+  expect(performance.now() - startedMs).toBeLessThan(4000);
+});
+
 test("two hundred servers live side by side, and leave no descriptor, folder or port", async () => {
   await using warm = await startServer({ files: { "/n.txt": "warm" } });
   expect(await (await get(`${warm.url}/n.txt`)).text()).toBe("warm");

@@ -85,14 +85,14 @@ describe("a fault on a file", () => {
     });
   }
 
-  for (const fault of ["hang", "stall, after=4"]) {
+  for (const fault of ["hang", "stall, after=4", "delay, delay=1h"]) {
     test(`${fault} keeps the connection, and its slot until the client leaves`, async () => {
       const { server, clock } = await start({ threads: 1, queue: 0 });
       await using _ = server;
       const { head } = await plain(server, "/a.txt");
       using client = await RawClient.connect(server.port);
       client.send(request(server.port, "GET /a.txt", `X-Fixture: fault=${fault}\r\n`));
-      const bytes = fault === "hang" ? "" : `${head}hell`;
+      const bytes = fault.startsWith("stall") ? `${head}hell` : "";
       await client.received(bytes.length);
       // Until its request has been read, others are served.
       while ((await statusOf(server, "/a.txt")) === 200);

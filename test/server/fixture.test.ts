@@ -237,12 +237,32 @@ describe("requests", () => {
     expect(await running.fixture.waitForRequests({})).toMatchObject({ requests: [], isComplete: false });
   });
 
-  test("are waited for by a hundred at most", async () => {
+  test("are waited for by a hundred at most, and one more ends the oldest wait", async () => {
     await using running = start({}, { time: new ManualClock() });
-    const waits = Array.from({ length: 100 }, () => running.fixture.waitForRequests({}));
-    expect((await room(running.port, "GET requests?wait=1")).status).toBe(503);
-    running.fixture.reset();
+    const ended: number[] = [];
+    const waits = Array.from({ length: 100 }, async (_, index) => {
+      const page = await running.fixture.waitForRequests({});
+      ended.push(index);
+      return page;
+    });
+    const newest = room(running.port, "GET requests?wait=1");
+    expect(await waits[0]).toMatchObject({ requests: [], isComplete: false });
+    expect([ended, running.fixture.journal.waiting]).toEqual([[0], 100]);
+    await ask(running.port, "GET /");
+    expect(json(await newest)).toMatchObject({ requests: [{ sequence: 1 }], isComplete: true });
     expect(await Promise.all(waits)).toHaveLength(100);
+  });
+
+  test("are waited for by who comes, although a hundred clients have left", async () => {
+    await using running = start({}, { time: new ManualClock() });
+    const clients = await Promise.all(Array.from({ length: 100 }, () => RawClient.connect(running.port)));
+    for (const client of clients) client.send(request(running.port, "GET /__server/requests?wait=1")).finish();
+    await until(() => running.fixture.journal.waiting === 100, "the waits to begin");
+    const newest = room(running.port, "GET requests?path=/a&wait=1");
+    await Promise.race(clients.map((client) => client.left()));
+    await ask(running.port, "GET /a");
+    expect(json(await newest)).toMatchObject({ isComplete: true });
+    for (const client of clients) client[Symbol.dispose]();
   });
 
   test("a client that leaves while it waits harms nobody", async () => {

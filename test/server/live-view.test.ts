@@ -26,6 +26,7 @@ function start(threads = 2, queue = 100) {
   const server = new FakeServer({ threads, queue });
   const time = new CountingClock(1_000_000);
   const metrics = new Metrics();
+  const reported: unknown[] = [];
   const live = new LiveView({
     instance: "i1",
     version: "1.2.3",
@@ -35,13 +36,14 @@ function start(threads = 2, queue = 100) {
     connections: server.connections,
     connectionsMax: 50,
     moveClock: () => server.clock.set(time.nowMs(), time.wallMs()),
+    report: (error) => reported.push(error),
   });
   const answer = (status: number, durationMs: number, slot = 1) => {
     const answered = { ...newAnswered(), response: respondWith(status, null), durationMs, slot, bytes: 10 };
     metrics.answered(answered);
     if (live.wantsAnswers) live.answered(answered);
   };
-  return { server, time, metrics, live, answer };
+  return { server, time, metrics, live, answer, reported };
 }
 
 function watcher() {
@@ -318,4 +320,29 @@ test("a connection that is looked at is asked once a look", () => {
   live.unwatch(one);
   time.advance(1000);
   expect(asked).toBe(5);
+});
+
+test("what one watcher throws is reported, and keeps nothing from the others", () => {
+  const { time, live, reported } = start();
+  let isFirst = true;
+  live.watch({
+    see() {
+      if (!isFirst) throw new Error("cannot look");
+      isFirst = false;
+    },
+  });
+  let seen = 0;
+  live.watch({ see: () => seen++ });
+  time.advance(750);
+  expect([seen, reported.length]).toEqual([4, 3]);
+});
+
+test("at the end nobody looks any more, and there is no timer", () => {
+  const { time, live } = start();
+  let seen = 0;
+  live.watch({ see: () => seen++ });
+  live.watch({ see: () => seen++ });
+  live.end();
+  time.advance(1000);
+  expect([seen, time.timers]).toEqual([2, 0]);
 });

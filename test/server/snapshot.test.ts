@@ -21,6 +21,9 @@ function start(threads: number, queue = 100) {
     connections: server.connections,
     connectionsMax: 50_000,
     moveClock: () => {},
+    report: (error) => {
+      throw error;
+    },
   });
   const ask = (path: string): FakeClient => {
     const client = server.connect();

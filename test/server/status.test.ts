@@ -3,7 +3,7 @@
  * hand, so that no slot is lent and nothing times out before the test says so.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Snapshot } from "../../src/handlers/status.ts";
@@ -453,6 +453,13 @@ describe("a root that has what the server calls its own", () => {
       expect((await without.get("/__server/")).status).toBe(404);
     });
   }
+});
+
+test("uploads into a folder of that name are refused before it is made", async () => {
+  const root = mkdtempSync(join(folder, "taken-"));
+  const uploads = join(root, "__server", "uploads");
+  expect(await Rig.start({ root, uploads }).catch((error: unknown) => error)).toBeInstanceOf(StartError);
+  expect(existsSync(join(root, "__server"))).toBe(false);
 });
 
 describe("a program that has a server in it", () => {

@@ -24,6 +24,8 @@ export interface Answer {
 
 export interface RawClientOptions {
   readonly host?: string;
+  /** Does not answer the server's FIN. */
+  readonly staysOpen?: boolean;
   /** Counts what comes without keeping it, for downloads that would fill the memory. */
   readonly onlyCount?: boolean;
   /** For TLS: the certificate to trust. */
@@ -37,6 +39,7 @@ export class RawClient implements Disposable {
   ending: Ending | null = null;
   readonly #socket: Socket<RawClient | null>;
   readonly #keeps: boolean;
+  readonly #staysOpen: boolean;
   #chunks: Uint8Array[] = [];
   #unsent: Uint8Array[] = [];
   #watchers: (() => void)[] = [];
@@ -75,15 +78,16 @@ export class RawClient implements Disposable {
         error() {},
       },
     });
-    const client = new RawClient(socket, options.onlyCount !== true);
+    const client = new RawClient(socket, options);
     socket.data = client;
     if (options.ca !== undefined) await shaken.promise;
     return client;
   }
 
-  private constructor(socket: Socket<RawClient | null>, keeps: boolean) {
+  private constructor(socket: Socket<RawClient | null>, options: RawClientOptions) {
     this.#socket = socket;
-    this.#keeps = keeps;
+    this.#keeps = options.onlyCount !== true;
+    this.#staysOpen = options.staysOpen === true;
   }
 
   /** Sends all of it, as fast as the server takes it. Text has one byte per character. */
@@ -165,7 +169,7 @@ export class RawClient implements Disposable {
 
   #ended(): void {
     this.ending ??= "fin";
-    this.#socket.end();
+    if (!this.#staysOpen) this.#socket.end();
     this.#changed();
   }
 
