@@ -106,6 +106,35 @@ export interface Observer {
   fault(connection: number, error: unknown): void;
 }
 
+/** One that hears nothing of it all: for those to build on who care for a part. */
+export class Onlooker implements Observer {
+  get wantsAnswers(): boolean {
+    return false;
+  }
+
+  get wantsSteps(): boolean {
+    return false;
+  }
+
+  opened(_connection: number, _peer: string): void {}
+
+  closed(_connection: number, _slot: number, _served: number, _reason: CloseReason): void {}
+
+  answered(_answer: Answered): void {}
+
+  incident(_connection: number, _peer: string, _sentence: string): void {}
+
+  step(_connection: number, _slot: number, _sentence: string): void {}
+
+  queued(_connection: number): void {}
+
+  dequeued(_connection: number, _slot: number, _waitedMs: number): void {}
+
+  turnedAway(_connection: number, _reason: "queue full" | "queue timeout"): void {}
+
+  fault(_connection: number, _error: unknown): void {}
+}
+
 /** Tells several what is told once. */
 export class Observers implements Observer {
   readonly wantsAnswers: boolean;

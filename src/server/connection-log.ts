@@ -1,6 +1,6 @@
 /** What a fixture server remembers of connections: those that are open, and the last ones that closed, with the reason. */
 import type { Connection, ConnectionState } from "../connection/connection.ts";
-import type { CloseReason, Observer } from "../connection/observer.ts";
+import { type CloseReason, Onlooker } from "../connection/observer.ts";
 import type { TimeSource } from "./time-source.ts";
 
 export interface OpenConnection {
@@ -21,9 +21,7 @@ export interface ClosedConnection extends Omit<OpenConnection, "state"> {
 
 const CLOSED_MAX = 100;
 
-export class ConnectionLog implements Observer {
-  readonly wantsAnswers = false;
-  readonly wantsSteps = false;
+export class ConnectionLog extends Onlooker {
   readonly #time: TimeSource;
   readonly #connections: ReadonlySet<Connection>;
   readonly #opened = new Map<number, { readonly peer: string; readonly openedMs: number }>();
@@ -31,6 +29,7 @@ export class ConnectionLog implements Observer {
 
   /** `connections`: those that are open. */
   constructor(time: TimeSource, connections: ReadonlySet<Connection>) {
+    super();
     this.#time = time;
     this.#connections = connections;
   }
@@ -52,29 +51,15 @@ export class ConnectionLog implements Observer {
     this.#closed = [];
   }
 
-  opened(connection: number, peer: string): void {
+  override opened(connection: number, peer: string): void {
     this.#opened.set(connection, { peer, openedMs: this.#time.wallMs() });
   }
 
-  closed(connection: number, _slot: number, served: number, reason: CloseReason): void {
+  override closed(connection: number, _slot: number, served: number, reason: CloseReason): void {
     const opened = this.#opened.get(connection);
     if (opened === undefined) return;
     this.#opened.delete(connection);
     this.#closed.push({ connection, ...opened, served, closedMs: this.#time.wallMs(), reason });
     if (this.#closed.length > CLOSED_MAX) this.#closed.shift();
   }
-
-  answered(): void {}
-
-  incident(): void {}
-
-  step(): void {}
-
-  queued(): void {}
-
-  dequeued(): void {}
-
-  turnedAway(): void {}
-
-  fault(): void {}
 }

@@ -6,7 +6,7 @@
  * Whoever waits for requests looks once, counts those that come, and is told by the one that completes their number; nobody looks
  * twice.
  */
-import type { Answered, CloseReason, Observer } from "../connection/observer.ts";
+import { type Answered, type CloseReason, Onlooker } from "../connection/observer.ts";
 import { sha256Hex } from "../handlers/digest.ts";
 import type { Request } from "../http/message.ts";
 import { fromRoot } from "../http/path-pattern.ts";
@@ -126,9 +126,7 @@ export function isUnexpected({ status, fault }: Pick<RequestRecord, "status" | "
   return fault === null && (status === 404 || status === 405 || status >= 500);
 }
 
-export class Journal implements Observer {
-  readonly wantsAnswers = true;
-  readonly wantsSteps = false;
+export class Journal extends Onlooker {
   readonly #time: TimeSource;
   /** The oldest first, their numbers without a gap. */
   #records: RequestRecord[] = [];
@@ -143,6 +141,7 @@ export class Journal implements Observer {
   readonly #waiters = new Set<Waiter>();
 
   constructor(time: TimeSource) {
+    super();
     this.#time = time;
   }
 
@@ -223,7 +222,11 @@ export class Journal implements Observer {
     for (const waiter of this.#waiters) waiter.came = 0;
   }
 
-  answered(answer: Answered): void {
+  override get wantsAnswers(): boolean {
+    return true;
+  }
+
+  override answered(answer: Answered): void {
     if (this.#time.nowMs() - answer.durationMs < this.#clearedMs) return;
     const record = recordOf(answer, ++this.#last, this.#time.wallMs());
     this.#records.push(record);
@@ -239,22 +242,6 @@ export class Journal implements Observer {
       if (waiter.matches(record) && ++waiter.came >= waiter.count) waiter.settle();
     }
   }
-
-  opened(): void {}
-
-  closed(): void {}
-
-  incident(): void {}
-
-  step(): void {}
-
-  queued(): void {}
-
-  dequeued(): void {}
-
-  turnedAway(): void {}
-
-  fault(): void {}
 
   /** A copy: what was received goes with the request. */
   #keepContent(sequence: number, content: Uint8Array): void {

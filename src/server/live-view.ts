@@ -3,7 +3,7 @@
  * or whoever else. While nobody looks, it takes no timer and keeps nothing of a request.
  */
 import { Connection, type Work } from "../connection/connection.ts";
-import { type Answered, type Observer, Outcome } from "../connection/observer.ts";
+import { type Answered, Onlooker, Outcome } from "../connection/observer.ts";
 import type { Pool } from "../connection/pool.ts";
 import type { AnswerView, Snapshot, WorkView } from "../handlers/status.ts";
 import { type Metrics, percentile } from "./metrics.ts";
@@ -25,11 +25,13 @@ const LENT_MAX = 20;
 const REQUEST_CHARS_MAX = 200;
 
 export interface LiveViewOptions {
+  /** Another one after each start. */
   readonly instance: string;
   readonly version: string;
   readonly pool: Pool;
   readonly metrics: Metrics;
   readonly time: TimeSource;
+  /** Those that are open. */
   readonly connections: ReadonlySet<Connection>;
   readonly connectionsMax: number;
   /** Calls the coarse clock to the present. */
@@ -43,7 +45,7 @@ export interface Watcher {
   readonly see: (snapshot: Snapshot) => void;
 }
 
-export class LiveView implements Observer {
+export class LiveView extends Onlooker {
   readonly #options: LiveViewOptions;
   readonly #watchers = new Set<Watcher>();
   #cancel: (() => void) | null = null;
@@ -59,17 +61,16 @@ export class LiveView implements Observer {
   #lastDurations: Float64Array;
 
   constructor(options: LiveViewOptions) {
+    super();
     this.#options = options;
     this.#startMs = options.time.nowMs();
     this.#answeredBySlot = new Array<number>(options.pool.size).fill(0);
     this.#lastDurations = options.metrics.durations.counts.slice();
   }
 
-  get wantsAnswers(): boolean {
+  override get wantsAnswers(): boolean {
     return this.#watchers.size > 0;
   }
-
-  readonly wantsSteps = false;
 
   /** `watcher` sees the server now, and from now on. */
   watch(watcher: Watcher): void {
@@ -91,11 +92,7 @@ export class LiveView implements Observer {
     this.#recent = [];
   }
 
-  opened(): void {}
-
-  closed(): void {}
-
-  answered(answer: Answered): void {
+  override answered(answer: Answered): void {
     const { slot, request, outcome } = answer;
     if (slot > 0) this.#answeredBySlot[slot - 1] = (this.#answeredBySlot[slot - 1] ?? 0) + 1;
     if (this.#recent.length >= RECENT_MAX) return;
@@ -114,19 +111,9 @@ export class LiveView implements Observer {
     });
   }
 
-  incident(): void {}
-
-  step(): void {}
-
-  queued(): void {
+  override queued(): void {
     this.#queued++;
   }
-
-  dequeued(): void {}
-
-  turnedAway(): void {}
-
-  fault(): void {}
 
   /** Nobody looks any more: the server has stopped. */
   end(): void {

@@ -2,7 +2,7 @@
  * Counts what conversations tell, for `/__server/metrics` and the live page. Counters only ever grow; whoever wants a rate
  * or a percentile of some time looks twice and takes the difference.
  */
-import { type Answered, type CloseReason, type Observer, Outcome } from "../connection/observer.ts";
+import { type Answered, type CloseReason, Onlooker, Outcome } from "../connection/observer.ts";
 import type { RefusalReason } from "./admission.ts";
 
 /** Why a request or a connection was turned away. */
@@ -72,9 +72,7 @@ export interface Gauges {
   readonly startedMs: number;
 }
 
-export class Metrics implements Observer {
-  readonly wantsAnswers = true;
-  readonly wantsSteps = false;
+export class Metrics extends Onlooker {
   /** Answers by status. */
   readonly statuses = new Map<number, number>();
   requests = 0;
@@ -89,15 +87,19 @@ export class Metrics implements Observer {
   readonly closes = new Map<CloseReason, number>();
   failures = 0;
 
-  opened(): void {
+  override opened(): void {
     this.accepted++;
   }
 
-  closed(_connection: number, _slot: number, _served: number, reason: CloseReason): void {
+  override closed(_connection: number, _slot: number, _served: number, reason: CloseReason): void {
     increment(this.closes, reason);
   }
 
-  answered({ response, bytes, durationMs, outcome }: Answered): void {
+  override get wantsAnswers(): boolean {
+    return true;
+  }
+
+  override answered({ response, bytes, durationMs, outcome }: Answered): void {
     this.requests++;
     increment(this.statuses, response.status);
     this.contentBytes += bytes;
@@ -105,17 +107,11 @@ export class Metrics implements Observer {
     this.durations.add(durationMs);
   }
 
-  incident(): void {}
-
-  step(): void {}
-
-  queued(): void {}
-
-  dequeued(_connection: number, _slot: number, waitedMs: number): void {
+  override dequeued(_connection: number, _slot: number, waitedMs: number): void {
     this.waits.add(waitedMs);
   }
 
-  turnedAway(_connection: number, reason: "queue full" | "queue timeout"): void {
+  override turnedAway(_connection: number, reason: "queue full" | "queue timeout"): void {
     this.refused(reason);
   }
 
@@ -123,7 +119,7 @@ export class Metrics implements Observer {
     increment(this.refusals, reason);
   }
 
-  fault(): void {
+  override fault(): void {
     this.failures++;
   }
 

@@ -1,26 +1,13 @@
 /** All that can be seen of one server from outside, put together: its counters, its live view, and the rooms that show them. */
-import type { Connection } from "../connection/connection.ts";
 import type { Observer } from "../connection/observer.ts";
-import type { Pool } from "../connection/pool.ts";
 import type { EventStream } from "../handlers/event-stream.ts";
 import type { Room } from "../handlers/reserved.ts";
 import { type Snapshot, type StatusSource, statusRooms } from "../handlers/status.ts";
-import { LiveView, type Watcher } from "./live-view.ts";
+import { LiveView, type LiveViewOptions, type Watcher } from "./live-view.ts";
 import { Metrics } from "./metrics.ts";
-import type { TimeSource } from "./time-source.ts";
 import { VERSION } from "./version.ts";
 
-export interface VitalsOptions {
-  /** Another one after each start. */
-  readonly instance: string;
-  readonly pool: Pool;
-  readonly time: TimeSource;
-  readonly connections: ReadonlySet<Connection>;
-  readonly connectionsMax: number;
-  /** Calls the coarse clock to the present. */
-  readonly moveClock: () => void;
-  /** Takes what somebody who looks has thrown. */
-  readonly report: (error: unknown) => void;
+export interface VitalsOptions extends Omit<LiveViewOptions, "version" | "metrics"> {
   readonly isDraining: () => boolean;
 }
 
