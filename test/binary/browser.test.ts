@@ -5,15 +5,11 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { BUILD_MS, type Program } from "../support/binary.ts";
+import { CHROMIUM, launchBrowser, openPage, PAGE_STEP_MS, PAGE_TEST_MS } from "../support/page.ts";
 import { wave } from "../support/wave.ts";
 import { sha256OfFile, Workshop, withProgram } from "../support/workshop.ts";
-
-const PROGRAM = "chromium";
-/** Milliseconds for the browser to do one thing, on a busy machine; and for a test of several. */
-const STEP_MS = 8_000;
-const TEST_MS = 20_000;
 
 const PAGES = ["index.html", "about.html", "contact.html"];
 /** Much longer than what a browser reads ahead: 38 MB. */
@@ -21,7 +17,7 @@ const SOUND_SECONDS = 200;
 /** Names that need `filename*`, or quoting, or that a browser could take for something else. */
 const NAMES = ["Grüße aus 日本 🍣.txt", "50% off; a, b.txt", "it's + (plain).txt"];
 
-withProgram(PROGRAM, () => {
+withProgram(CHROMIUM, () => {
   let shop: Workshop;
   let server: Program;
   let inline: Program;
@@ -41,11 +37,7 @@ withProgram(PROGRAM, () => {
       "names.html",
       html(NAMES.map((name) => `<p><a href="${encodeURIComponent(name)}">${name}</a></p>`).join("\n")),
     );
-    [server, inline, browser] = await Promise.all([
-      shop.start(),
-      shop.start("--inline"),
-      chromium.launch({ executablePath: Bun.which(PROGRAM) ?? PROGRAM, chromiumSandbox: false, timeout: BUILD_MS }),
-    ]);
+    [server, inline, browser] = await Promise.all([shop.start(), shop.start("--inline"), launchBrowser()]);
   }, BUILD_MS);
 
   afterAll(async () => {
@@ -56,9 +48,7 @@ withProgram(PROGRAM, () => {
   });
 
   beforeEach(async () => {
-    const context = await browser.newContext(); // With a cache of its own.
-    context.setDefaultTimeout(STEP_MS);
-    page = await context.newPage();
+    page = await openPage(browser);
     faults = [];
     page.on("console", (message) => {
       if (message.type() === "error" || message.type() === "warning") faults.push(`console: ${message.text()}`);
@@ -103,7 +93,7 @@ withProgram(PROGRAM, () => {
         }
         expect(faults).toEqual([]);
       },
-      TEST_MS,
+      PAGE_TEST_MS,
     );
   }
 
@@ -125,7 +115,7 @@ withProgram(PROGRAM, () => {
       expect(await page.title()).toMatch(/^Contact/);
       expect(faults).toEqual([]);
     },
-    TEST_MS,
+    PAGE_TEST_MS,
   );
 
   test(
@@ -142,7 +132,7 @@ withProgram(PROGRAM, () => {
       expect(readFileSync(shop.path(told.filepath), "utf8")).toBe(text);
       expect(faults).toEqual([]);
     },
-    TEST_MS,
+    PAGE_TEST_MS,
   );
 
   test(
@@ -156,7 +146,7 @@ withProgram(PROGRAM, () => {
       expect(await answer.locator("p").textContent()).toBe("The server answered 400 Bad Request");
       expect(JSON.parse((await answer.locator("pre").textContent()) ?? "")).toBeObject();
     },
-    TEST_MS,
+    PAGE_TEST_MS,
   );
 
   test(
@@ -176,7 +166,7 @@ withProgram(PROGRAM, () => {
       expect(await page.locator("p").textContent()).toBe("other");
       expect(faults).toEqual([]);
     },
-    TEST_MS,
+    PAGE_TEST_MS,
   );
 
   /** Clicks what downloads, and checks the name that the browser chose and the bytes that it stored. */
@@ -199,7 +189,7 @@ withProgram(PROGRAM, () => {
       expect(page.url()).toBe(`${server.url}/`);
       expect(faults).toEqual([]);
     },
-    TEST_MS,
+    PAGE_TEST_MS,
   );
 
   for (const name of NAMES) {
@@ -210,7 +200,7 @@ withProgram(PROGRAM, () => {
         await expectDownload(name, name);
         expect(faults).toEqual([]);
       },
-      TEST_MS,
+      PAGE_TEST_MS,
     );
   }
 
@@ -223,7 +213,7 @@ withProgram(PROGRAM, () => {
       expect(await page.evaluate<string>("document.body.textContent")).toBe(`This is ${NAMES[0]}\n`);
       expect(faults).toEqual([]);
     },
-    TEST_MS,
+    PAGE_TEST_MS,
   );
 
   for (const kind of ["audio", "video"]) {
@@ -242,7 +232,7 @@ withProgram(PROGRAM, () => {
           const happens = (name) => new Promise((resolve, reject) => {
             media.addEventListener(name, resolve, { once: true });
             media.addEventListener("error", () => reject(new Error(media.error.message)), { once: true });
-            setTimeout(() => reject(new Error("waited for " + name)), ${STEP_MS});
+            setTimeout(() => reject(new Error("waited for " + name)), ${PAGE_STEP_MS});
           });
           if (media.readyState < 1) await happens("loadedmetadata");
           const times = [media.duration];
@@ -264,7 +254,7 @@ withProgram(PROGRAM, () => {
         expect(own.stdout).toMatch(/"GET \/sound\.wav HTTP\/1\.1" host=ok 206 /);
         expect(faults).toEqual([]);
       },
-      TEST_MS,
+      PAGE_TEST_MS,
     );
   }
 });

@@ -73,6 +73,6 @@ describe("a crowd that connects and stays", () => {
 describe("the disk", () => {
   for (const { name, obstacle, run } of scenarios) {
     const title = obstacle === null ? name : `${name} (skipped: ${obstacle})`;
-    test.skipIf(obstacle !== null)(title, () => run(binary.path), 15_000);
+    test.skipIf(obstacle !== null)(title, () => run(binary.path), 30_000);
   }
 });

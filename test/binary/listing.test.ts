@@ -6,14 +6,10 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:te
 import { mkdirSync, readFileSync, truncateSync, utimesSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { BUILD_MS, type Program } from "../support/binary.ts";
+import { CHROMIUM, launchBrowser, noteFaults, openPage, PAGE_TEST_MS } from "../support/page.ts";
 import { Workshop, withProgram } from "../support/workshop.ts";
-
-const PROGRAM = "chromium";
-/** Milliseconds for the browser to do one thing, on a busy machine; and for a test of several. */
-const STEP_MS = 8_000;
-const TEST_MS = 20_000;
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -37,7 +33,7 @@ const VIEWS = [
   { name: "phone", colorScheme: "light", viewport: { width: 390, height: 760 } },
 ] as const;
 
-withProgram(PROGRAM, () => {
+withProgram(CHROMIUM, () => {
   let shop: Workshop;
   let server: Program;
   let browser: Browser;
@@ -56,10 +52,7 @@ withProgram(PROGRAM, () => {
       truncateSync(shop.add(`shelf/${name}`, `This is ${name}`), size);
       utimesSync(shop.path(`shelf/${name}`), at(hour), at(hour));
     }
-    [server, browser] = await Promise.all([
-      shop.start("--listing"),
-      chromium.launch({ executablePath: Bun.which(PROGRAM) ?? PROGRAM, chromiumSandbox: false, timeout: BUILD_MS }),
-    ]);
+    [server, browser] = await Promise.all([shop.start("--listing"), launchBrowser()]);
   }, BUILD_MS);
 
   afterAll(async () => {
@@ -76,16 +69,9 @@ withProgram(PROGRAM, () => {
 
   /** A new page that notes its faults. */
   async function open(settings: Parameters<Browser["newContext"]>[0]): Promise<void> {
-    const context = await browser.newContext(settings);
-    context.setDefaultTimeout(STEP_MS);
-    page = await context.newPage();
+    page = await openPage(browser, settings);
     faults = [];
-    page.on("dialog", (dialog) => {
-      faults.push(`dialog: ${dialog.message()}`);
-      void dialog.dismiss();
-    });
-    page.on("console", (message) => faults.push(`console: ${message.text()}`));
-    page.on("pageerror", (error) => faults.push(`exception: ${error.message}`));
+    noteFaults(page, faults);
     page.on("request", (request) => {
       if (request.resourceType() !== "document") faults.push(`request: ${request.url()}`);
     });
@@ -121,7 +107,7 @@ withProgram(PROGRAM, () => {
       }
       expect(faults).toEqual([]);
     },
-    TEST_MS,
+    PAGE_TEST_MS,
   );
 
   test(
@@ -142,7 +128,7 @@ withProgram(PROGRAM, () => {
       await page.waitForURL("**/shelf/");
       expect(faults).toEqual([]);
     },
-    TEST_MS,
+    PAGE_TEST_MS,
   );
 
   test(
@@ -164,7 +150,7 @@ withProgram(PROGRAM, () => {
       }
       expect(faults).toEqual([]);
     },
-    TEST_MS,
+    PAGE_TEST_MS,
   );
 
   test(
@@ -176,7 +162,7 @@ withProgram(PROGRAM, () => {
       expect(faults.filter((fault) => fault.startsWith("dialog"))).toEqual([]);
       expect(faults.join("\n")).toContain("Content Security Policy");
     },
-    TEST_MS,
+    PAGE_TEST_MS,
   );
 
   for (const { name, ...view } of VIEWS) {
@@ -200,7 +186,7 @@ withProgram(PROGRAM, () => {
         );
         expect(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.html)])).toEqual([]);
       },
-      TEST_MS,
+      PAGE_TEST_MS,
     );
   }
 });

@@ -6,16 +6,12 @@ import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { readFileSync, truncateSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { BUILD_MS, type Program } from "../support/binary.ts";
+import { CHROMIUM, launchBrowser, noteFaults, openPage, PAGE_TEST_MS } from "../support/page.ts";
 import { RawClient, request, until, WAIT_MS } from "../support/raw-client.ts";
 import { SteadyReader } from "../support/steady-reader.ts";
 import { Workshop, withProgram } from "../support/workshop.ts";
-
-const PROGRAM = "chromium";
-/** Milliseconds for the browser to do one thing, on a busy machine; and for a test of several. */
-const STEP_MS = 20_000;
-const TEST_MS = 60_000;
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -35,7 +31,7 @@ const VIEWS = [
   { name: "phone", colorScheme: "light", viewport: { width: 390, height: 1400 } },
 ] as const;
 
-withProgram(PROGRAM, () => {
+withProgram(CHROMIUM, () => {
   let shop: Workshop;
   let browser: Browser;
   let page: Page;
@@ -48,11 +44,7 @@ withProgram(PROGRAM, () => {
   beforeAll(async () => {
     shop = await Workshop.open();
     for (const [i, name] of LONG_FILES.entries()) truncateSync(shop.add(name, ""), Number(LONG_GIBS[i]) * 2 ** 30);
-    browser = await chromium.launch({
-      executablePath: Bun.which(PROGRAM) ?? PROGRAM,
-      chromiumSandbox: false,
-      timeout: BUILD_MS,
-    });
+    browser = await launchBrowser();
   }, BUILD_MS);
 
   afterAll(async () => {
@@ -70,16 +62,9 @@ withProgram(PROGRAM, () => {
     owned = new AsyncDisposableStack();
     clients = owned.use(new DisposableStack());
     const server = owned.use(await shop.start("--status", ...words));
-    const context = await browser.newContext(settings);
-    context.setDefaultTimeout(STEP_MS);
-    page = await context.newPage();
+    page = await openPage(browser, settings);
     faults = [];
-    page.on("dialog", (dialog) => {
-      faults.push(`dialog: ${dialog.message()}`);
-      void dialog.dismiss();
-    });
-    page.on("console", (message) => faults.push(`console: ${message.text()}`));
-    page.on("pageerror", (error) => faults.push(`exception: ${error.message}`));
+    noteFaults(page, faults);
     page.on("request", (asked) => {
       if (!asked.url().startsWith("data:") && !OWN_PATHS.has(new URL(asked.url()).pathname)) {
         faults.push(`request: ${asked.url()}`);
@@ -103,7 +88,7 @@ withProgram(PROGRAM, () => {
   async function saturate(server: Program, slots: number, queue: number, pauseMs = 0): Promise<void> {
     let waiting = 0;
     let readers = 0;
-    const deadline = performance.now() + TEST_MS;
+    const deadline = performance.now() + PAGE_TEST_MS;
     for (; performance.now() < deadline; await Bun.sleep(pauseMs)) {
       const metrics = await metricsOf(server);
       if (metrics["httpserver_slots_busy"] !== slots) {
@@ -152,7 +137,7 @@ withProgram(PROGRAM, () => {
       expect(await textOf("#refused-count")).toBe("1 in all");
       expect(faults).toEqual([]);
     },
-    TEST_MS,
+    PAGE_TEST_MS,
   );
 
   test(
@@ -170,14 +155,14 @@ withProgram(PROGRAM, () => {
       await page.locator("#lent").waitFor({ state: "hidden" });
       expect(faults).toEqual([]);
     },
-    TEST_MS,
+    PAGE_TEST_MS,
   );
 
   test.skipIf(Bun.which("wrk") === null)(
     "counts every request of a flood, and shows which slots answer it",
     async () => {
       const server = await look([]);
-      const words = ["wrk", "-t1", "-c8", `-d${TEST_MS / 1000}s`, `${server.url}/style.css`];
+      const words = ["wrk", "-t1", "-c8", `-d${PAGE_TEST_MS / 1000}s`, `${server.url}/style.css`];
       await using flood = Bun.spawn(words, { stdout: "pipe" });
       await page
         .locator('#slots [data-state="quick"]')
@@ -197,7 +182,7 @@ withProgram(PROGRAM, () => {
       expect(await textOf("#p99")).toMatch(/ (µs|ms|s)$/);
       expect(faults).toEqual([]);
     },
-    TEST_MS,
+    PAGE_TEST_MS,
   );
 
   test(
@@ -222,7 +207,7 @@ withProgram(PROGRAM, () => {
       // Chromium tells of each connection that could not be made.
       expect(faults.filter((fault) => !/ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED/.test(fault))).toEqual([]);
     },
-    TEST_MS,
+    PAGE_TEST_MS,
   );
 
   test(
@@ -246,7 +231,7 @@ withProgram(PROGRAM, () => {
       await eventually(async () => (await connections()) === live, "the stream to come back");
       expect(faults).toEqual([]);
     },
-    TEST_MS,
+    PAGE_TEST_MS,
   );
 
   test(
@@ -261,7 +246,7 @@ withProgram(PROGRAM, () => {
       expect(await page.locator("script").count()).toBe(1);
       expect(faults).toEqual([]);
     },
-    TEST_MS,
+    PAGE_TEST_MS,
   );
 
   test(
@@ -274,7 +259,7 @@ withProgram(PROGRAM, () => {
       await until(() => faults.some((fault) => fault.includes("Content Security Policy")), "a violation");
       expect(faults.filter((fault) => fault.startsWith("dialog"))).toEqual([]);
     },
-    TEST_MS,
+    PAGE_TEST_MS,
   );
 
   for (const threads of [1, 64, 65, 1024]) {
@@ -291,7 +276,7 @@ withProgram(PROGRAM, () => {
         expect(await violations()).toEqual([]);
         expect(faults).toEqual([]);
       },
-      TEST_MS,
+      PAGE_TEST_MS,
     );
   }
 
@@ -319,7 +304,7 @@ withProgram(PROGRAM, () => {
         expect(await violations()).toEqual([]);
         expect(faults).toEqual([]);
       },
-      TEST_MS,
+      PAGE_TEST_MS,
     );
   }
 

@@ -371,7 +371,7 @@ describe("over TLS", () => {
     }
     expect(await page(server)).toBe("page");
     await until(() => openDescriptors() <= before, "all to be closed", 8000);
-  }, 15_000);
+  }, 30_000);
 
   test("beyond the cap a connection is cut without a handshake, and the others go on", async () => {
     const lines: string[] = [];
