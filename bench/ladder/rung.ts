@@ -12,10 +12,7 @@ import { Exchange } from "../../src/connection/exchange.ts";
 import { openDocumentRoot } from "../../src/handlers/document-root.ts";
 import { createHandler } from "../../src/handlers/router.ts";
 import { CR, LF } from "../../src/http/ascii.ts";
-import { decideFraming } from "../../src/http/framing.ts";
 import { PathMemo } from "../../src/http/path-memo.ts";
-import { parseRequestHead } from "../../src/http/request-head.ts";
-import { parseTarget } from "../../src/http/target.ts";
 import { limits, resolveOptions } from "../../src/options.ts";
 
 /** Answers that leave in one write at most. */
@@ -45,22 +42,21 @@ const headLimits = {
   maxEmptyLines: limits.emptyLinesMax,
 };
 const exchange = new Exchange(headLimits, new BodyMemory(limits.bodyMemoryBytesMax), new PathMemo());
-const { head, framing, target } = exchange;
 
 /** Takes one request from bytes[start, end): bytes consumed, 0 when more are needed, below 0 for a request that must not be answered. */
 type Take = (bytes: Uint8Array, start: number, end: number) => number;
 
 const takers: Readonly<Record<string, Take>> = {
   echo: batch === "1" ? (_, start, end) => end - start : findHeadEnd,
-  parse: (bytes, start, end) => parseRequestHead(bytes, start, end, head),
+  parse: (bytes, start, end) => exchange.readHead(bytes, start, end),
   target: (bytes, start, end) => {
-    const consumed = parseRequestHead(bytes, start, end, head);
-    return consumed > 0 && (decideFraming(head, framing) || parseTarget(head, target)) < 0 ? -1 : consumed;
+    const consumed = exchange.readHead(bytes, start, end);
+    return consumed > 0 && exchange.understand() < 0 ? -1 : consumed;
   },
   admit: (bytes, start, end) => {
-    const consumed = parseRequestHead(bytes, start, end, head);
+    const consumed = exchange.readHead(bytes, start, end);
     if (consumed <= 0) return consumed;
-    if ((decideFraming(head, framing) || parseTarget(head, target)) < 0) return -1;
+    if (exchange.understand() < 0) return -1;
     return handler.admit(exchange) === null ? consumed : -1;
   },
 };

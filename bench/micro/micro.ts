@@ -10,9 +10,12 @@
  * of this heap is not seen: the characters of strings (their 16-byte cells are), and content of typed arrays above 1 KB.
  */
 import { heapStats } from "bun:jsc";
+import { BodyMemory } from "../../src/connection/body-buffer.ts";
+import { Exchange } from "../../src/connection/exchange.ts";
 import { encodeImfDate, IMF_DATE_BYTES, imfDate } from "../../src/http/date.ts";
 import { decideFraming, Framing } from "../../src/http/framing.ts";
 import { Authority } from "../../src/http/host.ts";
+import { PathMemo } from "../../src/http/path-memo.ts";
 import { parseRange } from "../../src/http/range.ts";
 import { Method, parseRequestHead, RequestHead } from "../../src/http/request-head.ts";
 import { encodeFields, HEAD_START_BYTES_MAX, HeadStarts } from "../../src/http/response.ts";
@@ -72,6 +75,25 @@ function parsing(name: string, bytes: Uint8Array, fields: number): Micro {
     run(calls) {
       let sum = 0;
       for (let i = 0; i < calls; i++) sum += parseRequestHead(bytes, 0, bytes.length, head) + head.fieldCount;
+      return sum;
+    },
+  };
+}
+
+/** A head that lies elsewhere in memory than the one before it, as those of a client that repeats itself do. */
+function repeating(name: string, bytes: Uint8Array): Micro {
+  const exchange = new Exchange(headLimits, new BodyMemory(limits.bodyMemoryBytesMax), new PathMemo());
+  const copies = [bytes.slice(), bytes.slice()] as const;
+  const read = (i: number) => exchange.readHead(copies[i & 1] as Uint8Array, 0, bytes.length) + exchange.understand();
+  return {
+    name: `${name}, ${bytes.length} bytes, with framing, target and Host`,
+    verify() {
+      for (const i of [0, 1, 2]) expectEqual(read(i), bytes.length);
+      expectEqual([exchange.target.path, exchange.framing.persistent], ["/page.html", true]);
+    },
+    run(calls) {
+      let sum = 0;
+      for (let i = 0; i < calls; i++) sum += read(i) + exchange.head.fieldCount;
       return sum;
     },
   };
@@ -201,6 +223,8 @@ function dating(): Micro {
 const micros: readonly Micro[] = [
   parsing("parse a small head", smallBytes, 1),
   parsing("parse a browser's head", browserBytes, BROWSER_FIELDS.length + 1),
+  repeating("a small head again", smallBytes),
+  repeating("a browser's head again", browserBytes),
   framing(),
   targeting("target and Host, plain path", "/folder/page.html", "/folder/page.html"),
   targeting("target and Host, escapes and query", "/a%20b/%C3%A4.html?x=1", "/a b/ä.html"),

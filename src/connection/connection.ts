@@ -8,12 +8,10 @@
  * The joint rule of the two states is `#next`; of itself it leaves only by `#close` (FIN, bounded drain) and `#abort` (RST).
  */
 import type { Fault } from "../http/fault.ts";
-import { decideFraming } from "../http/framing.ts";
 import { addressOf } from "../http/host.ts";
 import type { Response } from "../http/message.ts";
 import { describeParseError, ParseError } from "../http/parse-error.ts";
-import { Method, parseRequestHead, type RequestHead } from "../http/request-head.ts";
-import { parseTarget } from "../http/target.ts";
+import { Method, type RequestHead } from "../http/request-head.ts";
 import type { Context } from "./context.ts";
 import type { Exchange } from "./exchange.ts";
 import type { Conversation } from "./farewell.ts";
@@ -440,11 +438,10 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     }
     this.#exchange ??= this.#context.exchanges.take();
     const exchange = this.#exchange;
-    const head = exchange.head;
-    const consumed = parseRequestHead(inbox.bytes, inbox.start, inbox.end, head);
+    const consumed = exchange.readHead(inbox.bytes, inbox.start, inbox.end);
     if (consumed === 0) {
       // The empty line that some old clients send behind a request is the beginning of nothing.
-      this.#isHeadBegun = head.start < inbox.end;
+      this.#isHeadBegun = exchange.head.start < inbox.end;
       if (!this.#peerFinished) return false;
       if (this.#isHeadBegun) return this.#malformed(ParseError.IncompleteMessage, null);
       inbox.clear();
@@ -458,9 +455,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     exchange.startedMs = this.#context.clock.nowMs;
     exchange.isHeadComplete = true;
 
-    let error = decideFraming(head, exchange.framing);
-    // An unknown expectation says nothing about the framing, and what is wrong with the request itself is told before it.
-    if (error === 0 || error === ParseError.ExpectationUnknown) error = parseTarget(head, exchange.target) || error;
+    const error = exchange.understand();
     if (error < 0) {
       if (error === ParseError.HostMissing) exchange.hostVerdict = "missing";
       else if (error === ParseError.HostInvalid || error === ParseError.HostRepeated) exchange.hostVerdict = "invalid";

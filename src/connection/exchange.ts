@@ -4,11 +4,12 @@
  */
 import { BodyDecoder } from "../http/body-decoder.ts";
 import type { Fault } from "../http/fault.ts";
-import { Framing } from "../http/framing.ts";
+import { decideFraming, Framing } from "../http/framing.ts";
 import type { HostVerdict, Request } from "../http/message.ts";
+import { ParseError } from "../http/parse-error.ts";
 import { PathMemo } from "../http/path-memo.ts";
-import { type HeadLimits, RequestHead } from "../http/request-head.ts";
-import { Target } from "../http/target.ts";
+import { type HeadLimits, parseRequestHead, RequestHead } from "../http/request-head.ts";
+import { parseTarget, Target } from "../http/target.ts";
 import { BodyBuffer, type BodyMemory } from "./body-buffer.ts";
 
 export class Exchange implements Request {
@@ -26,6 +27,8 @@ export class Exchange implements Request {
   isHeadComplete = false;
   /** Monotonic ms when the head was complete. */
   startedMs = 0;
+  /** `head`, `framing` and `target` are what the bytes of the head say. */
+  #isUnderstood = false;
 
   constructor(headLimits: HeadLimits, memory: BodyMemory, paths: PathMemo) {
     this.target = new Target(paths);
@@ -34,11 +37,32 @@ export class Exchange implements Request {
     this.content = new BodyBuffer(memory);
   }
 
+  /**
+   * Reads the head that bytes[start, end) begin with, as `parseRequestHead` does. Clients repeat themselves, so one that is byte for
+   * byte the last one that was read here, of whatever connection, is compared and not read again; nor is its meaning.
+   */
+  readHead(bytes: Uint8Array, start: number, end: number): number {
+    const { head } = this;
+    if (this.#isUnderstood && head.isAt(bytes, start, end)) return head.end - head.start;
+    this.#isUnderstood = false;
+    return parseRequestHead(bytes, start, end, head);
+  }
+
+  /** What a complete head says of its content, its target and whom it is for. Returns 0 or a ParseError. */
+  understand(): number {
+    if (this.#isUnderstood) return 0;
+    let error = decideFraming(this.head, this.framing);
+    // An unknown expectation says nothing about the framing, and what is wrong with the request itself is told before it.
+    if (error === 0 || error === ParseError.ExpectationUnknown) error = parseTarget(this.head, this.target) || error;
+    this.#isUnderstood = error === 0;
+    return error;
+  }
+
   get body(): Uint8Array {
     return this.content.content;
   }
 
-  /** Ready for another request, of another connection. The head, framing and target are overwritten by their parsers. */
+  /** Ready for another request, of another connection. The head, framing and target stay, for one that repeats them. */
   reset(): void {
     this.content.release();
     this.peer = "";

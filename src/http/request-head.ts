@@ -17,6 +17,7 @@ import {
   equalsIgnoringCase,
   FIELD_BYTE,
   HTAB,
+  isSameText,
   LF,
   latin1Text,
   SLASH,
@@ -89,6 +90,9 @@ const TLS_HANDSHAKE = 0x16;
 /** Offsets per field line: nameStart, nameEnd, valueStart, valueEnd. */
 const OFFSETS = 4;
 
+/** Bytes at the end of a target by which most are told apart. */
+const TELLING_BYTES = 8;
+
 /** Longest request line that `requestLine` shows of a head that could not be read, bytes. */
 const SHOWN_BYTES_MAX = 256;
 
@@ -147,6 +151,19 @@ export class RequestHead {
     this.fieldCount = 0;
     for (let field = 0; field < Field.Count; field++) this.known[field] = 0; // 22 stores beat a call of fill()
     this.repeated = 0;
+  }
+
+  /**
+   * bytes[start, end) begin with this very head, which was read without an error: reading them would give what is here. Requests
+   * of one client differ at the end of the target if anywhere, so a few bytes there tell most others apart.
+   */
+  isAt(bytes: Uint8Array, start: number, end: number): boolean {
+    const length = this.end - this.start;
+    if (end - start < length) return false;
+    const shift = start - this.start;
+    for (let i = Math.max(this.start, this.targetEnd - TELLING_BYTES); i <= this.targetEnd; i++)
+      if (this.bytes[i] !== bytes[i + shift]) return false;
+    return isSameText(bytes, start, this.bytes, this.start, length);
   }
 
   has(field: Field): boolean {
