@@ -112,7 +112,8 @@ export function parseAuthority(bytes: Uint8Array, start: number, end: number, au
 
 /** The address in `address:port` or `[address]:port`, without brackets. */
 export function addressOf(peer: string): string {
-  return peer.slice(0, peer.lastIndexOf(":")).replace(/^\[|\]$/g, "");
+  const colon = peer.lastIndexOf(":");
+  return peer.charCodeAt(0) === LBRACKET ? peer.slice(1, colon - 1) : peer.slice(0, colon);
 }
 
 /** Port that an authority means under a scheme (RFC 9110 §4.2.1, §4.2.2). */

@@ -119,6 +119,8 @@ export class RequestHead {
   readonly known: Uint16Array;
   /** Bit `field` is set when that field occurs more than once. */
   repeated: number;
+  /** The request line as text, once it was asked for. */
+  #line: string | null;
 
   constructor(limits: HeadLimits) {
     this.limits = limits;
@@ -135,6 +137,7 @@ export class RequestHead {
     this.offsets = new Int32Array(limits.maxFields * OFFSETS);
     this.known = new Uint16Array(Field.Count);
     this.repeated = 0;
+    this.#line = null;
   }
 
   /** Forgets the last request and lets go of its bytes. */
@@ -151,6 +154,7 @@ export class RequestHead {
     this.fieldCount = 0;
     for (let field = 0; field < Field.Count; field++) this.known[field] = 0; // 22 stores beat a call of fill()
     this.repeated = 0;
+    this.#line = null;
   }
 
   /**
@@ -231,9 +235,12 @@ export class RequestHead {
 
   /** The request line for logs, raw ISO-8859-1, also of a head that could not be read: then its first bytes. Not escaped. */
   requestLine(): string {
+    if (this.#line !== null) return this.#line;
     const from = this.start;
-    if (this.fieldCount > 0 || this.#isComplete())
-      return latin1Text(this.bytes, from, this.targetEnd + " HTTP/1.1".length);
+    if (this.fieldCount > 0 || this.#isComplete()) {
+      this.#line = latin1Text(this.bytes, from, this.targetEnd + " HTTP/1.1".length);
+      return this.#line;
+    }
     const stop = Math.min(this.end, this.bytes.length, from + SHOWN_BYTES_MAX);
     let to = from;
     while (to < stop && this.bytes[to] !== CR && this.bytes[to] !== LF) to++;

@@ -65,21 +65,22 @@ export class AccessLog {
 const formats: Record<LogFormat, () => (entry: AccessEntry) => string> = {
   pretty: () => {
     const stamp = perSecond(formatStamp);
+    const request = quoted();
     return (entry) =>
-      `${stamp(entry.wallMs)} ${entry.slot === 0 ? "[-]" : `[Thread-${entry.slot}]`} ${entry.peer} "${
-        escapeQuoted(entry.requestLine) || "-"
-      }" host=${entry.host} ${entry.status} ${entry.bytes} ${entry.transfer} ${formatDuration(entry.durationMs)}ms ${
+      `${stamp(entry.wallMs)} ${entry.slot === 0 ? "[-]" : `[Thread-${entry.slot}]`} ${entry.peer} "${request(
+        entry.requestLine,
+      )}" host=${entry.host} ${entry.status} ${entry.bytes} ${entry.transfer} ${formatDuration(entry.durationMs)}ms ${
         entry.persistent ? "keep-alive" : "close"
       }\n`;
   },
   common: () => {
-    const stamp = perSecond(formatApacheStamp);
-    return (entry) => `${formatCommon(entry, stamp)}\n`;
+    const format = commonFormat();
+    return (entry) => `${format(entry)}\n`;
   },
   combined: () => {
-    const stamp = perSecond(formatApacheStamp);
-    return (entry) =>
-      `${formatCommon(entry, stamp)} "${escapeQuoted(entry.referer || "-")}" "${escapeQuoted(entry.userAgent || "-")}"\n`;
+    const format = commonFormat();
+    const [referer, userAgent] = [quoted(), quoted()];
+    return (entry) => `${format(entry)} "${referer(entry.referer)}" "${userAgent(entry.userAgent)}"\n`;
   },
   json: () => {
     const second = perSecond((wallMs) => new Date(wallMs).toISOString().slice(0, 19));
@@ -97,10 +98,26 @@ const formats: Record<LogFormat, () => (entry: AccessEntry) => string> = {
 };
 
 /** Apache's common log format: `%h %l %u %t "%r" %>s %b`; no content is `-`, not 0. */
-function formatCommon(entry: AccessEntry, stamp: (wallMs: number) => string): string {
-  const address = addressOf(entry.peer);
-  const request = escapeQuoted(entry.requestLine) || "-";
-  return `${address || "-"} - - ${stamp(entry.wallMs)} "${request}" ${entry.status} ${entry.bytes === 0 ? "-" : entry.bytes}`;
+function commonFormat(): (entry: AccessEntry) => string {
+  const stamp = perSecond(formatApacheStamp);
+  const request = quoted();
+  return (entry) =>
+    `${addressOf(entry.peer) || "-"} - - ${stamp(entry.wallMs)} "${request(entry.requestLine)}" ${entry.status} ${
+      entry.bytes === 0 ? "-" : entry.bytes
+    }`;
+}
+
+/** What stands between quotes, `-` for nothing. Clients repeat themselves, so the last text is kept with what became of it. */
+function quoted(): (text: string | null) => string {
+  let last: string | null = null;
+  let escaped = "-";
+  return (text) => {
+    if (text !== last) {
+      last = text;
+      escaped = escapeQuoted(text || "-");
+    }
+    return escaped;
+  };
 }
 
 /** Milliseconds with two decimals; `toFixed` takes three times as long. */
