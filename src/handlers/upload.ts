@@ -411,13 +411,19 @@ const FOREIGN_LEFTOVER_MS = 3_600_000;
 
 /** Names the set of processes among which a process number means something: this boot of this kernel, this namespace. */
 function writerSpace(): string {
-  let space = hostname();
+  knownSpace ??= sha256Hex(readSpace()).slice(0, 12);
+  return knownSpace;
+}
+
+let knownSpace: string | null = null;
+
+function readSpace(): string {
   try {
-    space = readFileSync("/proc/sys/kernel/random/boot_id", "latin1") + readlinkSync("/proc/self/ns/pid");
+    return readFileSync("/proc/sys/kernel/random/boot_id", "latin1") + readlinkSync("/proc/self/ns/pid");
   } catch {
     // Not Linux: the machine's name has to do.
+    return hostname();
   }
-  return sha256Hex(space).slice(0, 12);
 }
 
 /** In the kernel's ticks since boot, which tells a process from a later one with its number; UNKNOWN where it cannot be read. */

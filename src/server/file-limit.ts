@@ -11,14 +11,14 @@ const USUAL_LIMIT = 1024;
 const RESERVE_BASE = 64;
 
 /** The most connections that leave room for `threads` requests with a file each. At least 1. */
-export function connectionsMax(threads: number, fileLimit: number = readFileLimit()): number {
+export function connectionsMax(threads: number, fileLimit: number): number {
   // A request may hold a file while it is sent and another while it is written; a tight limit is shared half and half.
   const reserve = Math.min(RESERVE_BASE + 2 * threads, Math.ceil(fileLimit / 2));
   return Math.max(1, fileLimit - reserve - lendersMax(fileLimit));
 }
 
 /** Answers that may go on without a slot, each with a file of its own: an eighth of what there is. */
-export function lendersMax(fileLimit: number = readFileLimit()): number {
+export function lendersMax(fileLimit: number): number {
   return Math.floor(fileLimit / 8);
 }
 

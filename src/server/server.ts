@@ -26,7 +26,7 @@ import { type FieldLines, HeadStarts } from "../http/response.ts";
 import { limits, type Options, OptionsError } from "../options.ts";
 import type { ServerLog } from "./access-log.ts";
 import { Admission, type Refusal } from "./admission.ts";
-import { connectionsMax, lendersMax } from "./file-limit.ts";
+import { connectionsMax, lendersMax, readFileLimit } from "./file-limit.ts";
 import type { Fixture, FixtureOptions } from "./fixture.ts";
 import { type Acceptor, type Listening, listen } from "./listen.ts";
 import { Reporter } from "./reporter.ts";
@@ -132,14 +132,15 @@ export class Server {
       tls,
     );
     this.#redirecting = this.#listenForRedirects();
-    const affordable = connectionsMax(options.threads);
+    const fileLimit = readFileLimit();
+    const affordable = connectionsMax(options.threads, fileLimit);
     if (options.maxConnections > affordable) {
       log.warn(`--max-connections ${options.maxConnections} is more than the file limit allows; using ${affordable}`);
     }
     const wanted = options.maxConnections === 0 ? limits.connectionsUnaskedMax : options.maxConnections;
     const connectionsAtOnce = Math.min(wanted, affordable);
     this.#admission = new Admission(connectionsAtOnce, options.maxConnectionsPerHost);
-    const pool = new Pool(options.threads, options.queue, lendersMax());
+    const pool = new Pool(options.threads, options.queue, lendersMax(fileLimit));
     const isDraining = () => this.#context.draining;
     // Another one after each start, so that nobody takes a server for the one before.
     const instance = crypto.randomUUID().slice(0, 8);
