@@ -78,15 +78,6 @@ interface Entry {
  */
 const LOOKS_PER_MS = 4;
 
-/**
- * Uses in a millisecond that only many clients at once come to. Behind such a millisecond nobody can say whose request came before
- * whose change, so one look is made in the next one, and folders are seen in their places once in FLOOD_FOLDER_MS: at 120,000 requests
- * a second the looks took 1.2 percent of the time.
- */
-const FLOOD_USES_PER_MS = 32;
-const FLOOD_LOOKS_PER_MS = 1;
-const FLOOD_FOLDER_MS = 10;
-
 /** At least as many large files fit into the memory, or none is kept: one of them may not drive out all small ones. */
 const LARGE_FILES_MIN = 16;
 
@@ -123,12 +114,8 @@ export class HotFiles {
   readonly #seen = new Set<string>();
   #bytes = 0;
   #millisecond = 0;
-  /** Uses in this millisecond. */
-  #uses = 0;
-  /** Looks at the disk that are left in this millisecond. */
-  #looksLeft = LOOKS_PER_MS;
-  /** Milliseconds for which a folder that was seen in its place is taken to be there. */
-  #folderMs = 1;
+  /** Looks at the disk in this millisecond. */
+  #looks = 0;
 
   constructor(options: HotFilesOptions) {
     this.#bytesMax = options.bytesMax;
@@ -192,12 +179,14 @@ export class HotFiles {
   #isCurrent(entry: Entry): boolean {
     const now = this.#now();
     const millisecond = Math.floor(now);
-    if (millisecond !== this.#millisecond) this.#begin(millisecond);
-    this.#uses++;
+    if (millisecond !== this.#millisecond) {
+      this.#millisecond = millisecond;
+      this.#looks = 0;
+    }
     const age = now - entry.checkedMs;
     // A clock that was set back makes no entry young.
-    if (this.#looksLeft <= 0 && age >= 0 && age < this.#maxAgeMs) return true;
-    this.#looksLeft--;
+    if (this.#looks >= LOOKS_PER_MS && age >= 0 && age < this.#maxAgeMs) return true;
+    this.#looks++;
     entry.checkedMs = now;
     try {
       if (!isSame(lstatSync(entry.path), entry.file.stats)) return false;
@@ -212,18 +201,9 @@ export class HotFiles {
     }
   }
 
-  #begin(millisecond: number): void {
-    const isFlood = this.#maxAgeMs > 0 && this.#uses >= FLOOD_USES_PER_MS && millisecond === this.#millisecond + 1;
-    this.#looksLeft = isFlood ? FLOOD_LOOKS_PER_MS : LOOKS_PER_MS;
-    this.#folderMs = isFlood ? Math.min(FLOOD_FOLDER_MS, this.#maxAgeMs) : 1;
-    this.#millisecond = millisecond;
-    this.#uses = 0;
-  }
-
   /** A folder on the way may have become a link; asked for once in a millisecond for all its files. Throws what the disk says. */
   #isInPlace(folder: Folder, millisecond: number): boolean {
-    const age = millisecond - folder.checkedMs;
-    if (age >= 0 && age < this.#folderMs) return true;
+    if (folder.checkedMs === millisecond) return true;
     if (realpathSync.native(folder.path) !== folder.path) return false;
     folder.checkedMs = millisecond;
     return true;

@@ -146,46 +146,6 @@ describe("a hot file", () => {
     expect(hot.get("/aged.txt")).toBeNull();
   });
 
-  test("is looked at four times in a millisecond, behind one that was a flood once, and in every use behind a pause", () => {
-    const { hot, time } = makeCache(100_000, 50);
-    const other = write("flooded.txt", "two");
-    const path = write("watched.txt", "one");
-    /** Whether a change is noticed behind `uses` of another file in the millisecond `nowMs`. */
-    const isNoticed = (nowMs: number, uses: number) => {
-      writeFileSync(path, "one");
-      hot.set("/watched.txt", path, path, fileAt(path));
-      unlinkSync(path);
-      time.nowMs = nowMs;
-      for (let i = 0; i < uses; i++) hot.get("/other.txt");
-      return hot.get("/watched.txt") === null;
-    };
-    hot.set("/other.txt", other, other, fileAt(other));
-    expect([isNoticed(1, 3), isNoticed(2, 4)]).toEqual([true, false]);
-    expect([isNoticed(3, 30), isNoticed(4, 3)]).toEqual([false, true]);
-    expect([isNoticed(5, 31), isNoticed(6, 0), isNoticed(7, 3)]).toEqual([false, true, true]);
-    expect([isNoticed(8, 31), isNoticed(9, 1), isNoticed(10, 3)]).toEqual([false, false, true]);
-    expect([isNoticed(11, 31), isNoticed(13, 3)]).toEqual([false, true]);
-  });
-
-  test("whose folder was moved away and linked to is forgotten in a flood within ten milliseconds", () => {
-    const { hot, time } = makeCache(100_000, 50);
-    const path = write("flooded/a.txt", "one");
-    hot.set("/x", path, path, fileAt(path));
-    const flood = () => {
-      for (let i = 0; i < 40; i++) if (hot.get("/x") === null) return true;
-      return false;
-    };
-    expect(flood()).toBe(false);
-    renameSync(join(path, ".."), `${join(path, "..")}-elsewhere`);
-    symlinkSync(`${join(path, "..")}-elsewhere`, join(path, ".."));
-    const forgotten = [];
-    for (let nowMs = 1; nowMs <= 10; nowMs++) {
-      time.nowMs = nowMs;
-      forgotten.push(flood());
-    }
-    expect(forgotten).toEqual([...Array<boolean>(9).fill(false), true]);
-  });
-
   test("of a flood is looked at when its age is reached", () => {
     const { hot, time } = makeCache(100_000, 50);
     const other = write("other.txt", "two");
