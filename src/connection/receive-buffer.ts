@@ -1,8 +1,9 @@
 /**
  * Received bytes that are not consumed yet. The rule it guards: bytes once received are never overwritten, so offsets
  * of a parsed head and views of a body stay valid for as long as somebody holds them, and nothing has to be copied for
- * that. The first chunk is adopted as it is (Bun hands over a fresh array at each `data`; test/server/bun-facts.test.ts
- * checks it); only what is left over when more arrives is copied.
+ * that; a later request is even compared with the head of an earlier one. The first chunk is adopted as it is (Bun hands
+ * over a fresh array at each `data`; test/server/bun-facts.test.ts checks it); only what is left over when more arrives is
+ * copied.
  */
 
 const EMPTY = new Uint8Array(0);

@@ -72,9 +72,9 @@ interface Entry {
 }
 
 /**
- * Looks at the disk, in each millisecond, that are made whatever an entry's age. Four take about 4 µs, half a percent
- * of the time, and twice that where each has a neighbour; a client that waits for its answers before it changes a file
- * never asks as often.
+ * Looks at the disk, in each millisecond, that are made whatever an entry's age. Four take 4 to 8 µs, less than
+ * a percent of the time, and twice that where each has a neighbour; a client that waits for each answer never asks as
+ * often, one that pipelines may.
  */
 const LOOKS_PER_MS = 4;
 

@@ -17,7 +17,7 @@ const LENGTH_DIGITS_MAX = 16;
 /** Empty elements tolerated in a list (RFC 9110 §5.6.1.2: "a reasonable number"). */
 const EMPTY_ELEMENTS_MAX = 8;
 
-/** One per connection, filled again for each request. */
+/** One per exchange, filled again for each request whose head is another than the last. */
 export class Framing {
   kind: FramingKind;
   /** Bytes of content when `kind` is "length", else 0. */

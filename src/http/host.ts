@@ -31,7 +31,7 @@ const AUTHORITY_BYTES_MAX = 261;
 const PORT_DIGITS_MAX = 5;
 const PORT_MAX = 65535;
 
-/** A validated authority. One per connection, filled again for each request. */
+/** A validated authority. One per target, filled again for each that is parsed. */
 export class Authority {
   /** In lower case, one trailing dot removed, IPv6 in brackets and as RFC 5952 writes it; "" when there is none. */
   host: string;

@@ -96,10 +96,10 @@ const TELLING_BYTES = 8;
 /** Longest request line that `requestLine` shows of a head that could not be read, bytes. */
 const SHOWN_BYTES_MAX = 256;
 
-/** One head as offsets into `bytes`. Made once per connection and filled again by each parse; valid after a result > 0. */
+/** One head as offsets into `bytes`. Made once per exchange and filled again by each parse; valid after a result > 0. */
 export class RequestHead {
   readonly limits: HeadLimits;
-  /** What the offsets refer to. The owner keeps it unchanged as long as the head is used. */
+  /** What the offsets refer to. Nobody changes it before the next parse, also behind its request: `isAt` compares with it. */
   bytes: Uint8Array;
   /** First byte of the request line, behind any empty lines. */
   start: number;

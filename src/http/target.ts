@@ -45,7 +45,7 @@ export enum Verdict {
   LeadingDoubleSlash,
 }
 
-/** One per connection, filled again for each request. */
+/** One per exchange, filled again for each request whose head is another than the last. */
 export class Target {
   form: TargetForm;
   /** Decoded once, valid UTF-8, begins with "/"; "" in asterisk and authority form. Empty segments stay. */
