@@ -1,7 +1,6 @@
 /** What the commands with a server share: a log, a start that fails in one line, and the ways to say that it is ready. */
 import { resolve } from "node:path";
 import type { Snapshot } from "../handlers/status.ts";
-import { startServer } from "../index.ts";
 import { Log } from "../log.ts";
 import { ENVIRONMENT_PREFIX, type Options, OptionsError } from "../options.ts";
 import type { ServerLog } from "../server/access-log.ts";
@@ -25,8 +24,6 @@ export interface RunningServer {
 export type StartServer = (
   options: Options & { log: ServerLog; tlsPassphrase: string; shutDown: () => void },
 ) => Promise<RunningServer>;
-
-export const startWithLibrary: StartServer = (options) => startServer(options);
 
 /** A server that has said that it listens. */
 export interface Launched {

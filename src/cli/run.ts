@@ -4,6 +4,7 @@
  * little. Its exit code is ours.
  */
 import { escapeQuoted } from "../http/escape.ts";
+import { startServer } from "../index.ts";
 import type { Log } from "../log.ts";
 import type { Options } from "../options.ts";
 import type { AccessEntry, ServerLog } from "../server/access-log.ts";
@@ -11,7 +12,7 @@ import { isUnexpected } from "../server/journal.ts";
 import { messageOf } from "../server/start-error.ts";
 import { environmentOf } from "./announce.ts";
 import type { CommandLine, Environment } from "./command-line.ts";
-import { launch, type RunningServer, type StartServer, startWithLibrary, withLog } from "./launch.ts";
+import { launch, type RunningServer, type StartServer, withLog } from "./launch.ts";
 import { lifetimeEnd } from "./lifetime.ts";
 import { EXIT_OK, EXIT_UNEXPECTED, isTerminal } from "./say.ts";
 import { isHangupIgnored, SIGNAL_NUMBERS, type StopSignal } from "./signals.ts";
@@ -29,7 +30,7 @@ const DRAIN_MS = 250;
 type Order = Extract<CommandLine, { kind: "run" }>;
 
 /** Serves while the command runs, and resolves with the exit code. */
-export function run(order: Order, env: Environment, start: StartServer = startWithLibrary): Promise<number> {
+export function run(order: Order, env: Environment, start: StartServer = startServer): Promise<number> {
   return withLog(order, env, 2, (log) => work(order, env, log, start));
 }
 
@@ -112,8 +113,8 @@ const SHOWN_CHARS_MAX = 200;
 const PROBED = /^(?:GET|HEAD) \/__server\/ready /;
 
 /**
- * For `--strict`: requests that were answered 404, 405 or 5xx, and no fault is the cause, so that a test that asks for what is not there does not pass by
- * chance. Other refusals (400, 403, 413 …) are what tests ask for on purpose.
+ * For `--strict`: requests that were answered 404, 405 or 5xx, and no fault is the cause, so that a test that asks for what is
+ * not there does not pass by chance. Other refusals (400, 403, 413 …) are what tests ask for on purpose.
  */
 class Unexpected {
   count = 0;

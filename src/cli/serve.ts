@@ -1,16 +1,10 @@
 /** A server in the life of a process: it starts, says that it is ready, waits for a reason to stop, drains. */
+import { startServer } from "../index.ts";
 import type { Log } from "../log.ts";
 import { limits, type Options } from "../options.ts";
 import { messageOf } from "../server/start-error.ts";
 import type { CommandLine, Environment } from "./command-line.ts";
-import {
-  describeCertificate,
-  launch,
-  type RunningServer,
-  type StartServer,
-  startWithLibrary,
-  withLog,
-} from "./launch.ts";
+import { describeCertificate, launch, type RunningServer, type StartServer, withLog } from "./launch.ts";
 import { lifetimeEnd } from "./lifetime.ts";
 import { EXIT_OK } from "./say.ts";
 import { isHangupIgnored, SIGNAL_NUMBERS, Signals } from "./signals.ts";
@@ -22,7 +16,7 @@ const FORCE_MS = 1000;
 export function serve(
   order: Extract<CommandLine, { kind: "serve" }>,
   env: Environment,
-  start: StartServer = startWithLibrary,
+  start: StartServer = startServer,
 ): Promise<number> {
   return withLog(order, env, 1, (log) => work(order.options, env, log, start));
 }
