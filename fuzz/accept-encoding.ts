@@ -4,7 +4,8 @@
  */
 import { parseQualityList, QUALITY_ITEMS_MAX } from "../src/http/accept.ts";
 import { acceptedCodings, CONTENT_CODINGS } from "../src/http/accept-encoding.ts";
-import { type FuzzTarget, textOf } from "./target.ts";
+import { textOf } from "../test/support/bytes.ts";
+import type { FuzzTarget } from "./target.ts";
 
 export const acceptEncodingTarget: FuzzTarget = {
   name: "accept-encoding",

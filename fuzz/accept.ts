@@ -1,6 +1,7 @@
 /** Accept and its like. Properties: bounded, weights within theirs, written and read again it is the same. */
 import { parseQualityList, prefersJson, QUALITY_ITEMS_MAX } from "../src/http/accept.ts";
-import { type FuzzTarget, textOf } from "./target.ts";
+import { textOf } from "../test/support/bytes.ts";
+import type { FuzzTarget } from "./target.ts";
 
 export const acceptTarget: FuzzTarget = {
   name: "accept",

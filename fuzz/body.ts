@@ -1,8 +1,9 @@
 /** Content and its framing. Properties: consumed within given, whole equals split, content never more than given, and what was read can be framed and read again. */
 import { BodyDecoder } from "../src/http/body-decoder.ts";
 import { Framing } from "../src/http/framing.ts";
+import { bytesOf, textOf } from "../test/support/bytes.ts";
 import { pieces } from "./mutate.ts";
-import { bytesOf, type FuzzTarget, textOf } from "./target.ts";
+import type { FuzzTarget } from "./target.ts";
 
 const decoder = new BodyDecoder();
 const framing = new Framing();

@@ -2,7 +2,8 @@
 import { evaluatePreconditions, ifRangeHolds, Precondition } from "../src/http/conditional.ts";
 import { EPOCH_SECONDS_MAX, imfDate, parseHttpDate } from "../src/http/date.ts";
 import { Method } from "../src/http/request-head.ts";
-import { type FuzzTarget, textOf } from "./target.ts";
+import { textOf } from "../test/support/bytes.ts";
+import type { FuzzTarget } from "./target.ts";
 
 const ETAG = '"abc-1"';
 const MODIFIED = 784_111_777;

@@ -4,9 +4,10 @@
  * content and open body given back.
  */
 import { readAnswers } from "../test/conformance/answers.ts";
+import { textOf } from "../test/support/bytes.ts";
 import { FakeServer, FakeSource, respondWith } from "../test/support/conversation.ts";
 import { pieces } from "./mutate.ts";
-import { type FuzzTarget, textOf } from "./target.ts";
+import type { FuzzTarget } from "./target.ts";
 
 const server = new FakeServer({ limits: { unwantedBodyBytesMax: 300, receiveBytesMax: 65_536, sliceBytes: 100 } });
 const sources: FakeSource[] = [];

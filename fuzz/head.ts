@@ -1,8 +1,9 @@
 /** Request line and field section. Properties: consumed within given, whole equals split, a head that was read can be written and read again. */
 import { decideFraming, Framing } from "../src/http/framing.ts";
 import { parseRequestHead, RequestHead } from "../src/http/request-head.ts";
+import { bytesOf } from "../test/support/bytes.ts";
 import { pieces } from "./mutate.ts";
-import { bytesOf, type FuzzTarget } from "./target.ts";
+import type { FuzzTarget } from "./target.ts";
 
 const LIMITS = { maxHeaderBytes: 1024, maxUriBytes: 200, maxFieldBytes: 300, maxFields: 12, maxEmptyLines: 2 };
 

@@ -1,6 +1,7 @@
 /** Range. Properties: every range lies inside, the set is bounded, written and read again it is the same. */
 import { type ByteRange, parseRange, RANGES_MAX, RangeVerdict } from "../src/http/range.ts";
-import { type FuzzTarget, textOf } from "./target.ts";
+import { textOf } from "../test/support/bytes.ts";
+import type { FuzzTarget } from "./target.ts";
 
 export const rangeTarget: FuzzTarget = {
   name: "range",

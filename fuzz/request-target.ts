@@ -2,7 +2,8 @@
 import { Authority, parseAuthority } from "../src/http/host.ts";
 import { parseRequestHead, RequestHead } from "../src/http/request-head.ts";
 import { parseTarget, Target, Verdict } from "../src/http/target.ts";
-import { bytesOf, type FuzzTarget, textOf } from "./target.ts";
+import { bytesOf, textOf } from "../test/support/bytes.ts";
+import type { FuzzTarget } from "./target.ts";
 
 const LIMITS = { maxHeaderBytes: 16_384, maxUriBytes: 8000, maxFieldBytes: 8192, maxFields: 10, maxEmptyLines: 0 };
 

@@ -1,4 +1,5 @@
 /** What a fuzz target is, and how one is run: seeded, bounded, and with the smallest input that still fails as its result. */
+import { bytesOf } from "../test/support/bytes.ts";
 import { mutated } from "./mutate.ts";
 import { Random } from "./random.ts";
 
@@ -68,14 +69,4 @@ function smallest(target: FuzzTarget, failure: FuzzFailure, seed: number): FuzzF
     }
   }
   return { input, sentence };
-}
-
-/** One byte a character. */
-export function bytesOf(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
-}
-
-/** One character a byte. */
-export function textOf(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString("latin1");
 }

@@ -1,6 +1,7 @@
 /** Every fuzz target, its kept corpus, and the inputs that once failed. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { bytesOf } from "../test/support/bytes.ts";
 import { acceptTarget } from "./accept.ts";
 import { acceptEncodingTarget } from "./accept-encoding.ts";
 import { bodyTarget } from "./body.ts";
@@ -10,7 +11,7 @@ import { headTarget } from "./head.ts";
 import { jsonTarget } from "./json.ts";
 import { rangeTarget } from "./range.ts";
 import { requestTargetTarget } from "./request-target.ts";
-import { bytesOf, type FuzzFailure, type FuzzTarget } from "./target.ts";
+import type { FuzzFailure, FuzzTarget } from "./target.ts";
 
 export const targets: readonly FuzzTarget[] = [
   headTarget,

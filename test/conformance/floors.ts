@@ -12,33 +12,17 @@ import { decideFraming, Framing } from "../../src/http/framing.ts";
 import { describeParseError, ParseError } from "../../src/http/parse-error.ts";
 import { parseRequestHead, RequestHead } from "../../src/http/request-head.ts";
 import { parseTarget, Target } from "../../src/http/target.ts";
+import { bytesOf, textOf } from "../support/bytes.ts";
 import { type FakeClient, FakeServer, WALL_MS } from "../support/conversation.ts";
+import { HEAD_LIMITS } from "../support/limits.ts";
 import { difference, readAnswers } from "./answers.ts";
 import type { Expected, Row } from "./row.ts";
 import { BODY_BYTES_MAX, type ConformanceSite, HOSTS, PROBE, PROBE_REQUEST } from "./site.ts";
-
-export const HEAD_LIMITS = {
-  maxHeaderBytes: 16_384,
-  maxUriBytes: 8000,
-  maxFieldBytes: 8192,
-  maxFields: 100,
-  maxEmptyLines: 4,
-};
 
 /** Rows up to this length are cut at every byte; of longer ones, at these many places and near both ends. */
 const EVERY_SPLIT_MAX = 640;
 const SPLITS_OF_LONG = 24;
 const NEAR_END = 6;
-
-export function bytesOf(text: string): Uint8Array {
-  const bytes = new Uint8Array(text.length);
-  for (let i = 0; i < text.length; i++) bytes[i] = text.charCodeAt(i);
-  return bytes;
-}
-
-function textOf(bytes: Uint8Array, start: number, end: number): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset + start, end - start).toString("latin1");
-}
 
 /** Places at which a row of `length` bytes is cut in two. */
 export function splitPoints(length: number): readonly number[] {
@@ -135,7 +119,7 @@ export class ParserFloor {
             stop(consumed);
             break;
           }
-          content += textOf(bytes, this.#decoder.contentStart, this.#decoder.contentEnd);
+          content += textOf(bytes.subarray(this.#decoder.contentStart, this.#decoder.contentEnd));
           start += consumed;
         }
         if (!this.#decoder.done || closed) break;
@@ -223,7 +207,7 @@ export class MachineFloor {
       // As the fake does without back-pressure, but fast enough for a hundred thousand conversations.
       if (transport.finSent) throw new Error("written after FIN");
       if (transport.isClosed) return -1;
-      transport.sent += textOf(bytes, offset, offset + length);
+      transport.sent += textOf(bytes.subarray(offset, offset + length));
       return length;
     };
     for (const piece of pieces) if (!transport.isClosed) connection.received(piece.slice());

@@ -1,7 +1,8 @@
 /** Every row in the state machine with the real handler: whole, byte by byte, and cut in two at each place. */
 import { afterAll, describe, expect, test } from "bun:test";
+import { bytesOf } from "../support/bytes.ts";
 import { cases } from "./cases.ts";
-import { bytesOf, bytewise, MachineFloor, splitPoints } from "./floors.ts";
+import { bytewise, MachineFloor, splitPoints } from "./floors.ts";
 import { parity } from "./parity.ts";
 import type { Row } from "./row.ts";
 import { filledIn, makeConformanceSite } from "./site.ts";

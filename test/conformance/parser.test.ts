@@ -1,7 +1,8 @@
 /** Every row on the parsers alone: the same reading whole, byte by byte, and cut in two at each place. */
 import { describe, expect, test } from "bun:test";
+import { bytesOf } from "../support/bytes.ts";
 import { cases } from "./cases.ts";
-import { bytesOf, bytewise, ParserFloor, parserDifference, splitPoints } from "./floors.ts";
+import { bytewise, ParserFloor, parserDifference, splitPoints } from "./floors.ts";
 import { parity } from "./parity.ts";
 import type { Row } from "./row.ts";
 

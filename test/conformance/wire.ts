@@ -1,6 +1,7 @@
 /** A row over a real socket: bytes out, bytes in, until the server closes; over plain TCP or TLS. */
 import type { Socket } from "bun";
-import { bytesOf, judge } from "./floors.ts";
+import { bytesOf } from "../support/bytes.ts";
+import { judge } from "./floors.ts";
 import type { Row } from "./row.ts";
 import { PROBE_REQUEST } from "./site.ts";
 

@@ -8,7 +8,7 @@ import { BodyMemory } from "../../src/connection/body-buffer.ts";
 import { Exchange, ExchangePool } from "../../src/connection/exchange.ts";
 import { PathMemo } from "../../src/http/path-memo.ts";
 import { Field } from "../../src/http/request-head.ts";
-import { bytesOf } from "../support/conversation.ts";
+import { bytesOf } from "../support/bytes.ts";
 
 const HEAD_LIMITS = { maxHeaderBytes: 4096, maxUriBytes: 1024, maxFieldBytes: 2048, maxFields: 20, maxEmptyLines: 2 };
 const MEMORY = new BodyMemory(1_000_000);

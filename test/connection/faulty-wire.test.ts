@@ -5,6 +5,7 @@ import { FaultyWire, GARBAGE, RATE_STEP_MS, RESET_GRACE_MS, type WireTime } from
 import { parseFaultField } from "../../src/http/fault.ts";
 import type { Response } from "../../src/http/message.ts";
 import { ManualClock } from "../../src/server/time-source.ts";
+import { textOf } from "../support/bytes.ts";
 import {
   type FakeClient,
   FakeServer,
@@ -13,7 +14,6 @@ import {
   Outcome,
   respondWith,
   type ServerOptions,
-  textOf,
   WALL_MS,
 } from "../support/conversation.ts";
 

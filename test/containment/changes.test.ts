@@ -20,8 +20,8 @@ import {
 import { join } from "node:path";
 import { type ContainedPath, DocumentRoot, type Opened, type OpenFailure } from "../../src/handlers/document-root.ts";
 import { startServer } from "../../src/index.ts";
-import { makeRequest, makeSite, type Site } from "../handlers/exchange.ts";
 import { RawClient, request, until } from "../support/raw-client.ts";
+import { makeRequest, makeSite, type Site } from "../support/site.ts";
 import { asNobody, isLinux, Lane, makeFifo, makeGround, openBelow, PAGE, plant } from "./ground.ts";
 import { Swapping, startRace } from "./swapper.ts";
 

@@ -18,7 +18,7 @@ import {
 import { join } from "node:path";
 import { closeDescriptor, DocumentRoot, OpenFailure } from "../../src/handlers/document-root.ts";
 import { startServer } from "../../src/index.ts";
-import { makeRequest, makeSite } from "../handlers/exchange.ts";
+import { makeRequest, makeSite } from "../support/site.ts";
 import { CANARY, type Ground, Lane, link, makeGround, openBelow, PAGE, plant } from "./ground.ts";
 import { type Swap, Swapping, startRace } from "./swapper.ts";
 

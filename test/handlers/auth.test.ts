@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { BasicAuth, hashPassword, Standing } from "../../src/handlers/auth.ts";
 import { ErrorPages } from "../../src/handlers/error-page.ts";
 import type { Request, Response } from "../../src/http/message.ts";
-import { answerOf, type Fields, makeRequest, makeSite, NOW_MS, responseTo, type Site } from "./exchange.ts";
+import { answerOf, type Fields, makeRequest, makeSite, NOW_MS, responseTo, type Site } from "../support/site.ts";
 
 /** Cheap ones, so that the tests are not about waiting; of the form that is taken. */
 const ANN_HASH = await Bun.password.hash("right: ö", { algorithm: "bcrypt", cost: 4 });

@@ -4,7 +4,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CachePolicy } from "../../src/handlers/cache-policy.ts";
 import { optionTable, parseOption, resolveOptions } from "../../src/options.ts";
-import { ask, makeSite, post, type Site } from "./exchange.ts";
+import { ask, makeSite, post, type Site } from "../support/site.ts";
 
 const IMMUTABLE = "public, max-age=31536000, immutable";
 const NAVIGATION = { Accept: "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8" };

@@ -17,7 +17,7 @@ import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync, zstdDec
 import { DocumentRoot } from "../../src/handlers/document-root.ts";
 import { HOT_BYTES_MAX, IN_MEMORY_BYTES_MAX } from "../../src/handlers/static-file.ts";
 import { acceptedCodings } from "../../src/http/accept-encoding.ts";
-import { type Answer, ask, type Fields, makeRequest, makeSite, type Site } from "./exchange.ts";
+import { type Answer, ask, type Fields, makeRequest, makeSite, type Site } from "../support/site.ts";
 
 const BOTH = { compress: true, precompressed: true };
 const BROWSER = { "Accept-Encoding": "gzip, deflate, br, zstd" };

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { corsFields } from "../../src/handlers/cors.ts";
-import { answerOf, ask, type Fields, makeRequest, makeSite, PORT, post, type Site } from "./exchange.ts";
+import { answerOf, ask, type Fields, makeRequest, makeSite, PORT, post, type Site } from "../support/site.ts";
 
 const APP = "https://app.test";
 

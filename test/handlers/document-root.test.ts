@@ -10,7 +10,7 @@ import {
   OpenFailure,
   openDocumentRoot,
 } from "../../src/handlers/document-root.ts";
-import { usable } from "./exchange.ts";
+import { usable } from "../support/site.ts";
 
 function withFolder(work: (folder: string) => void): void {
   const folder = mkdtempSync(join(tmpdir(), "root-"));

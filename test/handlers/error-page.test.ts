@@ -3,7 +3,7 @@ import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ErrorPages } from "../../src/handlers/error-page.ts";
 import type { Response } from "../../src/http/message.ts";
-import { answerOf, ask, makeRequest, makeSite } from "./exchange.ts";
+import { answerOf, ask, makeRequest, makeSite } from "../support/site.ts";
 
 test("a page has the code, the phrase, the sentence and our name, and nothing from outside", () => {
   const { text, fields, content } = answerOf(new ErrorPages().answer(404, "There is <no> such file.", false));

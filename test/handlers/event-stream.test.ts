@@ -1,8 +1,9 @@
 /** Events on their way to somebody who reads them fast, slowly, or not at all. */
 import { describe, expect, test } from "bun:test";
 import { EventStream } from "../../src/handlers/event-stream.ts";
-import { FakeServer, get, textOf } from "../support/conversation.ts";
-import { answerOf } from "./exchange.ts";
+import { textOf } from "../support/bytes.ts";
+import { FakeServer, get } from "../support/conversation.ts";
+import { answerOf } from "../support/site.ts";
 
 const KIB = 1024;
 

@@ -8,7 +8,7 @@ import { jsonAnswer, type Room } from "../../src/handlers/reserved.ts";
 import { type FaultRule, parseFaultRule } from "../../src/http/fault.ts";
 import type { Request } from "../../src/http/message.ts";
 import { FakeSource, respondWith, ScriptedHandler } from "../support/conversation.ts";
-import { answerOf, contentOf, type Fields, makeRequest, makeSite, responseTo, type Site } from "./exchange.ts";
+import { answerOf, contentOf, type Fields, makeRequest, makeSite, responseTo, type Site } from "../support/site.ts";
 
 const ROOM: Room = {
   methods: ["GET"],

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { hostname, networkInterfaces } from "node:os";
 import { HostPolicy } from "../../src/handlers/host-policy.ts";
-import { ask, makeRequest, makeSite, PORT } from "./exchange.ts";
+import { ask, makeRequest, makeSite, PORT } from "../support/site.ts";
 
 function makePolicy(settings: { boundHost?: string; allowedHosts?: string[]; port?: number } = {}) {
   const lines: string[] = [];

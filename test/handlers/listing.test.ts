@@ -13,7 +13,7 @@ import {
   type SortOrder,
   sortEntries,
 } from "../../src/handlers/listing.ts";
-import { ask, makeSite, type Site, usable } from "./exchange.ts";
+import { ask, makeSite, type Site, usable } from "../support/site.ts";
 
 const JSON_WANTED = { Accept: "application/json" };
 const HOSTILE = `<img src=x onerror=alert("1")>.txt`;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { jsonAnswer, type Room, type Rooms } from "../../src/handlers/reserved.ts";
 import { type StatusSource, statusRooms } from "../../src/handlers/status.ts";
 import { FakeServer } from "../support/conversation.ts";
-import { answerOf, ask, type Fields, makeRequest, makeSite, PORT, responseTo, type Site } from "./exchange.ts";
+import { answerOf, ask, type Fields, makeRequest, makeSite, PORT, responseTo, type Site } from "../support/site.ts";
 
 const SOURCE: StatusSource = {
   instance: "i1",

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { answerOf, ask, makeRequest, makeSite } from "./exchange.ts";
+import { answerOf, ask, makeRequest, makeSite } from "../support/site.ts";
 
 /** What `admit` alone answers: no disk, no slot. */
 function admitted(site: ReturnType<typeof makeSite>, line: string, fields: Record<string, string> = {}) {

@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { DocumentRoot, OpenFailure } from "../../src/handlers/document-root.ts";
 import { entityTag } from "../../src/handlers/file-conditions.ts";
 import { IN_MEMORY_BYTES_MAX } from "../../src/handlers/static-file.ts";
-import { answerOf, ask, contentOf, makeRequest, makeSite, NOW_MS, responseTo, type Site } from "./exchange.ts";
+import { answerOf, ask, contentOf, makeRequest, makeSite, NOW_MS, responseTo, type Site } from "../support/site.ts";
 
 const LARGE_BYTES = IN_MEMORY_BYTES_MAX + 1;
 

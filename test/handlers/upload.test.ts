@@ -17,7 +17,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FolderError } from "../../src/handlers/document-root.ts";
 import { isJsonMediaType, prepareUploadsFolder, type UploadDisk } from "../../src/handlers/upload.ts";
-import { answerOf, ask, makeRequest, makeSite, NOW_MS, post } from "./exchange.ts";
+import { answerOf, ask, makeRequest, makeSite, NOW_MS, post } from "../support/site.ts";
 
 const DISK: UploadDisk = { open, link, rename, unlink };
 

@@ -9,8 +9,7 @@ import {
 } from "../../src/http/body-decoder.ts";
 import { Framing, type FramingKind } from "../../src/http/framing.ts";
 import { ParseError } from "../../src/http/parse-error.ts";
-
-const bytesOf = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
+import { bytesOf } from "../support/bytes.ts";
 
 interface Outcome {
   /** 0, or the ParseError that ended it. */

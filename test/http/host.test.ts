@@ -4,8 +4,7 @@ import fc from "fast-check";
 import { Authority, decideHost, effectivePort, parseAuthority } from "../../src/http/host.ts";
 import { ParseError } from "../../src/http/parse-error.ts";
 import { parseRequestHead, RequestHead } from "../../src/http/request-head.ts";
-
-const bytesOf = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
+import { bytesOf } from "../support/bytes.ts";
 
 /** [host, port], or null when refused. Between other bytes, so that reading beyond the bounds shows. */
 function parse(text: string, authority = new Authority()): [string, number] | null {

@@ -2,13 +2,9 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { inSteps } from "../../fuzz/json.ts";
 import { JsonCheck, JsonVerdict, NESTING_MAX } from "../../src/http/json.ts";
+import { bytesOf } from "../support/bytes.ts";
 
 const { Valid, NotUtf8, NotJson, TooDeep } = JsonVerdict;
-
-/** One byte a character. */
-function bytesOf(latin1: string): Uint8Array {
-  return Uint8Array.from(latin1, (character) => character.charCodeAt(0));
-}
 
 /** What the platform's own decoder and parser say; they have no bound for nesting. */
 function platformTakes(bytes: Uint8Array): boolean {

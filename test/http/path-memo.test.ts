@@ -2,8 +2,7 @@ import { expect, test } from "bun:test";
 import { PathMemo } from "../../src/http/path-memo.ts";
 import { parseRequestHead, RequestHead } from "../../src/http/request-head.ts";
 import { parseTarget, Target, Verdict } from "../../src/http/target.ts";
-
-const bytesOf = (text: string) => new TextEncoder().encode(text);
+import { bytesOf } from "../support/bytes.ts";
 
 function find(memo: PathMemo, text: string): string | null {
   const bytes = bytesOf(`xx${text}yy`);

@@ -2,10 +2,9 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { describeParseError, ParseError } from "../../src/http/parse-error.ts";
 import { Field, type HeadLimits, Method, parseRequestHead, RequestHead } from "../../src/http/request-head.ts";
+import { bytesOf } from "../support/bytes.ts";
 
 const LIMITS: HeadLimits = { maxHeaderBytes: 200, maxUriBytes: 40, maxFieldBytes: 100, maxFields: 6, maxEmptyLines: 2 };
-
-const bytesOf = (text: string): Uint8Array => Uint8Array.from(text, (character) => character.charCodeAt(0));
 
 /** What a receiver that gets the bytes in pieces that end at `stops` learns, and after how many bytes. */
 function receive(bytes: Uint8Array, stops: readonly number[], head: RequestHead): { result: number; at: number } {

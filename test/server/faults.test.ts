@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GARBAGE, RESET_GRACE_MS } from "../../src/connection/faulty-wire.ts";
 import { ManualClock, OptionsError, type RunningServer, type StartOptions, startServer } from "../../src/index.ts";
-import { textOf, WALL_MS } from "../support/conversation.ts";
+import { textOf } from "../support/bytes.ts";
+import { WALL_MS } from "../support/conversation.ts";
 import { RawClient, request } from "../support/raw-client.ts";
 
 /** More than the kernels on both sides take at once. */

@@ -11,8 +11,8 @@ import { guardOf } from "../../src/server/fixture-guard.ts";
 import type { RequestRecord } from "../../src/server/journal.ts";
 import { Server, type ServerParts } from "../../src/server/server.ts";
 import { ManualClock } from "../../src/server/time-source.ts";
-import { makeRequest } from "../handlers/exchange.ts";
 import { type Answer, RawClient, request, until } from "../support/raw-client.ts";
+import { makeRequest } from "../support/site.ts";
 
 let folder = "";
 let uploads = 0;

@@ -12,8 +12,8 @@ import {
   type RequestPage,
 } from "../../src/server/journal.ts";
 import { ManualClock } from "../../src/server/time-source.ts";
-import { type Fields, makeRequest } from "../handlers/exchange.ts";
 import { respondWith } from "../support/conversation.ts";
+import { type Fields, makeRequest } from "../support/site.ts";
 
 const WALL_MS = Date.UTC(2026, 2, 15, 10, 30, 15);
 

@@ -5,22 +5,8 @@ import { newAnswered, Outcome } from "../../src/connection/observer.ts";
 import type { Snapshot } from "../../src/handlers/status.ts";
 import { LiveView } from "../../src/server/live-view.ts";
 import { Metrics } from "../../src/server/metrics.ts";
-import { ManualClock } from "../../src/server/time-source.ts";
 import { FakeServer, get, respondWith } from "../support/conversation.ts";
-
-/** Counts the timers that run. */
-class CountingClock extends ManualClock {
-  timers = 0;
-
-  override every(ms: number, call: () => void): () => void {
-    this.timers++;
-    const cancel = super.every(ms, call);
-    return () => {
-      this.timers--;
-      cancel();
-    };
-  }
-}
+import { CountingClock } from "../support/counting-clock.ts";
 
 function start(threads = 2, queue = 100) {
   const server = new FakeServer({ threads, queue });

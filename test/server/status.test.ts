@@ -7,14 +7,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Snapshot } from "../../src/handlers/status.ts";
-import {
-  type AccessEntry,
-  ManualClock,
-  type RunningServer,
-  StartError,
-  type StartOptions,
-  startServer,
-} from "../../src/index.ts";
+import { type AccessEntry, type RunningServer, StartError, type StartOptions, startServer } from "../../src/index.ts";
+import { CountingClock } from "../support/counting-clock.ts";
 import { readExposition, type Scrape } from "../support/exposition.ts";
 import { RawClient, request, until } from "../support/raw-client.ts";
 
@@ -34,20 +28,6 @@ beforeAll(() => {
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** Counts what repeats. */
-class CountingClock extends ManualClock {
-  timers = 0;
-
-  override every(ms: number, call: () => void): () => void {
-    this.timers++;
-    const cancel = super.every(ms, call);
-    return () => {
-      this.timers--;
-      cancel();
-    };
-  }
-}
 
 class Rig implements AsyncDisposable {
   readonly server: RunningServer;
@@ -349,7 +329,7 @@ describe("the clock of a test", () => {
   });
 
   test("dates the answers", async () => {
-    const clock = new ManualClock(Date.UTC(2026, 2, 15, 10, 30, 15));
+    const clock = new CountingClock(Date.UTC(2026, 2, 15, 10, 30, 15));
     await using rig = await Rig.start({ clock });
     expect((await rig.get("/")).fields.get("date")).toBe("Sun, 15 Mar 2026 10:30:15 GMT");
     clock.advance(3_600_000);

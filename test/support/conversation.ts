@@ -10,19 +10,13 @@ import { Pool } from "../../src/connection/pool.ts";
 import type { Transport } from "../../src/connection/transport.ts";
 import type { BodySource, Handler, LiveSource, Request, Response } from "../../src/http/message.ts";
 import { encodeFields, HeadStarts } from "../../src/http/response.ts";
+import { bytesOf, textOf } from "./bytes.ts";
+import { HEAD_LIMITS } from "./limits.ts";
 
 /** Sunday, 15 March 2026, 10:30:15 UTC. */
 export const WALL_MS = Date.UTC(2026, 2, 15, 10, 30, 15);
 
 const ENCODER = new TextEncoder();
-
-export function bytesOf(text: string): Uint8Array {
-  return Uint8Array.from(text, (character) => character.charCodeAt(0));
-}
-
-export function textOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-}
 
 /** Takes as many bytes as `room` says; remembers everything. */
 export class FakeTransport implements Transport {
@@ -289,13 +283,6 @@ export class FakeServer {
       sliceBytes: 1000,
       ...options.limits,
     };
-    const headLimits = {
-      maxHeaderBytes: 16_384,
-      maxUriBytes: 8000,
-      maxFieldBytes: 8192,
-      maxFields: 100,
-      maxEmptyLines: 4,
-    };
     const headStarts = new HeadStarts(this.clock.dateLine, limits.keepAliveTimeoutMs / 1000);
     this.context = {
       limits,
@@ -307,7 +294,7 @@ export class FakeServer {
       headStarts,
       roomHeadStarts: headStarts,
       scratch: new Scratch(options.scratchBytes ?? 400_000),
-      exchanges: new ExchangePool(headLimits, this.memory),
+      exchanges: new ExchangePool(HEAD_LIMITS, this.memory),
       defer: (connection) => this.deferred.push(connection),
       waiting: () => {},
       draining: false,

@@ -3,7 +3,7 @@
  * leaves by FIN or by reset. It answers a FIN with its own, as clients do. Every wait has an end: a test fails, and never hangs.
  */
 import type { Socket } from "bun";
-import { bytesOf, textOf } from "./conversation.ts";
+import { bytesOf, textOf } from "./bytes.ts";
 
 /**
  * Milliseconds until a wait gives up, unless it is told otherwise: less than `bun run test` gives a test, so that the wait can

@@ -9,6 +9,7 @@ import { decideFraming, Framing } from "../../src/http/framing.ts";
 import type { Handler, HostVerdict, Request, Response } from "../../src/http/message.ts";
 import { parseRequestHead, RequestHead } from "../../src/http/request-head.ts";
 import { parseTarget, Target } from "../../src/http/target.ts";
+import { HEAD_LIMITS } from "./limits.ts";
 
 /** Far from every file's own time, so that a comparison with the wrong one shows. */
 export const NOW_MS = Date.UTC(2030, 2, 15, 12, 34, 56, 789);
@@ -78,7 +79,7 @@ export function makeRequest(
   if (all["Host"] === "") delete all["Host"];
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   const bytes = Buffer.from(`${line} HTTP/${version}\r\n${lines.join("")}\r\n`, "latin1");
-  const head = new RequestHead(LIMITS);
+  const head = new RequestHead(HEAD_LIMITS);
   const framing = new Framing();
   const target = new Target();
   const results = [
@@ -101,8 +102,6 @@ export function makeRequest(
     fault: null,
   };
 }
-
-const LIMITS = { maxHeaderBytes: 16384, maxUriBytes: 8000, maxFieldBytes: 8192, maxFields: 100, maxEmptyLines: 4 };
 
 export interface Answer {
   readonly status: number;
