@@ -4,19 +4,21 @@
  *     await using server = await startServer({ files: { "/hello.html": "<p>Hello</p>" } });
  *     await fetch(`${server.url}/hello.html`);
  */
-import type { Snapshot } from "./handlers/status.ts";
-import type { KeptUpload } from "./handlers/upload.ts";
+
+import type { TimeSource } from "./exchange/clock.ts";
+import type { ClosedConnection, OpenConnection } from "./fixture/connection-log.ts";
+import type { FaultOrder, Fixture } from "./fixture/fixture.ts";
+import type { Expectation, RequestFilter, RequestPage, RequestRecord, Verification } from "./fixture/journal.ts";
+import type { Snapshot } from "./handlers/endpoints/status.ts";
+import type { KeptUpload } from "./handlers/uploads/upload.ts";
 import type { FaultKind } from "./http/fault.ts";
-import { type Options, OptionsError, resolveOptions } from "./options.ts";
 import type { AccessEntry, ServerLog } from "./server/access-log.ts";
-import type { ClosedConnection, OpenConnection } from "./server/connection-log.ts";
-import type { FaultOrder, Fixture } from "./server/fixture.ts";
-import type { Expectation, RequestFilter, RequestPage, RequestRecord, Verification } from "./server/journal.ts";
 import { Server, type ServerParts, type StopOptions } from "./server/server.ts";
-import { StartError } from "./server/start-error.ts";
 import type { Files, TemporaryFolders } from "./server/temporary-folders.ts";
-import { ManualClock, systemTime, type TimeSource } from "./server/time-source.ts";
+import { ManualClock, systemTime } from "./server/time-source.ts";
 import type { CertificateInfo, Tls } from "./server/tls.ts";
+import { type Options, OptionsError, resolveOptions } from "./settings/options.ts";
+import { StartError } from "./settings/start-error.ts";
 
 export {
   type AccessEntry,
@@ -201,7 +203,7 @@ async function loadVitals(settings: Options): Promise<NonNullable<ServerParts["w
 /** And for one that a test drives. */
 async function loadFixture(settings: Options): Promise<NonNullable<ServerParts["fixture"]> | null> {
   if (!settings.fixture) return null;
-  const { Fixture } = await import("./server/fixture.ts");
+  const { Fixture } = await import("./fixture/fixture.ts");
   return (options) => new Fixture(options);
 }
 

@@ -1,7 +1,7 @@
-/** A short slice of each fuzz target with a fixed seed, and every input that once failed. `bun fuzz/run.ts` goes on from here. */
+/** A short slice of each fuzz target with a fixed seed, and every input that once failed. `bun tools/fuzz/run.ts` goes on from here. */
 import { describe, expect, test } from "bun:test";
-import { fuzz, judged } from "../fuzz/target.ts";
-import { corpusOf, regressions, targets } from "../fuzz/targets.ts";
+import { fuzz, judged } from "../tools/fuzz/target.ts";
+import { corpusOf, regressions, targets } from "../tools/fuzz/targets.ts";
 
 const SLICE = { seed: 20_260_315, count: 4000, seconds: 5 };
 

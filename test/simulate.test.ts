@@ -1,9 +1,9 @@
 /** A short slice of the simulator with fixed seeds, and what makes it worth running: it reaches what it must, and it can fail. */
 import { describe, expect, test } from "bun:test";
-import { WatchedPool } from "../fuzz/simulation/pool.ts";
-import { replay, simulate } from "../fuzz/simulation/run.ts";
-import type { Spoil } from "../fuzz/simulation/world.ts";
-import type { Context, ConversationLimits } from "../src/connection/context.ts";
+import type { Context, ConversationLimits } from "../src/exchange/context.ts";
+import { WatchedPool } from "../tools/fuzz/simulation/pool.ts";
+import { replay, simulate } from "../tools/fuzz/simulation/run.ts";
+import type { Spoil } from "../tools/fuzz/simulation/world.ts";
 
 const SLICE = { seed: 20_260_315, count: 3000, seconds: 60 };
 

@@ -15,9 +15,9 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import type { Options } from "../options.ts";
-import { messageOf, StartError } from "../server/start-error.ts";
-import { VERSION } from "../server/version.ts";
+import type { Options } from "../settings/options.ts";
+import { messageOf, StartError } from "../settings/start-error.ts";
+import { VERSION } from "../settings/version.ts";
 
 /** Where a server listens. */
 export interface Place {

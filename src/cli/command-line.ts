@@ -22,7 +22,7 @@ import {
   RESERVED_VARIABLES,
   resolveOptions,
   separatorOf,
-} from "../options.ts";
+} from "../settings/options.ts";
 import { renderHelp, renderSettings, renderVersion } from "./help.ts";
 import { nearest } from "./spelling.ts";
 

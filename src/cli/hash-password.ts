@@ -13,7 +13,7 @@ export async function hashPassword(user: string): Promise<number> {
   if (!/^\P{Cc}+$/u.test(password)) {
     return say({ kind: "error", line: "httpserver: expected a password on stdin, without control characters" });
   }
-  const auth = await import("../handlers/auth.ts");
+  const auth = await import("../handlers/basic-auth.ts");
   const hash = await auth.hashPassword(password);
   return say({ text: `${user === "" ? "" : `${user}:`}${hash}\n` });
 }

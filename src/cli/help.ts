@@ -8,8 +8,8 @@ import {
   type OptionValue,
   optionNames,
   optionTable,
-} from "../options.ts";
-import { COMMIT, VERSION } from "../server/version.ts";
+} from "../settings/options.ts";
+import { COMMIT, VERSION } from "../settings/version.ts";
 import type { Labels } from "./command-line.ts";
 
 /** Columns of `--help`: the longest flag, and the longest default, with a space behind each. */

@@ -1,12 +1,12 @@
 /** What the commands with a server share: a log, a start that fails in one line, and the ways to say that it is ready. */
 import { resolve } from "node:path";
-import type { Snapshot } from "../handlers/status.ts";
-import { Log } from "../log.ts";
-import { ENVIRONMENT_PREFIX, type Options, OptionsError } from "../options.ts";
+import type { Snapshot } from "../handlers/endpoints/status.ts";
 import type { ServerLog } from "../server/access-log.ts";
-import { messageOf } from "../server/start-error.ts";
+import { ENVIRONMENT_PREFIX, type Options, OptionsError } from "../settings/options.ts";
+import { messageOf } from "../settings/start-error.ts";
 import { readyLine, writeFiles } from "./announce.ts";
 import type { CommandLine, Environment } from "./command-line.ts";
+import { Log } from "./log.ts";
 import { EXIT_FAILURE, EXIT_USAGE, isTerminal, LOG_SETTLE_MS, say } from "./say.ts";
 
 /** What the program needs of a server; `startServer` gives it. */

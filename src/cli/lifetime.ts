@@ -1,5 +1,5 @@
 /** Ends that nobody signals: a time that is over, a parent that is gone. */
-import { formatValue, type Options, optionTable } from "../options.ts";
+import { formatValue, type Options, optionTable } from "../settings/options.ts";
 
 /**
  * Milliseconds between two looks at who our parent is. Linux could send a signal (prctl, PR_SET_PDEATHSIG), which no runtime of

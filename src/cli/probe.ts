@@ -7,8 +7,8 @@
  * does not know. So another program on the port is never mistaken for it, whatever it answers.
  */
 import { readFileSync } from "node:fs";
-import { normalizeHost, OptionsError, optionTable, parseDuration, parseOption, quote } from "../options.ts";
-import { messageOf } from "../server/start-error.ts";
+import { normalizeHost, OptionsError, optionTable, parseDuration, parseOption, quote } from "../settings/options.ts";
+import { messageOf } from "../settings/start-error.ts";
 import type { Environment } from "./command-line.ts";
 import { EXIT_OK, say } from "./say.ts";
 

@@ -3,17 +3,18 @@
  * command has this process's stdin, stdout and stderr, and stays in its process group; so what we say goes to stderr, and is
  * little. Its exit code is ours.
  */
+
+import { isUnexpected } from "../fixture/journal.ts";
 import { escapeQuoted } from "../http/escape.ts";
 import { startServer } from "../index.ts";
-import type { Log } from "../log.ts";
-import type { Options } from "../options.ts";
 import type { AccessEntry, ServerLog } from "../server/access-log.ts";
-import { isUnexpected } from "../server/journal.ts";
-import { messageOf } from "../server/start-error.ts";
+import type { Options } from "../settings/options.ts";
+import { messageOf } from "../settings/start-error.ts";
 import { environmentOf } from "./announce.ts";
 import type { CommandLine, Environment } from "./command-line.ts";
 import { launch, type RunningServer, type StartServer, withLog } from "./launch.ts";
 import { lifetimeEnd } from "./lifetime.ts";
+import type { Log } from "./log.ts";
 import { EXIT_OK, EXIT_UNEXPECTED, isTerminal } from "./say.ts";
 import { isHangupIgnored, SIGNAL_NUMBERS, type StopSignal } from "./signals.ts";
 

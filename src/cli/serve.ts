@@ -1,11 +1,11 @@
 /** A server in the life of a process: it starts, says that it is ready, waits for a reason to stop, drains. */
 import { startServer } from "../index.ts";
-import type { Log } from "../log.ts";
-import { limits, type Options } from "../options.ts";
-import { messageOf } from "../server/start-error.ts";
+import { limits, type Options } from "../settings/options.ts";
+import { messageOf } from "../settings/start-error.ts";
 import type { CommandLine, Environment } from "./command-line.ts";
 import { describeCertificate, launch, type RunningServer, type StartServer, withLog } from "./launch.ts";
 import { lifetimeEnd } from "./lifetime.ts";
+import type { Log } from "./log.ts";
 import { EXIT_OK } from "./say.ts";
 import { isHangupIgnored, SIGNAL_NUMBERS, Signals } from "./signals.ts";
 
@@ -38,7 +38,7 @@ async function work(options: Options, env: Environment, log: Log, start: StartSe
   if (typeof launched === "number") return launched;
   server = launched.server;
   log.info("Press Ctrl+C to stop");
-  if (options.live) (await import("../live-line.ts")).keepLiveLine(server, log, env);
+  if (options.live) (await import("./live-line.ts")).keepLiveLine(server, log, env);
 
   const [level, reason] = await Promise.race([
     signals.next().then((signal) => ["info", `${signal} received`] as const),

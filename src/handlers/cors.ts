@@ -8,10 +8,12 @@
  * preflight is granted to allowed origins alone. Credentials that the browser keeps (Basic, cookies) are allowed to none:
  * a page that knows a password sends it in Authorization itself.
  */
+
+import { Field } from "../http/field.ts";
+import { encodeFields, encodeLines, type FieldLines } from "../http/fields.ts";
 import type { Handler, Request, Response } from "../http/message.ts";
-import { Field, Method } from "../http/request-head.ts";
-import { encodeFields, encodeLines, type FieldLines } from "../http/response.ts";
-import { ANY_ORIGIN } from "../options.ts";
+import { Method } from "../http/method.ts";
+import { ANY_ORIGIN } from "../settings/options.ts";
 
 /**
  * The lines that every answer has. `Vary` as well on answers to requests without Origin: a cache must not give one of those to a

@@ -4,13 +4,14 @@
  */
 import { readFileSync, statSync } from "node:fs";
 import { prefersJson } from "../http/accept.ts";
+import { Field } from "../http/field.ts";
+import { encodeAnswer, type FieldLines } from "../http/fields.ts";
 import type { Request, Response } from "../http/message.ts";
-import { Field, Method } from "../http/request-head.ts";
-import { encodeAnswer, type FieldLines } from "../http/response.ts";
+import { Method } from "../http/method.ts";
 import { reasonPhrase } from "../http/status.ts";
-import { ERROR_PAGE, limits } from "../options.ts";
-import { contentTypeOf } from "./content-type.ts";
-import { errorCode } from "./document-root.ts";
+import { ERROR_PAGE, limits } from "../settings/options.ts";
+import { contentTypeOf } from "./files/content-type.ts";
+import { errorCode } from "./files/document-root.ts";
 import { escapeHtml, htmlPage } from "./page.ts";
 
 /** Where uploads are posted; its answers are JSON, whoever asks. */

@@ -7,8 +7,8 @@
  * name, so there the port only counts where it was given.
  */
 import { hostname, networkInterfaces } from "node:os";
+import { Authority, effectivePort, parseAuthority } from "../http/authority.ts";
 import { escapeControls } from "../http/escape.ts";
-import { Authority, effectivePort, parseAuthority } from "../http/host.ts";
 import type { Request } from "../http/message.ts";
 
 export interface HostPolicyOptions {

@@ -5,9 +5,10 @@
  * Rule it guards: the address in Location is made of a host that passed the Host rule, or this would send a browser, which a
  * page from elsewhere made come here, to wherever that page wants.
  */
+
+import { encodeFields, type FieldLines } from "../http/fields.ts";
 import type { Handler, Request, Response } from "../http/message.ts";
-import { Method } from "../http/request-head.ts";
-import { encodeFields, type FieldLines } from "../http/response.ts";
+import { Method } from "../http/method.ts";
 import { type ErrorExtras, ErrorPages, wantsJson } from "./error-page.ts";
 import { HostPolicy, type HostPolicyOptions } from "./host-policy.ts";
 

@@ -3,23 +3,23 @@
  * special one; what it lets through goes to one of three rooms: the served folder, the uploads to be read, the upload.
  */
 import { escapeControls } from "../http/escape.ts";
+import { encodeFields, type FieldLines } from "../http/fields.ts";
 import type { Handler, Request, Response } from "../http/message.ts";
-import { Method } from "../http/request-head.ts";
-import { encodeFields, type FieldLines } from "../http/response.ts";
+import { Method } from "../http/method.ts";
 import { type Target, Verdict } from "../http/target.ts";
-import type { Options } from "../options.ts";
-import { BasicAuth, Standing } from "./auth.ts";
-import { CachePolicy, DEFAULT_CACHE_CONTROL } from "./cache-policy.ts";
-import { openCodings } from "./coding.ts";
+import type { Options } from "../settings/options.ts";
+import { BasicAuth, Standing } from "./basic-auth.ts";
 import { AllowedOrigins, MarkedForOrigins, preflightAnswer } from "./cors.ts";
-import type { DocumentRoot } from "./document-root.ts";
+import { RESERVED_NAME, Reserved, type Rooms } from "./endpoints/endpoint.ts";
 import { type ErrorExtras, ErrorPages, readOwnPages, UPLOAD_PATH, wantsJson } from "./error-page.ts";
+import { CachePolicy, DEFAULT_CACHE_CONTROL } from "./files/cache-policy.ts";
+import { openCodings } from "./files/coding.ts";
+import type { DocumentRoot } from "./files/document-root.ts";
+import { FILE_METHODS, INDEX_NAME, StaticFiles } from "./files/files.ts";
+import { HotFiles, type HotFilesOptions } from "./files/hot-files.ts";
 import { HostPolicy } from "./host-policy.ts";
-import { HotFiles, type HotFilesOptions } from "./hot-files.ts";
-import { Listing } from "./listing.ts";
-import { RESERVED_NAME, Reserved, type Rooms } from "./reserved.ts";
-import { FILE_METHODS, INDEX_NAME, StaticFiles } from "./static-file.ts";
-import { type KeptUpload, type UploadDisk, Uploads } from "./upload.ts";
+import { Listing } from "./listing/listing.ts";
+import { type KeptUpload, type UploadDisk, Uploads } from "./uploads/upload.ts";
 
 export interface HandlerOptions {
   readonly settings: Pick<

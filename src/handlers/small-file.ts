@@ -1,6 +1,6 @@
 /** Files that the operator names and that are read whole at the start: certificates, users, error pages. */
 import { closeSync, constants, fstatSync, openSync } from "node:fs";
-import { readWhole } from "./file-body.ts";
+import { readWhole } from "./files/file-body.ts";
 
 /**
  * The bytes of a regular file of at most `bytesMax`. A FIFO or a device is refused rather than waited for: the program would

@@ -7,7 +7,7 @@
  */
 import { COMMA, DEL, DQUOTE, HTAB, SP } from "./ascii.ts";
 import { parseHttpDate } from "./date.ts";
-import { Method } from "./request-head.ts";
+import { Method } from "./method.ts";
 
 /** Field values as received, lines of the same name joined by ", "; null for a field that is absent. */
 export interface Preconditions {

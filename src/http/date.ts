@@ -9,6 +9,9 @@ import { COLON, COMMA, DIGIT_0, MINUS, SP } from "./ascii.ts";
 /** Bytes of an IMF-fixdate, always. */
 export const IMF_DATE_BYTES = 29;
 
+/** Bytes of `Date: `, an IMF-fixdate and CRLF. */
+export const DATE_LINE_BYTES = 6 + IMF_DATE_BYTES + 2;
+
 /** 9999-12-31T23:59:59Z: the grammar has four digits for the year. */
 export const EPOCH_SECONDS_MAX = 253_402_300_799;
 

@@ -2,9 +2,10 @@
  * The vocabulary both neighbours of floor 2 share: a conversation (`connection/`) hands a Request to a Handler, and gets a
  * Response. Nothing here does work; what is stated here is what one side may rely on and the other must keep.
  */
+
+import type { Framing } from "../http1/framing.ts";
+import type { RequestHead } from "../http1/request-head.ts";
 import type { Fault } from "./fault.ts";
-import type { Framing } from "./framing.ts";
-import type { RequestHead } from "./request-head.ts";
 import type { Target } from "./target.ts";
 
 /** What became of the Host check, for the request's log line; `-` until it was made. */

@@ -7,6 +7,8 @@
  * Rule it guards: what breaks the grammar is a ParseError; what is well-formed but tries to leave the tree (dot segments,
  * encoded separators, a leading "//") is a verdict, so that it can be answered 403 and logged as a security event.
  */
+
+import type { RequestHead } from "../http1/request-head.ts";
 import {
   ASTERISK,
   BACKSLASH,
@@ -25,10 +27,10 @@ import {
   SP,
   utf8Text,
 } from "./ascii.ts";
-import { Authority, decideHost, effectivePort, parseAuthority } from "./host.ts";
+import { Authority, decideHost, effectivePort, parseAuthority } from "./authority.ts";
+import { Method } from "./method.ts";
 import { ParseError } from "./parse-error.ts";
 import { PathMemo } from "./path-memo.ts";
-import { Method, type RequestHead } from "./request-head.ts";
 
 export type TargetForm = "origin" | "absolute" | "asterisk" | "authority";
 

@@ -1,9 +1,10 @@
 /**
  * One line per request: what `--log-format` makes of it. A line is formatted once, as a string; `Output` carries it.
  */
+
+import { addressOf } from "../http/authority.ts";
 import { escapeQuoted } from "../http/escape.ts";
-import { addressOf } from "../http/host.ts";
-import type { LogFormat } from "../options.ts";
+import type { LogFormat } from "../settings/options.ts";
 import type { Output } from "./output.ts";
 
 /** One answered request. Strings from the wire are raw latin1; they are escaped here and nowhere else. */

@@ -7,9 +7,9 @@
  */
 import { writeSync } from "node:fs";
 import type { Socket, TCPSocketListener } from "bun";
-import type { Conversation } from "../connection/farewell.ts";
-import type { Transport } from "../connection/transport.ts";
-import { messageOf, StartError } from "./start-error.ts";
+import type { Transport } from "../exchange/transport.ts";
+import type { Conversation } from "../http1/farewell.ts";
+import { messageOf, StartError } from "../settings/start-error.ts";
 
 /** What the sockets report to. */
 export interface Acceptor {

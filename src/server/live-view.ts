@@ -2,12 +2,13 @@
  * The server as somebody sees it who looks: several times a second one Snapshot, for the live page, the terminal's status line,
  * or whoever else. While nobody looks, it takes no timer and keeps nothing of a request.
  */
-import { Connection, type Work } from "../connection/connection.ts";
-import { type Answered, Onlooker, Outcome } from "../connection/observer.ts";
-import type { Pool } from "../connection/pool.ts";
-import type { AnswerView, Snapshot, WorkView } from "../handlers/status.ts";
+
+import type { TimeSource } from "../exchange/clock.ts";
+import { type Answered, Onlooker, Outcome } from "../exchange/observer.ts";
+import type { Pool } from "../exchange/pool.ts";
+import type { AnswerView, Snapshot, WorkView } from "../handlers/endpoints/status.ts";
+import { Connection, type Work } from "../http1/connection.ts";
 import { type Metrics, percentile } from "./metrics.ts";
-import type { TimeSource } from "./time-source.ts";
 
 /** Milliseconds between two looks: fast enough for the eye. */
 const INTERVAL_MS = 250;

@@ -2,7 +2,7 @@
  * Counts what conversations tell, for `/__server/metrics` and the live page. Counters only ever grow; whoever wants a rate
  * or a percentile of some time looks twice and takes the difference.
  */
-import { type Answered, type CloseReason, Onlooker, Outcome } from "../connection/observer.ts";
+import { type Answered, type CloseReason, Onlooker, Outcome } from "../exchange/observer.ts";
 import type { RefusalReason } from "./admission.ts";
 
 /** Why a request or a connection was turned away. */

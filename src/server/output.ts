@@ -11,8 +11,8 @@
  * reading holds no thread, because uploads need them: with two cores the pool has two, and two stalled pipes took both.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, write, writeSync } from "node:fs";
-import { limits } from "../options.ts";
-import { messageOf } from "./start-error.ts";
+import { limits } from "../settings/options.ts";
+import { messageOf } from "../settings/start-error.ts";
 
 /** Lines that go out in one write. */
 interface Batch {

@@ -1,7 +1,7 @@
 /** Puts what conversations tell into the words of the logs. */
-import { type Answered, type CloseReason, type Observer, Outcome } from "../connection/observer.ts";
-import type { Pool } from "../connection/pool.ts";
-import { Field } from "../http/request-head.ts";
+import { type Answered, type CloseReason, type Observer, Outcome } from "../exchange/observer.ts";
+import type { Pool } from "../exchange/pool.ts";
+import { Field } from "../http/field.ts";
 import type { ServerLog } from "./access-log.ts";
 
 /** Milliseconds between two lines of pool status. */

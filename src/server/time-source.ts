@@ -1,15 +1,6 @@
 /** Where a server's time comes from: the machine, or a test that moves it by hand. */
 
-export interface TimeSource {
-  /** Monotonic milliseconds from an arbitrary start. */
-  nowMs(): number;
-  /** Milliseconds since 1970. */
-  wallMs(): number;
-  /** Calls once, `ms` milliseconds from now. The returned function cancels it, also when it is over. */
-  after(ms: number, call: () => void): () => void;
-  /** Calls every `ms` milliseconds until the returned function is called. */
-  every(ms: number, call: () => void): () => void;
-}
+import type { TimeSource } from "../exchange/clock.ts";
 
 export const systemTime: TimeSource = {
   nowMs: () => performance.now(),

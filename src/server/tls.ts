@@ -8,9 +8,9 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { readSmallFile } from "../handlers/small-file.ts";
-import type { Options } from "../options.ts";
+import type { Options } from "../settings/options.ts";
+import { messageOf, StartError } from "../settings/start-error.ts";
 import type { TlsListening, TlsListenOptions } from "./listen.ts";
-import { messageOf, StartError } from "./start-error.ts";
 
 /** PEM: the server's own certificate first, then those that lead to its root; and the key of the first, unencrypted. */
 export interface Certified {

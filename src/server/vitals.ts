@@ -1,11 +1,11 @@
 /** All that can be seen of one server from outside, put together: its counters, its live view, and the rooms that show them. */
-import type { Observer } from "../connection/observer.ts";
-import type { EventStream } from "../handlers/event-stream.ts";
-import type { Room } from "../handlers/reserved.ts";
-import { type Snapshot, type StatusSource, statusRooms } from "../handlers/status.ts";
+import type { Observer } from "../exchange/observer.ts";
+import type { Room } from "../handlers/endpoints/endpoint.ts";
+import type { EventStream } from "../handlers/endpoints/event-stream.ts";
+import { type Snapshot, type StatusSource, statusRooms } from "../handlers/endpoints/status.ts";
+import { VERSION } from "../settings/version.ts";
 import { LiveView, type LiveViewOptions, type Watcher } from "./live-view.ts";
 import { Metrics } from "./metrics.ts";
-import { VERSION } from "./version.ts";
 
 export interface VitalsOptions extends Omit<LiveViewOptions, "version" | "metrics"> {
   readonly isDraining: () => boolean;

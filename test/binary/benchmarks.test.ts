@@ -173,7 +173,7 @@ withProgram("cc", () => {
   /** The path of a program of bench/macro, compiled without a warning. */
   async function compile(name: "floor" | "sink"): Promise<string> {
     const program = join(shop.folder, name);
-    const source = join(import.meta.dir, "..", "..", "bench", "macro", `${name}.c`);
+    const source = join(import.meta.dir, "..", "..", "tools", "bench", "macro", `${name}.c`);
     await measure("cc", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread", "-o", program, source);
     return program;
   }

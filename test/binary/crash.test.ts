@@ -6,13 +6,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { mkdtempSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { killLoop } from "../../faults/kill.ts";
-import { restartLoop } from "../../faults/restart.ts";
-import { soak } from "../../faults/soak.ts";
-import { Ledger } from "../../faults/support/ledger.ts";
-import { KINDS } from "../../faults/support/traffic.ts";
-import { type Body, makeBody } from "../../faults/support/upload.ts";
-import { Random } from "../../fuzz/random.ts";
+import { Random } from "../../tools/fuzz/random.ts";
+import { killLoop } from "../../tools/resilience/kill.ts";
+import { restartLoop } from "../../tools/resilience/restart.ts";
+import { soak } from "../../tools/resilience/soak.ts";
+import { Ledger } from "../../tools/resilience/support/ledger.ts";
+import { KINDS } from "../../tools/resilience/support/traffic.ts";
+import { type Body, makeBody } from "../../tools/resilience/support/upload.ts";
 import { type Binary, BUILD_MS, buildBinary } from "../support/binary.ts";
 
 /** Generous, because a busy machine takes its time; each takes one to two seconds. */

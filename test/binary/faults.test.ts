@@ -3,9 +3,9 @@
  * clients, in a crowd, and on disks that fail.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { type CrowdOptions, crowd, IDLE_CPU_PERCENT_MAX } from "../../faults/descriptors.ts";
-import { scenarios } from "../../faults/disk.ts";
-import { ANSWERS_MIN, type Attack, attack } from "../../faults/slow.ts";
+import { type CrowdOptions, crowd, IDLE_CPU_PERCENT_MAX } from "../../tools/resilience/descriptors.ts";
+import { scenarios } from "../../tools/resilience/disk.ts";
+import { ANSWERS_MIN, type Attack, attack } from "../../tools/resilience/slow.ts";
 import { type Binary, BUILD_MS, buildBinary } from "../support/binary.ts";
 import { withProgram } from "../support/workshop.ts";
 

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
-import { environmentName, optionNames, optionTable } from "../../src/options.ts";
+import { environmentName, optionNames, optionTable } from "../../src/settings/options.ts";
 import { type Binary, BUILD_MS, buildBinary, curl, curlStatus, Program, run } from "../support/binary.ts";
 import { RawClient, request, until } from "../support/raw-client.ts";
 

@@ -3,15 +3,15 @@
  * that are the same for every way of cutting, so that two runs are compared by comparing text.
  */
 
-import { type DocumentRoot, FolderError, openDocumentRoot } from "../../src/handlers/document-root.ts";
+import { type DocumentRoot, FolderError, openDocumentRoot } from "../../src/handlers/files/document-root.ts";
 import { createHandler } from "../../src/handlers/router.ts";
-import type { UploadDisk } from "../../src/handlers/upload.ts";
-import { prepareUploadsFolder } from "../../src/handlers/upload.ts";
-import { BodyDecoder } from "../../src/http/body-decoder.ts";
-import { decideFraming, Framing } from "../../src/http/framing.ts";
+import type { UploadDisk } from "../../src/handlers/uploads/upload.ts";
+import { prepareUploadsFolder } from "../../src/handlers/uploads/upload.ts";
 import { describeParseError, ParseError } from "../../src/http/parse-error.ts";
-import { parseRequestHead, RequestHead } from "../../src/http/request-head.ts";
 import { parseTarget, Target } from "../../src/http/target.ts";
+import { BodyDecoder } from "../../src/http1/body-decoder.ts";
+import { decideFraming, Framing } from "../../src/http1/framing.ts";
+import { parseRequestHead, RequestHead } from "../../src/http1/request-head.ts";
 import { bytesOf, textOf } from "../support/bytes.ts";
 import { type FakeClient, FakeServer, WALL_MS } from "../support/conversation.ts";
 import { HEAD_LIMITS } from "../support/limits.ts";

@@ -18,7 +18,12 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { type ContainedPath, DocumentRoot, type Opened, type OpenFailure } from "../../src/handlers/document-root.ts";
+import {
+  type ContainedPath,
+  DocumentRoot,
+  type Opened,
+  type OpenFailure,
+} from "../../src/handlers/files/document-root.ts";
 import { startServer } from "../../src/index.ts";
 import { RawClient, request, until } from "../support/raw-client.ts";
 import { makeRequest, makeSite, type Site } from "../support/site.ts";

@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { closeDescriptor, DocumentRoot, OpenFailure } from "../../src/handlers/document-root.ts";
+import { closeDescriptor, DocumentRoot, OpenFailure } from "../../src/handlers/files/document-root.ts";
 import { startServer } from "../../src/index.ts";
 import { makeRequest, makeSite } from "../support/site.ts";
 import { CANARY, type Ground, Lane, link, makeGround, openBelow, PAGE, plant } from "./ground.ts";

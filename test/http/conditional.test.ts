@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { evaluatePreconditions, ifRangeHolds, Precondition, type Preconditions } from "../../src/http/conditional.ts";
 import { imfDate } from "../../src/http/date.ts";
-import { Method } from "../../src/http/request-head.ts";
+import { Method } from "../../src/http/method.ts";
 
 const NOW = Date.UTC(2026, 2, 15, 10, 30, 15) / 1000;
 const CHANGED = NOW - 3600;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { inSteps } from "../../fuzz/json.ts";
 import { JsonCheck, JsonVerdict, NESTING_MAX } from "../../src/http/json.ts";
+import { inSteps } from "../../tools/fuzz/json.ts";
 import { bytesOf } from "../support/bytes.ts";
 
 const { Valid, NotUtf8, NotJson, TooDeep } = JsonVerdict;

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { PathMemo } from "../../src/http/path-memo.ts";
-import { parseRequestHead, RequestHead } from "../../src/http/request-head.ts";
 import { parseTarget, Target, Verdict } from "../../src/http/target.ts";
+import { parseRequestHead, RequestHead } from "../../src/http1/request-head.ts";
 import { bytesOf } from "../support/bytes.ts";
 
 function find(memo: PathMemo, text: string): string | null {

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { ParseError } from "../../src/http/parse-error.ts";
-import { parseRequestHead, RequestHead } from "../../src/http/request-head.ts";
 import { parseTarget, Target, Verdict } from "../../src/http/target.ts";
+import { parseRequestHead, RequestHead } from "../../src/http1/request-head.ts";
 
 const LIMITS = { maxHeaderBytes: 500, maxUriBytes: 500, maxFieldBytes: 500, maxFields: 9, maxEmptyLines: 0 };
 

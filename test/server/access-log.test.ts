@@ -4,9 +4,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { escapeControls, escapeQuoted } from "../../src/http/escape.ts";
-import type { LogFormat } from "../../src/options.ts";
 import { type AccessEntry, AccessLog } from "../../src/server/access-log.ts";
 import { Output } from "../../src/server/output.ts";
+import type { LogFormat } from "../../src/settings/options.ts";
 
 let folder = "";
 let path = "";

@@ -1,8 +1,8 @@
 /** What somebody sees who looks at the server, and that nobody's not looking costs nothing. */
 import { expect, test } from "bun:test";
-import type { Connection } from "../../src/connection/connection.ts";
-import { newAnswered, Outcome } from "../../src/connection/observer.ts";
-import type { Snapshot } from "../../src/handlers/status.ts";
+import { newAnswered, Outcome } from "../../src/exchange/observer.ts";
+import type { Snapshot } from "../../src/handlers/endpoints/status.ts";
+import type { Connection } from "../../src/http1/connection.ts";
 import { LiveView } from "../../src/server/live-view.ts";
 import { Metrics } from "../../src/server/metrics.ts";
 import { FakeServer, get, respondWith } from "../support/conversation.ts";

@@ -1,6 +1,6 @@
 /** What is counted, and that a monitoring system reads the same numbers. */
 import { describe, expect, test } from "bun:test";
-import { type Answered, newAnswered, Outcome } from "../../src/connection/observer.ts";
+import { type Answered, newAnswered, Outcome } from "../../src/exchange/observer.ts";
 import { type Gauges, Histogram, Metrics, percentile } from "../../src/server/metrics.ts";
 import { respondWith } from "../support/conversation.ts";
 import { expositionFaults, readExposition } from "../support/exposition.ts";

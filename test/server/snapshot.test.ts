@@ -1,6 +1,6 @@
 /** What a snapshot tells of the pool, and that it stays small whatever there is to tell. */
 import { expect, test } from "bun:test";
-import type { Snapshot } from "../../src/handlers/status.ts";
+import type { Snapshot } from "../../src/handlers/endpoints/status.ts";
 import { LiveView } from "../../src/server/live-view.ts";
 import { Metrics } from "../../src/server/metrics.ts";
 import { ManualClock } from "../../src/server/time-source.ts";

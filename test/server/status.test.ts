@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Snapshot } from "../../src/handlers/status.ts";
+import type { Snapshot } from "../../src/handlers/endpoints/status.ts";
 import { type AccessEntry, type RunningServer, StartError, type StartOptions, startServer } from "../../src/index.ts";
 import { CountingClock } from "../support/counting-clock.ts";
 import { readExposition, type Scrape } from "../support/exposition.ts";

@@ -1,15 +1,17 @@
 /** One conversation without a socket and without time: a fake transport, a clock moved by hand, and a handler that a test writes. */
-import { BodyMemory } from "../../src/connection/body-buffer.ts";
-import { Clock } from "../../src/connection/clock.ts";
-import { Connection } from "../../src/connection/connection.ts";
-import type { Context, ConversationLimits } from "../../src/connection/context.ts";
-import { ExchangePool } from "../../src/connection/exchange.ts";
-import { type Answered, type CloseReason, newAnswered, type Observer, Outcome } from "../../src/connection/observer.ts";
-import { Scratch } from "../../src/connection/outbox.ts";
-import { Pool } from "../../src/connection/pool.ts";
-import type { Transport } from "../../src/connection/transport.ts";
+
+import { Clock } from "../../src/exchange/clock.ts";
+import { BodyMemory } from "../../src/exchange/content-buffer.ts";
+import type { Context, ConversationLimits } from "../../src/exchange/context.ts";
+import { type Answered, type CloseReason, newAnswered, type Observer, Outcome } from "../../src/exchange/observer.ts";
+import { Pool } from "../../src/exchange/pool.ts";
+import type { Transport } from "../../src/exchange/transport.ts";
+import { encodeFields } from "../../src/http/fields.ts";
 import type { BodySource, Handler, LiveSource, Request, Response } from "../../src/http/message.ts";
-import { encodeFields, HeadStarts } from "../../src/http/response.ts";
+import { Connection } from "../../src/http1/connection.ts";
+import { Scratch } from "../../src/http1/outbox.ts";
+import { ExchangePool } from "../../src/http1/request.ts";
+import { HeadStarts } from "../../src/http1/response-head.ts";
 import { bytesOf, textOf } from "./bytes.ts";
 import { HEAD_LIMITS } from "./limits.ts";
 

@@ -2,13 +2,13 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type DocumentRoot, FolderError, openDocumentRoot } from "../../src/handlers/document-root.ts";
+import { type DocumentRoot, FolderError, openDocumentRoot } from "../../src/handlers/files/document-root.ts";
 import { createHandler, type HandlerOptions } from "../../src/handlers/router.ts";
-import { prepareUploadsFolder } from "../../src/handlers/upload.ts";
-import { decideFraming, Framing } from "../../src/http/framing.ts";
+import { prepareUploadsFolder } from "../../src/handlers/uploads/upload.ts";
 import type { Handler, HostVerdict, Request, Response } from "../../src/http/message.ts";
-import { parseRequestHead, RequestHead } from "../../src/http/request-head.ts";
 import { parseTarget, Target } from "../../src/http/target.ts";
+import { decideFraming, Framing } from "../../src/http1/framing.ts";
+import { parseRequestHead, RequestHead } from "../../src/http1/request-head.ts";
 import { HEAD_LIMITS } from "./limits.ts";
 
 /** Far from every file's own time, so that a comparison with the wrong one shows. */

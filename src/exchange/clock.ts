@@ -1,0 +1,54 @@
+/**
+ * Time as the conversation sees it: two numbers and a prepared Date line, which stand still until somebody moves them.
+ * Floor 3 moves them at each event and each tick; tests move them by hand.
+ */
+import { DATE_LINE_BYTES, encodeImfDate } from "../http/date.ts";
+
+/** Where time comes from: the machine, or a test that moves it by hand. */
+export interface TimeSource {
+  /** Monotonic milliseconds from an arbitrary start. */
+  nowMs(): number;
+  /** Milliseconds since 1970. */
+  wallMs(): number;
+  /** Calls once, `ms` milliseconds from now. The returned function cancels it, also when it is over. */
+  after(ms: number, call: () => void): () => void;
+  /** Calls every `ms` milliseconds until the returned function is called. */
+  every(ms: number, call: () => void): () => void;
+}
+
+const DATE_VALUE_OFFSET = 6;
+
+export class Clock {
+  /** Monotonic milliseconds from an arbitrary start: for durations and deadlines. */
+  nowMs = 0;
+  /** Milliseconds since the epoch: for what people read. May jump. */
+  wallMs = 0;
+  /** The field line `Date: …` with its CRLF (RFC 9110 §6.6.1), of the second of `wallMs`. The same array at each second. */
+  readonly dateLine: Uint8Array = new Uint8Array(DATE_LINE_BYTES);
+  /** The second of `wallMs`, since the epoch: when it differs, so does the Date line. */
+  second = Number.NaN;
+  readonly #preciseMs: () => number;
+
+  /** `preciseMs` reads the monotonic time of this very moment; by hand-ticked clocks it is left out. */
+  constructor(nowMs: number, wallMs: number, preciseMs: () => number = () => this.nowMs) {
+    this.#preciseMs = preciseMs;
+    this.dateLine.set(new TextEncoder().encode("Date: "));
+    this.dateLine.set([0x0d, 0x0a], DATE_LINE_BYTES - 2);
+    this.set(nowMs, wallMs);
+  }
+
+  /** Milliseconds since `startMs` by the precise time: for durations within one turn. */
+  elapsedMs(startMs: number): number {
+    return this.#preciseMs() - startMs;
+  }
+
+  /** Moves both times. `nowMs` never goes back. */
+  set(nowMs: number, wallMs: number): void {
+    this.nowMs = nowMs;
+    this.wallMs = wallMs;
+    const second = Math.floor(wallMs / 1000);
+    if (second === this.second) return;
+    this.second = second;
+    encodeImfDate(second, this.dateLine, DATE_VALUE_OFFSET);
+  }
+}

@@ -1,0 +1,313 @@
+/**
+ * Who is let in: Basic credentials (RFC 7617), compared with hashes that are slow on purpose.
+ *
+ * Strategy: the first request with certain credentials has them verified on another thread; the result is remembered under a
+ * keyed hash of them, so the next ones cost a look-up (3 µs). What is decoded is overwritten once it is
+ * verified; the password is neither remembered nor logged.
+ *
+ * The rules it guards: whoever guesses learns nothing from the time an answer takes (an unknown user costs what a known
+ * one costs); and guessing holds up nobody who has been let in: few are verified at a time, and few slots wait for them.
+ */
+import { escapeControls } from "../http/escape.ts";
+import { Field } from "../http/field.ts";
+import type { Request, Response } from "../http/message.ts";
+import { credentialFault } from "../settings/options.ts";
+import { type ErrorPages, wantsJson } from "./error-page.ts";
+import { readSmallFile, reasonOf } from "./small-file.ts";
+
+/** What the head alone tells of the credentials. */
+export enum Standing {
+  /** Verified before. */
+  Known,
+  /** Well-formed, and never seen, or long ago. */
+  Unknown,
+}
+
+export interface BasicAuthOptions {
+  /** `USER:HASH`, or `@FILE` with such lines; at least one. */
+  readonly credentials: readonly string[];
+  /** Size of the pool: so many requests are worked on at a time. */
+  readonly threads: number;
+  readonly pages: ErrorPages;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Takes a line for the operator. */
+  readonly log: (line: string) => void;
+  /** Bun.password.verify; for tests of what happens meanwhile. Rejects when the hash cannot be used. */
+  readonly verify?: (password: Uint8Array, hash: string) => Promise<boolean>;
+}
+
+/** Milliseconds that right credentials are remembered, from when they were verified. */
+const RIGHT_MS = 1_800_000;
+
+/** Wrong ones: a program that tries the same again and again costs one verification a minute. */
+const WRONG_MS = 60_000;
+
+/** Results of each kind that are remembered, some hundred bytes each. The oldest goes first. */
+const REMEMBERED_MAX = 1_000;
+
+/** Half of the processors, because the event loop needs one, and more than four verify 60 passwords a second. */
+const VERIFIED_AT_ONCE = Math.max(1, Math.min(4, Math.floor(navigator.hardwareConcurrency / 2)));
+
+/** Longest user name and password together, in bytes: bounds the work of a hash, and the memory of those that wait. */
+const CREDENTIALS_BYTES_MAX = 1_024;
+
+/** One per handler. The constructor reads the files, and throws a RangeError, in one line, for what cannot be used. */
+export class BasicAuth {
+  readonly #options: BasicAuthOptions;
+  readonly #hashes: ReadonlyMap<string, string>;
+  /** Of this process alone: nobody else can tell which credentials a remembered result is of. */
+  readonly #secret = crypto.getRandomValues(new Uint8Array(32));
+  readonly #right: RecentKeys;
+  readonly #wrong: RecentKeys;
+  readonly #pending = new Map<string, Promise<boolean>>();
+  readonly #turns = new Turns(VERIFIED_AT_ONCE);
+  /** Requests that wait for a result; each holds a slot, unless it is for one of the server's own rooms. */
+  #waiting = 0;
+  readonly #waitingMax: number;
+  readonly #waitingByPeer = new Map<string, number>();
+  readonly #waitingByPeerMax: number;
+
+  constructor(options: BasicAuthOptions) {
+    this.#options = options;
+    this.#hashes = readCredentials(options.credentials);
+    this.#right = new RecentKeys(RIGHT_MS, options.now);
+    this.#wrong = new RecentKeys(WRONG_MS, options.now);
+    // A quarter of the slots is left to those who have been let in, and of the others one peer never has all.
+    this.#waitingMax = Math.max(1, Math.floor((options.threads * 3) / 4));
+    this.#waitingByPeerMax = Math.max(1, this.#waitingMax - 1);
+  }
+
+  /** What the head tells: a refusal, or how its credentials stand. Does not wait. */
+  look(request: Request): Response | Standing {
+    const { head } = request;
+    if (!head.has(Field.Authorization)) return this.#challenge(request, null);
+    const presented = head.isRepeated(Field.Authorization) ? null : parseBasic(head.value(Field.Authorization) ?? "");
+    if (presented === null) return this.#challenge(request, "credentials that are malformed");
+    const key = this.#keyOf(presented);
+    presented.fill(0);
+    if (this.#right.has(key)) return Standing.Known;
+    return this.#wrong.has(key) ? this.#challenge(request, "wrong credentials once more") : Standing.Unknown;
+  }
+
+  /** For what `look` says is Unknown: resolves with null when they are right, else with the refusal. Never rejects. */
+  async verify(request: Request): Promise<Response | null> {
+    const presented = parseBasic(request.head.value(Field.Authorization) ?? "");
+    if (presented === null) return this.#challenge(request, "credentials that are malformed");
+    const { peer } = request;
+    if (!this.#enter(peer)) {
+      presented.fill(0);
+      return this.#turnAway(request);
+    }
+    try {
+      const key = this.#keyOf(presented);
+      const name = nameOf(presented);
+      const isRight = await this.#resultOf(key, presented, name);
+      return isRight ? null : this.#challenge(request, sentenceFor(name, this.#hashes.has(name)));
+    } finally {
+      presented.fill(0);
+      this.#leave(peer);
+    }
+  }
+
+  /** The same credentials that come several times at once, as a browser's connections do, are verified once. */
+  #resultOf(key: string, presented: Uint8Array, name: string): Promise<boolean> {
+    const pending = this.#pending.get(key);
+    if (pending !== undefined) return pending;
+    const result = this.#judge(key, presented, name).finally(() => this.#pending.delete(key));
+    this.#pending.set(key, result);
+    return result;
+  }
+
+  async #judge(key: string, presented: Uint8Array, name: string): Promise<boolean> {
+    const hash = this.#hashes.get(name);
+    const password = presented.subarray(presented.indexOf(COLON) + 1);
+    const isRight = await this.#turns.take(() => this.#isPasswordOf(password, hash ?? this.#substitute(name), name));
+    // The substitute is the hash of somebody else's password.
+    const isIn = isRight && hash !== undefined;
+    (isIn ? this.#right : this.#wrong).add(key);
+    return isIn;
+  }
+
+  async #isPasswordOf(password: Uint8Array, hash: string, name: string): Promise<boolean> {
+    // RFC 7617 allows an empty one, Bun does not.
+    if (password.length === 0) return false;
+    try {
+      return await (this.#options.verify ?? Bun.password.verify)(password, hash);
+    } catch (error) {
+      const whose = this.#hashes.has(name) ? escapeControls(name) : "some user";
+      this.#options.log(`--basic-auth: the hash of ${whose} cannot be used: ${String(error)}`);
+      return false;
+    }
+  }
+
+  /** For an unknown name: always the same user's hash, so that it takes the time that this user's takes, try after try. */
+  #substitute(name: string): string {
+    const hashes = [...this.#hashes.values()];
+    const choice = Number.parseInt(this.#keyOf(new TextEncoder().encode(name)).slice(0, 8), 16);
+    return hashes[choice % hashes.length] as string;
+  }
+
+  #keyOf(bytes: Uint8Array): string {
+    return new Bun.CryptoHasher("sha256", this.#secret).update(bytes).digest("hex");
+  }
+
+  #enter(peer: string): boolean {
+    const ofPeer = this.#waitingByPeer.get(peer) ?? 0;
+    if (this.#waiting >= this.#waitingMax || ofPeer >= this.#waitingByPeerMax) return false;
+    this.#waiting++;
+    this.#waitingByPeer.set(peer, ofPeer + 1);
+    return true;
+  }
+
+  #leave(peer: string): void {
+    this.#waiting--;
+    const ofPeer = (this.#waitingByPeer.get(peer) ?? 1) - 1;
+    if (ofPeer === 0) this.#waitingByPeer.delete(peer);
+    else this.#waitingByPeer.set(peer, ofPeer);
+  }
+
+  /** 401 (RFC 9110 §15.5.2). A request without credentials is how every browser begins, so that one is no incident. */
+  #challenge(request: Request, incident: string | null): Response {
+    const page = this.#options.pages.answer(
+      401,
+      "A user name and a password are needed here.",
+      wantsJson(request),
+      ASK,
+    );
+    return incident === null ? page : { ...page, incident };
+  }
+
+  #turnAway(request: Request): Response {
+    const sentence = "Too many passwords are being checked; try again in a moment.";
+    const page = this.#options.pages.answer(503, sentence, wantsJson(request), RETRY_SOON);
+    return { ...page, incident: "too many unverified credentials at once" };
+  }
+}
+
+const COLON = 0x3a;
+
+/** RFC 7617 §2, §2.1. The realm is quoted and has no user's bytes in it. */
+const ASK = { fields: [["WWW-Authenticate", 'Basic realm="httpserver", charset="UTF-8"']] } as const;
+const RETRY_SOON = { fields: [["Retry-After", "1"]] } as const;
+
+/** A hash as the operator gives it, at about 60 ms and 19 MiB of memory: OWASP's first choice for argon2id. */
+export function hashPassword(password: string): Promise<string> {
+  return Bun.password.hash(password, { algorithm: "argon2id", memoryCost: 19_456, timeCost: 2 });
+}
+
+/** The bytes `user ":" password` of a Basic Authorization (RFC 7617 §2), or null when it is malformed or of another scheme. */
+function parseBasic(value: string): Uint8Array | null {
+  const token = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(value)?.[1];
+  if (token === undefined || token.length > Math.ceil(CREDENTIALS_BYTES_MAX / 3) * 4) return null;
+  let bytes: Uint8Array;
+  try {
+    bytes = Uint8Array.fromBase64(token);
+  } catch {
+    return null;
+  }
+  const hasControl = bytes.some((byte) => byte < 0x20 || byte === 0x7f); // RFC 7617 §2 forbids them
+  return hasControl || !bytes.includes(COLON) ? null : bytes;
+}
+
+/** UTF-8, as our challenge asks for; other bytes make a name that nobody has. */
+function nameOf(credentials: Uint8Array): string {
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(credentials.subarray(0, credentials.indexOf(COLON)));
+}
+
+/** A name that we do not know is not repeated: people put their password in the wrong field. */
+function sentenceFor(name: string, isUser: boolean): string {
+  return isUser ? `wrong password for ${escapeControls(name)}` : "credentials of an unknown user";
+}
+
+/** Hashes by user name. Throws a RangeError for a file that cannot be read, a bad line, a user named twice. */
+function readCredentials(items: readonly string[]): ReadonlyMap<string, string> {
+  const hashes = new Map<string, string>();
+  const add = (item: string, where: string) => {
+    const fault = item.startsWith("@") ? "expected USER:HASH" : credentialFault(item);
+    if (fault !== null) throw new RangeError(`${where}: ${fault}`);
+    const colon = item.indexOf(":");
+    const name = item.slice(0, colon);
+    if (hashes.has(name)) throw new RangeError(`${where}: ${escapeControls(name)} is there twice`);
+    hashes.set(name, item.slice(colon + 1));
+  };
+  for (const item of items) {
+    if (!item.startsWith("@")) {
+      add(item, "--basic-auth");
+      continue;
+    }
+    const path = item.slice(1);
+    for (const [index, line] of readLines(path).entries()) {
+      if (line !== "") add(line, `${path}, line ${index + 1}`);
+    }
+  }
+  if (hashes.size === 0) throw new RangeError("--basic-auth: there is no user in the file");
+  return hashes;
+}
+
+/** Some thousands of users. */
+const USERS_BYTES_MAX = 1_048_576;
+
+/** Lines without white space at their ends; "" where there is nothing but a comment. */
+function readLines(path: string): readonly string[] {
+  try {
+    const lines = new TextDecoder().decode(readSmallFile(path, USERS_BYTES_MAX)).split("\n");
+    return lines.map((line) => line.trim()).map((line) => (line.startsWith("#") ? "" : line));
+  } catch (error) {
+    throw new RangeError(`--basic-auth: cannot read ${path} (${reasonOf(error)})`);
+  }
+}
+
+/** Keys that were added lately. */
+class RecentKeys {
+  readonly #maxAgeMs: number;
+  readonly #now: () => number;
+  /** When each was added; the oldest first. */
+  readonly #addedMs = new Map<string, number>();
+
+  constructor(maxAgeMs: number, now: () => number) {
+    this.#maxAgeMs = maxAgeMs;
+    this.#now = now;
+  }
+
+  has(key: string): boolean {
+    const addedMs = this.#addedMs.get(key);
+    if (addedMs === undefined) return false;
+    // A clock that was set back makes an age below zero, and nothing is remembered for longer by that.
+    const ageMs = this.#now() - addedMs;
+    if (ageMs >= 0 && ageMs < this.#maxAgeMs) return true;
+    this.#addedMs.delete(key);
+    return false;
+  }
+
+  add(key: string): void {
+    this.#addedMs.delete(key);
+    this.#addedMs.set(key, this.#now());
+    for (const oldest of this.#addedMs.keys()) {
+      if (this.#addedMs.size <= REMEMBERED_MAX) break;
+      this.#addedMs.delete(oldest);
+    }
+  }
+}
+
+/** Lets so many work at a time, in the order they come. Who waits is bounded by the callers. */
+class Turns {
+  #free: number;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(atOnce: number) {
+    this.#free = atOnce;
+  }
+
+  async take<Result>(work: () => Promise<Result>): Promise<Result> {
+    if (this.#free > 0) this.#free--;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    try {
+      return await work();
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#free++;
+      else next();
+    }
+  }
+}

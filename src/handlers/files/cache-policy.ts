@@ -1,0 +1,39 @@
+/**
+ * What caches may do with a file: one value of Cache-Control for all, and another for the paths of which the operator knows
+ * that their content never changes, because its hash is in the name.
+ *
+ * A pattern (`http/path-pattern.ts`) is matched against the whole decoded path, a folder's being that of its index.
+ */
+import { fromRoot } from "../../http/path-pattern.ts";
+
+/** Makes caches ask each time, and have the answer 304. */
+export const DEFAULT_CACHE_CONTROL = "no-cache";
+
+/** A year, the longest that RFC 2616 allowed and caches still know; `immutable` is RFC 8246's. */
+const NEVER_CHANGES = "max-age=31536000, immutable";
+
+export interface CachePolicyOptions {
+  /** The value of the field for all other files. */
+  readonly cacheControl: string;
+  /** Patterns as above, which `options.ts` has checked. */
+  readonly immutable: readonly string[];
+  /** True: files are for those alone who have named themselves, so no cache that is shared may keep one (RFC 9111 §3.5). */
+  readonly isPrivate: boolean;
+}
+
+export class CachePolicy {
+  readonly #cacheControl: string;
+  readonly #immutable: string;
+  readonly #patterns: readonly Bun.Glob[];
+
+  constructor(options: CachePolicyOptions) {
+    this.#cacheControl = options.cacheControl;
+    this.#immutable = `${options.isPrivate ? "private" : "public"}, ${NEVER_CHANGES}`;
+    this.#patterns = options.immutable.map((pattern) => new Bun.Glob(fromRoot(pattern)));
+  }
+
+  /** The Cache-Control of the file at `path`, decoded, starting with "/". */
+  valueFor(path: string): string {
+    return this.#patterns.some((pattern) => pattern.match(path)) ? this.#immutable : this.#cacheControl;
+  }
+}

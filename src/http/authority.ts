@@ -1,0 +1,259 @@
+/**
+ * Host and authority: uri-host [ ":" port ] (RFC 9110 §7.2, RFC 3986 §3.2), checked by its grammar and brought to one
+ * spelling, so that comparing two is comparing text.
+ *
+ * Strategy: plain registered names and IPv4 addresses in one pass; brackets take the slow way through a full IPv6 parse. A
+ * connection mostly repeats its Host, so an Authority remembers the bytes it was last made from and makes no new text for them.
+ *
+ * Rule it guards: a host that passes a check is the host that is used. Two spellings of one host, or lists, do not exist.
+ */
+
+import type { RequestHead } from "../http1/request-head.ts";
+import {
+  CLASS,
+  COLON,
+  COMMA,
+  DIGIT,
+  DIGIT_0,
+  DOT,
+  HEX_DIGIT,
+  HEX_VALUE,
+  LBRACKET,
+  latin1Text,
+  PERCENT,
+  RBRACKET,
+  URI_HOST_CHAR,
+} from "./ascii.ts";
+import { Field } from "./field.ts";
+import { ParseError } from "./parse-error.ts";
+
+/** Longest uri-host with its port, bytes: a DNS name has at most 255, a port six with its colon. */
+const AUTHORITY_BYTES_MAX = 261;
+
+const PORT_DIGITS_MAX = 5;
+const PORT_MAX = 65535;
+
+/** A validated authority. One per target, filled again for each that is parsed. */
+export class Authority {
+  /** In lower case, one trailing dot removed, IPv6 in brackets and as RFC 5952 writes it; "" when there is none. */
+  host: string;
+  /** 0 to 65535, or -1 when absent or empty: the scheme's default. */
+  port: number;
+  /** The bytes that `host` and `port` were made from, to recognise them; 0 of them when none. */
+  readonly #raw: Uint8Array;
+  #rawLength: number;
+
+  constructor() {
+    this.host = "";
+    this.port = -1;
+    this.#raw = new Uint8Array(AUTHORITY_BYTES_MAX);
+    this.#rawLength = 0;
+  }
+
+  reset(): void {
+    this.host = "";
+    this.port = -1;
+    this.#rawLength = 0;
+  }
+
+  /** Takes what was parsed from bytes[start, end). */
+  set(bytes: Uint8Array, start: number, end: number, host: string, port: number): void {
+    this.host = host;
+    this.port = port;
+    this.#rawLength = end - start;
+    for (let i = 0; i < this.#rawLength; i++) this.#raw[i] = bytes[start + i] as number;
+  }
+
+  /** True when this authority was made from the very bytes in [start, end). */
+  isMadeFrom(bytes: Uint8Array, start: number, end: number): boolean {
+    const length = end - start;
+    if (length === 0 || length !== this.#rawLength) return false;
+    for (let i = 0; i < length; i++) if (this.#raw[i] !== bytes[start + i]) return false;
+    return true;
+  }
+}
+
+/**
+ * The head's Host field: exactly one in HTTP/1.1 (RFC 9112 §3.2), at most one in HTTP/1.0, where its absence leaves
+ * `authority` empty. Returns 0 or a ParseError.
+ */
+export function decideHost(head: RequestHead, authority: Authority): number {
+  const index = (head.known[Field.Host] as number) - 1;
+  if (index < 0) {
+    authority.reset();
+    return head.minorVersion === 0 ? 0 : ParseError.HostMissing;
+  }
+  if (head.isRepeated(Field.Host)) {
+    authority.reset();
+    return ParseError.HostRepeated;
+  }
+  return parseAuthority(head.bytes, head.valueStart(index), head.valueEnd(index), authority)
+    ? 0
+    : ParseError.HostInvalid;
+}
+
+/**
+ * Reads uri-host [ ":" port ] from bytes[start, end). Returns false, and empties `authority`, when it is malformed. An empty
+ * port ("host:") is within the grammar and means no port; a comma is too, but always is a list by mistake, so it is refused.
+ * A percent escape must be complete and stays as it is: a host has no second spelling.
+ */
+export function parseAuthority(bytes: Uint8Array, start: number, end: number, authority: Authority): boolean {
+  if (authority.isMadeFrom(bytes, start, end)) return true;
+  authority.reset();
+  if (start === end || end - start > AUTHORITY_BYTES_MAX) return false;
+  const isLiteral = bytes[start] === LBRACKET;
+  const hostEnd = isLiteral ? literalEnd(bytes, start, end) : regNameEnd(bytes, start, end);
+  if (hostEnd <= start) return false;
+  const port = readPort(bytes, hostEnd, end);
+  if (port < -1) return false;
+  const host = isLiteral ? ipv6Text(bytes, start + 1, hostEnd - 1) : regNameText(bytes, start, hostEnd);
+  if (host === null) return false;
+  authority.set(bytes, start, end, host, port);
+  return true;
+}
+
+/** The address in `address:port` or `[address]:port`, without brackets. */
+export function addressOf(peer: string): string {
+  const colon = peer.lastIndexOf(":");
+  return peer.charCodeAt(0) === LBRACKET ? peer.slice(1, colon - 1) : peer.slice(0, colon);
+}
+
+/** Port that an authority means under a scheme (RFC 9110 §4.2.1, §4.2.2). */
+export function effectivePort(port: number, scheme: "http" | "https"): number {
+  return port >= 0 ? port : scheme === "https" ? 443 : 80;
+}
+
+/** End of a reg-name or IPv4 address: at the first colon or the end. -1 when another byte stands there. */
+function regNameEnd(bytes: Uint8Array, start: number, end: number): number {
+  let pos = start;
+  for (; pos < end && bytes[pos] !== COLON; pos++) {
+    const byte = bytes[pos] as number;
+    if (((CLASS[byte] as number) & URI_HOST_CHAR) === 0 || byte === COMMA) return -1;
+    if (byte === PERCENT && !isEscape(bytes, pos, end)) return -1;
+  }
+  return pos;
+}
+
+function isEscape(bytes: Uint8Array, pos: number, end: number): boolean {
+  if (pos + 2 >= end) return false;
+  return ((CLASS[bytes[pos + 1] as number] as number) & (CLASS[bytes[pos + 2] as number] as number) & HEX_DIGIT) !== 0;
+}
+
+/** In lower case without its trailing dot, or null when nothing is left or empty labels end it. */
+function regNameText(bytes: Uint8Array, start: number, end: number): string | null {
+  const last = bytes[end - 1] === DOT ? end - 1 : end;
+  if (last === start || bytes[last - 1] === DOT) return null;
+  return latin1Text(bytes, start, last).toLowerCase();
+}
+
+/** Behind the "]" that closes an IP literal, or -1. */
+function literalEnd(bytes: Uint8Array, start: number, end: number): number {
+  for (let pos = start + 1; pos < end; pos++) if (bytes[pos] === RBRACKET) return pos + 1;
+  return -1;
+}
+
+/** [ ":" *DIGIT ] up to the end. -1 when absent or empty, -2 when malformed. */
+function readPort(bytes: Uint8Array, start: number, end: number): number {
+  if (start === end) return -1;
+  if (bytes[start] !== COLON || end - start - 1 > PORT_DIGITS_MAX) return -2;
+  if (start + 1 === end) return -1;
+  let port = 0;
+  for (let pos = start + 1; pos < end; pos++) {
+    const byte = bytes[pos] as number;
+    if (((CLASS[byte] as number) & DIGIT) === 0) return -2;
+    port = port * 10 + byte - DIGIT_0;
+  }
+  return port > PORT_MAX ? -2 : port;
+}
+
+const GROUPS = 8;
+
+/**
+ * IPv6address of RFC 3986 §3.2.2 in bytes[start, end), as RFC 5952 writes it and in brackets, or null when it is none. Zone
+ * identifiers and IPvFuture are refused: neither means anything to a server.
+ */
+function ipv6Text(bytes: Uint8Array, start: number, end: number): string | null {
+  const groups: number[] = [];
+  let gapAt = -1;
+  let pos = start;
+  if (bytes[pos] === COLON) {
+    if (pos + 1 >= end || bytes[pos + 1] !== COLON) return null;
+    gapAt = 0;
+    pos += 2;
+  }
+  // Each turn reads one group; behind a group stands the end, or a colon that another group or a "::" must follow.
+  while (pos < end) {
+    const groupStart = pos;
+    let value = 0;
+    while (pos < end && pos - groupStart < 4 && ((CLASS[bytes[pos] as number] as number) & HEX_DIGIT) !== 0) {
+      value = value * 16 + (HEX_VALUE[bytes[pos] as number] as number);
+      pos++;
+    }
+    if (pos === groupStart || groups.length === GROUPS) return null;
+    if (pos < end && bytes[pos] === DOT) {
+      if (!readIpv4(bytes, groupStart, end, groups)) return null;
+      pos = end;
+      break;
+    }
+    groups.push(value);
+    if (pos === end) break;
+    if (bytes[pos] !== COLON) return null;
+    pos++;
+    if (pos === end) return null;
+    if (bytes[pos] === COLON) {
+      if (gapAt >= 0) return null;
+      gapAt = groups.length;
+      pos++;
+    }
+  }
+  if (gapAt < 0 ? groups.length !== GROUPS : groups.length >= GROUPS) return null;
+  while (groups.length < GROUPS) groups.splice(gapAt, 0, 0);
+  return `[${formatIpv6(groups)}]`;
+}
+
+/** Four decimal numbers 0 to 255 without leading zeros, up to the end, as two more groups. */
+function readIpv4(bytes: Uint8Array, start: number, end: number, groups: number[]): boolean {
+  const octets: number[] = [];
+  let pos = start;
+  for (;;) {
+    const octetStart = pos;
+    let value = 0;
+    while (pos < end && pos - octetStart < 3 && ((CLASS[bytes[pos] as number] as number) & DIGIT) !== 0) {
+      value = value * 10 + (bytes[pos] as number) - DIGIT_0;
+      pos++;
+    }
+    const hasLeadingZero = pos - octetStart > 1 && bytes[octetStart] === DIGIT_0;
+    if (pos === octetStart || value > 255 || hasLeadingZero) return false;
+    octets.push(value);
+    if (octets.length === 4) break;
+    if (pos >= end || bytes[pos] !== DOT) return false;
+    pos++;
+  }
+  if (pos !== end) return false;
+  const [a = 0, b = 0, c = 0, d = 0] = octets;
+  groups.push(a * 256 + b, c * 256 + d);
+  return groups.length <= GROUPS;
+}
+
+/** RFC 5952 §4, and §5 for addresses that hold an IPv4 one. */
+function formatIpv6(groups: readonly number[]): string {
+  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+  if (isMapped) {
+    const [high = 0, low = 0] = groups.slice(6);
+    return `::ffff:${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
+  }
+  // The longest run of two or more zero groups becomes "::", the first of equals.
+  let longestAt = -1;
+  let longest = 1;
+  for (let i = 0; i < GROUPS; i++) {
+    let length = 0;
+    while (i + length < GROUPS && groups[i + length] === 0) length++;
+    if (length > longest) {
+      longest = length;
+      longestAt = i;
+    }
+  }
+  const hex = groups.map((group) => group.toString(16));
+  if (longestAt < 0) return hex.join(":");
+  return `${hex.slice(0, longestAt).join(":")}::${hex.slice(longestAt + longest).join(":")}`;
+}

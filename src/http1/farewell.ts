@@ -1,0 +1,66 @@
+/**
+ * A peer that is turned away as it arrives: it gets one answer, then our FIN, and whatever it sends is read past until its own
+ * FIN comes or the time is over. Closing at once would let its request, which is on the way, reset the connection before
+ * the answer was read (RFC 9112 §9.6).
+ */
+import type { Clock } from "../exchange/clock.ts";
+import type { Transport } from "../exchange/transport.ts";
+
+/** What a socket reports to: a connection, or its farewell. */
+export interface Conversation {
+  /** The peer sent bytes. The array must not be changed afterwards. */
+  received(bytes: Uint8Array): void;
+  /** The transport accepts bytes again. */
+  drained(): void;
+  /** The peer sent FIN. */
+  ended(): void;
+  /** The transport is closed. */
+  closed(): void;
+}
+
+/** A request with a small body fits; who sends more is not waiting for an answer. */
+const DISCARDED_BYTES_MAX = 65_536;
+
+export class Farewell implements Conversation {
+  readonly #transport: Transport;
+  readonly #clock: Clock;
+  readonly #endMs: number;
+  #discarded = 0;
+  #isOver = false;
+
+  /** Sends `answer`, which a fresh socket takes whole, and waits at most `lingerMs` for the peer's FIN. */
+  constructor(transport: Transport, answer: Uint8Array, clock: Clock, lingerMs: number) {
+    this.#transport = transport;
+    this.#clock = clock;
+    this.#endMs = clock.nowMs + lingerMs;
+    transport.write(answer, 0, answer.length);
+    transport.shutdown();
+  }
+
+  received(bytes: Uint8Array): void {
+    this.#discarded += bytes.length;
+    if (this.#discarded > DISCARDED_BYTES_MAX) this.end();
+  }
+
+  drained(): void {}
+
+  ended(): void {
+    this.end();
+  }
+
+  closed(): void {
+    this.#isOver = true;
+  }
+
+  /** Time has passed. */
+  tick(): void {
+    if (this.#clock.nowMs >= this.#endMs) this.end();
+  }
+
+  /** Closes now. Safe to call twice. */
+  end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#transport.end();
+  }
+}

@@ -1,0 +1,230 @@
+/**
+ * What is on its way to one peer. Heads and small bodies of one turn gather in a scratch buffer that all connections share,
+ * and leave in one write; what the kernel does not take becomes this connection's tail. File content is pulled a slice at a
+ * time, only when everything before it was accepted, and a slice that was not taken is read again rather than kept: a slow
+ * client costs its tail of at most one turn's heads, however large the file.
+ */
+
+import type { Clock } from "../exchange/clock.ts";
+import type { Transport } from "../exchange/transport.ts";
+import type { BodySource, LiveSource } from "../http/message.ts";
+
+/** One write buffer for all connections; empty between turns. */
+export class Scratch {
+  readonly bytes: Uint8Array;
+  used = 0;
+
+  /** `size` bytes; at least twice the largest slice, head and in-memory body that shall leave in one write. */
+  constructor(size: number) {
+    this.bytes = new Uint8Array(size);
+  }
+}
+
+/** How far `pump` came. */
+export enum Progress {
+  /** Everything was accepted by the kernel. */
+  Sent = 0,
+  /** The kernel is full: `drained` will come, or the deadline. */
+  Blocked = 1,
+  /** A fair share was sent and more would be accepted: come back in the next turn. */
+  Yield = 2,
+  /** The content ended before its announced length. */
+  Short = 3,
+  /** The connection is gone. */
+  Gone = 4,
+  /** All there is was accepted, and there will be more: the source says when. */
+  Waiting = 5,
+}
+
+/** Slices sent in one turn before others get theirs. */
+const SLICES_PER_TURN = 8;
+
+/**
+ * Milliseconds after which a turn ends although it has slices left: a disk that is slow at the moment holds up others
+ * for one read.
+ */
+const TURN_MS_MAX = 2;
+
+export class Outbox {
+  /** Bytes accepted by the kernel since the connection began. */
+  accepted = 0;
+  readonly #scratch: Scratch;
+  readonly #sliceBytes: number;
+  readonly #clock: Clock;
+  #tail: Uint8Array | null = null;
+  #tailStart = 0;
+  #body: Uint8Array | BodySource | LiveSource | null = null;
+  #position = 0;
+  #end = 0;
+
+  constructor(scratch: Scratch, sliceBytes: number, clock: Clock) {
+    this.#scratch = scratch;
+    this.#sliceBytes = sliceBytes;
+    this.#clock = clock;
+  }
+
+  /** True when nothing waits to be accepted. */
+  get isEmpty(): boolean {
+    return this.#tail === null && this.#body === null && this.#scratch.used === 0;
+  }
+
+  /** True when all that waits are bytes gathered in this turn, and at least half the scratch is free for what comes next. */
+  get canGather(): boolean {
+    return this.#tail === null && this.#body === null && this.#scratch.used <= this.#scratch.bytes.length / 2;
+  }
+
+  /** Gathers a copy of `bytes`, which must fit (see `canGather`). */
+  gather(bytes: Uint8Array): void {
+    this.#scratch.bytes.set(bytes, this.#scratch.used);
+    this.#scratch.used += bytes.length;
+  }
+
+  /** Sends `body` after all that was gathered. The caller closes a source when `pump` no longer needs it. */
+  attach(body: Uint8Array | BodySource | LiveSource): void {
+    this.#body = body;
+    this.#position = 0;
+    this.#end = "size" in body ? body.size : body.length;
+  }
+
+  /** Bytes that were gathered, or kept from an earlier turn. */
+  get gatheredBytes(): number {
+    return this.#scratch.used + (this.#tail === null ? 0 : this.#tail.length - this.#tailStart);
+  }
+
+  /** Bytes of the attached body that the kernel has not accepted. */
+  get bodyLeft(): number {
+    return this.#end - this.#position;
+  }
+
+  /** Nothing can be offered now: what this turn has gathered leaves the scratch, which belongs to all, and joins the tail. */
+  keep(): void {
+    if (this.#scratch.used > 0) this.#spill(0);
+  }
+
+  /** Offers what waits, in order, until all is accepted or something stops it. */
+  pump(transport: Transport): Progress {
+    const scratch = this.#scratch;
+    if (this.#tail !== null) {
+      // Gathered while a tail was waiting (an answer that came later): joins it, so that order is kept.
+      if (scratch.used > 0) this.#spill(0);
+      const progress = this.#pumpTail(transport);
+      if (progress !== Progress.Sent) return progress;
+    }
+    if (this.#body === null) return scratch.used === 0 ? Progress.Sent : this.#pumpScratch(transport);
+    return this.#pumpBody(transport, this.#body);
+  }
+
+  /** Lets go of everything unsent. */
+  drop(): void {
+    this.#tail = null;
+    this.#body = null;
+    this.#position = 0;
+    this.#end = 0;
+    this.#scratch.used = 0;
+  }
+
+  #pumpTail(transport: Transport): Progress {
+    const tail = this.#tail as Uint8Array;
+    const written = transport.write(tail, this.#tailStart, tail.length - this.#tailStart);
+    if (written < 0) return this.#gone();
+    this.accepted += written;
+    this.#tailStart += written;
+    if (this.#tailStart < tail.length) return Progress.Blocked;
+    this.#tail = null;
+    return Progress.Sent;
+  }
+
+  #pumpScratch(transport: Transport): Progress {
+    const scratch = this.#scratch;
+    const written = transport.write(scratch.bytes, 0, scratch.used);
+    if (written < 0) return this.#gone();
+    this.accepted += written;
+    if (written < scratch.used) {
+      this.#spill(written);
+      return Progress.Blocked;
+    }
+    scratch.used = 0;
+    return Progress.Sent;
+  }
+
+  #pumpBody(transport: Transport, body: Uint8Array | BodySource | LiveSource): Progress {
+    const begunMs = this.#clock.elapsedMs(0);
+    for (let slices = 0; this.#position < this.#end; slices++) {
+      if (slices === SLICES_PER_TURN) return Progress.Yield;
+      if (slices > 0 && this.#clock.elapsedMs(begunMs) > TURN_MS_MAX) return Progress.Yield;
+      const progress = "size" in body ? this.#pumpSourceSlice(transport, body) : this.#pumpMemorySlice(transport, body);
+      if (progress !== Progress.Sent) return progress;
+    }
+    this.#body = null;
+    return this.#scratch.used === 0 ? Progress.Sent : this.#pumpScratch(transport);
+  }
+
+  /** One write of what was gathered and the next slice of a file behind it. */
+  #pumpSourceSlice(transport: Transport, source: BodySource | LiveSource): Progress {
+    const scratch = this.#scratch;
+    const gathered = scratch.used;
+    const limit = Math.min(this.#sliceBytes, scratch.bytes.length - gathered, this.#end - this.#position);
+    const read = source.read(this.#position, scratch.bytes, gathered, limit);
+    if (read <= 0) return this.#pumpEnd(transport, source);
+    const written = transport.write(scratch.bytes, 0, gathered + read);
+    if (written < 0) return this.#gone();
+    this.accepted += written;
+    if (written < gathered) {
+      scratch.used = gathered;
+      this.#spill(written);
+      return Progress.Blocked;
+    }
+    scratch.used = 0;
+    this.#position += written - gathered;
+    return written < gathered + read ? Progress.Blocked : Progress.Sent;
+  }
+
+  /** A large body in memory goes out of its own array, without a copy. */
+  #pumpMemorySlice(transport: Transport, body: Uint8Array): Progress {
+    if (this.#scratch.used > 0) {
+      const progress = this.#pumpScratch(transport);
+      if (progress !== Progress.Sent) return progress;
+    }
+    // All of it: what the kernel does not take costs nothing, and it takes more at once than a slice.
+    const limit = this.#end - this.#position;
+    const written = transport.write(body, this.#position, limit);
+    if (written < 0) return this.#gone();
+    this.accepted += written;
+    this.#position += written;
+    return written < limit ? Progress.Blocked : Progress.Sent;
+  }
+
+  /** The source has nothing more, or for the moment. */
+  #pumpEnd(transport: Transport, source: BodySource | LiveSource): Progress {
+    if (this.#scratch.used > 0) {
+      const progress = this.#pumpScratch(transport);
+      if (progress !== Progress.Sent) return progress;
+    }
+    if (!("whenMore" in source)) return Progress.Short;
+    if (!source.isOver) return Progress.Waiting;
+    this.#body = null;
+    return Progress.Sent;
+  }
+
+  /** The scratch belongs to all: nothing of a dead connection may stay in it. */
+  #gone(): Progress {
+    this.#scratch.used = 0;
+    return Progress.Gone;
+  }
+
+  /** Keeps what is gathered from `from` on, behind the tail there is. */
+  #spill(from: number): void {
+    const scratch = this.#scratch;
+    const rest = scratch.bytes.subarray(from, scratch.used);
+    if (this.#tail === null) {
+      this.#tail = rest.slice();
+    } else {
+      const joined = new Uint8Array(this.#tail.length - this.#tailStart + rest.length);
+      joined.set(this.#tail.subarray(this.#tailStart));
+      joined.set(rest, this.#tail.length - this.#tailStart);
+      this.#tail = joined;
+    }
+    this.#tailStart = 0;
+    scratch.used = 0;
+  }
+}

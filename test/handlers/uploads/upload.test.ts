@@ -1,0 +1,429 @@
+import { expect, test } from "bun:test";
+import { createHash } from "node:crypto";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { link, open, rename, unlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { FolderError } from "../../../src/handlers/files/document-root.ts";
+import { isJsonMediaType, prepareUploadsFolder, type UploadDisk } from "../../../src/handlers/uploads/upload.ts";
+import { answerOf, ask, makeRequest, makeSite, NOW_MS, post } from "../../support/site.ts";
+
+const DISK: UploadDisk = { open, link, rename, unlink };
+
+/** An error as the system gives it. */
+function failure(code: string): Error {
+  return Object.assign(new Error(code), { code });
+}
+
+/** The disk, but the method of every file handle that is named fails. */
+function failingHandle(method: "writeFile" | "sync", code: string): UploadDisk {
+  return {
+    ...DISK,
+    open: async (...given) => {
+      const handle = await open(...given);
+      handle[method] = () => Promise.reject(failure(code));
+      return handle;
+    },
+  };
+}
+
+test("a valid upload is 201, and the file holds the bytes as sent", async () => {
+  using www = makeSite();
+  const content = '{ "a":  [1, 2.50, "é"] }\n';
+  const { status, fields, text } = await post(www, content);
+  const report = JSON.parse(text);
+  expect([status, fields["content-type"]]).toEqual([201, "application/json"]);
+  expect(report).toEqual({
+    status: "success",
+    message: "File created successfully",
+    filepath: expect.stringMatching(/^\/uploads\/upload_\d{8}_\d{6}_[0-9a-z]{6}\.json$/),
+    bytes: Buffer.byteLength(content),
+    sha256: createHash("sha256").update(content).digest("hex"),
+  });
+  const now = new Date(NOW_MS);
+  expect(report.filepath).toContain(`_2030${String(now.getMonth() + 1).padStart(2, "0")}`);
+  const names = readdirSync(www.uploads);
+  expect(names.map((name) => `/uploads/${name}`)).toEqual([report.filepath]);
+  expect(readFileSync(join(www.uploads, names[0] as string), "utf8")).toBe(content);
+  expect(fields).not.toHaveProperty("location");
+});
+
+test("Location is given where the file can be read, and leads to it", async () => {
+  using www = makeSite({ serveUploads: true });
+  const { fields } = await post(www, "[1]");
+  expect((await ask(www, `GET ${fields["location"]}`)).text).toBe("[1]");
+});
+
+test("uploads at the same moment all get their own file", async () => {
+  using www = makeSite();
+  const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => post(www, String(i))));
+  expect(new Set(answers.map((answer) => JSON.parse(answer.text).filepath)).size).toBe(50);
+  expect(readdirSync(www.uploads)).toHaveLength(50);
+});
+
+test("the head alone is refused: no length, other types, codings, too long", () => {
+  using www = makeSite({ maxBodyBytes: 1000 });
+  const good = { "Content-Type": "application/json", "Content-Length": "2" };
+  const cases: [fields: Record<string, string>, status: number | null][] = [
+    [good, null],
+    [{ "Content-Type": "application/json" }, 411],
+    [{ "Content-Type": "application/json", "Transfer-Encoding": "chunked" }, null],
+    [{ "Content-Length": "2" }, 415],
+    [{ ...good, "Content-Type": "text/json" }, 415],
+    [{ ...good, "Content-Encoding": "gzip" }, 415],
+    [{ ...good, "Content-Encoding": "identity" }, null],
+    [{ ...good, "Content-Length": "1000" }, null],
+    [{ ...good, "Content-Length": "1001" }, 413],
+  ];
+  for (const [fields, status] of cases) {
+    const request = makeRequest("POST /upload", fields);
+    const response = www.handler.admit(request);
+    expect([fields, response?.status ?? null]).toEqual([fields, status]);
+    expect(request.bodyBytesMax).toBe(status === null ? 1000 : 0);
+    if (response !== null) expect(JSON.parse(answerOf(response).text).code).toBe(status);
+  }
+});
+
+test("application/json is taken with parameters in their grammar, of which a charset says utf-8", () => {
+  const good = [
+    "application/json",
+    "Application/JSON",
+    "application/json; charset=utf-8",
+    'application/json ;charset="UTF-8"',
+    'application/json;a=b; c="d;\\"e"',
+    "application/json;",
+    "application/json; ;charset=utf-8",
+  ];
+  const bad = [
+    null,
+    "",
+    "application/jsonx",
+    "application/json, text/html",
+    "application/json; charset=latin1",
+    "application/json; a=b;charset=utf-16",
+    "application/json; charset",
+    "application/json charset=utf-8",
+    'application/json; charset="utf-8',
+    "application/json; charset = utf-8",
+    "application/json; charset=utf-8, x",
+  ];
+  for (const value of good) expect([value, isJsonMediaType(value)]).toEqual([value, true]);
+  for (const value of bad) expect([value, isJsonMediaType(value)]).toEqual([value, false]);
+  const started = performance.now();
+  isJsonMediaType(`application/json${"; ".repeat(4000)}"`);
+  isJsonMediaType(`application/json;a="${'\\"'.repeat(4000)}`);
+  expect(performance.now() - started).toBeLessThan(500);
+});
+
+test("content that is not JSON in UTF-8 is 400 as JSON, and leaves nothing", async () => {
+  using www = makeSite();
+  const cases: (string | Uint8Array)[] = [
+    "",
+    "{",
+    "{}{}",
+    "'a'",
+    "NaN",
+    "\ufeff{}",
+    new Uint8Array([0x22, 0xff, 0x22]),
+    new Uint8Array([0x22, 0xc0, 0x80, 0x22]),
+    '{"a":1,}',
+    "\u0000",
+  ];
+  for (const content of cases) {
+    const { status, text } = await post(www, content);
+    expect([content, status]).toEqual([content, 400]);
+    expect(JSON.parse(text)).toMatchObject({ status: "error", code: 400 });
+  }
+  expect(readdirSync(www.uploads)).toEqual([]);
+  for (const content of ["0", '"x"', "null", " [] "]) expect((await post(www, content)).status).toBe(201);
+});
+
+test("what is wrong with the content is said: not UTF-8, not JSON, nested too deeply", async () => {
+  using www = makeSite({ maxBodyBytes: 10_000_000 });
+  const cases: [content: Uint8Array, words: string][] = [
+    [new Uint8Array([0x22, 0xff, 0x22]), "UTF-8"],
+    [new Uint8Array([0x7b]), "valid JSON"],
+    [new Uint8Array(10_000_000).fill(0x5b), "more than 1000 arrays and objects"],
+  ];
+  for (const [content, words] of cases) {
+    const { status, text } = await post(www, content);
+    expect(status).toBe(400);
+    expect(text).toContain(words);
+  }
+  expect(readdirSync(www.uploads)).toEqual([]);
+});
+
+test("a full disk is 507, every other failure 500 with a line for the operator; neither leaves a file", async () => {
+  const cases: [disk: UploadDisk, status: number][] = [
+    [failingHandle("writeFile", "ENOSPC"), 507],
+    [failingHandle("writeFile", "EDQUOT"), 507],
+    [failingHandle("sync", "ENOSPC"), 507],
+    [failingHandle("sync", "EIO"), 500],
+    [{ ...DISK, open: () => Promise.reject(failure("EROFS")) }, 500],
+    [{ ...DISK, open: () => Promise.reject(failure("EMFILE")) }, 500],
+    [{ ...DISK, link: () => Promise.reject(failure("EIO")) }, 500],
+    [{ ...DISK, link: () => Promise.reject(failure("EEXIST")) }, 500],
+    [{ ...DISK, link: () => Promise.reject(failure("EPERM")), rename: () => Promise.reject(failure("EIO")) }, 500],
+  ];
+  for (const [uploadDisk, status] of cases) {
+    using www = makeSite({}, { uploadDisk });
+    const answer = await post(www, "{}");
+    expect(answer.status).toBe(status);
+    expect(JSON.parse(answer.text).code).toBe(status);
+    expect(www.lines).toHaveLength(1);
+    expect(readdirSync(www.uploads)).toEqual([]);
+  }
+});
+
+test("the content is flushed before it gets its name, and the name before it is answered", async () => {
+  const steps: string[] = [];
+  const uploadDisk: UploadDisk = {
+    ...DISK,
+    open: async (...given) => {
+      const handle = await open(...given);
+      const sync = handle.sync.bind(handle);
+      handle.sync = () => {
+        steps.push(String(given[0]).endsWith(".tmp") ? "flush file" : "flush folder");
+        return sync();
+      };
+      return handle;
+    },
+    link: (from, to) => {
+      steps.push("link");
+      return link(from, to);
+    },
+  };
+  using www = makeSite({}, { uploadDisk });
+  expect((await post(www, "{}")).status).toBe(201);
+  expect(steps).toEqual(["flush file", "link", "flush folder"]);
+});
+
+test("a folder that cannot be flushed makes the upload fail, and its file goes", async () => {
+  let opened = 0;
+  const uploadDisk: UploadDisk = {
+    ...DISK,
+    open: async (...given) => {
+      const handle = await open(...given);
+      if (++opened === 2) handle.sync = () => Promise.reject(failure("EIO"));
+      return handle;
+    },
+  };
+  using www = makeSite({}, { uploadDisk });
+  expect((await post(www, "{}")).status).toBe(500);
+  expect(opened).toBe(2);
+  expect(readdirSync(www.uploads)).toEqual([]);
+});
+
+test("the temporary name is gone when the answer comes, however slowly it goes", async () => {
+  const uploadDisk: UploadDisk = {
+    ...DISK,
+    unlink: async (path) => {
+      await Bun.sleep(20);
+      await unlink(path);
+    },
+  };
+  using www = makeSite({}, { uploadDisk });
+  expect((await post(www, "{}")).status).toBe(201);
+  expect(readdirSync(www.uploads)).toEqual([expect.stringMatching(/^upload_.*json$/)]);
+});
+
+/** A disk on which each flush of the folder waits until the test lets it end, with `code` as its error or without one. */
+function heldFolderFlushes() {
+  const flushes: { end(code?: string): void }[] = [];
+  const counts = { links: 0 };
+  const disk: UploadDisk = {
+    ...DISK,
+    open: async (...given) => {
+      const handle = await open(...given);
+      if (String(given[0]).endsWith(".tmp")) return handle;
+      handle.sync = () =>
+        new Promise((resolve, reject) => {
+          flushes.push({ end: (code) => (code === undefined ? resolve() : reject(failure(code))) });
+        });
+      return handle;
+    },
+    link: async (from, to) => {
+      await link(from, to);
+      counts.links++;
+    },
+  };
+  return { disk, flushes, counts };
+}
+
+/** Waits, for a second at most, until `holds`. */
+async function until(holds: () => boolean): Promise<void> {
+  for (let waits = 0; !holds(); waits++) {
+    if (waits === 1000) throw new Error(`waited in vain for ${holds}`);
+    await Bun.sleep(1);
+  }
+}
+
+test("uploads that come while the folder is flushed share the next flush, for that one began before their names", async () => {
+  const { disk, flushes, counts } = heldFolderFlushes();
+  using www = makeSite({}, { uploadDisk: disk });
+  const answered: number[] = [];
+  const send = async (i: number) => {
+    const { status } = await post(www, String(i));
+    answered.push(i);
+    return status;
+  };
+  const first = send(0);
+  await until(() => flushes.length === 1);
+  const others = [send(1), send(2), send(3)];
+  await until(() => counts.links === 4);
+  await Bun.sleep(5);
+  expect([flushes.length, answered]).toEqual([1, []]);
+
+  flushes[0]?.end();
+  expect(await first).toBe(201);
+  await until(() => flushes.length === 2);
+  expect(answered).toEqual([0]);
+
+  flushes[1]?.end();
+  expect(await Promise.all(others)).toEqual([201, 201, 201]);
+  expect(flushes).toHaveLength(2);
+  expect(readdirSync(www.uploads)).toHaveLength(4);
+
+  const later = send(4);
+  await until(() => flushes.length === 3);
+  flushes[2]?.end();
+  expect(await later).toBe(201);
+});
+
+test("a flush that fails fails those who waited for it, and nobody else", async () => {
+  const { disk, flushes, counts } = heldFolderFlushes();
+  using www = makeSite({}, { uploadDisk: disk });
+  const first = post(www, "0");
+  await until(() => flushes.length === 1);
+  const second = [post(www, "1"), post(www, "2")];
+  await until(() => counts.links === 3);
+  flushes[0]?.end();
+  await until(() => flushes.length === 2);
+  const third = post(www, "3");
+  await until(() => counts.links === 4);
+  flushes[1]?.end("EIO");
+  await until(() => flushes.length === 3);
+  flushes[2]?.end();
+  const statuses = (await Promise.all([first, ...second, third])).map(({ status }) => status);
+  expect(statuses).toEqual([201, 500, 500, 201]);
+  const kept = readdirSync(www.uploads).map((name) => readFileSync(join(www.uploads, name), "utf8"));
+  expect(kept.sort()).toEqual(["0", "3"]);
+});
+
+test("a folder that is put in the place of the old one is flushed from then on", async () => {
+  const flushed: number[] = [];
+  const uploadDisk: UploadDisk = {
+    ...DISK,
+    open: async (...given) => {
+      const handle = await open(...given);
+      if (!String(given[0]).endsWith(".tmp")) flushed.push((await handle.stat()).ino);
+      return handle;
+    },
+  };
+  using www = makeSite({}, { uploadDisk });
+  await post(www, "1");
+  renameSync(www.uploads, `${www.uploads}-old`);
+  mkdirSync(www.uploads);
+  expect((await post(www, "2")).status).toBe(201);
+  expect(flushed).toEqual([statSync(`${www.uploads}-old`).ino, statSync(www.uploads).ino]);
+});
+
+test("a name that is taken is never overwritten: another one is found", async () => {
+  const taken: string[] = [];
+  const uploadDisk: UploadDisk = {
+    ...DISK,
+    link: async (from, to) => {
+      if (taken.length < 3) {
+        taken.push(String(to));
+        writeFileSync(String(to), "theirs", { flag: "wx" });
+      }
+      return link(from, to);
+    },
+  };
+  using www = makeSite({}, { uploadDisk });
+  expect((await post(www, '"ours"')).status).toBe(201);
+  for (const path of taken) expect(readFileSync(path, "utf8")).toBe("theirs");
+  expect(readdirSync(www.uploads)).toHaveLength(4);
+});
+
+test("without hard links the file still comes whole, and alone", async () => {
+  for (const code of ["EPERM", "ENOTSUP", "EOPNOTSUPP", "EMLINK"]) {
+    using www = makeSite({}, { uploadDisk: { ...DISK, link: () => Promise.reject(failure(code)) } });
+    expect((await post(www, '"x"')).status).toBe(201);
+    const names = readdirSync(www.uploads);
+    expect(names).toHaveLength(1);
+    expect(readFileSync(join(www.uploads, names[0] as string), "utf8")).toBe('"x"');
+  }
+});
+
+test("an uploads folder that goes away while the server runs is 500", async () => {
+  using www = makeSite();
+  rmSync(www.uploads, { recursive: true });
+  expect((await post(www, "{}")).status).toBe(500);
+});
+
+test("the uploads folder is made, and one that cannot be used is an error with its name and flag", () => {
+  const folder = mkdtempSync(join(tmpdir(), "uploads-"));
+  try {
+    const inner = join(folder, "a/b");
+    expect(prepareUploadsFolder(inner, "--uploads", NOW_MS)).not.toBeInstanceOf(FolderError);
+    expect(readdirSync(inner)).toEqual([]);
+    writeFileSync(join(folder, "file"), "");
+    for (const bad of [join(folder, "file"), join(folder, "file/x"), "/proc/uploads"]) {
+      const error = prepareUploadsFolder(bad, "--uploads", NOW_MS);
+      expect(error).toBeInstanceOf(FolderError);
+      expect((error as FolderError).message).toContain(bad);
+      expect((error as FolderError).message).toContain("--uploads");
+    }
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+test("what a killed server left is swept, what a running one writes is not", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "uploads-"));
+  const script = `
+    import { prepareUploadsFolder, Uploads } from ${JSON.stringify(join(import.meta.dir, "../../../src/handlers/uploads/upload.ts"))};
+    import { ErrorPages } from ${JSON.stringify(join(import.meta.dir, "../../../src/handlers/error-page.ts"))};
+    import { link, open, rename, unlink } from "node:fs/promises";
+    const root = prepareUploadsFolder(${JSON.stringify(folder)}, "--uploads", Date.now());
+    // Stops between the write and the link, with the temporary file in place.
+    const disk = { open, rename, unlink, link: () => { console.log("written"); return new Promise(() => setInterval(() => {}, 1000)); } };
+    const uploads = new Uploads({ root, pages: new ErrorPages(), maxBodyBytes: 9, serveUploads: false, now: Date.now, log() {}, disk });
+    await uploads.respond({ body: new TextEncoder().encode("{}") });
+  `;
+  const writer = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "inherit" });
+  try {
+    const { value } = await writer.stdout.getReader().read();
+    expect(new TextDecoder().decode(value)).toBe("written\n");
+    const foreignNew = join(folder, ".upload-0123456789ab-1-1-00ff.tmp");
+    const foreignOld = join(folder, ".upload-0123456789ab-1-1-00fe.tmp");
+    const notOurs = join(folder, ".other.tmp");
+    for (const path of [foreignNew, foreignOld, notOurs]) writeFileSync(path, "");
+    const twoHoursAgo = Date.now() / 1000 - 7200;
+    for (const path of [foreignOld, notOurs]) utimesSync(path, twoHoursAgo, twoHoursAgo);
+
+    prepareUploadsFolder(folder, "--uploads", Date.now());
+    expect([foreignNew, foreignOld, notOurs].map((path) => existsSync(path))).toEqual([true, false, true]);
+    expect(readdirSync(folder)).toHaveLength(3);
+
+    writer.kill("SIGKILL");
+    await writer.exited;
+    prepareUploadsFolder(folder, "--uploads", Date.now());
+    expect(readdirSync(folder).sort()).toEqual([".other.tmp", ".upload-0123456789ab-1-1-00ff.tmp"]);
+  } finally {
+    writer.kill("SIGKILL");
+    rmSync(folder, { recursive: true });
+  }
+});

@@ -1,0 +1,355 @@
+/** The table of settings: what it takes, what it refuses and with which words. */
+import { describe, expect, test } from "bun:test";
+import {
+  environmentName,
+  limits,
+  normalizeHost,
+  type Options,
+  OptionsError,
+  optionNames,
+  optionTable,
+  parseDuration,
+  parseOption,
+  parseSize,
+  resolveOptions,
+} from "../../src/settings/options.ts";
+
+describe("parseDuration", () => {
+  const cases: readonly [text: string, milliseconds: number | undefined][] = [
+    ["500ms", 500],
+    ["30s", 30_000],
+    ["2m", 120_000],
+    ["1h", 3_600_000],
+    ["1.5s", 1500],
+    ["0.001s", 1],
+    ["30S", 30_000],
+    ["30", 30_000],
+    ["0", 0],
+    ["", undefined],
+    ["s", undefined],
+    ["-1s", undefined],
+    ["+1s", undefined],
+    ["1 s", undefined],
+    [" 1s", undefined],
+    ["1s\n", undefined],
+    ["1e3", undefined],
+    ["0x10", undefined],
+    ["1d", undefined],
+    ["1m30s", undefined],
+    ["0.5ms", undefined],
+    ["Infinity", undefined],
+    ["9999999999999s", undefined],
+  ];
+  for (const [text, milliseconds] of cases) {
+    test(`${JSON.stringify(text)} is ${milliseconds ?? "refused"}`, () => {
+      expect(parseDuration(text)).toBe(milliseconds as number);
+    });
+  }
+});
+
+describe("parseSize", () => {
+  const cases: readonly [text: string, bytes: number | undefined][] = [
+    ["512", 512],
+    ["512b", 512],
+    ["64kb", 65_536],
+    ["64KB", 65_536],
+    ["64k", 65_536],
+    ["64KiB", 65_536],
+    ["10mb", 10_485_760],
+    ["10m", 10_485_760],
+    ["1g", 1_073_741_824],
+    ["2GB", 2_147_483_648],
+    ["0", 0],
+    ["", undefined],
+    ["kb", undefined],
+    ["-1", undefined],
+    ["1.5mb", undefined],
+    ["1 kb", undefined],
+    ["1tb", undefined],
+    ["1e3", undefined],
+    ["999999999999999gb", undefined],
+  ];
+  for (const [text, bytes] of cases) {
+    test(`${JSON.stringify(text)} is ${bytes ?? "refused"}`, () => {
+      expect(parseSize(text)).toBe(bytes as number);
+    });
+  }
+});
+
+test("a switch is read in the ways people write one", () => {
+  for (const text of ["1", "true", "yes", "on", "TRUE"]) expect(parseOption(optionTable.inline, text)).toBe(true);
+  for (const text of ["0", "false", "no", "off", "Off"]) expect(parseOption(optionTable.inline, text)).toBe(false);
+  for (const text of ["", "2", "y", "truee"]) expect(parseOption(optionTable.inline, text)).toBeUndefined();
+});
+
+test("a list is separated by commas, and an empty item is refused", () => {
+  expect(parseOption(optionTable.allowedHosts, "a.test, b.test:8080,*")).toEqual(["a.test", "b.test:8080", "*"]);
+  expect(parseOption(optionTable.allowedHosts, "a.test,,b.test")).toBeUndefined();
+  expect(parseOption(optionTable.allowedHosts, "a test")).toBeUndefined();
+});
+
+describe("a host to bind", () => {
+  const cases: readonly [text: string, normalized: string | undefined][] = [
+    ["127.0.0.1", "127.0.0.1"],
+    ["0.0.0.0", "0.0.0.0"],
+    ["255.255.255.255", "255.255.255.255"],
+    ["::", "::"],
+    ["[::]", "::"],
+    ["0:0:0:0:0:0:0:0", "::"],
+    ["[::1]", "::1"],
+    ["FE80:0::1", "fe80::1"],
+    ["fe80::1%eth0", "fe80::1%eth0"],
+    ["localhost", "127.0.0.1"],
+    ["LocalHost.", "127.0.0.1"],
+    ["Files.Example.com", "files.example.com"],
+    ["3com.example", "3com.example"],
+    ["a".repeat(63), "a".repeat(63)],
+    ["*", undefined],
+    ["", undefined],
+    ["0", undefined],
+    ["127.1", undefined],
+    ["2130706433", undefined],
+    ["0x7f000001", undefined],
+    ["a.0x7f", undefined],
+    ["127.0.0.01", undefined],
+    ["256.0.0.1", undefined],
+    ["1.2.3.4.", undefined],
+    ["1.2.3.4.5", undefined],
+    ["[127.0.0.1]", undefined],
+    ["[::1", undefined],
+    ["::1]", undefined],
+    ["::ffff:0.0.0.0", undefined],
+    ["::1/x", undefined],
+    ["host:80", undefined],
+    ["-a", undefined],
+    ["a-", undefined],
+    ["a_b", undefined],
+    ["a..b", undefined],
+    ["1-2", undefined],
+    ["a b", undefined],
+    ["a\n", undefined],
+    ["größe", undefined],
+    ["a".repeat(64), undefined],
+    ["a.".repeat(127), undefined],
+  ];
+  for (const [text, normalized] of cases) {
+    test(`${JSON.stringify(text)} is ${normalized ?? "refused"}`, () => {
+      expect(normalizeHost(text)).toBe(normalized as string);
+    });
+  }
+
+  test("is brought to its one spelling for the library too", () => {
+    expect(resolveOptions({ host: "[::1]" }).host).toBe("::1");
+    expect(resolveOptions({ host: "localhost" }).host).toBe("127.0.0.1");
+    expect(() => resolveOptions({ host: "*" })).toThrow(OptionsError);
+  });
+});
+
+describe("resolveOptions", () => {
+  test("gives the documented defaults for nothing", () => {
+    expect(resolveOptions({})).toEqual({
+      port: 8080,
+      host: "127.0.0.1",
+      threads: 10,
+      queue: 100,
+      queueTimeoutMs: 30_000,
+      root: "resources",
+      uploads: "uploads",
+      serveUploads: false,
+      inline: false,
+      strictTypes: false,
+      precompressed: false,
+      compress: false,
+      cacheControl: "no-cache",
+      immutable: [],
+      spa: false,
+      listing: false,
+      index: "index.html",
+      status: false,
+      fixture: false,
+      fixtureToken: "",
+      fixtureOpen: false,
+      faults: [],
+      keepAliveTimeoutMs: 30_000,
+      maxRequests: 100,
+      maxConnections: 0,
+      maxConnectionsPerHost: 0,
+      headerTimeoutMs: 10_000,
+      bodyTimeoutMs: 30_000,
+      sendTimeoutMs: 30_000,
+      minRateBytes: 1024,
+      maxHeaderBytes: 16_384,
+      maxUriBytes: 8000,
+      maxBodyBytes: 10_485_760,
+      fileCacheBytes: 67_108_864,
+      fileCacheAgeMs: 1_000,
+      shutdownTimeoutMs: 10_000,
+      allowedHosts: [],
+      headers: [],
+      securityHeaders: false,
+      cors: [],
+      errorPages: [],
+      basicAuth: [],
+      authUploads: false,
+      tlsCert: "",
+      tlsKey: "",
+      tlsPassphraseFile: "",
+      tlsSelfSigned: false,
+      httpsRedirectPort: -1,
+      hstsMs: 0,
+      logFormat: "pretty",
+      logFile: "",
+      quiet: false,
+      verbose: false,
+      live: false,
+      readyFormat: "text",
+      portFile: "",
+      envFile: "",
+      exitWithParent: false,
+      maxLifetimeMs: 0,
+      strict: false,
+    });
+  });
+
+  test("keeps what is given, and treats undefined as not given", () => {
+    const options = resolveOptions({ port: 0, threads: 3, ...({ root: undefined } as unknown as Partial<Options>) });
+    expect([options.port, options.threads, options.root]).toEqual([0, 3, "resources"]);
+  });
+
+  test("gives an object that nobody changes afterwards", () => {
+    expect(Object.isFrozen(resolveOptions({}))).toBe(true);
+  });
+
+  const refused: readonly [what: string, given: unknown, message: string][] = [
+    ["a port beyond 65535", { port: 65_536 }, "port: expected a whole number from 0 to 65535, got 65536"],
+    ["half a thread", { threads: 1.5 }, "threads: expected a whole number from 1 to 1024, got 1.5"],
+    ["no thread", { threads: 0 }, "threads: expected a whole number from 1 to 1024, got 0"],
+    ["NaN", { queue: Number.NaN }, "queue: expected a whole number from 0 to 100000, got null"],
+    ["text for a number", { port: "80" }, 'port: expected a whole number from 0 to 65535, got "80"'],
+    ["an empty root", { root: "" }, 'root: expected a folder, got ""'],
+    ["a path with NUL", { root: "a\0b" }, 'root: expected a folder, got "a\\u0000b"'],
+    [
+      "a header limit no browser fits",
+      { maxHeaderBytes: 100 },
+      "maxHeaderBytes: expected a size from 1kb to 1mb such as",
+    ],
+    [
+      "a body beyond the memory budget",
+      { maxBodyBytes: limits.bodyMemoryBytesMax + 1 },
+      "maxBodyBytes: expected a size from 0",
+    ],
+    ["an unknown format", { logFormat: "xml" }, 'logFormat: expected one of pretty, common, combined, json, got "xml"'],
+    ["a host that is no text", { allowedHosts: [1] }, "allowedHosts: expected a host name, *.domain, or *, got [1]"],
+    [
+      "a Cache-Control that would end its line",
+      { cacheControl: "no-cache\r\nX: y" },
+      "cacheControl: expected the value of a Cache-Control field",
+    ],
+    ["an index in another folder", { index: "../index.html" }, "index: expected the name of a file"],
+    ["an index that nobody would see", { index: ".index.html" }, "index: expected the name of a file"],
+    ["a header without a colon", { headers: ["X-A b"] }, "headers: expected a field line, 'Name: value', got"],
+    ["a header with a line break", { headers: ["X-A: b\r\nX-B: c"] }, "headers: expected a field line, 'Name: value'"],
+    [
+      "a header that would break framing",
+      { headers: ["Content-Length: 5"] },
+      "headers: Content-Length cannot be set: it says where a message ends",
+    ],
+    [
+      "more headers than fit",
+      { headers: Array(3).fill(`X: ${"y".repeat(3000)}`) },
+      "headers: 9015 bytes on every answer",
+    ],
+    ["an origin without its scheme", { cors: ["app.test"] }, "cors: expected an origin such as https://app.test, or *"],
+    ["the origin of any sandboxed page", { cors: ["null"] }, "cors: expected an origin such as"],
+    ["an origin with a path", { cors: ["https://app.test/x"] }, "cors: expected an origin such as"],
+    ["an origin with a wildcard in it", { cors: ["https://*.app.test"] }, "cors: expected an origin such as"],
+    ["every origin and another", { cors: ["*", "https://app.test"] }, "cors: * is every origin, so it stands alone"],
+    [
+      "CORS twice",
+      { cors: ["*"], headers: ["Access-Control-Allow-Origin: *"] },
+      "cors and an Access-Control field of headers exclude each other",
+    ],
+    [
+      "a page for a success",
+      { errorPages: ["200=a.html"] },
+      "errorPages: expected STATUS=FILE such as 404=missing.html",
+    ],
+    ["two pages for a status", { errorPages: ["404=a", "404=b"] }, "errorPages: two pages for 404"],
+    ["credentials without a user", { basicAuth: [":hash"] }, "basicAuth: expected USER:HASH, or @FILE with such lines"],
+    ["an @ without a file", { basicAuth: ["@"] }, "basicAuth: expected the name of a file behind @"],
+    [
+      "a hash that would take a minute",
+      { basicAuth: ["a:$argon2id$v=19$m=4194304,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g"] },
+      "basicAuth: expected a hash with at most 262144 KiB and 20 passes",
+    ],
+    [
+      "a hash that nobody can verify",
+      { basicAuth: ["a:$argon2id$v=19$m=1024,t=0,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g"] },
+      "basicAuth: expected a hash that can be verified",
+    ],
+    ["an origin with a control character", { cors: ["app://a.test\x01"] }, "cors: expected an origin such as"],
+    ["uploads guarded from everybody", { authUploads: true }, "authUploads needs basicAuth: somebody has to be let in"],
+    ["quiet with verbose", { quiet: true, verbose: true }, "quiet and verbose exclude each other"],
+    ["an option that does not exist", { prot: 80 }, '"prot" is no option of this server'],
+    ["a name of Object.prototype", { toString: 1 }, '"toString" is no option of this server'],
+  ];
+  for (const [what, given, message] of refused) {
+    test(`refuses ${what} with one line`, () => {
+      const error = thrownBy(() => resolveOptions(given as Partial<Options>));
+      expect(error).toBeInstanceOf(OptionsError);
+      expect((error as Error).message).toStartWith(message);
+      expect((error as Error).message).toMatch(/^[ -~]+$/);
+    });
+  }
+
+  test("never repeats a password that stands where its hash belongs, and says what makes a hash", () => {
+    const error = thrownBy(() => resolveOptions({ basicAuth: ["ann:correct horse"] }));
+    expect((error as Error).message).toContain("hash-password");
+    expect((error as Error).message).not.toMatch(/correct|horse|ann/);
+  });
+
+  test("brings headers and origins to their one spelling", () => {
+    const options = resolveOptions({
+      headers: ["X-A:b ", "Link: </a>; rel=x, </b>; rel=y"],
+      cors: ["HTTPS://App.test:443/", "http://[::1]:80", "http://localhost:3000", "chrome-extension://Abc"],
+    });
+    expect(options.headers).toEqual(["X-A: b", "Link: </a>; rel=x, </b>; rel=y"]);
+    expect(options.cors).toEqual([
+      "https://app.test",
+      "http://[::1]",
+      "http://localhost:3000",
+      "chrome-extension://abc",
+    ]);
+  });
+
+  test("shortens a long value and shows no control character of it", () => {
+    const error = thrownBy(() => resolveOptions({ host: `\x1b[2J\u009b\0${"x".repeat(500)}` }));
+    expect((error as Error).message).toMatch(/^[ -~]{20,200}$/);
+  });
+});
+
+test("each default fits its own bounds", () => {
+  for (const name of optionNames) {
+    expect(() => resolveOptions({ [name]: optionTable[name].default })).not.toThrow();
+  }
+});
+
+test("flags and environment names are unique, and one derives from the other", () => {
+  const flags = optionNames.map((name) => optionTable[name].flag);
+  expect(new Set(flags).size).toBe(flags.length);
+  expect(environmentName(optionTable.maxBodyBytes)).toBe("HTTPSERVER_MAX_BODY");
+});
+
+test("short names are those of the contract", () => {
+  const shorts = optionNames.flatMap((name) => optionTable[name].short ?? []);
+  expect(shorts.sort()).toEqual(["p", "q", "t", "v"]);
+});
+
+function thrownBy(action: () => unknown): unknown {
+  try {
+    action();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}

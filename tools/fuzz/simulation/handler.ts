@@ -1,0 +1,284 @@
+/**
+ * Answers by plan, and holds what it is asked against the plan: the request is the next one, it is complete, its content is what was
+ * sent, it has a slot, and what the connection finds wrong is wrong.
+ */
+import type { BodyMemory } from "../../../src/exchange/content-buffer.ts";
+import { encodeAnswer, encodeFields } from "../../../src/http/fields.ts";
+import type { Handler, Request, Response } from "../../../src/http/message.ts";
+import type { Random } from "../random.ts";
+import { type Client, type Course, lengthOf } from "./client.ts";
+import { contentAt, placeOf } from "./content.ts";
+import type { PlannedAnswer } from "./plan.ts";
+import type { Referee } from "./referee.ts";
+import { WatchedSource } from "./source.ts";
+
+/** What a handler that fails throws. */
+export class PlannedFailure extends Error {}
+
+/** Gives an answer that had to be waited for. */
+export type Pending = () => void;
+
+export interface House {
+  readonly referee: Referee;
+  readonly random: Random;
+  readonly memory: BodyMemory;
+  readonly pending: Pending[];
+  /** The one whose conversation goes on right now. */
+  speaking: Client | null;
+  /** A promise has settled: whoever waits for it goes on when this turn is over. */
+  settling(): void;
+  clientNumber(id: number): Client | undefined;
+}
+
+export class PlannedHandler implements Handler {
+  readonly #house: House;
+
+  constructor(house: House) {
+    this.#house = house;
+  }
+
+  admit(request: Request): Response | null {
+    const client = this.#clientOf(request);
+    if (client === null) return null;
+    const course = client.headTaken();
+    const { plan } = course;
+    this.#note(
+      client,
+      `request ${plan.index} is taken: ${plan.method}, ${plan.framing}, ${plan.answer.way}, ${plan.answer.form}`,
+    );
+    this.#isOf(client, course, request);
+    course.isAdmitted = true;
+    if (plan.fault !== null && plan.fault.place !== "content")
+      client.fail(`a request with ${plan.fault.name} is admitted`);
+    if (client.delivered < plan.headEnd) client.fail("a head is taken before it is complete");
+    const { framing, head } = request;
+    if (head.methodText() !== plan.method || framing.kind !== plan.framing) client.fail("the head is misread");
+    if (framing.persistent !== plan.persistent || framing.expectsContinue !== plan.expects)
+      client.fail("the head's wishes are misread");
+    if (framing.kind === "length" && framing.contentLength !== plan.content.length)
+      client.fail("the length is misread");
+    client.decideReading(course);
+    if (course.stopsEarly) this.#house.referee.coverage.count("content: not read to its end");
+    request.bodyBytesMax = plan.bodyBytesMax;
+    this.#house.referee.coverage.count("request: admitted");
+    return plan.answer.way === "admit" ? this.#answer(client, course, plan.answer) : null;
+  }
+
+  respond(request: Request): Response | Promise<Response> {
+    const { referee, pending } = this.#house;
+    const client = this.#clientOf(request);
+    const course = client?.current;
+    if (client === null || !course) throw new Error("somebody else's request");
+    this.#isOf(client, course, request);
+    const { plan } = course;
+    if (course.isResponding) client.fail("a request is answered twice");
+    if (!course.isAdmitted || plan.answer.way === "admit") client.fail("a request is answered that was not admitted");
+    if (client.slot === 0) client.fail("a request is answered without a slot");
+    this.#judgeContent(client, course, request.body);
+    course.isResponding = true;
+    referee.coverage.count(`handler: ${plan.answer.way}`);
+    if (plan.answer.way === "throw") throw this.#failure(course);
+    if (plan.answer.way === "now") return this.#answer(client, course, plan.answer);
+    const { promise, resolve, reject } = Promise.withResolvers<Response>();
+    // Registered before the connection's own, so it runs right before it.
+    const speak = () => {
+      this.#house.speaking = client;
+      course.isRunning = false;
+    };
+    promise.then(speak, speak);
+    course.isRunning = true;
+    if (plan.answer.way === "settled") {
+      this.#house.settling();
+      resolve(this.#answer(client, course, plan.answer));
+      return promise;
+    }
+    pending.push(() => {
+      this.#house.settling();
+      this.#note(client, `request ${plan.index} has its answer`);
+      if (!client.isOpen) referee.coverage.count("handler: too late");
+      if (plan.answer.way === "reject") reject(this.#failure(course));
+      else resolve(this.#answer(client, course, plan.answer));
+    });
+    return promise;
+  }
+
+  #failure(course: Course): PlannedFailure {
+    course.hasFailed = true;
+    return new PlannedFailure("a planned failure");
+  }
+
+  #judgeContent(client: Client, course: Course, body: Uint8Array): void {
+    const { plan } = course;
+    if (!course.stopsEarly && client.delivered < plan.end) client.fail("a request is answered before it is complete");
+    if (!course.stopsEarly && plan.fault !== null) client.fail("broken content is taken");
+    if (!course.isWanted) {
+      if (body.length > 0) client.fail("content is handed out that nobody wanted");
+      return;
+    }
+    if (plan.content.length > plan.bodyBytesMax) client.fail("content is taken that is too large");
+    if (Buffer.compare(body, plan.content) !== 0) client.fail("content differs from what was sent");
+    this.#house.referee.coverage.count(`content: taken by ${plan.framing}`);
+  }
+
+  failure(
+    status: number,
+    _sentence: string,
+    request: Request | null,
+    fields: readonly (readonly [name: string, value: string])[] = [],
+  ): Response {
+    const client = request === null ? this.#house.speaking : this.#clientOf(request);
+    const course = client === null ? null : this.#courseOfFailure(client, status, request);
+    if (client === null || course === null) return response(status, fields, contentAt(0, 10), false);
+    const { plan } = course;
+    this.#note(client, `request ${plan.index} fails with ${status}`);
+    this.#judgeFailure(client, course, status, request !== null);
+    const id = request === null ? "" : `${client.id}.${plan.index}`;
+    const place = placeOf(client.id, plan.index + status);
+    const content = contentAt(place, 5 + (status % 50));
+    const made = response(status, id === "" ? fields : [["X-Request", id], ...fields], content, false);
+    this.#promise(client, course, made, id, place, made.body as Uint8Array, content.length);
+    return made;
+  }
+
+  /** Whose failure it is: of the head that is being read, or of the request whose head was read last. */
+  #courseOfFailure(client: Client, status: number, request: Request | null): Course | null {
+    if (request === null) return client.headTaken();
+    const id = idOf(request);
+    const { current } = client;
+    if (current !== null && id === `${client.id}.${current.plan.index}`) return current;
+    const course = client.headTaken();
+    if (id !== `${client.id}.${course.plan.index}`) client.fail(`${status} for request ${id}, which is not the next`);
+    if (course.plan.fault?.place === "request") client.decideReading(course);
+    return course;
+  }
+
+  #judgeFailure(client: Client, course: Course, status: number, isHeadRead: boolean): void {
+    const { referee, memory } = this.#house;
+    const { limits } = referee.settings;
+    const { plan } = course;
+    const { fault } = plan;
+    const isUnfinished = client.delivered < plan.end;
+    const isPlanned = fault !== null && fault.status === status && isHeadRead === (fault.place !== "line");
+    referee.coverage.count(`failure: ${isPlanned ? fault.name : status}`);
+    course.mustClose = !(isPlanned && fault.place === "request") && status !== 500;
+    if (isPlanned) return;
+    switch (status) {
+      case 400:
+        if (!client.hasFinished || !isUnfinished) client.fail("400 for a request with nothing wrong");
+        return;
+      case 408:
+        if (!isUnfinished) client.fail("408 for a complete request");
+        if (isHeadRead && !client.isSlow(course)) client.fail("408 for content that came fast enough");
+        if (!isHeadRead && !(referee.nowMs - course.firstByteMs >= limits.headerTimeoutMs))
+          client.fail("408 too early");
+        if (plan.expects && course.wasBare && isHeadRead && course.continues === 0)
+          client.fail("408 for a client that waits for 100");
+        return;
+      case 413:
+        if (!course.isWanted || plan.content.length <= plan.bodyBytesMax) client.fail("413 for content that fits");
+        return;
+      case 500:
+        if (!course.hasFailed) client.fail("500 without a failure");
+        course.hasFailed = false;
+        return;
+      case 503:
+        if (course.isTurnedAway) return;
+        referee.coverage.count("failure: body memory");
+        if (!course.isWanted || memory.used + 2 * plan.content.length <= memory.max) client.fail("503 without a need");
+        return;
+      default:
+        client.fail(`status ${status} for a request with nothing wrong`);
+    }
+  }
+
+  #answer(client: Client, course: Course, planned: PlannedAnswer): Response {
+    const { random, referee } = this.#house;
+    const { index } = course.plan;
+    const id = `${client.id}.${index}`;
+    const place = placeOf(client.id, index);
+    let body: Response["body"] = null;
+    if (planned.form === "source") {
+      course.source = new WatchedSource(client.id, place, planned.length, planned.available, random, referee);
+      body = course.source;
+    } else if (planned.form !== "none") body = contentAt(place, planned.length);
+    const made = response(planned.status, [["X-Request", id]], body, planned.close, planned.form === "joined");
+    referee.coverage.count(`handler: ${planned.form}`);
+    this.#promise(client, course, made, id, place, body, planned.available);
+    return made;
+  }
+
+  #promise(
+    client: Client,
+    course: Course,
+    made: Response,
+    id: string,
+    place: number,
+    body: Response["body"],
+    available: number,
+  ): void {
+    const { isDraining, nowMs } = this.#house.referee;
+    // A refusal or a slow answer may be replaced by what is found wrong with the content; an answer that is on its way may not.
+    if (course.promised !== null && (course.isResponding || client.answered > course.plan.index))
+      client.fail("two answers");
+    if (client.answered === course.plan.index && client.reader.isInContent)
+      client.fail("a second answer inside the first");
+    const isHead = course.plan.method === "HEAD";
+    const length = isHead && id !== "" ? 0 : lengthOf(made);
+    course.promised = {
+      response: made,
+      id,
+      content: { place, length, available: body === null ? 0 : Math.min(available, length) },
+      mayLackContent: isHead && id === "",
+      wasDraining: isDraining,
+      atMs: nowMs,
+      behindBytes: client.acceptedBytes,
+    };
+  }
+
+  #clientOf(request: Request): Client | null {
+    const id = idOf(request);
+    const client = this.#house.clientNumber(Number(id.split(".")[0]));
+    if (client === undefined || request.peer !== addressOf(client.id)) {
+      this.#house.referee.fail(0, `${request.peer} is said to have asked for ${request.head.targetText()}`);
+      return null;
+    }
+    return client;
+  }
+
+  #isOf(client: Client, course: Course, request: Request): void {
+    const id = `${client.id}.${course.plan.index}`;
+    if (idOf(request) !== id || request.target.path !== `/${id}`)
+      client.fail(`request ${request.target.path} instead of /${id}`);
+  }
+
+  #note(client: Client, what: string): void {
+    this.#house.referee.note(client.id, what);
+  }
+}
+
+export function peerOf(id: number): string {
+  return `${addressOf(id)}:50000`;
+}
+
+function addressOf(id: number): string {
+  return `192.0.2.${id}`;
+}
+
+/** `<client>.<index>` from a target, or "". */
+function idOf(request: Request): string {
+  return /^(?:http:\/\/localhost)?\/(\d+\.\d+)/.exec(request.head.targetText())?.[1] ?? "";
+}
+
+function response(
+  status: number,
+  fields: readonly (readonly [name: string, value: string])[],
+  body: Response["body"],
+  close: boolean,
+  isJoined = false,
+): Response {
+  const rest = { status, close, transfer: "simulated", incident: null };
+  if (body === null) return { ...rest, fields: encodeFields(fields), body, joined: null };
+  const all = [...fields, ["Content-Length", String("size" in body ? body.size : body.length)] as const];
+  if (isJoined && !("size" in body)) return { ...rest, ...encodeAnswer(all, body) };
+  return { ...rest, fields: encodeFields(all), body, joined: null };
+}

@@ -1,0 +1,105 @@
+/**
+ * A socket as the kernel might treat it: takes what it has room for, tells of room later or never, dies. Judges whoever uses
+ * it: nothing is written after FIN, close or failure, and nothing is offered again before there is room.
+ */
+import type { Transport } from "../../../src/exchange/transport.ts";
+
+/** The client at the other end. */
+export interface Peer {
+  /** The kernel took bytes[offset, offset + length). */
+  accepted(bytes: Uint8Array, offset: number, length: number): void;
+  /** The server sends FIN by `shutdown`, or by `end` without one before it. */
+  finSent(): void;
+  /** The server closes both directions in order; `hadFin`: it had sent FIN in an earlier call. */
+  ending(hadFin: boolean): void;
+  /** The server closes with a reset. */
+  resetting(): void;
+  /** Both directions are closed; told before the call that closes returns, as Bun does. */
+  closed(): void;
+  fail(sentence: string): void;
+}
+
+export class SimulatedTransport implements Transport {
+  readonly #peer: Peer;
+  /** Bytes that the kernel takes. */
+  room: number;
+  /** The kernel took less than it was offered and has not told of room since. */
+  isBlocked = false;
+  isPaused = false;
+  isFinished = false;
+  isClosed = false;
+  /** The connection is gone, and the server has not been told. */
+  isDead = false;
+  #hasFailed = false;
+
+  constructor(peer: Peer, room: number) {
+    this.#peer = peer;
+    this.room = room;
+  }
+
+  write(bytes: Uint8Array, offset: number, length: number): number {
+    const peer = this.#peer;
+    if (this.isClosed) peer.fail("written after the close");
+    else if (this.isFinished) peer.fail("written after FIN");
+    else if (this.#hasFailed) peer.fail("written after a failed write");
+    else if (this.isBlocked) peer.fail("offered again before the kernel had room");
+    if (length <= 0 || offset < 0 || offset + length > bytes.length) {
+      peer.fail(`offered ${length} bytes from ${offset} of ${bytes.length}`);
+    }
+    if (this.isDead || this.isClosed) {
+      this.#hasFailed = true;
+      return -1;
+    }
+    const taken = Math.min(length, this.room);
+    this.room -= taken;
+    this.isBlocked = taken < length;
+    peer.accepted(bytes, offset, taken);
+    return taken;
+  }
+
+  pause(): void {
+    if (this.isPaused) this.#peer.fail("paused twice");
+    this.isPaused = true;
+  }
+
+  resume(): void {
+    if (!this.isPaused) this.#peer.fail("resumed without a pause");
+    this.isPaused = false;
+  }
+
+  shutdown(): void {
+    if (this.isFinished || this.isClosed) {
+      this.#peer.fail("FIN sent twice");
+      return;
+    }
+    this.#peer.finSent();
+    this.isFinished = true;
+  }
+
+  end(): void {
+    if (this.isClosed) {
+      this.#peer.fail("closed twice");
+      return;
+    }
+    const hadFin = this.isFinished;
+    if (!hadFin) this.#peer.finSent();
+    this.#peer.ending(hadFin);
+    this.isFinished = true;
+    this.close();
+  }
+
+  terminate(): void {
+    if (this.isClosed) {
+      this.#peer.fail("reset after the close");
+      return;
+    }
+    this.#peer.resetting();
+    this.close();
+  }
+
+  /** The socket is closed, by whichever side. */
+  close(): void {
+    this.isClosed = true;
+    this.#peer.closed();
+  }
+}
