@@ -1,4 +1,4 @@
-/** A server beside the tests, of any language: `./httpserver run --root fixtures -- bun test` sets HTTPSERVER_URL. */
+/** A server beside tests in any language: `./httpserver run --root fixtures -- bun test` sets HTTPSERVER_URL. */
 import { expect, test } from "bun:test";
 
 const url = process.env["HTTPSERVER_URL"];

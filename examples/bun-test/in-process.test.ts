@@ -1,4 +1,4 @@
-/** A server in the test's own process: a free port, files from memory or a folder, gone at the end of the block. */
+/** A server in the test's own process: it has a free port, serves files from memory or a folder, and stops at the end of the block. */
 import { expect, test } from "bun:test";
 import { ManualClock, startServer } from "httpserver";
 

@@ -1,12 +1,12 @@
 /**
- * Playwright starts the server and waits for its URL; `npx playwright test`.
+ * Playwright starts the server and waits for its URL: `npx playwright test`.
  *
- * The URL is `/__server/ready`, not `/`: Playwright takes 403 for ready too, which is what any server answers that does not know
- * the name it was asked by. Outside of CI a server that runs already is used. SIGTERM lets ours end by itself.
+ * The URL is `/__server/ready`, not `/`. Playwright takes 403 for ready too, and 403 is how any server answers a name that it does not
+ * know. Outside CI, Playwright uses a server that is already running. SIGTERM lets the server drain.
  */
 import { defineConfig } from "@playwright/test";
 
-const chromium = process.env["CHROMIUM"]; // A browser of this machine, such as /usr/bin/chromium, instead of Playwright's own.
+const chromium = process.env["CHROMIUM"]; // An installed browser, such as /usr/bin/chromium, instead of Playwright's own.
 
 export default defineConfig({
   testMatch: "*.spec.ts",

@@ -1,6 +1,6 @@
 /**
- * The same on a free port, which Playwright reads from the ready line: `npx playwright test --config playwright.free-port.config.ts`.
- * A named group becomes a variable, FIXTURE_PORT; it needs Playwright 1.57.
+ * A server on a free port, which Playwright reads from the ready line: `npx playwright test --config playwright.free-port.config.ts`.
+ * The named group becomes the variable FIXTURE_PORT. This needs Playwright 1.57.
  */
 import { defineConfig } from "@playwright/test";
 import common from "./playwright.config.ts";

@@ -1,5 +1,5 @@
 #!/bin/sh
-# wait-on holds a command back until a server of the background answers. `httpserver run` and `httpserver probe` do without it.
+# wait-on waits until a server in the background answers. `httpserver run` and `httpserver probe` work without it.
 set -eu
 
 ./httpserver --port 8080 --root fixtures --fixture --quiet &
