@@ -21,7 +21,7 @@ import { join } from "node:path";
 import {
   type ContainedPath,
   DocumentRoot,
-  type Opened,
+  OpenedFile,
   type OpenFailure,
 } from "../../src/handlers/files/document-root.ts";
 import { startServer } from "../../src/index.ts";
@@ -294,13 +294,9 @@ test("a file is kept in memory only when its next change must show in its times"
 test("what the disk does not give is 500 and a line for the operator, never a short file that passes for whole", async () => {
   /** Opens for writing alone, so that reading fails as on a broken disk. */
   class UnreadableRoot extends DocumentRoot {
-    override open(path: string): Opened | OpenFailure {
+    override open(path: string): OpenedFile | OpenFailure {
       const real = join(this.realPath, path);
-      return {
-        descriptor: openSync(real, constants.O_WRONLY),
-        stats: statSync(real),
-        path: real as ContainedPath,
-      };
+      return new OpenedFile(openSync(real, constants.O_WRONLY), statSync(real), real as ContainedPath);
     }
   }
   using ground = makeGround();
@@ -318,11 +314,11 @@ test("what the disk does not give is 500 and a line for the operator, never a sh
 test("a file that is cut between the look at its size and the reading is as long as it is, and not filled up with zeros", async () => {
   /** Tells the size that the file had a moment ago. */
   class LateRoot extends DocumentRoot {
-    override open(path: string): Opened | OpenFailure {
+    override open(path: string): OpenedFile | OpenFailure {
       const real = join(this.realPath, path);
       const stats = statSync(real);
       truncateSync(real, 50);
-      return { descriptor: openSync(real, constants.O_RDONLY), stats, path: real as ContainedPath };
+      return new OpenedFile(openSync(real, constants.O_RDONLY), stats, real as ContainedPath);
     }
   }
   using ground = makeGround();

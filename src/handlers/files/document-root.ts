@@ -14,12 +14,45 @@ import { sep } from "node:path";
 /** The real path of an opened file or folder that is known to be inside a document root. Only this file makes one. */
 export type ContainedPath = string & { readonly brand: "contained" };
 
-/** A regular file or a folder. Whoever holds it closes `descriptor`. */
-export interface Opened {
-  readonly descriptor: number;
+/**
+ * An opened regular file or folder inside a root. One owner at a time holds it: `using` closes it at the end of the scope,
+ * and `release` hands the descriptor to the next owner.
+ */
+export class OpenedFile implements Disposable {
   readonly stats: Stats;
   readonly path: ContainedPath;
+  #descriptor: number;
+
+  constructor(descriptor: number, stats: Stats, path: ContainedPath) {
+    this.#descriptor = descriptor;
+    this.stats = stats;
+    this.path = path;
+  }
+
+  /** -1 after `close` and `release`. */
+  get descriptor(): number {
+    return this.#descriptor;
+  }
+
+  /** Returns the descriptor, which the caller closes from here on; this object no longer does. */
+  release(): number {
+    const descriptor = this.#descriptor;
+    this.#descriptor = NO_DESCRIPTOR;
+    return descriptor;
+  }
+
+  /** Closes the descriptor, if this object still owns it. Never throws. */
+  close(): void {
+    if (this.#descriptor !== NO_DESCRIPTOR) closeDescriptor(this.release());
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
 }
+
+/** Stands for a descriptor where nothing is open. */
+export const NO_DESCRIPTOR = -1;
 
 /** Why nothing was opened; no descriptor is held then. */
 export enum OpenFailure {
@@ -79,7 +112,7 @@ export class DocumentRoot {
   }
 
   /** Opens what `path` names: decoded, "" or starting with "/", without dot segments and NUL. Never throws. */
-  open(path: string): Opened | OpenFailure {
+  open(path: string): OpenedFile | OpenFailure {
     const opened = this.#openInside(path);
     const isHidden = opened === OpenFailure.Missing || opened === OpenFailure.Forbidden;
     return isHidden && this.#leavesRoot(path) ? OpenFailure.Outside : opened;
@@ -94,12 +127,12 @@ export class DocumentRoot {
       if (path.charAt(end - 1) === "/") continue;
       const ancestor = this.#openInside(path.slice(0, end));
       if (typeof ancestor === "number") return ancestor === OpenFailure.Outside;
-      closeDescriptor(ancestor.descriptor);
+      ancestor.close();
     }
     return false;
   }
 
-  #openInside(path: string): Opened | OpenFailure {
+  #openInside(path: string): OpenedFile | OpenFailure {
     let descriptor: number;
     try {
       // Asked first, because an exception costs ten times as much as the question: 404 is an everyday answer. And because
@@ -118,7 +151,7 @@ export class DocumentRoot {
         if (this.#isHidden(realPath)) {
           failure = OpenFailure.Missing;
         } else if (realPath === this.realPath || realPath.startsWith(this.#inside)) {
-          return { descriptor, stats, path: realPath as ContainedPath };
+          return new OpenedFile(descriptor, stats, realPath as ContainedPath);
         } else failure = OpenFailure.Outside;
       } else {
         failure = OpenFailure.Missing;

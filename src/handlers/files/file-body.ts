@@ -6,16 +6,13 @@
 import { readSync } from "node:fs";
 import type { BodySource } from "../../http/message.ts";
 import type { ByteRange } from "../../http/range.ts";
-import { closeDescriptor, type Opened } from "./document-root.ts";
+import { closeDescriptor, NO_DESCRIPTOR, type OpenedFile } from "./document-root.ts";
 
 /** Bytes of ours, or a part of the file. */
 export type Piece = Uint8Array | ByteRange;
 
-/** Stands for the descriptor where the content is in memory and nothing is open. */
-export const NO_DESCRIPTOR = -1;
-
 /** Fewer bytes than its size when the file was cut in between; then the answer is about those. Throws what the disk says. */
-export function readWhole(file: Pick<Opened, "descriptor" | "stats">): Uint8Array {
+export function readWhole(file: Pick<OpenedFile, "descriptor" | "stats">): Uint8Array {
   const content = new Uint8Array(file.stats.size);
   let length = 0;
   while (length < content.length) {
@@ -65,14 +62,16 @@ export class OpenSource implements BodySource {
   readonly #pieces: readonly Piece[];
   #descriptor: number;
 
-  constructor(descriptor: number, pieces: readonly Piece[]) {
+  /** Takes over the descriptor of `file`. Throws an Error, our own mistake, if nothing is open. */
+  constructor(file: OpenedFile | null, pieces: readonly Piece[]) {
+    if (file === null) throw new Error("neither an open file nor its content in memory");
     this.size = sizeOf(pieces);
-    this.#descriptor = descriptor;
+    this.#descriptor = file.release();
     this.#pieces = pieces;
   }
 
   read(position: number, into: Uint8Array, offset: number, limit: number): number {
-    if (this.#descriptor === CLOSED) return 0;
+    if (this.#descriptor === NO_DESCRIPTOR) return 0;
     let skip = position;
     let count = 0;
     for (const piece of this.#pieces) {
@@ -92,8 +91,8 @@ export class OpenSource implements BodySource {
   }
 
   close(): void {
-    if (this.#descriptor !== CLOSED) closeDescriptor(this.#descriptor);
-    this.#descriptor = CLOSED;
+    if (this.#descriptor !== NO_DESCRIPTOR) closeDescriptor(this.#descriptor);
+    this.#descriptor = NO_DESCRIPTOR;
   }
 
   #copy(piece: Piece, skip: number, into: Uint8Array, offset: number, limit: number): number {
@@ -102,8 +101,6 @@ export class OpenSource implements BodySource {
     return limit;
   }
 }
-
-const CLOSED = NO_DESCRIPTOR;
 
 /** Never throws: what cannot be read any more is the end. */
 function readAt(descriptor: number, into: Uint8Array, offset: number, limit: number, position: number): number {

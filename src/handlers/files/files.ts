@@ -5,7 +5,7 @@
  * hot files; a large one stays open as a BodySource that the connection pulls from and closes. HEAD is answered as GET; the
  * connection leaves the content out. A file in a coding is a file of its own: with its own name among the hot files, its own
  * entity tag, and no ranges, which are always of the file itself.
- * The rule it guards: a descriptor has one owner at a time, and every way out of this file hands it on or closes it.
+ * The rule it guards: an opened file has one owner at a time. `using` closes it, unless an OpenSource has taken it over.
  */
 import { parseQualityList } from "../../http/accept.ts";
 import type { ContentCoding } from "../../http/accept-encoding.ts";
@@ -25,8 +25,8 @@ import type { Listing } from "../listing/listing.ts";
 import type { CachePolicy } from "./cache-policy.ts";
 import { CODING_EXTENSIONS, type Codings } from "./coding.ts";
 import { extensionOf } from "./content-type.ts";
-import { closeDescriptor, type DocumentRoot, errorCode, type Opened, OpenFailure } from "./document-root.ts";
-import { joinPieces, multipartPieces, NO_DESCRIPTOR, OpenSource, readWhole, sizeOf } from "./file-body.ts";
+import { type DocumentRoot, errorCode, type OpenedFile, OpenFailure } from "./document-root.ts";
+import { joinPieces, multipartPieces, OpenSource, readWhole, sizeOf } from "./file-body.ts";
 import { codedTag, entityTag, hasConditions, preconditionOf, rangesOf } from "./file-conditions.ts";
 import type { AbsentFile, HotFile, HotFiles, Neighbour, Snapshot } from "./hot-files.ts";
 import { presentationOf } from "./presentation.ts";
@@ -102,7 +102,7 @@ export class StaticFiles {
   }
 
   #answerHot(request: Request, name: string, hot: HotFile): Response {
-    return hasConditions(request.head) ? this.#answer(request, name, hot, NO_DESCRIPTOR) : hot.whole;
+    return hasConditions(request.head) ? this.#answer(request, name, hot, null) : hot.whole;
   }
 
   /** Where codings are to be had, one that is hot is still found here, before the disk is asked. */
@@ -124,23 +124,15 @@ export class StaticFiles {
       const isRoute = found === OpenFailure.Missing && this.#options.spa && name !== "/" && isNavigation(name, head);
       return isRoute ? this.#respondTo("/", request) : this.#refuseFailure(found, request);
     }
-    // From here on `found.descriptor` is ours, until it is closed or given to #answerOpened.
-    let isGivenAway = false;
-    try {
-      if (!isRead(head.method)) return this.#notAllowed(request);
-      if (this.#options.strictTypes && !STRICT_EXTENSIONS.has(extensionOf(this.#fileName(name)))) {
-        return this.#refuse(415, "This server only serves html, txt, png, jpg and jpeg files.", request);
-      }
-      const path = this.#withIndex(name);
-      const isSettled = this.#isSettled(found);
-      const source: Variant = { name, path, file: found, isSettled, coding: null, neighbours: [] };
-      const coded = codings === null ? null : this.#answerCoded(request, source, codings, wanted, null);
-      if (coded !== null) return coded;
-      isGivenAway = true;
-      return this.#answerOpened(request, source);
-    } finally {
-      if (!isGivenAway) closeDescriptor(found.descriptor);
+    using file = found;
+    if (!isRead(head.method)) return this.#notAllowed(request);
+    if (this.#options.strictTypes && !STRICT_EXTENSIONS.has(extensionOf(this.#fileName(name)))) {
+      return this.#refuse(415, "This server only serves html, txt, png, jpg and jpeg files.", request);
     }
+    const path = this.#withIndex(name);
+    const source: Variant = { name, path, file, isSettled: this.#isSettled(file), coding: null, neighbours: [] };
+    const coded = codings === null ? null : this.#answerCoded(request, source, codings, wanted, null);
+    return coded ?? this.#answerOpened(request, source);
   }
 
   /** The codings in which this request may have the file, best first. A part of a file is a part of the file itself. */
@@ -160,16 +152,16 @@ export class StaticFiles {
   }
 
   /** A regular file, opened, or why not. */
-  #find(path: string): Opened | OpenFailure | Folder.WithoutSlash {
+  #find(path: string): OpenedFile | OpenFailure | Folder.WithoutSlash {
     const { root, index, listing } = this.#options;
     const opened = root.open(this.#withIndex(path));
     if (typeof opened === "number" || opened.stats.isFile()) return opened;
-    closeDescriptor(opened.descriptor);
+    opened.close();
     if (path.endsWith("/")) return OpenFailure.Missing;
     const missing = listing === null ? OpenFailure.Missing : Folder.WithoutSlash;
     const indexFile = root.open(`${path}/${index}`);
     if (typeof indexFile === "number") return indexFile === OpenFailure.Missing ? missing : indexFile;
-    closeDescriptor(indexFile.descriptor);
+    indexFile.close();
     return indexFile.stats.isFile() ? Folder.WithoutSlash : missing;
   }
 
@@ -182,11 +174,11 @@ export class StaticFiles {
     if (folder === OpenFailure.Missing) return null;
     if (typeof folder === "number") return this.#refuseFailure(folder, request);
     if (!folder.stats.isDirectory() || !isRead(request.head.method)) {
-      closeDescriptor(folder.descriptor);
+      folder.close();
       return folder.stats.isDirectory() ? this.#notAllowed(request) : null;
     }
     if (folder.stats.size > limits.listingFolderBytesMax) {
-      closeDescriptor(folder.descriptor);
+      folder.close();
       return this.#refuse(403, "This folder has too many files to be listed.", request);
     }
     const isShown = strictTypes ? (file: string) => STRICT_EXTENSIONS.has(extensionOf(file)) : () => true;
@@ -197,8 +189,7 @@ export class StaticFiles {
 
   /**
    * The file in the first of the codings that it can be had in, from a neighbour or compressed here; null when there is none.
-   * `read` is the file where it is in memory already. The descriptor of `source` stays the caller's, and is used only as long as
-   * this has not returned.
+   * `read` is the file, if it is in memory already. The caller owns the file of `source`; it is not used after this returns.
    */
   #answerCoded(
     request: Request,
@@ -210,9 +201,12 @@ export class StaticFiles {
     for (const [index, coding] of wanted.entries()) {
       const kept = this.#options.hot.get(hotName(source.name, coding));
       if (kept?.isAbsent === true) continue;
-      if (kept !== null) return this.#answer(request, source.name, kept, NO_DESCRIPTOR);
+      if (kept !== null) return this.#answer(request, source.name, kept, null);
       const neighbour = codings.precompressed ? this.#findNeighbour(source, coding) : null;
-      if (neighbour !== null) return this.#answerOpened(request, neighbour);
+      if (neighbour !== null) {
+        using _owned = neighbour.file;
+        return this.#answerOpened(request, neighbour);
+      }
       const coded = { ...source, coding, neighbours: codings.precompressed ? [this.#absent(source, coding)] : [] };
       if (codings.compresses(this.#fileName(source.name), source.file.stats.size, HOT_BYTES_MAX)) {
         const snapshot = read ?? this.#read(source, true);
@@ -236,7 +230,7 @@ export class StaticFiles {
       const neighbours = [{ path: root.realPath + source.path, stats: source.file.stats }];
       return { name: source.name, path, file, isSettled: this.#isSettled(file), coding, neighbours };
     }
-    closeDescriptor(file.descriptor);
+    file.close();
     return null;
   }
 
@@ -257,28 +251,18 @@ export class StaticFiles {
     const content = await codings.compressed(coding, `${source.etag} ${file.path}`, source.content);
     if (content === null) {
       this.#keepUncoded(coded);
-      return next() ?? this.#answer(request, name, source, NO_DESCRIPTOR);
+      return next() ?? this.#answer(request, name, source, null);
     }
     const snapshot = { ...source, coding, content, etag: codedTag(source.etag, coding) };
-    return this.#answer(request, name, this.#keep(coded, snapshot), NO_DESCRIPTOR);
+    return this.#answer(request, name, this.#keep(coded, snapshot), null);
   }
 
-  /** Answers with what was opened, and takes over its descriptor. */
+  /** Answers with the opened file. A response that reads from it takes over its descriptor; otherwise the caller's scope closes it. */
   #answerOpened(request: Request, variant: Variant): Response {
-    const { name, file } = variant;
-    let isHandedOn = false;
-    try {
-      const snapshot = this.#read(variant, false);
-      if (snapshot === OpenFailure.Broken) return this.#refuseFailure(snapshot, request);
-      if (snapshot.content !== null) {
-        return this.#answer(request, name, this.#keep(variant, snapshot), NO_DESCRIPTOR);
-      }
-      const response = this.#answer(request, name, snapshot, file.descriptor);
-      isHandedOn = response.body instanceof OpenSource;
-      return response;
-    } finally {
-      if (!isHandedOn) closeDescriptor(file.descriptor);
-    }
+    const snapshot = this.#read(variant, false);
+    if (snapshot === OpenFailure.Broken) return this.#refuseFailure(snapshot, request);
+    if (snapshot.content !== null) return this.#answer(request, variant.name, this.#keep(variant, snapshot), null);
+    return this.#answer(request, variant.name, snapshot, variant.file);
   }
 
   /**
@@ -313,7 +297,7 @@ export class StaticFiles {
   #keep(variant: Variant, snapshot: Snapshot): Snapshot {
     const { content } = snapshot;
     if (content === null || !variant.isSettled) return snapshot;
-    const whole = this.#wholeAnswer(variant.name, snapshot, NO_DESCRIPTOR);
+    const whole = this.#wholeAnswer(variant.name, snapshot, null);
     // The answer has its own copy of a small content, behind its fields.
     const kept = whole.body instanceof Uint8Array ? whole.body : content;
     const notModified = this.#notModified(variant.name, snapshot);
@@ -336,13 +320,13 @@ export class StaticFiles {
    * False for a file that comes from the future, or changed so lately that its next change could leave it the same times and
    * size: nobody would see that it is another file.
    */
-  #isSettled({ stats }: Opened): boolean {
+  #isSettled({ stats }: OpenedFile): boolean {
     const now = this.#options.now();
     return stats.mtimeMs <= now && now - stats.ctimeMs >= SETTLED_MS;
   }
 
-  /** The file as the request wants it. The response's body is an OpenSource exactly when it took over the descriptor. */
-  #answer(request: Request, name: string, file: Snapshot, descriptor: number): Response {
+  /** Answers with the part of the file that the request asks for, under its conditions. `opened` is null if the content is in memory. */
+  #answer(request: Request, name: string, file: Snapshot, opened: OpenedFile | null): Response {
     const { head } = request;
     const { content: small, etag, lastModified } = file;
     const size = small === null ? file.stats.size : small.length;
@@ -365,7 +349,7 @@ export class StaticFiles {
         fields,
       });
     }
-    if (ranges === RangeVerdict.Ignore) return this.#wholeAnswer(name, file, descriptor);
+    if (ranges === RangeVerdict.Ignore) return this.#wholeAnswer(name, file, opened);
 
     const type = presentationOf(this.#fileName(name), this.#options.inline);
     const fields = this.#commonFields(name, file, type.disposition);
@@ -374,23 +358,23 @@ export class StaticFiles {
       const { first, last } = only;
       fields.push(["Content-Type", type.contentType], ["Content-Length", String(last - first + 1)]);
       fields.push(["Content-Range", `bytes ${first}-${last}/${size}`]);
-      const body = small === null ? new OpenSource(descriptor, ranges) : small.subarray(first, last + 1);
+      const body = small === null ? new OpenSource(opened, ranges) : small.subarray(first, last + 1);
       return answer(206, fields, body, "range");
     }
     const boundary = randomHex(12);
     const pieces = multipartPieces(ranges, size, type.contentType, boundary);
     fields.push(["Content-Type", `multipart/byteranges; boundary=${boundary}`]);
     fields.push(["Content-Length", String(sizeOf(pieces))]);
-    const body = small === null ? new OpenSource(descriptor, pieces) : joinPieces(pieces, small);
+    const body = small === null ? new OpenSource(opened, pieces) : joinPieces(pieces, small);
     return answer(206, fields, body, "ranges");
   }
 
-  #wholeAnswer(name: string, file: Snapshot, descriptor: number): Response {
+  #wholeAnswer(name: string, file: Snapshot, opened: OpenedFile | null): Response {
     const type = presentationOf(this.#fileName(name), this.#options.inline);
     const size = file.content === null ? file.stats.size : file.content.length;
     const fields = this.#commonFields(name, file, type.disposition);
     fields.push(["Content-Type", type.contentType], ["Content-Length", String(size)]);
-    const body = file.content ?? new OpenSource(descriptor, [{ first: 0, last: size - 1 }]);
+    const body = file.content ?? new OpenSource(opened, [{ first: 0, last: size - 1 }]);
     return answer(200, fields, body, file.coding === null ? type.transfer : `${type.transfer}-${file.coding}`);
   }
 
@@ -497,7 +481,7 @@ interface Variant {
   readonly name: string;
   /** What was opened for it, below the root. */
   readonly path: string;
-  readonly file: Opened;
+  readonly file: OpenedFile;
   /** When it was opened, before its bytes were read: see `#isSettled`. */
   readonly isSettled: boolean;
   readonly coding: ContentCoding | null;

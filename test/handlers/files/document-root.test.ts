@@ -6,7 +6,7 @@ import {
   closeDescriptor,
   DocumentRoot,
   FolderError,
-  type Opened,
+  type OpenedFile,
   OpenFailure,
   openDocumentRoot,
 } from "../../../src/handlers/files/document-root.ts";
@@ -21,7 +21,7 @@ function withFolder(work: (folder: string) => void): void {
   }
 }
 
-function pathOf(opened: Opened | OpenFailure): string {
+function pathOf(opened: OpenedFile | OpenFailure): string {
   if (typeof opened === "number") return OpenFailure[opened] ?? "";
   closeDescriptor(opened.descriptor);
   return opened.path;

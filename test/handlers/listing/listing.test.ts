@@ -3,8 +3,8 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { openDocumentRoot } from "../../../src/handlers/files/document-root.ts";
+import { chooseNames } from "../../../src/handlers/listing/folder.ts";
 import {
-  chooseNames,
   type Entry,
   parseSorting,
   renderJson,
@@ -12,7 +12,7 @@ import {
   type SortKey,
   type SortOrder,
   sortEntries,
-} from "../../../src/handlers/listing/listing.ts";
+} from "../../../src/handlers/listing/listing-page.ts";
 import { ask, makeSite, type Site, usable } from "../../support/site.ts";
 
 const JSON_WANTED = { Accept: "application/json" };

@@ -1,0 +1,177 @@
+/**
+ * Reads the entries of one opened folder that may be listed.
+ *
+ * Strategy: all names are read at once, on another thread, because Bun's opendir holds this thread for the whole folder.
+ * Then the first names are chosen, and each is described, in steps short enough that other requests run between them.
+ * The rule it guards: a listing never names an entry that GET would refuse: hidden names, links that lead out of the root,
+ * hidden folders, devices. The opened folder itself is read, so replacing the folder during the read changes nothing.
+ */
+import { constants, existsSync, type Stats } from "node:fs";
+import { limits } from "../../settings/options.ts";
+import { type DocumentRoot, errorCode, type OpenedFile, OpenFailure } from "../files/document-root.ts";
+import type { Entry } from "./listing-page.ts";
+
+export interface FolderReaderOptions {
+  readonly root: DocumentRoot;
+  /** Paths, such as `/upload`, that another mount answers, whatever has that name in the folder. */
+  readonly shadowed: readonly string[];
+  /** Shadowed paths that GET answers as folders. */
+  readonly mounts: readonly string[];
+}
+
+/** Entries in no particular order, and how many further ones there are. */
+export interface FolderContent {
+  readonly entries: readonly Entry[];
+  readonly left: number;
+}
+
+/** Reads folders of one root. */
+export class FolderReader {
+  readonly #root: DocumentRoot;
+  readonly #shadowed: ReadonlySet<string>;
+  readonly #mounts: readonly string[];
+  /** Settles when the last large folder that was requested has been read. */
+  #large: Promise<unknown> = Promise.resolve();
+
+  constructor(options: FolderReaderOptions) {
+    this.#root = options.root;
+    this.#shadowed = new Set(options.shadowed);
+    this.#mounts = options.mounts;
+  }
+
+  /**
+   * Reads `folder`, whose path below the root is `path`, with "/" at its end. `isShown` decides by the name of a file.
+   * Returns the failure of the disk as a value; never rejects. The caller closes `folder`.
+   */
+  async read(
+    path: string,
+    folder: OpenedFile,
+    isShown: (fileName: string) => boolean,
+  ): Promise<FolderContent | OpenFailure> {
+    try {
+      const { names, total } = await this.#readNames(path, folder);
+      const found = await this.#describe(path, readablePath(folder), names);
+      const entries = found.filter((entry) => entry.type === "directory" || isShown(entry.name));
+      for (const mount of this.#mounts) {
+        if (path === "/") entries.push({ name: mount.slice(1), type: "directory", size: null, modifiedMs: null });
+      }
+      return { entries, left: total - names.length };
+    } catch (error) {
+      const code = errorCode(error);
+      if (code === "ENOENT") return OpenFailure.Missing;
+      this.#root.lastError = `${code} in ${folder.path}`;
+      return BUSY_CODES.has(code) ? OpenFailure.Busy : OpenFailure.Broken;
+    }
+  }
+
+  /** Returns the first names in code unit order, and how many there are. Large folders are read one after the other. */
+  #readNames(path: string, folder: OpenedFile): Promise<Names> {
+    const read = async () => {
+      const all = await disk().readdir(readablePath(folder));
+      return chooseNames(all, limits.listingEntriesMax, (name) => !this.#shadowed.has(path + name));
+    };
+    if (folder.stats.size <= limits.listingSharedBytesMax) return read();
+    const names = this.#large.then(read);
+    this.#large = names.catch(() => {});
+    return names;
+  }
+
+  /** Describes `names`, and leaves out those that GET would refuse or that have gone. */
+  async #describe(path: string, folderPath: string, names: readonly string[]): Promise<Entry[]> {
+    const entries: Entry[] = [];
+    for (let i = 0; i < names.length; i += DESCRIBED_AT_ONCE) {
+      const step = names.slice(i, i + DESCRIBED_AT_ONCE);
+      for (const entry of await Promise.all(step.map((name) => this.#describeOne(path, folderPath, name)))) {
+        if (entry !== null) entries.push(entry);
+      }
+    }
+    return entries;
+  }
+
+  async #describeOne(path: string, folderPath: string, name: string): Promise<Entry | null> {
+    const unknown: Entry = { name, type: "file", size: null, modifiedMs: null };
+    let stats: Stats;
+    try {
+      stats = await disk().lstat(`${folderPath}/${name}`);
+      if (stats.isFile()) await disk().access(`${folderPath}/${name}`, constants.R_OK);
+    } catch (error) {
+      // ENOENT also covers a name that is not UTF-8: its replacement here names nothing, and no target could.
+      return errorCode(error) === "ENOENT" ? null : unknown;
+    }
+    if (stats.isFile()) return { name, type: "file", size: stats.size, modifiedMs: stats.mtimeMs };
+    if (!stats.isDirectory() && !stats.isSymbolicLink()) return null;
+    // Only the root knows where a link leads, and whether a folder is hidden.
+    const opened = this.#root.open(path + name);
+    if (opened === OpenFailure.Missing || opened === OpenFailure.Outside) return null;
+    if (typeof opened === "number") return { ...unknown, type: stats.isDirectory() ? "directory" : "file" };
+    opened.close();
+    const isFolder = opened.stats.isDirectory();
+    const { size, mtimeMs } = opened.stats;
+    return { name, type: isFolder ? "directory" : "file", size: isFolder ? null : size, modifiedMs: mtimeMs };
+  }
+}
+
+interface Names {
+  readonly names: readonly string[];
+  readonly total: number;
+}
+
+/**
+ * Returns the first `most` names that a target can name and that are not hidden, in code unit order. Sorts a few at a time
+ * and lets other requests run in between: sorting 100,000 at once would hold the thread for 40 ms.
+ */
+export async function chooseNames(
+  all: readonly string[],
+  most: number,
+  isWanted: (name: string) => boolean,
+): Promise<Names> {
+  let names: string[] = [];
+  let total = 0;
+  for (let i = 0; i < all.length; i += CHOSEN_AT_ONCE) {
+    if (i > 0) await nextTurn();
+    const last = names.length === most ? names[most - 1] : undefined;
+    const before = names.length;
+    const end = Math.min(all.length, i + CHOSEN_AT_ONCE);
+    for (let at = i; at < end; at++) {
+      const name = all[at] as string;
+      if (!isNameable(name) || !isWanted(name)) continue;
+      total++;
+      if (last === undefined || name < last) names.push(name);
+    }
+    if (names.length > before) names = names.sort().slice(0, most);
+  }
+  return { names, total };
+}
+
+/** Lets other requests run first. */
+export function nextTurn(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** False for hidden names and for names whose target would be refused: controls, a backslash, half a surrogate pair. */
+function isNameable(name: string): boolean {
+  return !name.startsWith(".") && !REFUSED.test(name) && name.isWellFormed();
+}
+
+/** Returns a path that is the opened folder itself, whatever its name means by now; its real path without /proc. */
+function readablePath(folder: OpenedFile): string {
+  return HAS_DESCRIPTOR_PATHS ? `/proc/self/fd/${folder.descriptor}` : folder.path;
+}
+
+const HAS_DESCRIPTOR_PATHS = process.platform === "linux" && existsSync("/proc/self/fd");
+
+/** Names checked between two turns of the event loop: under a millisecond, two with the first sorting. */
+const CHOSEN_AT_ONCE = 2000;
+
+/** Calls to the disk in progress for one listing; more of them do not make it faster. */
+const DESCRIBED_AT_ONCE = 32;
+
+const BUSY_CODES: ReadonlySet<string> = new Set(["EMFILE", "ENFILE", "ENOMEM"]);
+
+/** Characters outside SP to "~" and up to DEL, which `http/target.ts` refuses, and the separator of Windows. */
+const REFUSED = /[^ -~\u{80}-\u{10ffff}]|\\/u;
+
+/** Loaded with the first listing: `node:fs/promises` takes some tenths of a millisecond to load. */
+function disk(): typeof import("node:fs/promises") {
+  return require("node:fs/promises") as typeof import("node:fs/promises");
+}
