@@ -51,14 +51,6 @@ const STILL_UPWARD: readonly string[] = [
   "src/exchange/context.ts: exchange may not import ../http1/response-head.ts",
   "src/fixture/connection-log.ts: fixture may not import ../http1/connection.ts",
   "src/fixture/faults.ts: fixture may not import ../http1/connection.ts",
-  "src/fixture/journal.ts: fixture may not import ../http1/request-head.ts",
-  "src/handlers/files/coding.ts: handlers may not import ../../http1/request-head.ts",
-  "src/handlers/files/file-conditions.ts: handlers may not import ../../http1/request-head.ts",
-  "src/handlers/files/files.ts: handlers may not import ../../http1/request-head.ts",
-  "src/http/authority.ts: http may not import ../http1/request-head.ts",
-  "src/http/message.ts: http may not import ../http1/framing.ts",
-  "src/http/message.ts: http may not import ../http1/request-head.ts",
-  "src/http/target.ts: http may not import ../http1/request-head.ts",
 ];
 
 const source = readTree("src").filter((module) => module.path.endsWith(".ts"));

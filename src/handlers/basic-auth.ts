@@ -65,8 +65,8 @@ export class BasicAuth {
   /** Requests that wait for a result; each holds a slot, unless it is for one of the server's own rooms. */
   #waiting = 0;
   readonly #waitingMax: number;
-  readonly #waitingByPeer = new Map<string, number>();
-  readonly #waitingByPeerMax: number;
+  readonly #waitingByAddress = new Map<string, number>();
+  readonly #waitingByAddressMax: number;
 
   constructor(options: BasicAuthOptions) {
     this.#options = options;
@@ -75,7 +75,7 @@ export class BasicAuth {
     this.#wrong = new RecentKeys(WRONG_MS, options.now);
     // A quarter of the slots is left to those who have been let in, and of the others one peer never has all.
     this.#waitingMax = Math.max(1, Math.floor((options.threads * 3) / 4));
-    this.#waitingByPeerMax = Math.max(1, this.#waitingMax - 1);
+    this.#waitingByAddressMax = Math.max(1, this.#waitingMax - 1);
   }
 
   /** What the head tells: a refusal, or how its credentials stand. Does not wait. */
@@ -94,8 +94,8 @@ export class BasicAuth {
   async verify(request: Request): Promise<Response | null> {
     const presented = parseBasic(request.head.value(Field.Authorization) ?? "");
     if (presented === null) return this.#challenge(request, "credentials that are malformed");
-    const { peer } = request;
-    if (!this.#enter(peer)) {
+    const { address } = request;
+    if (!this.#enter(address)) {
       presented.fill(0);
       return this.#turnAway(request);
     }
@@ -106,7 +106,7 @@ export class BasicAuth {
       return isRight ? null : this.#challenge(request, sentenceFor(name, this.#hashes.has(name)));
     } finally {
       presented.fill(0);
-      this.#leave(peer);
+      this.#leave(address);
     }
   }
 
@@ -152,19 +152,19 @@ export class BasicAuth {
     return new Bun.CryptoHasher("sha256", this.#secret).update(bytes).digest("hex");
   }
 
-  #enter(peer: string): boolean {
-    const ofPeer = this.#waitingByPeer.get(peer) ?? 0;
-    if (this.#waiting >= this.#waitingMax || ofPeer >= this.#waitingByPeerMax) return false;
+  #enter(address: string): boolean {
+    const ofAddress = this.#waitingByAddress.get(address) ?? 0;
+    if (this.#waiting >= this.#waitingMax || ofAddress >= this.#waitingByAddressMax) return false;
     this.#waiting++;
-    this.#waitingByPeer.set(peer, ofPeer + 1);
+    this.#waitingByAddress.set(address, ofAddress + 1);
     return true;
   }
 
-  #leave(peer: string): void {
+  #leave(address: string): void {
     this.#waiting--;
-    const ofPeer = (this.#waitingByPeer.get(peer) ?? 1) - 1;
-    if (ofPeer === 0) this.#waitingByPeer.delete(peer);
-    else this.#waitingByPeer.set(peer, ofPeer);
+    const ofAddress = (this.#waitingByAddress.get(address) ?? 1) - 1;
+    if (ofAddress === 0) this.#waitingByAddress.delete(address);
+    else this.#waitingByAddress.set(address, ofAddress);
   }
 
   /** 401 (RFC 9110 §15.5.2). A request without credentials is how every browser begins, so that one is no incident. */

@@ -29,7 +29,7 @@ export interface ErrorExtras {
 export function wantsJson(request: Request | null): boolean {
   if (request === null) return false;
   // The raw target: where the connection refuses, the decoded one may not have been made.
-  if (request.head.method === Method.Post && UPLOAD_TARGET.test(request.head.targetText())) return true;
+  if (request.head.method === Method.Post && UPLOAD_TARGET.test(request.head.targetText)) return true;
   return request.head.has(Field.Accept) && prefersJson(request.head.value(Field.Accept));
 }
 

@@ -73,7 +73,7 @@ const ONLY_FILES: ErrorExtras = { fields: [["Allow", "GET, HEAD, POST, OPTIONS"]
 function pathAndQuery(request: Request): string {
   const { form } = request.target;
   if (form === "asterisk") return "/";
-  const text = request.head.targetText();
+  const text = request.head.targetText;
   if (form === "origin") return text;
   const rest = text.replace(/^[^:]*:\/\/[^/?]*/, "");
   return rest.startsWith("/") ? rest : `/${rest}`;

@@ -283,7 +283,7 @@ class Router implements Handler {
 
   #refuseTraversal(request: Request): Response {
     const page = this.#refuse(403, "That path is not allowed.", request, NO_EXTRAS);
-    return { ...page, incident: `path traversal: ${escapeControls(request.head.targetText())}` };
+    return { ...page, incident: `path traversal: ${escapeControls(request.head.targetText)}` };
   }
 
   #refuseHidden(request: Request): Response {

@@ -7,8 +7,6 @@
  *
  * Rule it guards: a host that passes a check is the host that is used. Two spellings of one host, or lists, do not exist.
  */
-
-import type { RequestHead } from "../http1/request-head.ts";
 import {
   CLASS,
   COLON,
@@ -24,8 +22,6 @@ import {
   RBRACKET,
   URI_HOST_CHAR,
 } from "./ascii.ts";
-import { Field } from "./field.ts";
-import { ParseError } from "./parse-error.ts";
 
 /** Longest uri-host with its port, bytes: a DNS name has at most 255, a port six with its colon. */
 const AUTHORITY_BYTES_MAX = 261;
@@ -71,25 +67,6 @@ export class Authority {
     for (let i = 0; i < length; i++) if (this.#raw[i] !== bytes[start + i]) return false;
     return true;
   }
-}
-
-/**
- * The head's Host field: exactly one in HTTP/1.1 (RFC 9112 §3.2), at most one in HTTP/1.0, where its absence leaves
- * `authority` empty. Returns 0 or a ParseError.
- */
-export function decideHost(head: RequestHead, authority: Authority): number {
-  const index = (head.known[Field.Host] as number) - 1;
-  if (index < 0) {
-    authority.reset();
-    return head.minorVersion === 0 ? 0 : ParseError.HostMissing;
-  }
-  if (head.isRepeated(Field.Host)) {
-    authority.reset();
-    return ParseError.HostRepeated;
-  }
-  return parseAuthority(head.bytes, head.valueStart(index), head.valueEnd(index), authority)
-    ? 0
-    : ParseError.HostInvalid;
 }
 
 /**

@@ -1,33 +1,58 @@
 /**
- * The vocabulary both neighbours of floor 2 share: a conversation (`connection/`) hands a Request to a Handler, and gets a
- * Response. Nothing here does work; what is stated here is what one side may rely on and the other must keep.
+ * The vocabulary that wire formats and handlers share: a wire format hands a Request to a Handler, and gets a Response. Nothing
+ * here does work. Each sentence is a promise that one side relies on and the other keeps. No wire format is named here.
  */
 
-import type { Framing } from "../http1/framing.ts";
-import type { RequestHead } from "../http1/request-head.ts";
 import type { Fault } from "./fault.ts";
+import type { Field } from "./field.ts";
+import type { FieldLines } from "./fields.ts";
+import type { Method } from "./method.ts";
 import type { Target } from "./target.ts";
 
 /** What became of the Host check, for the request's log line; `-` until it was made. */
 export type HostVerdict = "ok" | "refused" | "missing" | "invalid" | "-";
 
 /**
+ * Method, target and fields of a request, as sent. HTTP/1 keeps offsets into the received bytes, HTTP/2 decoded pairs. Texts are
+ * ISO-8859-1, one character a byte, and not escaped.
+ */
+export interface RequestHead {
+  readonly method: Method;
+  /** Name of the method, also of one that has no number. */
+  readonly methodText: string;
+  /** The request target, not decoded. */
+  readonly targetText: string;
+  /** Method, target and version in one line, for logs. If the head could not be read, its first bytes. */
+  readonly requestLine: string;
+  has(field: Field): boolean;
+  isRepeated(field: Field): boolean;
+  /**
+   * Returns the field's value, or null when it is absent. Several lines are joined with ", " (RFC 9110 §5.3), also for a field
+   * that is not a list: the result does not fit the grammar of that field, and its reader refuses it.
+   */
+  value(field: Field): string | null;
+  /** Returns all field lines in their order, known or not. */
+  lines(): FieldLines;
+}
+
+/**
  * One request as the handler sees it. The connection owns and reuses the object: it is valid from `admit` until the
  * response's last byte is sent, and must not be kept longer.
  */
 export interface Request {
-  /** Request line and fields, as offsets into received bytes. Valid as long as the request. */
   readonly head: RequestHead;
-  /** How the body is delimited and whether the connection may persist (RFC 9112 §6, §9.3). */
-  readonly framing: Framing;
   /** The request target, decoded once (RFC 9112 §3.2). */
   readonly target: Target;
+  /** Version of HTTP that the request was sent in. "1.1" stands for later minor versions too (RFC 9110 §2.5). */
+  readonly protocol: "1.0" | "1.1" | "2";
   /** Numeric address of the peer, IPv6 without brackets. */
-  readonly peer: string;
+  readonly address: string;
   /** True when the bytes came over TLS. */
   readonly secure: boolean;
+  /** Content that follows the head: none, some of unknown length, or a number of bytes, which may be 0. */
+  readonly announced: "none" | "unknown" | number;
   /** Content as received, framing removed; empty unless `bodyBytesMax` was set by `admit`. */
-  readonly body: Uint8Array;
+  readonly content: Uint8Array;
   /** Set by `admit` (ok, refused) or by the connection (missing, invalid). */
   hostVerdict: HostVerdict;
   /** Set by `admit`: > 0 when the handler wants the content, and the most it takes; longer is 413. */
@@ -94,10 +119,5 @@ export interface Handler {
    * The answer for what the connection itself finds wrong (bad framing, too slow, too busy, our own failure).
    * `request` is null where the head could not be read. `fields` are further field lines, such as Retry-After.
    */
-  failure(
-    status: number,
-    sentence: string,
-    request: Request | null,
-    fields?: readonly (readonly [name: string, value: string])[],
-  ): Response;
+  failure(status: number, sentence: string, request: Request | null, fields?: FieldLines): Response;
 }

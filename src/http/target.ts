@@ -7,8 +7,6 @@
  * Rule it guards: what breaks the grammar is a ParseError; what is well-formed but tries to leave the tree (dot segments,
  * encoded separators, a leading "//") is a verdict, so that it can be answered 403 and logged as a security event.
  */
-
-import type { RequestHead } from "../http1/request-head.ts";
 import {
   ASTERISK,
   BACKSLASH,
@@ -27,7 +25,7 @@ import {
   SP,
   utf8Text,
 } from "./ascii.ts";
-import { Authority, decideHost, effectivePort, parseAuthority } from "./authority.ts";
+import { Authority, effectivePort, parseAuthority } from "./authority.ts";
 import { Method } from "./method.ts";
 import { ParseError } from "./parse-error.ts";
 import { PathMemo } from "./path-memo.ts";
@@ -102,22 +100,18 @@ export class Target {
 }
 
 /**
- * Fills `target` from a complete head: the Host field first, then the target, then their agreement. Returns 0 (then look at
- * `verdict`) or a ParseError.
+ * Fills `target` from bytes[start, end). `target.authority` holds the request's own authority already, or is empty; an absolute
+ * target has to agree with it. Returns 0 (then look at `verdict`) or a ParseError.
  */
-export function parseTarget(head: RequestHead, target: Target): number {
+export function parseTarget(method: Method, bytes: Uint8Array, start: number, end: number, target: Target): number {
   target.reset();
-  const host = decideHost(head, target.authority);
-  if (host < 0) return host;
-
-  const { bytes, targetStart: start, targetEnd: end } = head;
-  if (head.method === Method.Connect) return parseAuthorityForm(bytes, start, end, target);
+  if (method === Method.Connect) return parseAuthorityForm(bytes, start, end, target);
   if (bytes[start] === SLASH) return parseOriginForm(bytes, start, end, target);
   if (bytes[start] === ASTERISK && end - start === 1) {
     target.form = "asterisk";
-    return head.method === Method.Options ? 0 : ParseError.TargetFormInvalid;
+    return method === Method.Options ? 0 : ParseError.TargetFormInvalid;
   }
-  return parseAbsoluteForm(head, start, end, target);
+  return parseAbsoluteForm(bytes, start, end, target);
 }
 
 /** absolute-path [ "?" query ] (RFC 9112 §3.2.1), which nearly all requests have, and mostly one that was seen before. */
@@ -141,8 +135,7 @@ function parseAuthorityForm(bytes: Uint8Array, start: number, end: number, targe
 }
 
 /** "http" [ "s" ] "://" authority path-abempty [ "?" query ] (RFC 9112 §3.2.2); it wins over Host, and must agree with it. */
-function parseAbsoluteForm(head: RequestHead, start: number, end: number, target: Target): number {
-  const bytes = head.bytes;
+function parseAbsoluteForm(bytes: Uint8Array, start: number, end: number, target: Target): number {
   const scheme = schemeOf(bytes, start, end);
   if (scheme === "") return ParseError.TargetFormInvalid;
   target.form = "absolute";

@@ -14,14 +14,13 @@ import { QUEUED, REFUSED, type Sender, type Waiter } from "../exchange/pool.ts";
 import { Fate, type Suspended, type Transport } from "../exchange/transport.ts";
 import { addressOf } from "../http/authority.ts";
 import type { Fault } from "../http/fault.ts";
-import type { Response } from "../http/message.ts";
+import type { RequestHead, Response } from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import { describeParseError, ParseError } from "../http/parse-error.ts";
 import type { Conversation } from "./farewell.ts";
 import { Outbox, Progress } from "./outbox.ts";
 import { ReceiveBuffer } from "./receive-buffer.ts";
 import type { Exchange } from "./request.ts";
-import type { RequestHead } from "./request-head.ts";
 import { assertEdge, READ_EDGES, ReadState, WRITE_EDGES, WriteState } from "./state.ts";
 
 /** What the one deadline is for. */
@@ -452,7 +451,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     if (consumed < 0) return this.#malformed(consumed, null);
     inbox.consume(consumed);
     this.#served++;
-    exchange.peer = this.address;
+    exchange.address = this.address;
     exchange.secure = this.#secure;
     exchange.startedMs = this.#context.clock.nowMs;
     exchange.isHeadComplete = true;
@@ -508,7 +507,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
         }
         if (
           decoder.contentEnd > decoder.contentStart &&
-          !exchange.content.append(inbox.bytes, decoder.contentStart, decoder.contentEnd, lengthMax)
+          !exchange.buffer.append(inbox.bytes, decoder.contentStart, decoder.contentEnd, lengthMax)
         ) {
           this.#stopReading();
           return this.#refuse(503, "The server is receiving too much at once.", true);

@@ -7,7 +7,7 @@
 import { CLASS, COMMA, DIGIT, DIGIT_0, equalsIgnoringCase, HTAB, SP, TCHAR } from "../http/ascii.ts";
 import { Field } from "../http/field.ts";
 import { ParseError } from "../http/parse-error.ts";
-import type { RequestHead } from "./request-head.ts";
+import type { ParsedHead } from "./request-head.ts";
 
 /** How the content is delimited (RFC 9112 §6). */
 export type FramingKind = "none" | "length" | "chunked";
@@ -35,6 +35,12 @@ export class Framing {
     this.expectsContinue = false;
   }
 
+  /** The content in words that every version of HTTP has. */
+  get announced(): "none" | "unknown" | number {
+    if (this.kind === "length") return this.contentLength;
+    return this.kind === "none" ? "none" : "unknown";
+  }
+
   reset(): void {
     this.kind = "none";
     this.contentLength = 0;
@@ -47,7 +53,7 @@ export class Framing {
  * Fills `framing` from a complete head. Returns 0, or a ParseError. After ExpectationUnknown `framing` is complete and valid;
  * after every other error it says "none" and not persistent.
  */
-export function decideFraming(head: RequestHead, framing: Framing): number {
+export function decideFraming(head: ParsedHead, framing: Framing): number {
   framing.reset();
   const delimited = decideDelimiting(head, framing);
   if (delimited < 0) return delimited;
@@ -61,7 +67,7 @@ export function decideFraming(head: RequestHead, framing: Framing): number {
   return decideExpectation(head, framing);
 }
 
-function decideDelimiting(head: RequestHead, framing: Framing): number {
+function decideDelimiting(head: ParsedHead, framing: Framing): number {
   const known = head.known;
   if (known[Field.TransferEncoding] === 0) {
     return known[Field.ContentLength] === 0 ? 0 : readContentLength(head, framing);
@@ -78,7 +84,7 @@ function decideDelimiting(head: RequestHead, framing: Framing): number {
   return 0;
 }
 
-function readContentLength(head: RequestHead, framing: Framing): number {
+function readContentLength(head: ParsedHead, framing: Framing): number {
   if (head.isRepeated(Field.ContentLength)) return ParseError.ContentLengthRepeated;
   const index = (head.known[Field.ContentLength] as number) - 1;
   const start = head.valueStart(index);
@@ -129,7 +135,7 @@ const SAW_CLOSE = 1;
 const SAW_KEEP_ALIVE = 2;
 
 /** 1 the connection may persist, 0 it may not (RFC 9112 §9.3: close wins), or a ParseError. */
-function decidePersistence(head: RequestHead): number {
+function decidePersistence(head: ParsedHead): number {
   let seen = 0;
   for (let i = (head.known[Field.Connection] as number) - 1; i >= 0; ) {
     const options = readConnection(head.bytes, head.valueStart(i), head.valueEnd(i));
@@ -162,7 +168,7 @@ function readConnection(bytes: Uint8Array, start: number, end: number): number {
 }
 
 /** RFC 9110 §10.1.1: the one expectation there is; HTTP/1.0 has none, and without content there is nothing to wait for. */
-function decideExpectation(head: RequestHead, framing: Framing): number {
+function decideExpectation(head: ParsedHead, framing: Framing): number {
   if (head.minorVersion === 0) return 0;
   for (let i = (head.known[Field.Expect] as number) - 1; i >= 0; ) {
     if (!equalsIgnoringCase(head.bytes, head.valueStart(i), head.valueEnd(i), "100-continue")) {

@@ -1,5 +1,5 @@
 /**
- * Request line and field section (RFC 9112 §2 to §5), read in one pass into a reused RequestHead that keeps offsets, not text.
+ * Request line and field section (RFC 9112 §2 to §5), read in one pass into a reused ParsedHead that keeps offsets, not text.
  *
  * Strategy: each call sees all bytes from the first one on, so the parser has no state between calls and the same bytes give
  * the same answer however they were split. Errors are taken in the order of the bytes: the first byte that no continuation
@@ -14,7 +14,6 @@ import {
   CR,
   DIGIT,
   DOT,
-  equalsIgnoringCase,
   FIELD_BYTE,
   HTAB,
   isSameText,
@@ -26,6 +25,8 @@ import {
   TCHAR,
 } from "../http/ascii.ts";
 import { FIELD_NAMES, Field } from "../http/field.ts";
+import type { FieldLines } from "../http/fields.ts";
+import type { RequestHead } from "../http/message.ts";
 import { METHOD_NAMES, Method } from "../http/method.ts";
 import { ParseError } from "../http/parse-error.ts";
 
@@ -59,7 +60,7 @@ const TELLING_BYTES = 8;
 const SHOWN_BYTES_MAX = 256;
 
 /** One head as offsets into `bytes`. Made once per exchange and filled again by each parse; valid after a result > 0. */
-export class RequestHead {
+export class ParsedHead implements RequestHead {
   readonly limits: HeadLimits;
   /** What the offsets refer to. Nobody changes it before the next parse, also behind its request: `isAt` compares with it. */
   bytes: Uint8Array;
@@ -140,10 +141,6 @@ export class RequestHead {
     return (this.repeated & (1 << field)) !== 0;
   }
 
-  /**
-   * The field's value, or null when absent. Several lines are joined with ", " (RFC 9110 §5.3), whatever the field: for one
-   * that is no list the result does not fit its grammar, and is refused where that is read.
-   */
   value(field: Field): string | null {
     const first = (this.known[field] as number) - 1;
     if (first < 0) return null;
@@ -151,13 +148,6 @@ export class RequestHead {
     if (!this.isRepeated(field)) return text;
     for (let i = this.next(field, first); i >= 0; i = this.next(field, i)) text += `, ${this.fieldValue(i)}`;
     return text;
-  }
-
-  /** The field occurs exactly once and its value is `lowerCase`, compared without case. Allocates nothing. */
-  valueEquals(field: Field, lowerCase: string): boolean {
-    const index = (this.known[field] as number) - 1;
-    if (index < 0 || this.isRepeated(field)) return false;
-    return equalsIgnoringCase(this.bytes, this.valueStart(index), this.valueEnd(index), lowerCase);
   }
 
   /** Index of the field's next occurrence behind line `index`, or -1. */
@@ -177,6 +167,10 @@ export class RequestHead {
     return this.offsets[index * OFFSETS + 3] as number;
   }
 
+  lines(): FieldLines {
+    return Array.from({ length: this.fieldCount }, (_, index) => [this.fieldName(index), this.fieldValue(index)]);
+  }
+
   /** Name of field line `index`, as sent. */
   fieldName(index: number): string {
     return latin1Text(this.bytes, this.offsets[index * OFFSETS] as number, this.offsets[index * OFFSETS + 1] as number);
@@ -187,16 +181,15 @@ export class RequestHead {
     return latin1Text(this.bytes, this.valueStart(index), this.valueEnd(index));
   }
 
-  methodText(): string {
+  get methodText(): string {
     return METHOD_NAMES[this.method] ?? latin1Text(this.bytes, this.methodStart, this.methodEnd);
   }
 
-  targetText(): string {
+  get targetText(): string {
     return latin1Text(this.bytes, this.targetStart, this.targetEnd);
   }
 
-  /** The request line for logs, raw ISO-8859-1, also of a head that could not be read: then its first bytes. Not escaped. */
-  requestLine(): string {
+  get requestLine(): string {
     if (this.#line !== null) return this.#line;
     const from = this.start;
     if (this.fieldCount > 0 || this.#isComplete()) {
@@ -219,7 +212,7 @@ export class RequestHead {
  * included, and `head` is filled. 0: all is well so far, call again with the same bytes and more behind them. < 0: a
  * ParseError, certain whatever follows.
  */
-export function parseRequestHead(bytes: Uint8Array, start: number, end: number, head: RequestHead): number {
+export function parseRequestHead(bytes: Uint8Array, start: number, end: number, head: ParsedHead): number {
   head.reset();
   head.bytes = bytes;
   head.start = start;
@@ -251,7 +244,7 @@ function skipEmptyLines(bytes: Uint8Array, start: number, end: number, linesMax:
 }
 
 /** method SP request-target SP HTTP-version CRLF. Position behind it, 0 need more, or a ParseError. */
-function parseRequestLine(bytes: Uint8Array, start: number, end: number, head: RequestHead): number {
+function parseRequestLine(bytes: Uint8Array, start: number, end: number, head: ParsedHead): number {
   let pos = start;
   const methodStop = Math.min(end, start + METHOD_BYTES_MAX + 1);
   while (pos < methodStop && ((CLASS[bytes[pos] as number] as number) & TCHAR) !== 0) pos++;
@@ -288,7 +281,7 @@ function parseRequestLine(bytes: Uint8Array, start: number, end: number, head: R
 }
 
 /** "HTTP/" DIGIT "." DIGIT CRLF, case-sensitive (RFC 9112 §2.3). Position behind it, 0 need more, or a ParseError. */
-function parseVersion(bytes: Uint8Array, start: number, end: number, head: RequestHead): number {
+function parseVersion(bytes: Uint8Array, start: number, end: number, head: ParsedHead): number {
   if (isHttp11(bytes, start, end)) {
     head.minorVersion = 1;
     return start + VERSION_PATTERN.length;
@@ -326,7 +319,7 @@ function isHttp11(bytes: Uint8Array, start: number, end: number): boolean {
 }
 
 /** *( field-line CRLF ) CRLF. Position behind the empty line, 0 need more, or a ParseError. */
-function parseFields(bytes: Uint8Array, start: number, end: number, head: RequestHead): number {
+function parseFields(bytes: Uint8Array, start: number, end: number, head: ParsedHead): number {
   const { maxHeaderBytes, maxFieldBytes, maxFields } = head.limits;
   const sectionMax = start + maxHeaderBytes;
   const { offsets, known } = head;

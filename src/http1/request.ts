@@ -8,18 +8,19 @@ import type { Fault } from "../http/fault.ts";
 import type { HostVerdict, Request } from "../http/message.ts";
 import { ParseError } from "../http/parse-error.ts";
 import { PathMemo } from "../http/path-memo.ts";
-import { parseTarget, Target } from "../http/target.ts";
+import { Target } from "../http/target.ts";
 import { BodyDecoder } from "./body-decoder.ts";
 import { decideFraming, Framing } from "./framing.ts";
-import { type HeadLimits, parseRequestHead, RequestHead } from "./request-head.ts";
+import { type HeadLimits, ParsedHead, parseRequestHead } from "./request-head.ts";
+import { readTarget } from "./request-target.ts";
 
 export class Exchange implements Request {
-  readonly head: RequestHead;
+  readonly head: ParsedHead;
   readonly framing = new Framing();
   readonly target: Target;
   readonly decoder: BodyDecoder;
-  readonly content: BodyBuffer;
-  peer = "";
+  readonly buffer: BodyBuffer;
+  address = "";
   secure = false;
   bodyBytesMax = 0;
   hostVerdict: HostVerdict = "-";
@@ -33,9 +34,9 @@ export class Exchange implements Request {
 
   constructor(headLimits: HeadLimits, memory: BodyMemory, paths: PathMemo) {
     this.target = new Target(paths);
-    this.head = new RequestHead(headLimits);
+    this.head = new ParsedHead(headLimits);
     this.decoder = new BodyDecoder();
-    this.content = new BodyBuffer(memory);
+    this.buffer = new BodyBuffer(memory);
   }
 
   /**
@@ -54,19 +55,28 @@ export class Exchange implements Request {
     if (this.#isUnderstood) return 0;
     let error = decideFraming(this.head, this.framing);
     // An unknown expectation says nothing about the framing, and what is wrong with the request itself is told before it.
-    if (error === 0 || error === ParseError.ExpectationUnknown) error = parseTarget(this.head, this.target) || error;
+    if (error === 0 || error === ParseError.ExpectationUnknown) error = readTarget(this.head, this.target) || error;
+    else this.target.reset();
     this.#isUnderstood = error === 0;
     return error;
   }
 
-  get body(): Uint8Array {
-    return this.content.content;
+  get protocol(): "1.0" | "1.1" {
+    return this.head.minorVersion === 0 ? "1.0" : "1.1";
+  }
+
+  get announced(): "none" | "unknown" | number {
+    return this.framing.announced;
+  }
+
+  get content(): Uint8Array {
+    return this.buffer.content;
   }
 
   /** Ready for another request, of another connection. The head, framing and target stay, for one that repeats them. */
   reset(): void {
-    this.content.release();
-    this.peer = "";
+    this.buffer.release();
+    this.address = "";
     this.secure = false;
     this.bodyBytesMax = 0;
     this.hostVerdict = "-";

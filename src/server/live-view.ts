@@ -102,7 +102,7 @@ export class LiveView extends Onlooker {
       connection: answer.connection,
       position: answer.position,
       peer: answer.peer,
-      request: request === null ? "" : shortened(request.head.requestLine()),
+      request: request === null ? "" : shortened(request.head.requestLine),
       status: answer.response.status,
       bytes: answer.bytes,
       slot,
@@ -232,7 +232,7 @@ export class LiveView extends Onlooker {
 }
 
 function viewOf({ head, ...work }: Work): WorkView {
-  return { ...work, request: shortened(head.requestLine()) };
+  return { ...work, request: shortened(head.requestLine) };
 }
 
 function shortened(request: string): string {

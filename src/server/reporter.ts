@@ -48,7 +48,7 @@ export class Reporter implements Observer {
       wallMs: this.#wallMs(),
       slot: answer.slot,
       peer: answer.peer,
-      requestLine: request === null ? "" : request.head.requestLine(),
+      requestLine: request === null ? "" : request.head.requestLine,
       host: request === null ? "-" : request.hostVerdict,
       status: response.status,
       bytes: answer.bytes,
@@ -106,7 +106,7 @@ export class Reporter implements Observer {
   /** The seeds' step-by-step lines. */
   #narrate({ connection, request, response, slot, bytes, outcome }: Answered): void {
     if (request !== null) {
-      this.step(connection, slot, `Request: ${request.head.requestLine()}`);
+      this.step(connection, slot, `Request: ${request.head.requestLine}`);
       this.step(
         connection,
         slot,

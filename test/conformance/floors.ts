@@ -8,10 +8,11 @@ import { createHandler } from "../../src/handlers/router.ts";
 import type { UploadDisk } from "../../src/handlers/uploads/upload.ts";
 import { prepareUploadsFolder } from "../../src/handlers/uploads/upload.ts";
 import { describeParseError, ParseError } from "../../src/http/parse-error.ts";
-import { parseTarget, Target } from "../../src/http/target.ts";
+import { Target } from "../../src/http/target.ts";
 import { BodyDecoder } from "../../src/http1/body-decoder.ts";
 import { decideFraming, Framing } from "../../src/http1/framing.ts";
-import { parseRequestHead, RequestHead } from "../../src/http1/request-head.ts";
+import { ParsedHead, parseRequestHead } from "../../src/http1/request-head.ts";
+import { readTarget } from "../../src/http1/request-target.ts";
 import { bytesOf, textOf } from "../support/bytes.ts";
 import { type FakeClient, FakeServer, WALL_MS } from "../support/conversation.ts";
 import { HEAD_LIMITS } from "../support/limits.ts";
@@ -61,7 +62,7 @@ export interface ParserReading {
 
 /** Head, framing, target and content alone, without a conversation around them. */
 export class ParserFloor {
-  readonly #head = new RequestHead(HEAD_LIMITS);
+  readonly #head = new ParsedHead(HEAD_LIMITS);
   readonly #framing = new Framing();
   readonly #target = new Target();
   readonly #decoder = new BodyDecoder();
@@ -98,7 +99,7 @@ export class ParserFloor {
           start += consumed;
           let refusal = decideFraming(this.#head, this.#framing);
           if (refusal === 0 || refusal === ParseError.ExpectationUnknown) {
-            refusal = parseTarget(this.#head, this.#target) || refusal;
+            refusal = readTarget(this.#head, this.#target) || refusal;
           }
           if (refusal < 0 && describeParseError(refusal).closes) {
             stop(refusal);
@@ -107,7 +108,7 @@ export class ParserFloor {
           if (refusal < 0) error = refusal;
           this.#decoder.reset(this.#framing);
           const what = refusal < 0 ? `declined ${ParseError[refusal]}` : `${this.#target.path}${this.#target.query}`;
-          events.push(`${this.#head.methodText()} ${what} ${this.#fields()}`);
+          events.push(`${this.#head.methodText} ${what} ${this.#fields()}`);
           inBody = true;
           content = "";
         }

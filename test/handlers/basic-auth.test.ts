@@ -195,8 +195,8 @@ function makeBench(threads = 10, credentials: readonly string[] = CREDENTIALS): 
   return bench;
 }
 
-function asking(text: string, peer = "127.0.0.1"): Request {
-  return { ...makeRequest("GET /", basic(text)), peer } as Request;
+function asking(text: string, address = "127.0.0.1"): Request {
+  return { ...makeRequest("GET /", basic(text)), address };
 }
 
 /** Lets every waiting promise take its step. */
@@ -234,8 +234,8 @@ test("few are verified at a time, the others in the order they came", async () =
 test("guessing takes no more than three quarters of the slots, and one peer leaves one of them to others", async () => {
   const { auth, running } = makeBench(10);
   const refused: (Response | null)[] = [];
-  const ask = (password: string, peer: string) =>
-    void auth.verify(asking(`ann:${password}`, peer)).then((response) => refused.push(response));
+  const ask = (password: string, address: string) =>
+    void auth.verify(asking(`ann:${password}`, address)).then((response) => refused.push(response));
   for (let i = 0; i < 50; i++) ask(`a${i}`, "10.0.0.1");
   await settle();
   expect(refused).toHaveLength(50 - 6);

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import { isIPv6 } from "node:net";
 import fc from "fast-check";
-import { Authority, decideHost, effectivePort, parseAuthority } from "../../src/http/authority.ts";
+import { Authority, effectivePort, parseAuthority } from "../../src/http/authority.ts";
 import { ParseError } from "../../src/http/parse-error.ts";
-import { parseRequestHead, RequestHead } from "../../src/http1/request-head.ts";
+import { ParsedHead, parseRequestHead } from "../../src/http1/request-head.ts";
+import { decideHost } from "../../src/http1/request-target.ts";
 import { bytesOf } from "../support/bytes.ts";
 
 /** [host, port], or null when refused. Between other bytes, so that reading beyond the bounds shows. */
@@ -164,7 +165,7 @@ test.each<[string, string, string, number, string]>([
   ["a malformed one", "1.1", "Host: a/b\r\n", ParseError.HostInvalid, ""],
 ])("the Host field: %s", (_, version, fields, expected, host) => {
   const bytes = bytesOf(`GET / HTTP/${version}\r\n${fields}\r\n`);
-  const head = new RequestHead({
+  const head = new ParsedHead({
     maxHeaderBytes: 500,
     maxUriBytes: 9,
     maxFieldBytes: 500,

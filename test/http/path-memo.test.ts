@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { PathMemo } from "../../src/http/path-memo.ts";
-import { parseTarget, Target, Verdict } from "../../src/http/target.ts";
-import { parseRequestHead, RequestHead } from "../../src/http1/request-head.ts";
+import { Target, Verdict } from "../../src/http/target.ts";
+import { ParsedHead, parseRequestHead } from "../../src/http1/request-head.ts";
+import { readTarget } from "../../src/http1/request-target.ts";
 import { bytesOf } from "../support/bytes.ts";
 
 function find(memo: PathMemo, text: string): string | null {
@@ -53,7 +54,7 @@ test("however many paths there were, the newest is found, and not all of them ar
 });
 
 test("a target that was read before is read as the first time, with what the one between left behind forgotten", () => {
-  const head = new RequestHead({
+  const head = new ParsedHead({
     maxHeaderBytes: 1000,
     maxUriBytes: 1000,
     maxFieldBytes: 1000,
@@ -64,7 +65,7 @@ test("a target that was read before is read as the first time, with what the one
   const read = (text: string, into: Target) => {
     const bytes = bytesOf(`GET ${text} HTTP/1.1\r\nHost: a\r\n\r\n`);
     expect(parseRequestHead(bytes, 0, bytes.length, head)).toBe(bytes.length);
-    const result = parseTarget(head, into);
+    const result = readTarget(head, into);
     return [result, into.form, into.path, into.query, into.scheme, into.verdict, into.hasDotName];
   };
   const texts = [

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { ParseError } from "../../src/http/parse-error.ts";
-import { parseTarget, Target, Verdict } from "../../src/http/target.ts";
-import { parseRequestHead, RequestHead } from "../../src/http1/request-head.ts";
+import { Target, Verdict } from "../../src/http/target.ts";
+import { ParsedHead, parseRequestHead } from "../../src/http1/request-head.ts";
+import { readTarget } from "../../src/http1/request-target.ts";
 
 const LIMITS = { maxHeaderBytes: 500, maxUriBytes: 500, maxFieldBytes: 500, maxFields: 9, maxEmptyLines: 0 };
 
@@ -13,9 +14,9 @@ function read(
 ): { result: number; target: Target } | null {
   const text = `${method} ${target} HTTP/${version}\r\n${host === "" ? "" : `Host: ${host}\r\n`}\r\n`;
   const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
-  const head = new RequestHead(LIMITS);
+  const head = new ParsedHead(LIMITS);
   if (parseRequestHead(bytes, 0, bytes.length, head) !== bytes.length) return null;
-  return { result: parseTarget(head, into), target: into };
+  return { result: readTarget(head, into), target: into };
 }
 
 test.each<[string, string, string]>([

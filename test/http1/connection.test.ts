@@ -346,7 +346,7 @@ describe("content", () => {
       request.bodyBytesMax = max;
       return null;
     };
-    server.handler.respond = (request) => respondWith(201, request.body.slice());
+    server.handler.respond = (request) => respondWith(201, request.content.slice());
     return server;
   };
   const post = (fields: string) => `POST / HTTP/1.1\r\nHost: localhost\r\n${fields}\r\n`;

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { ParseError } from "../../src/http/parse-error.ts";
 import { decideFraming, Framing, type FramingKind } from "../../src/http1/framing.ts";
-import { parseRequestHead, RequestHead } from "../../src/http1/request-head.ts";
+import { ParsedHead, parseRequestHead } from "../../src/http1/request-head.ts";
 
 const LIMITS = { maxHeaderBytes: 4096, maxUriBytes: 100, maxFieldBytes: 4096, maxFields: 50, maxEmptyLines: 2 };
 
@@ -10,7 +10,7 @@ const LIMITS = { maxHeaderBytes: 4096, maxUriBytes: 100, maxFieldBytes: 4096, ma
 function decide(fields: readonly string[], version = "1.1"): { result: number; framing: Framing } {
   const text = `POST / HTTP/${version}\r\n${fields.map((field) => `${field}\r\n`).join("")}\r\n`;
   const bytes = Uint8Array.from(text, (character) => character.charCodeAt(0));
-  const head = new RequestHead(LIMITS);
+  const head = new ParsedHead(LIMITS);
   expect(parseRequestHead(bytes, 0, bytes.length, head)).toBe(bytes.length);
   const framing = new Framing();
   framing.kind = "chunked";

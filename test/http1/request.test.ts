@@ -26,7 +26,7 @@ function read(exchange: Exchange, bytes: Uint8Array, start = 0): unknown {
   const { authority, verdict, path, query, form, scheme, hasDotName } = target;
   return {
     consumed,
-    line: [head.methodText(), head.targetText(), head.minorVersion, head.requestLine()],
+    line: [head.methodText, head.targetText, head.minorVersion, head.requestLine],
     fields,
     known: Array.from(head.known),
     repeated: head.repeated,
@@ -109,6 +109,32 @@ test("a head that could not be understood is no pattern for the next", () => {
     for (const text of [PLAIN, wrong, wrong, PLAIN, wrong, PLAIN])
       expect(read(exchange, bytesOf(text))).toEqual(read(fresh(), bytesOf(text)));
   }
+});
+
+test("a head that could not be understood has no target of the one before it", () => {
+  const exchange = fresh();
+  for (const wrong of [
+    "POST /a HTTP/1.1\r\nHost: a.test\r\nContent-Length: x\r\n\r\n",
+    "GET /a HTTP/1.1\r\n\r\n",
+    "GET /%zz HTTP/1.1\r\nHost: a.test\r\n\r\n",
+  ]) {
+    read(exchange, bytesOf("GET /before.html?q HTTP/1.1\r\nHost: a.test\r\n\r\n"));
+    expect(read(exchange, bytesOf(wrong))).toHaveProperty("error");
+    expect([exchange.target.path, exchange.target.query]).toEqual(["", ""]);
+  }
+});
+
+test("a request says its version, its content and its method in words of every version of HTTP", () => {
+  const exchange = fresh();
+  const said = (text: string) => {
+    read(exchange, bytesOf(text));
+    return [exchange.protocol, exchange.announced, exchange.head.methodText, exchange.head.targetText];
+  };
+  const host = "Host: a.test\r\n";
+  expect(said("GET / HTTP/1.0\r\n\r\n")).toEqual(["1.0", "none", "GET", "/"]);
+  expect(said(`PUT /a?b HTTP/1.1\r\n${host}Content-Length: 0\r\n\r\n`)).toEqual(["1.1", 0, "PUT", "/a?b"]);
+  expect(said(`BREW /a HTTP/1.1\r\n${host}Content-Length: 7\r\n\r\n`)).toEqual(["1.1", 7, "BREW", "/a"]);
+  expect(said(`POST / HTTP/1.9\r\n${host}Transfer-Encoding: chunked\r\n\r\n`)).toEqual(["1.1", "unknown", "POST", "/"]);
 });
 
 test("whatever heads follow each other, each means what it means alone", () => {

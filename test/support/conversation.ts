@@ -181,7 +181,7 @@ export class RecordingObserver implements Observer {
 
   answered(answer: Answered): void {
     const { request, response, slot, bytes, durationMs, outcome, queuedMs, closing, isHeadComplete, fault } = answer;
-    const line = request === null ? "" : request.head.requestLine();
+    const line = request === null ? "" : request.head.requestLine;
     const { status } = response;
     this.lines.push({
       request: line,

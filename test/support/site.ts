@@ -6,9 +6,10 @@ import { type DocumentRoot, FolderError, openDocumentRoot } from "../../src/hand
 import { createHandler, type HandlerOptions } from "../../src/handlers/router.ts";
 import { prepareUploadsFolder } from "../../src/handlers/uploads/upload.ts";
 import type { Handler, HostVerdict, Request, Response } from "../../src/http/message.ts";
-import { parseTarget, Target } from "../../src/http/target.ts";
+import { Target } from "../../src/http/target.ts";
 import { decideFraming, Framing } from "../../src/http1/framing.ts";
-import { parseRequestHead, RequestHead } from "../../src/http1/request-head.ts";
+import { ParsedHead, parseRequestHead } from "../../src/http1/request-head.ts";
+import { readTarget } from "../../src/http1/request-target.ts";
 import { HEAD_LIMITS } from "./limits.ts";
 
 /** Far from every file's own time, so that a comparison with the wrong one shows. */
@@ -71,7 +72,7 @@ export type Fields = Readonly<Record<string, string>>;
 export function makeRequest(
   line: string,
   fields: Fields = {},
-  body: Uint8Array = new Uint8Array(0),
+  content: Uint8Array = new Uint8Array(0),
   secure = false,
 ): Request {
   const all: Record<string, string> = { Host: `127.0.0.1:${PORT}`, ...fields };
@@ -79,23 +80,24 @@ export function makeRequest(
   if (all["Host"] === "") delete all["Host"];
   const lines = Object.entries(all).map(([name, value]) => `${name}: ${value}\r\n`);
   const bytes = Buffer.from(`${line} HTTP/${version}\r\n${lines.join("")}\r\n`, "latin1");
-  const head = new RequestHead(HEAD_LIMITS);
+  const head = new ParsedHead(HEAD_LIMITS);
   const framing = new Framing();
   const target = new Target();
   const results = [
     parseRequestHead(bytes, 0, bytes.length, head),
     decideFraming(head, framing),
-    parseTarget(head, target),
+    readTarget(head, target),
   ];
   if (results[0] !== bytes.length || results[1] !== 0 || results[2] !== 0) throw new Error(`${line}: ${results}`);
   const hostVerdict: HostVerdict = "-";
   return {
     head,
-    framing,
     target,
-    peer: "127.0.0.1",
+    protocol: version,
+    address: "127.0.0.1",
     secure,
-    body,
+    announced: framing.announced,
+    content,
     hostVerdict,
     bodyBytesMax: 0,
     isControl: false,

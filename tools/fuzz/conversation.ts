@@ -22,7 +22,7 @@ server.handler.respond = (request) => {
     sources.push(source);
     return respondWith(200, source);
   }
-  return respondWith(200, `${request.head.methodText()} ${request.target.path} ${request.body.length}`);
+  return respondWith(200, `${request.head.methodText} ${request.target.path} ${request.content.length}`);
 };
 
 export const conversationTarget: FuzzTarget = {

@@ -1,14 +1,14 @@
 /** Request line and field section. Properties: consumed within given, whole equals split, a head that was read can be written and read again. */
 import { decideFraming, Framing } from "../../src/http1/framing.ts";
-import { parseRequestHead, RequestHead } from "../../src/http1/request-head.ts";
+import { ParsedHead, parseRequestHead } from "../../src/http1/request-head.ts";
 import { bytesOf } from "../../test/support/bytes.ts";
 import { pieces } from "./mutate.ts";
 import type { FuzzTarget } from "./target.ts";
 
 const LIMITS = { maxHeaderBytes: 1024, maxUriBytes: 200, maxFieldBytes: 300, maxFields: 12, maxEmptyLines: 2 };
 
-const whole = new RequestHead(LIMITS);
-const other = new RequestHead(LIMITS);
+const whole = new ParsedHead(LIMITS);
+const other = new ParsedHead(LIMITS);
 const framing = new Framing();
 const otherFraming = new Framing();
 
@@ -65,8 +65,8 @@ export const headTarget: FuzzTarget = {
 };
 
 /** What was read, as a head again. */
-function view(head: RequestHead): string {
-  let text = `${head.methodText()} ${head.targetText()} HTTP/1.${head.minorVersion}\r\n`;
+function view(head: ParsedHead): string {
+  let text = `${head.methodText} ${head.targetText} HTTP/1.${head.minorVersion}\r\n`;
   for (let i = 0; i < head.fieldCount; i++) text += `${head.fieldName(i)}:${head.fieldValue(i)}\r\n`;
   return `${text}\r\n`;
 }

@@ -1,13 +1,14 @@
 /** Target and Host, as `target LF host`. Properties: the same reading twice, a clean path stays inside and can be written and read again, a host has one spelling. */
 import { Authority, parseAuthority } from "../../src/http/authority.ts";
-import { parseTarget, Target, Verdict } from "../../src/http/target.ts";
-import { parseRequestHead, RequestHead } from "../../src/http1/request-head.ts";
+import { Target, Verdict } from "../../src/http/target.ts";
+import { ParsedHead, parseRequestHead } from "../../src/http1/request-head.ts";
+import { readTarget } from "../../src/http1/request-target.ts";
 import { bytesOf, textOf } from "../../test/support/bytes.ts";
 import type { FuzzTarget } from "./target.ts";
 
 const LIMITS = { maxHeaderBytes: 16_384, maxUriBytes: 8000, maxFieldBytes: 8192, maxFields: 10, maxEmptyLines: 0 };
 
-const head = new RequestHead(LIMITS);
+const head = new ParsedHead(LIMITS);
 const target = new Target();
 const authority = new Authority();
 
@@ -46,12 +47,12 @@ export const requestTargetTarget: FuzzTarget = {
     const bytes = bytesOf(`${method} ${targetText} HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
     if (parseRequestHead(bytes, 0, bytes.length, head) !== bytes.length) return "";
 
-    const result = parseTarget(head, target);
+    const result = readTarget(head, target);
     const first = view(result, target);
     // One that was used before knows the authority's bytes; a fresh one does not.
-    if (view(parseTarget(head, target), target) !== first) return "read twice, it is another";
+    if (view(readTarget(head, target), target) !== first) return "read twice, it is another";
     const fresh = new Target();
-    if (view(parseTarget(head, fresh), fresh) !== first) return "read by a fresh one, it is another";
+    if (view(readTarget(head, fresh), fresh) !== first) return "read by a fresh one, it is another";
     if (result > 0) return `result ${result}`;
     if (result < 0) return "";
 
@@ -75,7 +76,7 @@ export const requestTargetTarget: FuzzTarget = {
       return written.length > 8000 ? "" : "written, it is no target";
     // A backslash or a slash that stood literally cannot: both are escaped when they are written.
     if (path.includes("\\")) return "a backslash in a clean path";
-    return parseTarget(head, fresh) === 0 && fresh.path === path && fresh.verdict === verdict
+    return readTarget(head, fresh) === 0 && fresh.path === path && fresh.verdict === verdict
       ? ""
       : "written and read again, it is another";
   },

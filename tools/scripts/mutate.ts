@@ -28,6 +28,8 @@ const FRAMING = "http1/framing.ts";
 const BODY = "http1/body-decoder.ts";
 const TARGET = "http/target.ts";
 const HOST = "http/authority.ts";
+const REQUEST_TARGET = "http1/request-target.ts";
+const REQUEST = "http1/request.ts";
 const RANGE = "http/range.ts";
 const CONDITIONAL = "http/conditional.ts";
 const DATE = "http/date.ts";
@@ -478,14 +480,19 @@ const MUTATIONS: readonly Mutation[] = [
   swap(TARGET, "no surrogates", "lead === 0xed ? 0x9f :", "lead === 0xed ? 0xbf :"),
   swap(TARGET, "nothing above U+10FFFF", "lead === 0xf4 ? 0x8f :", "lead === 0xf4 ? 0xbf :"),
   gone(TARGET, "no sequence that is cut", "if (pos + more > length) return false;"),
-  swap(HOST, "HTTP/1.1 needs a Host", "return head.minorVersion === 0 ? 0 : ParseError.HostMissing;", "return 0;"),
   swap(
-    HOST,
+    REQUEST_TARGET,
+    "HTTP/1.1 needs a Host",
+    "return head.minorVersion === 0 ? 0 : ParseError.HostMissing;",
+    "return 0;",
+  ),
+  swap(
+    REQUEST_TARGET,
     "HTTP/1.0 needs none",
     "return head.minorVersion === 0 ? 0 : ParseError.HostMissing;",
     "return ParseError.HostMissing;",
   ),
-  swap(HOST, "one Host", "return ParseError.HostRepeated;", "return 0;"),
+  swap(REQUEST_TARGET, "one Host", "return ParseError.HostRepeated;", "return 0;"),
   swap(
     HOST,
     "a bound on a host",
@@ -633,10 +640,10 @@ const MUTATIONS: readonly Mutation[] = [
   // The machine
   swap(ERRORS, "an unknown error closes", "closes = true,\n): readonly", "closes = false,\n): readonly"),
   swap(
-    CONNECTION,
+    REQUEST,
     "a missing Host before an unknown expectation",
-    "if (error === 0 || error === ParseError.ExpectationUnknown) error = parseTarget(head, exchange.target) || error;",
-    "if (error === 0) error = parseTarget(head, exchange.target);",
+    "if (error === 0 || error === ParseError.ExpectationUnknown) error = readTarget(this.head, this.target) || error;",
+    "if (error === 0) error = readTarget(this.head, this.target);",
   ),
   swap(
     CONNECTION,

@@ -60,7 +60,7 @@ export class Reserved {
     const found = this.#find(path);
     if (found === null) return this.#refuse(404, "There is no such room here.", request);
     const { room } = found;
-    const method = request.head.methodText();
+    const method = request.head.methodText;
     if (method === "OPTIONS") return optionsAnswer(room);
     if (!room.methods.includes((method === "HEAD" ? "GET" : method) as "GET")) {
       return this.#refuse(405, "That method cannot be used here.", request, [["Allow", allowed(room)]]);

@@ -154,7 +154,7 @@ function roomOf(respond: (request: Request) => Response): Room {
 }
 
 function watchAnswer(source: StatusSource, request: Request): Response {
-  const stream = new EventStream(request.head.minorVersion > 0, (closed) => source.unwatch(closed));
+  const stream = new EventStream(request.protocol === "1.1", (closed) => source.unwatch(closed));
   source.watch(stream);
   // The others were told when it began to drain.
   if (source.isDraining()) stream.end();

@@ -9,7 +9,7 @@
  */
 import { acceptedCodings, type ContentCoding } from "../../http/accept-encoding.ts";
 import { Field } from "../../http/field.ts";
-import type { RequestHead } from "../../http1/request-head.ts";
+import type { RequestHead } from "../../http/message.ts";
 import { contentTypeOf, extensionOf } from "./content-type.ts";
 
 /** Fewer bytes are not compressed: with their head they fit into one packet either way. */

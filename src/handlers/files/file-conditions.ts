@@ -3,9 +3,9 @@ import type { Stats } from "node:fs";
 import type { ContentCoding } from "../../http/accept-encoding.ts";
 import { evaluatePreconditions, ifRangeHolds, Precondition } from "../../http/conditional.ts";
 import { Field } from "../../http/field.ts";
+import type { RequestHead } from "../../http/message.ts";
 import { Method } from "../../http/method.ts";
 import { type ByteRange, parseRange, RangeVerdict } from "../../http/range.ts";
-import type { RequestHead } from "../../http1/request-head.ts";
 
 /**
  * RFC 9110 §8.8.3, strong: times in microseconds, size and inode, apart from each other by a separator. A kernel's clock

@@ -14,10 +14,9 @@ import { imfDate } from "../../http/date.ts";
 import { escapeControls } from "../../http/escape.ts";
 import { Field } from "../../http/field.ts";
 import { encodeAnswer, encodeFields, type FieldLines } from "../../http/fields.ts";
-import type { Request, Response } from "../../http/message.ts";
+import type { Request, RequestHead, Response } from "../../http/message.ts";
 import { Method } from "../../http/method.ts";
 import { RangeVerdict } from "../../http/range.ts";
-import type { RequestHead } from "../../http1/request-head.ts";
 import { limits } from "../../settings/options.ts";
 import { randomHex } from "../digest.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
@@ -430,7 +429,7 @@ export class StaticFiles {
         return this.#refuse(403, "This server is not permitted to read that file.", request);
       case OpenFailure.Outside: {
         const page = this.#refuse(403, "That path leads out of the folder that is served.", request);
-        return { ...page, incident: `a link leads out of the root: ${escapeControls(request.head.targetText())}` };
+        return { ...page, incident: `a link leads out of the root: ${escapeControls(request.head.targetText)}` };
       }
       case OpenFailure.Busy:
         this.#logFailure();

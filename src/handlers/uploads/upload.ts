@@ -88,8 +88,8 @@ export class Uploads {
 
   /** What the head alone can refuse: 411, 415, 413. Null wants the content, and has said how much of it. */
   admit(request: Request): Response | null {
-    const { head, framing } = request;
-    if (framing.kind === "none") {
+    const { head, announced } = request;
+    if (announced === "none") {
       return this.#refuse(411, "An upload needs a Content-Length, or the chunked transfer coding.");
     }
     if (!isJsonMediaType(head.value(Field.ContentType))) {
@@ -99,7 +99,7 @@ export class Uploads {
       // RFC 9110 §15.5.16: says which codings would have been taken.
       return this.#refuse(415, "An upload must not have a content coding.", [["Accept-Encoding", "identity"]]);
     }
-    if (framing.kind === "length" && framing.contentLength > this.#options.maxBodyBytes) {
+    if (announced !== "unknown" && announced > this.#options.maxBodyBytes) {
       return this.#refuse(413, "The upload is larger than this server takes.");
     }
     request.bodyBytesMax = this.#options.maxBodyBytes;
@@ -108,7 +108,7 @@ export class Uploads {
 
   /** Checks and keeps the content; 201 after it has reached the disk. Never rejects. */
   async respond(request: Request): Promise<Response> {
-    const content = request.body;
+    const { content } = request;
     const mistake = await mistakeOf(content);
     if (mistake !== null) return this.#refuse(400, mistake);
     try {

@@ -23,7 +23,7 @@ const ECHO: Room = {
   hasParts: true,
   guard: (request) => (request.target.query === "?no" ? jsonAnswer(418, "guarded") : null),
   respond: (request, part) =>
-    jsonAnswer(200, { method: request.head.methodText(), part, text: new TextDecoder().decode(request.body) }),
+    jsonAnswer(200, { method: request.head.methodText, part, text: new TextDecoder().decode(request.content) }),
 };
 
 const ROOMS: Rooms = new Map([...statusRooms(SOURCE), ["echo", ECHO]]);

@@ -401,7 +401,7 @@ test("what a killed server left is swept, what a running one writes is not", asy
     // Stops between the write and the link, with the temporary file in place.
     const disk = { open, rename, unlink, link: () => { console.log("written"); return new Promise(() => setInterval(() => {}, 1000)); } };
     const uploads = new Uploads({ root, pages: new ErrorPages(), maxBodyBytes: 9, serveUploads: false, now: Date.now, log() {}, disk });
-    await uploads.respond({ body: new TextEncoder().encode("{}") });
+    await uploads.respond({ content: new TextEncoder().encode("{}") });
   `;
   const writer = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "inherit" });
   try {

@@ -17,10 +17,11 @@ import { encodeFields } from "../../../src/http/fields.ts";
 import { Method } from "../../../src/http/method.ts";
 import { PathMemo } from "../../../src/http/path-memo.ts";
 import { parseRange } from "../../../src/http/range.ts";
-import { parseTarget, Target } from "../../../src/http/target.ts";
+import { Target } from "../../../src/http/target.ts";
 import { decideFraming, Framing } from "../../../src/http1/framing.ts";
 import { Exchange } from "../../../src/http1/request.ts";
-import { parseRequestHead, RequestHead } from "../../../src/http1/request-head.ts";
+import { ParsedHead, parseRequestHead } from "../../../src/http1/request-head.ts";
+import { readTarget } from "../../../src/http1/request-target.ts";
 import { HEAD_START_BYTES_MAX, HeadStarts } from "../../../src/http1/response-head.ts";
 import { limits, resolveOptions } from "../../../src/settings/options.ts";
 import { BROWSER_FIELDS } from "../support/browser.ts";
@@ -67,12 +68,12 @@ const browserBytes = bytesOf(
 );
 
 function parsing(name: string, bytes: Uint8Array, fields: number): Micro {
-  const head = new RequestHead(headLimits);
+  const head = new ParsedHead(headLimits);
   return {
     name: `${name}, ${bytes.length} bytes`,
     verify() {
       expectEqual(parseRequestHead(bytes, 0, bytes.length, head), bytes.length);
-      expectEqual([head.method, head.targetText(), head.fieldCount], [Method.Get, "/page.html", fields]);
+      expectEqual([head.method, head.targetText, head.fieldCount], [Method.Get, "/page.html", fields]);
     },
     run(calls) {
       let sum = 0;
@@ -124,20 +125,20 @@ function targeting(name: string, path: string, decoded: string): Micro {
   return {
     name,
     verify() {
-      expectEqual(parseTarget(head, target), 0);
+      expectEqual(readTarget(head, target), 0);
       expectEqual([target.path, target.authority.host, target.authority.port], [decoded, "127.0.0.1", 8080]);
       expectEqual(target.authority instanceof Authority, true);
     },
     run(calls) {
       let sum = 0;
-      for (let i = 0; i < calls; i++) sum += parseTarget(head, target) + target.path.length;
+      for (let i = 0; i < calls; i++) sum += readTarget(head, target) + target.path.length;
       return sum;
     },
   };
 }
 
-function parsed(bytes: Uint8Array): RequestHead {
-  const head = new RequestHead(headLimits);
+function parsed(bytes: Uint8Array): ParsedHead {
+  const head = new ParsedHead(headLimits);
   expectEqual(parseRequestHead(bytes, 0, bytes.length, head), bytes.length);
   return head;
 }

@@ -5,10 +5,11 @@
 import type { BodyMemory } from "../../../src/exchange/content-buffer.ts";
 import { encodeAnswer, encodeFields } from "../../../src/http/fields.ts";
 import type { Handler, Request, Response } from "../../../src/http/message.ts";
+import type { Exchange } from "../../../src/http1/request.ts";
 import type { Random } from "../random.ts";
 import { type Client, type Course, lengthOf } from "./client.ts";
 import { contentAt, placeOf } from "./content.ts";
-import type { PlannedAnswer } from "./plan.ts";
+import type { Plan, PlannedAnswer } from "./plan.ts";
 import type { Referee } from "./referee.ts";
 import { WatchedSource } from "./source.ts";
 
@@ -51,12 +52,11 @@ export class PlannedHandler implements Handler {
     if (plan.fault !== null && plan.fault.place !== "content")
       client.fail(`a request with ${plan.fault.name} is admitted`);
     if (client.delivered < plan.headEnd) client.fail("a head is taken before it is complete");
-    const { framing, head } = request;
-    if (head.methodText() !== plan.method || framing.kind !== plan.framing) client.fail("the head is misread");
+    const { framing, head } = request as Exchange;
+    if (head.methodText !== plan.method || framing.kind !== plan.framing) client.fail("the head is misread");
     if (framing.persistent !== plan.persistent || framing.expectsContinue !== plan.expects)
       client.fail("the head's wishes are misread");
-    if (framing.kind === "length" && framing.contentLength !== plan.content.length)
-      client.fail("the length is misread");
+    if (request.announced !== announcedBy(plan)) client.fail("the length is misread");
     client.decideReading(course);
     if (course.stopsEarly) this.#house.referee.coverage.count("content: not read to its end");
     request.bodyBytesMax = plan.bodyBytesMax;
@@ -74,7 +74,7 @@ export class PlannedHandler implements Handler {
     if (course.isResponding) client.fail("a request is answered twice");
     if (!course.isAdmitted || plan.answer.way === "admit") client.fail("a request is answered that was not admitted");
     if (client.slot === 0) client.fail("a request is answered without a slot");
-    this.#judgeContent(client, course, request.body);
+    this.#judgeContent(client, course, request.content);
     course.isResponding = true;
     referee.coverage.count(`handler: ${plan.answer.way}`);
     if (plan.answer.way === "throw") throw this.#failure(course);
@@ -238,8 +238,8 @@ export class PlannedHandler implements Handler {
   #clientOf(request: Request): Client | null {
     const id = idOf(request);
     const client = this.#house.clientNumber(Number(id.split(".")[0]));
-    if (client === undefined || request.peer !== addressOf(client.id)) {
-      this.#house.referee.fail(0, `${request.peer} is said to have asked for ${request.head.targetText()}`);
+    if (client === undefined || request.address !== addressOf(client.id)) {
+      this.#house.referee.fail(0, `${request.address} is said to have asked for ${request.head.targetText}`);
       return null;
     }
     return client;
@@ -256,6 +256,12 @@ export class PlannedHandler implements Handler {
   }
 }
 
+/** As a handler is told of the content. */
+function announcedBy({ framing, content }: Plan): Request["announced"] {
+  if (framing === "length") return content.length;
+  return framing === "none" ? "none" : "unknown";
+}
+
 export function peerOf(id: number): string {
   return `${addressOf(id)}:50000`;
 }
@@ -266,7 +272,7 @@ function addressOf(id: number): string {
 
 /** `<client>.<index>` from a target, or "". */
 function idOf(request: Request): string {
-  return /^(?:http:\/\/localhost)?\/(\d+\.\d+)/.exec(request.head.targetText())?.[1] ?? "";
+  return /^(?:http:\/\/localhost)?\/(\d+\.\d+)/.exec(request.head.targetText)?.[1] ?? "";
 }
 
 function response(

@@ -107,7 +107,7 @@ export class World implements Desk, House, Observer {
     const held = client.slot || client.lentSlot;
     client.lentSlot = 0;
     if (course.isResponding && (slot === 0 || slot !== held)) client.fail(`slot ${slot} in the log for ${held}`);
-    const length = request?.head.methodText() === "HEAD" ? 0 : lengthOf(response);
+    const length = request?.head.methodText === "HEAD" ? 0 : lengthOf(response);
     if (outcome !== Outcome.Aborted && bytes !== length) client.fail(`${bytes} bytes in the log for ${length}`);
   }
 
