@@ -89,8 +89,6 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
   #response: Response | null = null;
   /** Content bytes of the response, 0 for HEAD. */
   #responseBytes = 0;
-  /** The current answer is not the last. */
-  #persistent = false;
   #slot = 0;
   /** The slot that was lent before the answer was out, for the log; 0 when none was. */
   #lent = 0;
@@ -127,8 +125,8 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
   #peerFinished = false;
   /** A fault has sent our FIN, and reading goes on for as long as the peer likes. */
   #isHalfClosed = false;
-  /** Why we end the connection; until we do, whoever ends it is the peer. */
-  #closeReason: CloseReason = "client";
+  /** Why the connection ends with the response under way, or has ended; null while it persists. */
+  #closing: CloseReason | null = null;
   #gone = false;
 
   constructor(context: Context, transport: Transport, id: number, peer: string, secure: boolean) {
@@ -234,7 +232,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
         this.#abort("handshake timeout");
         return;
       case Timer.Idle:
-        this.#closeReason = "idle timeout";
+        this.#closing = "idle timeout";
         this.#close();
         break;
       case Timer.Head:
@@ -275,7 +273,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     // Who has sent nothing for so long since our FIN will not destroy its answer by a reset any more.
     const neededMs = this.#timer === Timer.Linger ? Math.max(quietMs, lingerMs) : quietMs;
     if (this.#context.clock.nowMs - quietSinceMs < neededMs) return;
-    this.#closeReason = "shutdown";
+    this.#closing ??= "shutdown";
     this.#transport.end();
   }
 
@@ -300,7 +298,9 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     this.#deadlineMs = Number.POSITIVE_INFINITY;
     this.#transport.gate?.closed();
     if (this.#write === WriteState.Waiting) this.#context.pool.cancel(this);
-    this.#context.observer.closed(this.id, this.#slot, this.#served, this.#closeReason);
+    // A peer that leaves before the response is out ends the connection itself, although we would have closed it afterwards.
+    if (this.#write === WriteState.Sending) this.#closing = "client";
+    this.#context.observer.closed(this.id, this.#slot, this.#served, this.#closing ?? "client");
     // A handler at work holds the request and counts as work: `#settled` returns both.
     if (this.#write !== WriteState.Running) this.#letGo();
   }
@@ -428,7 +428,10 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
   #takeHead(): boolean {
     const inbox = this.#inbox;
     if (inbox.length === 0) {
-      if (this.#peerFinished && this.#isFlushed()) this.#close();
+      if (this.#peerFinished && this.#isFlushed()) {
+        this.#closing = "client";
+        this.#close();
+      }
       return false;
     }
     // The kernel does not take our answers: a peer that does not read gets no further ones.
@@ -652,16 +655,8 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
   #answer(response: Response): boolean {
     const context = this.#context;
     const limits = context.limits;
-    const exchange = this.#request();
     const left = limits.maxRequests === 0 ? Number.POSITIVE_INFINITY : limits.maxRequests - this.#served;
-    this.#persistent =
-      this.#read === ReadState.Done &&
-      exchange !== null &&
-      exchange.framing.persistent &&
-      left > 0 &&
-      !response.close &&
-      // What was pipelined before the signal is answered: behind a last answer it would be lost (RFC 9112 §9.3.2).
-      (!context.draining || this.#inbox.length > 0);
+    this.#closing = this.#reasonToClose(response, left);
     this.#refusal = null;
     this.#response = response;
     this.#responseBytes = 0;
@@ -678,7 +673,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
       scratch.bytes,
       scratch.used,
       response.status,
-      this.#persistent,
+      this.#closing === null,
       left,
       context.clock.second,
     );
@@ -706,11 +701,16 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     return true;
   }
 
-  #reasonToClose(): CloseReason {
-    const { draining, limits } = this.#context;
-    if (limits.maxRequests > 0 && this.#served >= limits.maxRequests) return "last request";
-    if (draining) return "shutdown";
-    if (this.#read === ReadState.Done && this.#request()?.framing.persistent === false) return "client asked";
+  /** Decides whether `response` is the connection's last, and why. `left`: requests that may follow the one it answers. */
+  #reasonToClose(response: Response, left: number): CloseReason | null {
+    if (left <= 0) return "last request";
+    // Requests that were pipelined before the drain are answered: after a last response they would be lost (RFC 9112 §9.3.2).
+    if (this.#context.draining && this.#inbox.length === 0) return "shutdown";
+    const exchange = this.#request();
+    if (this.#read === ReadState.Done && exchange !== null) {
+      if (!exchange.framing.persistent) return "client asked";
+      if (!response.close) return null;
+    }
     return this.#fault === null ? "last answer" : "fault";
   }
 
@@ -718,7 +718,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
   #send(): boolean {
     const outbox = this.#outbox;
     const fault = this.#fault;
-    const moreRequests = this.#persistent && this.#inbox.length > 0 && this.#context.pool.queued === 0;
+    const moreRequests = this.#closing === null && this.#inbox.length > 0 && this.#context.pool.queued === 0;
     if (moreRequests && fault === null && outbox.canGather) {
       this.#answered(Outcome.KeptAlive);
       return true;
@@ -748,7 +748,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     }
     switch (progress) {
       case Progress.Sent:
-        this.#answered(this.#persistent ? Outcome.KeptAlive : Outcome.Closed);
+        this.#answered(this.#closing === null ? Outcome.KeptAlive : Outcome.Closed);
         return true;
       case Progress.Blocked:
       case Progress.Waiting:
@@ -769,7 +769,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
 
   /** The answer ends here, and the connection with it. */
   #endShort(reason: CloseReason, outcome: Outcome): void {
-    this.#closeReason = reason;
+    this.#closing = reason;
     this.#stopReading();
     this.#answered(outcome);
     this.#outbox.drop();
@@ -796,12 +796,9 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
   #answered(outcome: Outcome): void {
     const response = this.#response as Response;
     const observer = this.#context.observer;
-    // Until here a peer that leaves has done so of itself, whatever we were going to do.
-    if (outcome === Outcome.Closed && this.#closeReason === "client") this.#closeReason = this.#reasonToClose();
     if (observer.wantsAnswers || response.incident !== null) this.#report(response, outcome);
     closeBody(response);
     this.#response = null;
-    if (outcome !== Outcome.KeptAlive) this.#persistent = false;
     this.#moving();
     this.#repaid();
     this.#moveWrite(WriteState.Done);
@@ -825,14 +822,14 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     answered.bytes = Math.max(0, this.#responseBytes - this.#outbox.bodyLeft - unsentBytes);
     answered.durationMs = exchange?.isHeadComplete ? clock.elapsedMs(exchange.startedMs) : 0;
     answered.outcome = outcome;
-    answered.closing = outcome === Outcome.KeptAlive ? null : this.#closeReason;
+    answered.closing = this.#closing;
     answered.fault = this.#fault?.kind ?? null;
     observer.answered(answered);
   }
 
   /** The joint rule: both sides of an exchange are done. */
   #next(): boolean {
-    if (!this.#persistent || this.#read !== ReadState.Done) {
+    if (this.#closing !== null) {
       this.#close();
       return false;
     }
@@ -864,7 +861,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
    */
   #endSoon(): void {
     if (this.#isEnding) {
-      this.#abort(this.#closeReason);
+      this.#abort(this.#closing ?? "client");
       return;
     }
     this.#isEnding = true;
@@ -874,7 +871,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
 
   /** RST: the peer does not read, or we cannot go on. */
   #abort(reason: CloseReason): void {
-    this.#closeReason = reason;
+    if (this.#write !== WriteState.Closed) this.#closing = reason;
     // A handler at work keeps the request until it has settled; what was gathered goes now, for the scratch belongs to all.
     if (this.#write === WriteState.Running) this.#outbox.drop();
     else this.#letGo();

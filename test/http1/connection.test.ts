@@ -891,6 +891,58 @@ describe("the reason for a close", () => {
   });
 });
 
+describe("the reason for a close is decided with the last response's head", () => {
+  /** Sends half of the response, runs `meanwhile`, and lets the rest go out. */
+  function halfwayThrough(fields: string, meanwhile: (server: FakeServer) => void): FakeServer {
+    const server = new FakeServer();
+    server.handler.respond = () => respondWith(200, new FakeSource(5000));
+    const client = server.connect();
+    client.transport.room = 3000;
+    client.send(get("/", fields));
+    meanwhile(server);
+    client.drain();
+    return server;
+  }
+
+  test("a client that asked for the close has done so, also where a drain begins meanwhile", () => {
+    const server = halfwayThrough("Connection: close\r\n", ({ context }) => {
+      context.draining = true;
+    });
+    expect(server.observer.lines.map(({ closing }) => closing)).toEqual(["client asked"]);
+    for (const connection of server.connections) connection.shutDown(0, 0);
+    expect(server.observer.closeReasons).toEqual(["client asked"]);
+  });
+
+  test("a connection that lingers keeps its reason when the server cuts it", () => {
+    const server = halfwayThrough("Connection: close\r\n", () => {});
+    for (const connection of server.connections) connection.terminate();
+    expect(server.observer.closeReasons).toEqual(["client asked"]);
+  });
+
+  test("a response that was promised to persist ends with the drain", () => {
+    const server = halfwayThrough("", ({ context }) => {
+      context.draining = true;
+    });
+    expect(server.observer.lines.map(({ closing }) => closing)).toEqual([null]);
+    for (const connection of server.connections) connection.shutDown();
+    expect(server.observer.closeReasons).toEqual(["shutdown"]);
+  });
+
+  test("a drain is the reason where it began before the head was written", () => {
+    const server = new FakeServer();
+    server.context.draining = true;
+    server.connect().send(get("/", "Connection: close\r\n"));
+    expect(server.observer.lines.map(({ closing }) => closing)).toEqual(["shutdown"]);
+  });
+
+  test("a client that asked for the close with requests behind it has asked for it, drain or not", () => {
+    const server = new FakeServer();
+    server.context.draining = true;
+    server.connect().send(get("/", "Connection: close\r\n") + get("/lost"));
+    expect(server.observer.lines.map(({ closing }) => closing)).toEqual(["client asked"]);
+  });
+});
+
 /** A client that leaves when one byte of its answer is out. */
 function leaveDuring(server: FakeServer, text: string): void {
   const client = server.connect();
