@@ -203,8 +203,8 @@ async function loadVitals(settings: Options): Promise<NonNullable<ServerParts["w
 /** And for one that a test drives. */
 async function loadFixture(settings: Options): Promise<NonNullable<ServerParts["fixture"]> | null> {
   if (!settings.fixture) return null;
-  const { Fixture } = await import("./fixture/fixture.ts");
-  return (options) => new Fixture(options);
+  const { makeFixture } = await import("./fixture/endpoints.ts");
+  return makeFixture;
 }
 
 const SILENT: ServerLog = { access: null, info() {}, detail: null, warn() {}, error() {} };

@@ -13,12 +13,6 @@ interface Module {
   readonly text: string;
 }
 
-interface Import {
-  readonly specifier: string;
-  /** True when the whole statement is `import type` or `export type`: nothing of it is left at run time. */
-  readonly typeOnly: boolean;
-}
-
 type Floor = "http" | "settings" | "exchange" | "http1" | "handlers" | "fixture" | "server" | "top";
 type Rule = (modules: readonly Module[]) => string[];
 
@@ -45,13 +39,15 @@ const ALLOWED: Record<Floor, { floors: readonly Floor[]; packages: readonly stri
 
 /** Imports that still go up or sideways while the house is rebuilt. The list may only shrink. */
 const STILL_UPWARD: readonly string[] = [
-  "src/exchange/context.ts: exchange may not import ../http1/connection.ts",
   "src/exchange/context.ts: exchange may not import ../http1/outbox.ts",
   "src/exchange/context.ts: exchange may not import ../http1/request.ts",
   "src/exchange/context.ts: exchange may not import ../http1/response-head.ts",
   "src/fixture/connection-log.ts: fixture may not import ../http1/connection.ts",
   "src/fixture/faults.ts: fixture may not import ../http1/connection.ts",
 ];
+
+/** Circles that still exist. The list may only shrink. */
+const STILL_CIRCULAR: readonly string[] = ["src/cli/command-line.ts → src/cli/help.ts → src/cli/command-line.ts"];
 
 const source = readTree("src").filter((module) => module.path.endsWith(".ts"));
 
@@ -149,7 +145,7 @@ describe("the source tree", () => {
     "console.error in a callback": [file("src/cli/cli.ts", `run().catch(console.error);`)],
   });
 
-  holds("no module imports itself, round any corner", cycleFaults, {
+  holds("no module imports itself, through any number of others", (modules) => newIn(cycleFaults(modules)), {
     "two modules": [file("src/http/a.ts", `import { b } from "./b.ts";`), file("src/http/b.ts", `import "./a.ts";`)],
     "three modules": [
       file("src/http/a.ts", `import { b } from "./b.ts";`),
@@ -157,12 +153,24 @@ describe("the source tree", () => {
       file("src/http/c.ts", `import { a } from "./a.ts";`),
     ],
     "one module": [file("src/http/a.ts", `import { a } from "./a.ts";`)],
+    "two modules, closed by a type": [
+      file("src/http/a.ts", `import { b } from "./b.ts";`),
+      file("src/http/b.ts", `import type { A } from "./a.ts";`),
+    ],
   });
 
-  test("two ways to one module, and a type seen from below, are no cycle", () => {
+  test("no module of the tests and the tools imports itself either", () => {
+    expect(newIn(cycleFaults([...source, ...readTree("test"), ...readTree("tools")]))).toEqual([]);
+  });
+
+  test("every circle that is listed as still there is one", () => {
+    expect(cycleFaults(source).sort()).toEqual([...STILL_CIRCULAR]);
+  });
+
+  test("two ways to one module are no cycle", () => {
     const modules = [
       file("src/http/a.ts", `import { b } from "./b.ts";\nimport { c } from "./c.ts";`),
-      file("src/http/b.ts", `import { c } from "./c.ts";\nimport type { A } from "./a.ts";`),
+      file("src/http/b.ts", `import { c } from "./c.ts";`),
       file("src/http/c.ts", ``),
     ];
     expect(cycleFaults(modules)).toEqual([]);
@@ -227,6 +235,11 @@ function holds(sentence: string, rule: Rule, examples: Record<string, readonly M
   }
 }
 
+/** Returns the circles that are not known. */
+function newIn(circles: readonly string[]): string[] {
+  return circles.filter((circle) => !STILL_CIRCULAR.includes(circle));
+}
+
 function file(path: string, text: string): Module {
   return { path, text };
 }
@@ -242,7 +255,7 @@ function floorFaults(modules: readonly Module[]): string[] {
       continue;
     }
     const allowed = ALLOWED[floor];
-    for (const { specifier } of importsOf(module)) {
+    for (const specifier of importsOf(module)) {
       if (!isRelative(specifier)) {
         if (!allowed.packages.includes(packageOf(specifier)))
           faults.push(`${module.path}: may not import ${specifier}`);
@@ -289,9 +302,9 @@ function consoleFaults(modules: readonly Module[]): string[] {
   return wordFaults(modules, /(?<![#.\w])console\./, () => true);
 }
 
-/** Cycles of imports that exist at run time; a type may know the type that holds it. */
+/** Finds cycles of imports, types included: a cycle that a type closes shows a type in the wrong place. */
 function cycleFaults(modules: readonly Module[]): string[] {
-  const graph = new Map(modules.map((module) => [module.path, targetsOf(module, false)]));
+  const graph = new Map(modules.map((module) => [module.path, targetsOf(module)]));
   const finished = new Set<string>();
   const faults: string[] = [];
   const visit = (path: string, trail: readonly string[]) => {
@@ -310,7 +323,7 @@ function cycleFaults(modules: readonly Module[]): string[] {
 
 /** Modules that cannot be reached from the two doors, each group once by its first file; imports that lead nowhere. */
 function deadFaults(modules: readonly Module[]): string[] {
-  const graph = new Map(modules.map((module) => [module.path, targetsOf(module, true)]));
+  const graph = new Map(modules.map((module) => [module.path, targetsOf(module)]));
   const faults: string[] = [];
   const reached = new Set<string>();
   const reach = (path: string, from: string) => {
@@ -388,8 +401,8 @@ function wordFaults(
 function importFaults(modules: readonly Module[], forbidden: (specifier: string) => boolean): string[] {
   return modules.flatMap((module) =>
     importsOf(module)
-      .filter(({ specifier }) => forbidden(specifier))
-      .map(({ specifier }) => `${module.path}: imports ${specifier}`),
+      .filter(forbidden)
+      .map((specifier) => `${module.path}: imports ${specifier}`),
   );
 }
 
@@ -415,26 +428,26 @@ function resolveImport(module: Module, specifier: string): string {
   return posix.join(posix.dirname(module.path), specifier);
 }
 
-/** The files a module imports; without types only those that are imported at run time. */
-function targetsOf(module: Module, types: boolean): string[] {
+/** Returns the files that a module imports. */
+function targetsOf(module: Module): string[] {
   return (
     importsOf(module)
-      .filter(({ specifier, typeOnly }) => isRelative(specifier) && (types || !typeOnly))
-      .map(({ specifier }) => resolveImport(module, specifier))
+      .filter(isRelative)
+      .map((specifier) => resolveImport(module, specifier))
       // A page that is part of the program is no module.
       .filter((path) => path !== "package.json" && !path.endsWith(".html"))
   );
 }
 
-/** Every import, re-export and dynamic import. Bun.Transpiler.scanImports would leave the type imports out. */
-function importsOf(module: Module): Import[] {
+/** Returns every specifier of an import, re-export or dynamic import. Bun.Transpiler.scanImports leaves type imports out. */
+function importsOf(module: Module): string[] {
   const code = blank(module.text, isComment);
   // A statement's keyword stands at the start of a line; inside a string it does not count.
-  const statement = /^[ \t]*(?:import|export)\s+(?:(type)\s+(?!from\b))?(?:[^"'();=]*?\bfrom\s*)?["']([^"'\n]+)["']/gm;
+  const statement = /^[ \t]*(?:import|export)\s+(?:type\s+(?!from\b))?(?:[^"'();=]*?\bfrom\s*)?["']([^"'\n]+)["']/gm;
   const call = /\bimport\s*\(\s*["']([^"'\n]+)["']/g;
   return [
-    ...Array.from(code.matchAll(statement), (found) => ({ specifier: found[2] ?? "", typeOnly: found[1] === "type" })),
-    ...Array.from(code.matchAll(call), (found) => ({ specifier: found[1] ?? "", typeOnly: false })),
+    ...Array.from(code.matchAll(statement), (found) => found[1] ?? ""),
+    ...Array.from(code.matchAll(call), (found) => found[1] ?? ""),
   ];
 }
 

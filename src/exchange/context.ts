@@ -1,6 +1,4 @@
-/** What all conversations of one server share. */
 import type { Handler } from "../http/message.ts";
-import type { Connection } from "../http1/connection.ts";
 import type { Scratch } from "../http1/outbox.ts";
 import type { ExchangePool } from "../http1/request.ts";
 import type { HeadStarts } from "../http1/response-head.ts";
@@ -37,6 +35,12 @@ export interface ConversationLimits
   readonly sliceBytes: number;
 }
 
+/** A conversation, or a part of one, that asked for another turn. */
+export interface Resumable {
+  resumed(): void;
+}
+
+/** The parts that all conversations of one server share. */
 export interface Context {
   readonly limits: ConversationLimits;
   readonly clock: Clock;
@@ -52,8 +56,8 @@ export interface Context {
   /** Of answers of the server's own rooms. */
   readonly roomHeadStarts: HeadStarts;
   readonly exchanges: ExchangePool;
-  /** Calls `resumed` of the connection in a later turn of the event loop. */
-  defer(connection: Connection): void;
+  /** Calls `resumed` in a later turn of the event loop. */
+  defer(sleeper: Resumable): void;
   /** True from the start of a shutdown: an answer is its connection's last, unless requests were pipelined behind it. */
   draining: boolean;
 }

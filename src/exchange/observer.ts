@@ -1,4 +1,4 @@
-/** What the conversation tells whoever keeps the logs. Calls are synchronous, must not throw, and must not keep the request. */
+/** The events of a connection, for logs, journal and metrics. Calls are synchronous, must not throw, and must not keep the request. */
 import type { FaultKind } from "../http/fault.ts";
 import type { Request, Response } from "../http/message.ts";
 
@@ -85,8 +85,6 @@ const NOTHING: Response = {
 export interface Observer {
   /** False: `answered` need not be called. */
   readonly wantsAnswers: boolean;
-  /** True: `step` is wanted, the narration of --verbose. */
-  readonly wantsSteps: boolean;
   opened(connection: number, peer: string): void;
   /** After `served` requests; `slot` is the one it still has. */
   closed(connection: number, slot: number, served: number, reason: CloseReason): void;
@@ -94,25 +92,19 @@ export interface Observer {
   answered(answer: Answered): void;
   /** A security event, as a sentence; wire bytes in it are escaped. */
   incident(connection: number, peer: string, sentence: string): void;
-  /** One narrated step of a connection. */
-  step(connection: number, slot: number, sentence: string): void;
   /** All slots are busy: the request waits. */
   queued(connection: number): void;
   /** A waiting request got `slot` after `waitedMs`. */
   dequeued(connection: number, slot: number, waitedMs: number): void;
   /** Pool and queue were full, or the wait was too long: answered 503. */
   turnedAway(connection: number, reason: "queue full" | "queue timeout"): void;
-  /** Our own mistake: an assertion or an exception of a handler. */
-  fault(connection: number, error: unknown): void;
+  /** Our own failure: an assertion, or an exception of a handler. */
+  failed(connection: number, error: unknown): void;
 }
 
-/** One that hears nothing of it all: for those to build on who care for a part. */
-export class Onlooker implements Observer {
+/** An observer that ignores every event. Extend it and override the events you need. */
+export class BaseObserver implements Observer {
   get wantsAnswers(): boolean {
-    return false;
-  }
-
-  get wantsSteps(): boolean {
     return false;
   }
 
@@ -124,27 +116,23 @@ export class Onlooker implements Observer {
 
   incident(_connection: number, _peer: string, _sentence: string): void {}
 
-  step(_connection: number, _slot: number, _sentence: string): void {}
-
   queued(_connection: number): void {}
 
   dequeued(_connection: number, _slot: number, _waitedMs: number): void {}
 
   turnedAway(_connection: number, _reason: "queue full" | "queue timeout"): void {}
 
-  fault(_connection: number, _error: unknown): void {}
+  failed(_connection: number, _error: unknown): void {}
 }
 
-/** Tells several what is told once. */
+/** Passes each event on to several observers. */
 export class Observers implements Observer {
   readonly wantsAnswers: boolean;
-  readonly wantsSteps: boolean;
   readonly #all: readonly Observer[];
 
   constructor(all: readonly Observer[]) {
     this.#all = all;
     this.wantsAnswers = all.some((observer) => observer.wantsAnswers);
-    this.wantsSteps = all.some((observer) => observer.wantsSteps);
   }
 
   opened(connection: number, peer: string): void {
@@ -163,10 +151,6 @@ export class Observers implements Observer {
     for (const observer of this.#all) observer.incident(connection, peer, sentence);
   }
 
-  step(connection: number, slot: number, sentence: string): void {
-    for (const observer of this.#all) if (observer.wantsSteps) observer.step(connection, slot, sentence);
-  }
-
   queued(connection: number): void {
     for (const observer of this.#all) observer.queued(connection);
   }
@@ -179,7 +163,7 @@ export class Observers implements Observer {
     for (const observer of this.#all) observer.turnedAway(connection, reason);
   }
 
-  fault(connection: number, error: unknown): void {
-    for (const observer of this.#all) observer.fault(connection, error);
+  failed(connection: number, error: unknown): void {
+    for (const observer of this.#all) observer.failed(connection, error);
   }
 }

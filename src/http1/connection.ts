@@ -352,7 +352,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
 
   /** Our own mistake costs this connection its next request, and nobody else anything. */
   #recover(error: unknown): void {
-    this.#context.observer.fault(this.id, error);
+    this.#context.observer.failed(this.id, error);
     try {
       if (this.#write !== WriteState.Idle || this.#gone) throw error;
       this.#stopReading();
@@ -627,7 +627,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
   }
 
   #ownFailure(error: unknown): Response {
-    this.#context.observer.fault(this.id, error);
+    this.#context.observer.failed(this.id, error);
     return this.#context.handler.failure(500, OWN_FAILURE, this.#request());
   }
 

@@ -4,7 +4,7 @@
  */
 
 import type { TimeSource } from "../exchange/clock.ts";
-import { type Answered, Onlooker, Outcome } from "../exchange/observer.ts";
+import { type Answered, BaseObserver, Outcome } from "../exchange/observer.ts";
 import type { Pool } from "../exchange/pool.ts";
 import type { AnswerView, Snapshot, WorkView } from "../handlers/endpoints/status.ts";
 import { Connection, type Work } from "../http1/connection.ts";
@@ -46,7 +46,7 @@ export interface Watcher {
   readonly see: (snapshot: Snapshot) => void;
 }
 
-export class LiveView extends Onlooker {
+export class LiveView extends BaseObserver {
   readonly #options: LiveViewOptions;
   readonly #watchers = new Set<Watcher>();
   #cancel: (() => void) | null = null;

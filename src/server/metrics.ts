@@ -2,7 +2,7 @@
  * Counts what conversations tell, for `/__server/metrics` and the live page. Counters only ever grow; whoever wants a rate
  * or a percentile of some time looks twice and takes the difference.
  */
-import { type Answered, type CloseReason, Onlooker, Outcome } from "../exchange/observer.ts";
+import { type Answered, BaseObserver, type CloseReason, Outcome } from "../exchange/observer.ts";
 import type { RefusalReason } from "./admission.ts";
 
 /** Why a request or a connection was turned away. */
@@ -72,7 +72,7 @@ export interface Gauges {
   readonly startedMs: number;
 }
 
-export class Metrics extends Onlooker {
+export class Metrics extends BaseObserver {
   /** Answers by status. */
   readonly statuses = new Map<number, number>();
   requests = 0;
@@ -119,7 +119,7 @@ export class Metrics extends Onlooker {
     increment(this.refusals, reason);
   }
 
-  override fault(): void {
+  override failed(): void {
     this.failures++;
   }
 

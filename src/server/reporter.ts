@@ -11,18 +11,18 @@ const POOL_STATUS_MS = 30_000;
 const REFUSALS_TOLD_PER_SECOND = 10;
 
 /** The same for our own failures, which come with a stack. */
-const FAULTS_TOLD_PER_SECOND = 5;
+const FAILURES_TOLD_PER_SECOND = 5;
 
 export class Reporter implements Observer {
   readonly wantsAnswers: boolean;
-  readonly wantsSteps: boolean;
+  readonly #narrates: boolean;
   readonly #log: ServerLog;
   readonly #wallMs: () => number;
   #lastPool = "";
   #lastPoolMs = Number.NEGATIVE_INFINITY;
   #second = 0;
   #told = 0;
-  #faultsTold = 0;
+  #failuresTold = 0;
   #untold = 0;
 
   /** `wallMs` is the coarse clock. */
@@ -30,19 +30,19 @@ export class Reporter implements Observer {
     this.#log = log;
     this.#wallMs = wallMs;
     this.wantsAnswers = log.access !== null;
-    this.wantsSteps = log.detail !== null;
+    this.#narrates = log.detail !== null;
   }
 
   opened(connection: number, peer: string): void {
-    if (this.wantsSteps) this.step(connection, 0, `Connection from ${peer}`);
+    if (this.#narrates) this.step(connection, 0, `Connection from ${peer}`);
   }
 
   closed(connection: number, slot: number, served: number, reason: CloseReason): void {
-    if (this.wantsSteps) this.step(connection, slot, `Connection closed after ${served} requests (${reason})`);
+    if (this.#narrates) this.step(connection, slot, `Connection closed after ${served} requests (${reason})`);
   }
 
   answered(answer: Answered): void {
-    if (this.wantsSteps) this.#narrate(answer);
+    if (this.#narrates) this.#narrate(answer);
     const { request, response, outcome } = answer;
     this.#log.access?.({
       wallMs: this.#wallMs(),
@@ -83,11 +83,11 @@ export class Reporter implements Observer {
       this.#log.warn(`Thread pool saturated (${reason}), request of connection ${connection} refused with 503`);
   }
 
-  /** Has a budget of its own: a flood of refusals must not hide our own mistakes. */
-  fault(connection: number, error: unknown): void {
+  /** Has a budget of its own: a flood of refusals must not hide our own failures. */
+  failed(connection: number, error: unknown): void {
     this.#newSecond();
-    if (this.#faultsTold < FAULTS_TOLD_PER_SECOND) {
-      this.#faultsTold++;
+    if (this.#failuresTold < FAILURES_TOLD_PER_SECOND) {
+      this.#failuresTold++;
       this.#log.error(`failure on connection ${connection}`, error);
     } else this.#untold++;
   }
@@ -133,7 +133,7 @@ export class Reporter implements Observer {
     if (second === this.#second) return;
     this.#second = second;
     this.#told = 0;
-    this.#faultsTold = 0;
+    this.#failuresTold = 0;
     if (this.#untold === 0) return;
     this.#log.warn(`${this.#untold} more lines like these in the last second`);
     this.#untold = 0;

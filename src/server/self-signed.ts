@@ -3,7 +3,12 @@
  * when it is asked for, because its packages take 50 ms (docs/decisions/0008).
  */
 import { isIP } from "node:net";
-import type { Certified } from "./tls.ts";
+
+/** PEM of the server's own certificate, followed by the chain to its root, and of the unencrypted key. */
+export interface Certified {
+  readonly cert: string;
+  readonly key: string;
+}
 
 const DAY_MS = 24 * 60 * 60 * 1000;
 

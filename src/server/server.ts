@@ -7,10 +7,11 @@ import { join, resolve } from "node:path";
 import type { TimeSource } from "../exchange/clock.ts";
 import { Clock } from "../exchange/clock.ts";
 import { BodyMemory } from "../exchange/content-buffer.ts";
-import type { Context } from "../exchange/context.ts";
+import type { Context, Resumable } from "../exchange/context.ts";
 import { newAnswered, type Observer, Observers } from "../exchange/observer.ts";
 import { Pool } from "../exchange/pool.ts";
 import type { Transport } from "../exchange/transport.ts";
+import type { FixtureParts } from "../fixture/endpoints.ts";
 import type { Fixture, FixtureOptions } from "../fixture/fixture.ts";
 import { RESERVED_NAME, type Rooms } from "../handlers/endpoints/endpoint.ts";
 import type { Snapshot } from "../handlers/endpoints/status.ts";
@@ -70,7 +71,7 @@ export interface ServerParts {
   /** Makes what somebody may look at; null when nobody does. */
   readonly watch?: ((options: VitalsOptions) => Vitals) | null;
   /** Makes what a test drives the server by; null when none does. */
-  readonly fixture?: ((options: FixtureOptions) => Fixture) | null;
+  readonly fixture?: ((options: FixtureOptions) => FixtureParts) | null;
   /** What a test's wish to stop the server does; the server drains as by a signal unless this says otherwise. */
   readonly shutDown?: () => void;
 }
@@ -91,6 +92,7 @@ export class Server {
   readonly #vitals: Vitals | null;
   /** Null unless a test drives the server. */
   readonly #fixture: Fixture | null;
+  readonly #fixtureRooms: FixtureParts["rooms"];
   /** Peers that are being turned away. */
   readonly #farewells = new Set<Farewell>();
   readonly #admission: Admission;
@@ -98,7 +100,7 @@ export class Server {
   readonly #redirecting: Listening | null;
   /** Ends the ticking. */
   readonly #endTicks: () => void;
-  #deferred: Connection[] = [];
+  #deferred: Resumable[] = [];
   /** Wall clock minus monotonic clock, corrected at each tick. */
   #wallOffsetMs: number;
   #lastId = 0;
@@ -147,7 +149,7 @@ export class Server {
     // Another one after each start, so that nobody takes a server for the one before.
     const instance = crypto.randomUUID().slice(0, 8);
     const moveClock = () => this.#moveClock();
-    this.#fixture =
+    const fixtureParts =
       fixture?.({
         instance,
         settings: options,
@@ -160,6 +162,8 @@ export class Server {
         isDraining,
         shutDown,
       }) ?? null;
+    this.#fixture = fixtureParts?.fixture ?? null;
+    this.#fixtureRooms = fixtureParts?.rooms ?? [];
     this.#vitals =
       watch?.({
         instance,
@@ -192,7 +196,7 @@ export class Server {
       headStarts: this.#headStarts(clock, fixedLines(options, secureLines)),
       roomHeadStarts: this.#headStarts(clock, roomLines(options, secureLines)),
       exchanges: new ExchangePool(headLimits, new BodyMemory(limits.bodyMemoryBytesMax)),
-      defer: (connection) => this.#defer(connection),
+      defer: (sleeper) => this.#defer(sleeper),
       draining: false,
     };
     this.#plainHeadStarts = tls === null ? this.#context.headStarts : this.#headStarts(clock, fixedLines(options));
@@ -255,7 +259,7 @@ export class Server {
   #rooms(): Rooms | null {
     const { status } = this.#options;
     if (!status && this.#fixture === null) return null;
-    return new Map([...(status ? (this.#vitals?.rooms() ?? []) : []), ...(this.#fixture?.rooms() ?? [])]);
+    return new Map([...(status ? (this.#vitals?.rooms() ?? []) : []), ...this.#fixtureRooms]);
   }
 
   #observer(): Observer {
@@ -473,15 +477,15 @@ export class Server {
     });
   }
 
-  #defer(connection: Connection): void {
-    if (this.#deferred.push(connection) === 1) setImmediate(() => this.#resume());
+  #defer(sleeper: Resumable): void {
+    if (this.#deferred.push(sleeper) === 1) setImmediate(() => this.#resume());
   }
 
   #resume(): void {
     const deferred = this.#deferred;
     this.#deferred = [];
     this.#moveClock();
-    for (const connection of deferred) connection.resumed();
+    for (const sleeper of deferred) sleeper.resumed();
   }
 
   #tick(): void {

@@ -11,12 +11,7 @@ import { readSmallFile } from "../handlers/small-file.ts";
 import type { Options } from "../settings/options.ts";
 import { messageOf, StartError } from "../settings/start-error.ts";
 import type { TlsListening, TlsListenOptions } from "./listen.ts";
-
-/** PEM: the server's own certificate first, then those that lead to its root; and the key of the first, unencrypted. */
-export interface Certified {
-  readonly cert: string;
-  readonly key: string;
-}
+import type { Certified } from "./self-signed.ts";
 
 /** The server's own certificate, as clients see it. */
 export interface CertificateInfo {

@@ -220,7 +220,7 @@ export class MachineFloor {
       await this.#settle();
     }
     const found = judge(row, transport.sent, row.finish ? null : isClosed);
-    const fault = this.#server.observer.faults.pop();
+    const fault = this.#server.observer.failures.pop();
     if (!transport.isClosed) connection.terminate();
     if (fault !== undefined) return `the server failed: ${fault}`;
     return found;

@@ -614,7 +614,7 @@ describe("our own mistakes", () => {
     const early = server.connect().send(get("/"));
     expect(early.statuses).toEqual([500]);
     expect(early.transport.finSent).toBe(true);
-    expect(server.observer.faults.map(String)).toEqual(["Error: boom", "Error: later", "Error: early"]);
+    expect(server.observer.failures.map(String)).toEqual(["Error: boom", "Error: later", "Error: early"]);
     expect(server.pool.active).toBe(0);
   });
 });

@@ -153,7 +153,7 @@ describe("the metrics", () => {
       metrics.turnedAway(2, "queue timeout");
       metrics.refused("too many connections");
       metrics.dequeued(1, 1, 250);
-      metrics.fault();
+      metrics.failed();
     });
     expect(scrape.value("httpserver_connections_accepted_total")).toBe(2);
     expect(scrape.values("httpserver_connections_closed_total")).toEqual({ "idle timeout": 1 });

@@ -2,7 +2,7 @@
 
 import { Clock } from "../../src/exchange/clock.ts";
 import { BodyMemory } from "../../src/exchange/content-buffer.ts";
-import type { Context, ConversationLimits } from "../../src/exchange/context.ts";
+import type { Context, ConversationLimits, Resumable } from "../../src/exchange/context.ts";
 import { type Answered, type CloseReason, newAnswered, type Observer, Outcome } from "../../src/exchange/observer.ts";
 import { Pool } from "../../src/exchange/pool.ts";
 import type { Transport } from "../../src/exchange/transport.ts";
@@ -167,10 +167,9 @@ export interface AnsweredLine {
 
 export class RecordingObserver implements Observer {
   readonly wantsAnswers = true;
-  readonly wantsSteps = true;
   readonly lines: AnsweredLine[] = [];
   readonly events: string[] = [];
-  readonly faults: unknown[] = [];
+  readonly failures: unknown[] = [];
   readonly closeReasons: CloseReason[] = [];
 
   opened(): void {}
@@ -201,8 +200,6 @@ export class RecordingObserver implements Observer {
     this.events.push(`incident: ${sentence}`);
   }
 
-  step(): void {}
-
   queued(): void {
     this.events.push("queued");
   }
@@ -215,8 +212,8 @@ export class RecordingObserver implements Observer {
     this.events.push(`turned away: ${reason}`);
   }
 
-  fault(_connection: number, error: unknown): void {
-    this.faults.push(error);
+  failed(_connection: number, error: unknown): void {
+    this.failures.push(error);
   }
 }
 
@@ -262,7 +259,7 @@ export class FakeServer {
   readonly memory: BodyMemory;
   readonly context: Context;
   readonly connections = new Set<Connection>();
-  readonly deferred: Connection[] = [];
+  readonly deferred: Resumable[] = [];
   #lastId = 0;
 
   constructor(options: ServerOptions = {}) {
@@ -297,7 +294,7 @@ export class FakeServer {
       roomHeadStarts: headStarts,
       scratch: new Scratch(options.scratchBytes ?? 400_000),
       exchanges: new ExchangePool(HEAD_LIMITS, this.memory),
-      defer: (connection) => this.deferred.push(connection),
+      defer: (sleeper) => this.deferred.push(sleeper),
       waiting: () => {},
       draining: false,
     };

@@ -82,7 +82,7 @@ function converse(given: readonly Uint8Array[], finishes: boolean): Outcome {
   // The scripted handler names no type, so only the framing of what came is read here.
   const reading = readAnswers(transport.sent, (index) => heads[index] === true);
   let fault = reading.fault;
-  if (observer.faults.length > 0) fault = `our own failure: ${observer.faults.pop()}`;
+  if (observer.failures.length > 0) fault = `our own failure: ${observer.failures.pop()}`;
   else if (finishes && !isClosed) fault = "open after FIN";
   if (!transport.isClosed) connection.terminate();
   if (fault === "" && pool.active + pool.queued > 0) fault = "a slot is kept";

@@ -6,7 +6,8 @@ import type { Waiter } from "../../../src/exchange/pool.ts";
 import type { Response } from "../../../src/http/message.ts";
 import type { Plan, Script } from "./plan.ts";
 import { AnswerReader, type ExpectedContent, type ReaderRules } from "./reader.ts";
-import { type Referee, SHUTDOWN_GRACE_MS } from "./referee.ts";
+import type { Referee } from "./referee.ts";
+import { SHUTDOWN_GRACE_MS } from "./settings.ts";
 import type { WatchedSource } from "./source.ts";
 import { type Peer, SimulatedTransport } from "./transport.ts";
 

@@ -3,9 +3,6 @@ import type { Clock } from "../../../src/exchange/clock.ts";
 import type { Coverage } from "./coverage.ts";
 import type { Settings } from "./settings.ts";
 
-/** How long a connection must have been idle to be closed at the begin of a shutdown; then all are. */
-export const SHUTDOWN_GRACE_MS = 250;
-
 export class Referee {
   readonly clock: Clock;
   readonly settings: Settings;

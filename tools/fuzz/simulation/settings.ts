@@ -4,7 +4,9 @@ import type { ConversationLimits } from "../../../src/exchange/context.ts";
 import { GATHER_BYTES_MAX } from "../../../src/http1/connection.ts";
 import type { HeadLimits } from "../../../src/http1/request-head.ts";
 import type { Random } from "../random.ts";
-import { SHUTDOWN_GRACE_MS } from "./referee.ts";
+
+/** Milliseconds that a connection must have been idle to be closed when a shutdown begins; later all idle ones are. */
+export const SHUTDOWN_GRACE_MS = 250;
 
 export interface Settings {
   readonly threads: number;

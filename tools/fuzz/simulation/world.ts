@@ -15,8 +15,8 @@ import type { Coverage } from "./coverage.ts";
 import { type House, type Pending, PlannedFailure, PlannedHandler, peerOf } from "./handler.ts";
 import { writeScript } from "./plan.ts";
 import { type Desk, WatchedExchanges, WatchedPool } from "./pool.ts";
-import { Referee, SHUTDOWN_GRACE_MS } from "./referee.ts";
-import { chooseSettings, type Settings } from "./settings.ts";
+import { Referee } from "./referee.ts";
+import { chooseSettings, type Settings, SHUTDOWN_GRACE_MS } from "./settings.ts";
 
 /** Changes a server before it begins: how a test shows that a broken one is found. */
 export type Spoil = (context: Context) => Context;
@@ -30,7 +30,6 @@ const SETTLE_TURNS = 4;
 
 export class World implements Desk, House, Observer {
   readonly wantsAnswers = true;
-  readonly wantsSteps = false;
   readonly random: Random;
   readonly referee: Referee;
   readonly memory: BodyMemory;
@@ -67,7 +66,7 @@ export class World implements Desk, House, Observer {
       exchanges: this.#exchanges,
       handler: new PlannedHandler(this),
       observer: this,
-      defer: (connection) => this.#deferred.push(connection),
+      defer: (sleeper) => this.#deferred.push(sleeper as Connection),
     });
     this.referee.note(0, JSON.stringify({ ...limits, threads, queue, lendersMax, scratchBytes, bodyMemoryBytes }));
   }
@@ -113,8 +112,6 @@ export class World implements Desk, House, Observer {
 
   incident(): void {}
 
-  step(): void {}
-
   queued(connection: number): void {
     const client = this.#clients[connection - 1];
     if (client === undefined) return;
@@ -140,7 +137,7 @@ export class World implements Desk, House, Observer {
     client.wasRefused = false;
   }
 
-  fault(connection: number, error: unknown): void {
+  failed(connection: number, error: unknown): void {
     if (error instanceof PlannedFailure) return;
     this.referee.fail(connection, `a failure of our own: ${error instanceof Error ? error.stack : error}`);
   }
