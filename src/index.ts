@@ -17,8 +17,9 @@ import { Server, type ServerParts, type StopOptions } from "./server/server.ts";
 import type { Files, TemporaryFolders } from "./server/temporary-folders.ts";
 import { ManualClock, systemTime } from "./server/time-source.ts";
 import type { CertificateInfo, Tls } from "./server/tls.ts";
-import { type Options, OptionsError, resolveOptions } from "./settings/options.ts";
-import { StartError } from "./settings/start-error.ts";
+import { resolveServerSettings } from "./settings/resolve.ts";
+import type { ServerSettings } from "./settings/server-settings.ts";
+import { OptionsError, StartError } from "./settings/start-error.ts";
 
 export {
   type AccessEntry,
@@ -31,12 +32,12 @@ export {
   type KeptUpload,
   ManualClock,
   type OpenConnection,
-  type Options,
   OptionsError,
   type RequestFilter,
   type RequestPage,
   type RequestRecord,
   type ServerLog,
+  type ServerSettings,
   type Snapshot,
   StartError,
   type StopOptions,
@@ -45,10 +46,10 @@ export {
 };
 
 /**
- * The settings of the command line, with two other defaults, because a test shall meet nobody and leave nothing behind: a free
- * port, and a temporary folder for uploads.
+ * Settings of a server, each with the default of the command line. Two differ, so that a test meets no other program and leaves
+ * nothing behind: a free port, and a temporary folder for uploads. Settings of the program, such as its log, are refused.
  */
-export interface StartOptions extends Partial<Options> {
+export interface StartOptions extends Partial<ServerSettings> {
   /** Served instead of a folder: content by path, such as `/images/logo.png`. Not together with `root`. */
   files?: Files;
   /** Where the server's time comes from: the machine, unless a test moves a `ManualClock` by hand. */
@@ -171,7 +172,7 @@ async function makeServer(
   folders: TemporaryFolders | null,
 ): Promise<Server> {
   const { log = SILENT, clock = systemTime, shutDown, tlsPassphrase = "", files, ...given } = options;
-  const settings = resolveOptions({
+  const settings = resolveServerSettings({
     port: 0,
     ...(folders === null ? {} : { uploads: folders.uploads }),
     ...(folders === null || files === undefined ? {} : { root: folders.root }),
@@ -187,21 +188,21 @@ async function makeServer(
 }
 
 /** Only a server that speaks TLS pays for it. */
-async function loadTls(settings: Options, passphrase: string, log: ServerLog): Promise<Tls | null> {
+async function loadTls(settings: ServerSettings, passphrase: string, log: ServerLog): Promise<Tls | null> {
   if (settings.tlsCert === "" && !settings.tlsSelfSigned) return null;
   const { Tls } = await import("./server/tls.ts");
   return Tls.load(settings, passphrase, (line) => log.warn(line));
 }
 
 /** The same for one that somebody may look at. */
-async function loadVitals(settings: Options): Promise<NonNullable<ServerParts["watch"]> | null> {
+async function loadVitals(settings: ServerSettings): Promise<NonNullable<ServerParts["watch"]> | null> {
   if (!settings.status && !settings.live) return null;
   const { Vitals } = await import("./server/vitals.ts");
   return (options) => new Vitals(options);
 }
 
 /** And for one that a test drives. */
-async function loadFixture(settings: Options): Promise<NonNullable<ServerParts["fixture"]> | null> {
+async function loadFixture(settings: ServerSettings): Promise<NonNullable<ServerParts["fixture"]> | null> {
   if (!settings.fixture) return null;
   const { makeFixture } = await import("./fixture/endpoints.ts");
   return makeFixture;

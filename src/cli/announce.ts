@@ -15,7 +15,7 @@ import {
   writeFileSync,
   writeSync,
 } from "node:fs";
-import type { Options } from "../settings/options.ts";
+import type { Settings } from "../settings/resolve.ts";
 import { messageOf, StartError } from "../settings/start-error.ts";
 import { VERSION } from "../settings/version.ts";
 
@@ -32,7 +32,7 @@ export function environmentOf({ url, port }: Place): Readonly<Record<string, str
 }
 
 /** The line that says that every socket listens, without LF. The words of the text never change: scripts wait for them. */
-export function readyLine(format: Options["readyFormat"], { port, url, urls }: Place): string {
+export function readyLine(format: Settings["readyFormat"], { port, url, urls }: Place): string {
   const { pid } = process;
   if (format === "json") return JSON.stringify({ event: "ready", port, url, urls, pid, version: VERSION });
   return `Listening on port ${port} (${url}) pid=${pid}`;
@@ -42,7 +42,7 @@ export function readyLine(format: Options["readyFormat"], { port, url, urls }: P
  * Writes the files that were asked for, and returns what takes the port's file away again. Throws a StartError for one that
  * cannot be written.
  */
-export function writeFiles({ envFile, portFile }: Pick<Options, "envFile" | "portFile">, place: Place): () => void {
+export function writeFiles({ envFile, portFile }: Pick<Settings, "envFile" | "portFile">, place: Place): () => void {
   if (envFile !== "") attempt("--env-file", envFile, () => appendEnvironment(envFile, environmentOf(place)));
   if (portFile === "") return () => {};
   return attempt("--port-file", portFile, () => writePort(portFile, place.port));

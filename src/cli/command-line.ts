@@ -5,34 +5,36 @@
  * words are checked and brought into one unambiguous form before (`normalize`), and every error is one line that helps.
  */
 import { type ArgsDef, parseArgs } from "citty";
+import { quote } from "../http/escape.ts";
 import {
   ENVIRONMENT_PREFIX,
   environmentName,
-  findConflict,
   formatDefault,
   mismatch,
-  type Option,
-  type Options,
-  OptionsError,
-  type OptionValue,
-  optionNames,
-  optionTable,
-  parseOption,
-  quote,
-  RESERVED_VARIABLES,
-  resolveOptions,
+  parseSetting,
+  type Setting,
+  type SettingValue,
   separatorOf,
-} from "../settings/options.ts";
+} from "../settings/kinds.ts";
+import {
+  findConflict,
+  RESERVED_VARIABLES,
+  resolveSettings,
+  type Settings,
+  settingNames,
+  settingTable,
+} from "../settings/resolve.ts";
+import { OptionsError } from "../settings/start-error.ts";
 import { renderHelp, renderSettings, renderVersion } from "./help.ts";
 import { nearest } from "./spelling.ts";
 
 export type CommandLine =
   /** `warnings`: what is odd and not wrong, one line each. */
-  | { readonly kind: "serve"; readonly options: Options; readonly warnings: readonly string[] }
+  | { readonly kind: "serve"; readonly options: Settings; readonly warnings: readonly string[] }
   /** A server for as long as `command` runs, which has one word at least. */
   | {
       readonly kind: "run";
-      readonly options: Options;
+      readonly options: Settings;
       readonly warnings: readonly string[];
       readonly command: readonly string[];
     }
@@ -50,10 +52,10 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** The seeds' order: `httpserver 8000 0.0.0.0 20`. */
 const POSITIONALS = ["port", "host", "threads"] as const;
 
-const byFlag = new Map(optionNames.map((name) => [optionTable[name].flag, name]));
+const byFlag = new Map(settingNames.map((name) => [settingTable[name].flag, name]));
 const byShort = new Map(
-  optionNames.flatMap((name) => {
-    const { short } = optionTable[name];
+  settingNames.flatMap((name) => {
+    const { short } = settingTable[name];
     return short === undefined ? [] : [[short, name] as const];
   }),
 );
@@ -119,7 +121,7 @@ interface Words {
   /** The first thing that is wrong, or null. Help and version are given all the same. */
   problem: string | null;
   /** The text per setting named by a flag, the last one of a repeated flag; a list's values joined by its separator. */
-  readonly flags: Map<keyof Options, string>;
+  readonly flags: Map<keyof Settings, string>;
   readonly positionals: string[];
 }
 
@@ -175,14 +177,14 @@ function readLong(words: Words, word: string, next: Next): string | null {
     return null;
   }
   const negated = flag.startsWith("no-") ? byFlag.get(flag.slice(3)) : undefined;
-  if (negated !== undefined && optionTable[negated].kind === "switch") {
+  if (negated !== undefined && settingTable[negated].kind === "switch") {
     if (value !== undefined) return `--${flag} takes no value`;
     words.flags.set(negated, "false");
     return null;
   }
   const name = byFlag.get(flag);
   if (name === undefined) return unknownFlag(`--${flag}`);
-  const option: Option = optionTable[name];
+  const option: Setting = settingTable[name];
   if (option.kind === "switch") return keep(words, name, value ?? "true");
   if (option.kind !== "list" || option.alone === undefined) return keep(words, name, value ?? next());
   // `--cors`, `--cors https://a.test https://b.test`: what does not look like an item belongs to somebody else.
@@ -204,7 +206,7 @@ function readShort(words: Words, word: string, next: Next): string | null {
     }
     const name = byShort.get(short);
     if (name === undefined) return unknownFlag(i === 1 ? word : `-${short}`);
-    if (optionTable[name].kind !== "switch") {
+    if (settingTable[name].kind !== "switch") {
       const rest = word.slice(i + 1).replace(/^=/, "");
       return keep(words, name, i + 1 < word.length ? rest : next());
     }
@@ -214,8 +216,8 @@ function readShort(words: Words, word: string, next: Next): string | null {
 }
 
 /** The last one of a repeated flag counts, so that a script's `httpserver --port 80 "$@"` can be overruled; lists add up. */
-function keep(words: Words, name: keyof Options, value: string | undefined): string | null {
-  const option = optionTable[name];
+function keep(words: Words, name: keyof Settings, value: string | undefined): string | null {
+  const option = settingTable[name];
   if (value === undefined || value === "")
     return `--${option.flag} needs a value, for instance --${option.flag}=${example(option)}`;
   const earlier = option.kind === "list" ? words.flags.get(name) : undefined;
@@ -224,7 +226,7 @@ function keep(words: Words, name: keyof Options, value: string | undefined): str
   return null;
 }
 
-function example(option: Option): string {
+function example(option: Setting): string {
   return ("example" in option ? option.example : undefined) ?? formatDefault(option);
 }
 
@@ -241,7 +243,7 @@ function unknownFlag(flag: string): string {
 function describe(words: Words): ArgsDef {
   return Object.fromEntries([
     ...POSITIONALS.map((name) => [`positional-${name}`, { type: "positional", required: false }] as const),
-    ...[...words.flags.keys()].map((name) => [optionTable[name].flag, { type: "string" }] as const),
+    ...[...words.flags.keys()].map((name) => [settingTable[name].flag, { type: "string" }] as const),
   ]);
 }
 
@@ -252,9 +254,9 @@ function describe(words: Words): ArgsDef {
 function resolveWords(
   words: Words,
   env: Environment,
-  given: Partial<Record<keyof Options, OptionValue>>,
-): { options: Options; labels: Labels } {
-  const canonical = [...words.flags].map(([name, value]) => `--${optionTable[name].flag}=${value}`);
+  given: Partial<Record<keyof Settings, SettingValue>>,
+): { options: Settings; labels: Labels } {
+  const canonical = [...words.flags].map(([name, value]) => `--${settingTable[name].flag}=${value}`);
   // A copy, because citty's object looks for each name that it lacks in two more spellings: 3 ms of each start.
   const parsed: Readonly<Record<string, unknown>> = {
     ...parseArgs([...canonical, "--", ...words.positionals], describe(words)),
@@ -263,32 +265,32 @@ function resolveWords(
   if (extra !== undefined) {
     throw new OptionsError(`expected at most [port] [host] [threads], got ${quote(extra)} as well`);
   }
-  const labels = new Map<keyof Options, string>();
-  for (const name of optionNames) {
+  const labels = new Map<keyof Settings, string>();
+  for (const name of settingNames) {
     const source = findSource(name, parsed, env);
     if (source === null) continue;
-    const option = optionTable[name];
-    const value = parseOption(option, source.text);
+    const option = settingTable[name];
+    const value = parseSetting(option, source.text);
     if (value === undefined) throw new OptionsError(mismatch(source.label, option, source.text));
     given[name] = value;
     labels.set(name, source.label);
   }
-  const settings = given as Partial<Options>; // parseOption returns values that fit their option.
-  const conflict = findConflict(settings, (name) => labels.get(name) ?? `--${optionTable[name].flag}`);
+  const settings = given as Partial<Settings>; // parseSetting returns values that fit their option.
+  const conflict = findConflict(settings, (name) => labels.get(name) ?? `--${settingTable[name].flag}`);
   if (conflict !== null) throw new OptionsError(conflict);
-  return { options: resolveOptions(settings), labels };
+  return { options: resolveSettings(settings), labels };
 }
 
 /** `--port`, `[port]` or `HTTPSERVER_PORT`; a setting that is not there has its default. */
-export type Labels = ReadonlyMap<keyof Options, string>;
+export type Labels = ReadonlyMap<keyof Settings, string>;
 
 /** Where a setting's text comes from: flag or position, then environment, where an empty variable counts as none. */
 function findSource(
-  name: keyof Options,
+  name: keyof Settings,
   parsed: Readonly<Record<string, unknown>>,
   env: Environment,
 ): { text: string; label: string } | null {
-  const option = optionTable[name];
+  const option = settingTable[name];
   const flagged = parsed[option.flag];
   const placed = parsed[`positional-${name}`];
   if (typeof flagged === "string" && typeof placed === "string") {
@@ -309,7 +311,7 @@ const STRAYS_NAMED_MAX = 4;
  * more programs than this one. An empty variable counts as none.
  */
 function findStrayVariables(env: Environment): string[] {
-  const known = optionNames.map((name) => environmentName(optionTable[name]));
+  const known = settingNames.map((name) => environmentName(settingTable[name]));
   const strays = Object.keys(env).filter(
     (name) =>
       name.startsWith(ENVIRONMENT_PREFIX) && env[name] !== "" && !known.includes(name) && !RESERVED_VARIABLES.has(name),
@@ -319,7 +321,7 @@ function findStrayVariables(env: Environment): string[] {
   const named = strays.slice(0, STRAYS_NAMED_MAX).map((name) => {
     const near = nearest(name.slice(ENVIRONMENT_PREFIX.length).toLowerCase().replaceAll("_", "-"), flags);
     const property = near === null ? undefined : byFlag.get(near);
-    const hint = property === undefined ? "" : ` (did you mean ${environmentName(optionTable[property])}?)`;
+    const hint = property === undefined ? "" : ` (did you mean ${environmentName(settingTable[property])}?)`;
     return `${quote(name).slice(1, -1)}${hint}`;
   });
   const further = strays.length - named.length;

@@ -1,14 +1,7 @@
 /** What the command line tells without a server: `--help`, `--version`, `--print-config`. */
 import { escapeControls } from "../http/escape.ts";
-import {
-  formatDefault,
-  formatValue,
-  type Option,
-  type Options,
-  type OptionValue,
-  optionNames,
-  optionTable,
-} from "../settings/options.ts";
+import { formatDefault, formatValue, type Setting, type SettingValue } from "../settings/kinds.ts";
+import { type Settings, settingNames, settingTable } from "../settings/resolve.ts";
 import { COMMIT, VERSION } from "../settings/version.ts";
 import type { Labels } from "./command-line.ts";
 
@@ -26,7 +19,7 @@ export function renderHelp(): string {
     "       httpserver hash-password [USER]     reads a password, prints its hash",
     "",
     `${"    flag".padEnd(HELP_FLAG_COLUMNS)}default`,
-    ...optionNames.map((name) => helpLine(optionTable[name], formatDefault(optionTable[name]))),
+    ...settingNames.map((name) => helpLine(settingTable[name], formatDefault(settingTable[name]))),
     helpLine({ flag: "print-config", help: "settings and where they come from" }, ""),
     helpLine({ short: "h", flag: "help", help: "this text" }, ""),
     helpLine({ flag: "version", help: "version and commit" }, ""),
@@ -37,14 +30,14 @@ export function renderHelp(): string {
   ].join("\n");
 }
 
-function helpLine(option: Pick<Option, "flag" | "short" | "help">, value: string): string {
-  const flag = `${option.short === undefined ? "   " : `-${option.short},`} --${option.flag}`;
+function helpLine(setting: Pick<Setting, "flag" | "short" | "help">, value: string): string {
+  const flag = `${setting.short === undefined ? "   " : `-${setting.short},`} --${setting.flag}`;
   // One flag is longer than its column, and takes from the next one.
   return (
     `${flag} `
       .padEnd(HELP_FLAG_COLUMNS)
       .concat(value)
-      .padEnd(HELP_FLAG_COLUMNS + HELP_DEFAULT_COLUMNS) + option.help
+      .padEnd(HELP_FLAG_COLUMNS + HELP_DEFAULT_COLUMNS) + setting.help
   );
 }
 
@@ -52,25 +45,25 @@ function helpLine(option: Pick<Option, "flag" | "short" | "help">, value: string
  * Each setting with its value, as the operator would write it, and where it comes from: `default`, a flag, a place or a variable.
  * Secrets are masked. With `--log-format json` for programs: an object a line, numbers in the unit that the name says.
  */
-export function renderSettings(options: Options, labels: Labels): string {
-  return optionNames
+export function renderSettings(options: Settings, labels: Labels): string {
+  return settingNames
     .map((name) => {
-      const option: Option = optionTable[name];
+      const setting: Setting = settingTable[name];
       const value = options[name];
       const origin = labels.get(name) ?? "default";
       if (options.logFormat === "json") {
-        return `${JSON.stringify({ name, flag: option.flag, value: masked(option, value), origin })}\n`;
+        return `${JSON.stringify({ name, flag: setting.flag, value: masked(setting, value), origin })}\n`;
       }
-      const text = value === option.default ? formatDefault(option) : formatValue(option, value);
-      const flag = option.flag.padEnd(SETTING_FLAG_COLUMNS);
+      const text = value === setting.default ? formatDefault(setting) : formatValue(setting, value);
+      const flag = setting.flag.padEnd(SETTING_FLAG_COLUMNS);
       return `${flag} ${escapeControls(text || "-").padEnd(SETTING_VALUE_COLUMNS)} ${origin}\n`;
     })
     .join("");
 }
 
-function masked(option: Option, value: OptionValue): OptionValue {
-  if (option.kind === "list") return (value as readonly string[]).map(option.mask ?? String);
-  return option.kind === "text" ? formatValue(option, value) : value;
+function masked(setting: Setting, value: SettingValue): SettingValue {
+  if (setting.kind === "list") return (value as readonly string[]).map(setting.mask ?? String);
+  return setting.kind === "text" ? formatValue(setting, value) : value;
 }
 
 /** Columns of `--print-config`: the longest flag, and most values. */

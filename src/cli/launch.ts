@@ -2,8 +2,10 @@
 import { resolve } from "node:path";
 import type { Snapshot } from "../handlers/endpoints/status.ts";
 import type { ServerLog } from "../server/access-log.ts";
-import { ENVIRONMENT_PREFIX, type Options, OptionsError } from "../settings/options.ts";
-import { messageOf } from "../settings/start-error.ts";
+import { ENVIRONMENT_PREFIX } from "../settings/kinds.ts";
+import { type Settings, serverSettingsOf } from "../settings/resolve.ts";
+import type { ServerSettings } from "../settings/server-settings.ts";
+import { messageOf, OptionsError } from "../settings/start-error.ts";
 import { readyLine, writeFiles } from "./announce.ts";
 import type { CommandLine, Environment } from "./command-line.ts";
 import { Log } from "./log.ts";
@@ -22,7 +24,7 @@ export interface RunningServer {
 }
 
 export type StartServer = (
-  options: Options & { log: ServerLog; tlsPassphrase: string; shutDown: () => void },
+  options: ServerSettings & { log: ServerLog; tlsPassphrase: string; shutDown: () => void },
 ) => Promise<RunningServer>;
 
 /** A server that has said that it listens. */
@@ -37,7 +39,7 @@ export interface Launched {
  * `descriptor`: where information goes, see `Log`.
  */
 export async function withLog(
-  { options, warnings }: Extract<CommandLine, { options: Options }>,
+  { options, warnings }: Extract<CommandLine, { options: Settings }>,
   env: Environment,
   descriptor: 1 | 2,
   work: (log: Log) => Promise<number>,
@@ -69,7 +71,7 @@ const TLS_PASSPHRASE = `${ENVIRONMENT_PREFIX}TLS_PASSPHRASE`;
  * `shutDown` is called when `POST /__server/shutdown` asks for it. `serverLog`: what the server talks to, where that is not `log`.
  */
 export async function launch(
-  options: Options,
+  options: Settings,
   env: Environment,
   log: Log,
   start: StartServer,
@@ -80,7 +82,12 @@ export async function launch(
   process.on("unhandledRejection", (reason) => log.error("unexpected failure, going on", reason));
   let server: RunningServer | null = null;
   try {
-    server = await start({ ...options, log: serverLog, tlsPassphrase: env[TLS_PASSPHRASE] ?? "", shutDown });
+    server = await start({
+      ...serverSettingsOf(options),
+      log: serverLog,
+      tlsPassphrase: env[TLS_PASSPHRASE] ?? "",
+      shutDown,
+    });
     const withdraw = writeFiles(options, server);
     announce(options, server, log);
     return { server, withdraw };
@@ -94,7 +101,7 @@ export async function launch(
  * The ready line, then what runs where. In this order, because the first timestamp in local time makes the runtime load its time
  * zones, which takes 8 ms.
  */
-function announce(options: Options, server: RunningServer, log: Log): void {
+function announce(options: Settings, server: RunningServer, log: Log): void {
   log.ready(readyLine(options.readyFormat, server));
   log.info(`Serving ${resolve(options.root)} on ${server.urls.join(" and ")}`);
   if (server.certificate !== null) log.info(`Certificate: ${describeCertificate(server)}`);

@@ -11,7 +11,7 @@ import { type ConsolaInstance, createConsola, type LogObject } from "consola/cor
 import { escapeControls } from "../http/escape.ts";
 import { type AccessEntry, AccessLog, formatStamp, type ServerLog } from "../server/access-log.ts";
 import { Output } from "../server/output.ts";
-import type { Options } from "../settings/options.ts";
+import type { Settings } from "../settings/resolve.ts";
 
 /** consola's levels: 1 warnings, 3 information, 4 debug. */
 const LEVEL_QUIET = 1;
@@ -34,7 +34,7 @@ export class Log implements ServerLog {
    * with `--verbose`.
    */
   constructor(
-    options: Pick<Options, "quiet" | "verbose" | "logFormat" | "logFile">,
+    options: Pick<Settings, "quiet" | "verbose" | "logFormat" | "logFile">,
     colorsStderr: () => boolean,
     descriptor: 1 | 2 = 1,
   ) {

@@ -7,8 +7,12 @@
  * does not know. So another program on the port is never mistaken for it, whatever it answers.
  */
 import { readFileSync } from "node:fs";
-import { normalizeHost, OptionsError, optionTable, parseDuration, parseOption, quote } from "../settings/options.ts";
-import { messageOf } from "../settings/start-error.ts";
+import { quote } from "../http/escape.ts";
+import { normalizeHost } from "../http/ip-address.ts";
+import { parseDuration } from "../http/units.ts";
+import { parseSetting } from "../settings/kinds.ts";
+import { serverTable } from "../settings/server-settings.ts";
+import { messageOf, OptionsError } from "../settings/start-error.ts";
 import type { Environment } from "./command-line.ts";
 import { EXIT_OK, say } from "./say.ts";
 
@@ -122,18 +126,18 @@ function fromUrl(text: string): Targets {
 
 /** Where a server with this environment listens, seen from its own machine. Throws `OptionsError`. */
 function fromEnvironment(env: Environment, portFile: string): Targets {
-  const port = portFile === "" ? env["HTTPSERVER_PORT"] || String(optionTable.port.default) : "{port}";
+  const port = portFile === "" ? env["HTTPSERVER_PORT"] || String(serverTable.port.default) : "{port}";
   if (portFile === "" && !(/^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65535)) {
     throw new OptionsError(
       `HTTPSERVER_PORT: expected a port from 1 to 65535, got ${quote(port)}; or name a --port-file`,
     );
   }
   const named = env["HTTPSERVER_HOST"];
-  const host = normalizeHost(named || optionTable.host.default);
+  const host = normalizeHost(named || serverTable.host.default);
   if (host === undefined)
-    throw new OptionsError(`HTTPSERVER_HOST: expected ${optionTable.host.what}, got ${quote(named)}`);
+    throw new OptionsError(`HTTPSERVER_HOST: expected ${serverTable.host.what}, got ${quote(named)}`);
   const isSecure =
-    env["HTTPSERVER_TLS_CERT"] || parseOption(optionTable.tlsSelfSigned, env["HTTPSERVER_TLS_SELF_SIGNED"] ?? "");
+    env["HTTPSERVER_TLS_CERT"] || parseSetting(serverTable.tlsSelfSigned, env["HTTPSERVER_TLS_SELF_SIGNED"] ?? "");
   const scheme = isSecure ? "https" : "http";
   const hosts = named && !WILDCARDS.has(host) ? [host] : ["127.0.0.1", "::1"];
   return {

@@ -8,7 +8,7 @@ import { isUnexpected } from "../fixture/journal.ts";
 import { escapeQuoted } from "../http/escape.ts";
 import { startServer } from "../index.ts";
 import type { AccessEntry, ServerLog } from "../server/access-log.ts";
-import type { Options } from "../settings/options.ts";
+import type { Settings } from "../settings/resolve.ts";
 import { messageOf } from "../settings/start-error.ts";
 import { environmentOf } from "./announce.ts";
 import type { CommandLine, Environment } from "./command-line.ts";
@@ -60,7 +60,7 @@ async function work({ options, command }: Order, env: Environment, log: Log, sta
 }
 
 /** What the command is told of the server. */
-function variablesOf(server: RunningServer, { fixtureToken }: Options): Readonly<Record<string, string>> {
+function variablesOf(server: RunningServer, { fixtureToken }: Settings): Readonly<Record<string, string>> {
   return { ...environmentOf(server), ...(fixtureToken === "" ? {} : { HTTPSERVER_FIXTURE_TOKEN: fixtureToken }) };
 }
 

@@ -1,6 +1,7 @@
 /** A server in the life of a process: it starts, says that it is ready, waits for a reason to stop, drains. */
 import { startServer } from "../index.ts";
-import { limits, type Options } from "../settings/options.ts";
+import { limits } from "../settings/limits.ts";
+import type { Settings } from "../settings/resolve.ts";
 import { messageOf } from "../settings/start-error.ts";
 import type { CommandLine, Environment } from "./command-line.ts";
 import { describeCertificate, launch, type RunningServer, type StartServer, withLog } from "./launch.ts";
@@ -21,7 +22,7 @@ export function serve(
   return withLog(order, env, 1, (log) => work(order.options, env, log, start));
 }
 
-async function work(options: Options, env: Environment, log: Log, start: StartServer): Promise<number> {
+async function work(options: Settings, env: Environment, log: Log, start: StartServer): Promise<number> {
   const signals = new Signals();
   let server: RunningServer | null = null;
   const hasCertificate = options.tlsCert !== "";

@@ -2,7 +2,7 @@ import type { Handler } from "../http/message.ts";
 import type { Scratch } from "../http1/outbox.ts";
 import type { ExchangePool } from "../http1/request.ts";
 import type { HeadStarts } from "../http1/response-head.ts";
-import type { Options } from "../settings/options.ts";
+import type { ServerSettings } from "../settings/server-settings.ts";
 import type { Clock } from "./clock.ts";
 import type { Answered, Observer } from "./observer.ts";
 import type { Pool } from "./pool.ts";
@@ -10,7 +10,7 @@ import type { Pool } from "./pool.ts";
 /** The options a conversation goes by, and the bounds that have no flag. Milliseconds and bytes, as their names say. */
 export interface ConversationLimits
   extends Pick<
-    Options,
+    ServerSettings,
     | "keepAliveTimeoutMs"
     | "maxRequests"
     | "headerTimeoutMs"

@@ -8,10 +8,10 @@
  * The rules it guards: whoever guesses learns nothing from the time an answer takes (an unknown user costs what a known
  * one costs); and guessing holds up nobody who has been let in: few are verified at a time, and few slots wait for them.
  */
+import { problemOfUser } from "../http/credentials.ts";
 import { escapeControls } from "../http/escape.ts";
 import { Field } from "../http/field.ts";
 import type { Request, Response } from "../http/message.ts";
-import { credentialFault } from "../settings/options.ts";
 import { type ErrorPages, wantsJson } from "./error-page.ts";
 import { readSmallFile, reasonOf } from "./small-file.ts";
 
@@ -224,8 +224,8 @@ function sentenceFor(name: string, isUser: boolean): string {
 function readCredentials(items: readonly string[]): ReadonlyMap<string, string> {
   const hashes = new Map<string, string>();
   const add = (item: string, where: string) => {
-    const fault = item.startsWith("@") ? "expected USER:HASH" : credentialFault(item);
-    if (fault !== null) throw new RangeError(`${where}: ${fault}`);
+    const problem = item.startsWith("@") ? "expected USER:HASH" : problemOfUser(item);
+    if (problem !== null) throw new RangeError(`${where}: ${problem}`);
     const colon = item.indexOf(":");
     const name = item.slice(0, colon);
     if (hashes.has(name)) throw new RangeError(`${where}: ${escapeControls(name)} is there twice`);

@@ -13,7 +13,7 @@ import { Field } from "../http/field.ts";
 import { encodeFields, encodeLines, type FieldLines } from "../http/fields.ts";
 import type { Handler, Request, Response } from "../http/message.ts";
 import { Method } from "../http/method.ts";
-import { ANY_ORIGIN } from "../settings/options.ts";
+import { ANY_ORIGIN } from "../http/origin.ts";
 
 /**
  * The lines that every answer has. `Vary` as well on answers to requests without Origin: a cache must not give one of those to a
@@ -27,7 +27,7 @@ export function corsFields(origins: readonly string[]): FieldLines {
   return [who, ["Access-Control-Expose-Headers", "*"]];
 }
 
-/** The origins that the operator allows, as `resolveOptions` writes them. */
+/** The origins that the operator allows, as `resolveServerSettings` writes them. */
 export class AllowedOrigins {
   readonly #isAny: boolean;
   /** Each with the line that names it. */

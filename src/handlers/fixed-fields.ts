@@ -3,11 +3,11 @@
  * become part of the prepared beginnings of heads (`HeadStarts`), so a request pays for their bytes alone.
  */
 import { encodeLines, type FieldLines, parseFieldLine } from "../http/fields.ts";
-import type { Options } from "../settings/options.ts";
+import type { ServerSettings } from "../settings/server-settings.ts";
 import { corsFields } from "./cors.ts";
 
 /** In the order they are sent. A field of the operator's takes the place of the preset's of the same name. */
-export function fixedFields(settings: Pick<Options, "headers" | "securityHeaders" | "cors">): FieldLines {
+export function fixedFields(settings: Pick<ServerSettings, "headers" | "securityHeaders" | "cors">): FieldLines {
   const own = settings.headers.map(fieldOf);
   const names = new Set(own.map(([name]) => name.toLowerCase()));
   const preset = settings.securityHeaders ? SECURITY_FIELDS.filter(([name]) => !names.has(name.toLowerCase())) : [];
@@ -16,7 +16,7 @@ export function fixedFields(settings: Pick<Options, "headers" | "securityHeaders
 
 /** The same as bytes, with `further` lines behind them. */
 export function fixedLines(
-  settings: Pick<Options, "headers" | "securityHeaders" | "cors">,
+  settings: Pick<ServerSettings, "headers" | "securityHeaders" | "cors">,
   further: FieldLines = [],
 ): Uint8Array {
   return encodeLines([...fixedFields(settings), ...further]);
@@ -27,7 +27,7 @@ export function fixedLines(
  * ours bring their own. A browser would keep to both.
  */
 export function roomLines(
-  settings: Pick<Options, "headers" | "securityHeaders" | "cors">,
+  settings: Pick<ServerSettings, "headers" | "securityHeaders" | "cors">,
   further: FieldLines,
 ): Uint8Array {
   const fields = fixedFields(settings).filter(([name]) => name.toLowerCase() !== "content-security-policy");
@@ -52,6 +52,6 @@ const SECURITY_FIELDS: FieldLines = [
 
 function fieldOf(line: string): FieldLines[number] {
   const field = parseFieldLine(line);
-  if (typeof field === "string") throw new Error(`unchecked field line: ${field}`); // Our own mistake: `resolveOptions` checks.
+  if (typeof field === "string") throw new Error(`unchecked field line: ${field}`); // Our own mistake: `resolveServerSettings` checks.
   return field;
 }

@@ -12,7 +12,7 @@ import { escapeControls } from "../http/escape.ts";
 import type { Request } from "../http/message.ts";
 
 export interface HostPolicyOptions {
-  /** The address or name that is bound, as `resolveOptions` writes it. */
+  /** The address or name that is bound, as `resolveServerSettings` writes it. */
   readonly boundHost: string;
   /** `host` or `host:port`, where `*.example.com` is every name below example.com; `*` switches the check off. */
   readonly allowedHosts: readonly string[];

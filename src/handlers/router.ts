@@ -7,7 +7,7 @@ import { encodeFields, type FieldLines } from "../http/fields.ts";
 import type { Handler, Request, Response } from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import { type Target, Verdict } from "../http/target.ts";
-import type { Options } from "../settings/options.ts";
+import type { ServerSettings } from "../settings/server-settings.ts";
 import { BasicAuth, Standing } from "./basic-auth.ts";
 import { AllowedOrigins, MarkedForOrigins, preflightAnswer } from "./cors.ts";
 import { RESERVED_NAME, Reserved, type Rooms } from "./endpoints/endpoint.ts";
@@ -23,12 +23,12 @@ import { type KeptUpload, type UploadDisk, Uploads } from "./uploads/upload.ts";
 
 export interface HandlerOptions {
   readonly settings: Pick<
-    Options,
+    ServerSettings,
     "host" | "allowedHosts" | "inline" | "strictTypes" | "serveUploads" | "maxBodyBytes"
   > &
     Partial<
       Pick<
-        Options,
+        ServerSettings,
         | "threads"
         | "cors"
         | "errorPages"

@@ -58,3 +58,11 @@ function escapeCode(code: number): string {
   const hexadecimal = code.toString(16);
   return code <= 0xff ? `\\x${hexadecimal.padStart(2, "0")}` : `\\u${hexadecimal.padStart(4, "0")}`;
 }
+
+/** Returns a value for a message: short, on one line, and unable to steer a terminal. */
+export function quote(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  // JSON leaves DEL, the C1 controls and the characters beyond ASCII as they are.
+  const safe = text.replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  return safe.length > 80 ? `${safe.slice(0, 77)}...` : safe;
+}

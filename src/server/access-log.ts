@@ -4,7 +4,7 @@
 
 import { addressOf } from "../http/authority.ts";
 import { escapeQuoted } from "../http/escape.ts";
-import type { LogFormat } from "../settings/options.ts";
+import type { LogFormat } from "../settings/program-settings.ts";
 import type { Output } from "./output.ts";
 
 /** One answered request. Strings from the wire are raw latin1; they are escaped here and nowhere else. */

@@ -11,7 +11,7 @@
  * reading holds no thread, because uploads need them: with two cores the pool has two, and two stalled pipes took both.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, write, writeSync } from "node:fs";
-import { limits } from "../settings/options.ts";
+import { limits } from "../settings/limits.ts";
 import { messageOf } from "../settings/start-error.ts";
 
 /** Lines that go out in one write. */

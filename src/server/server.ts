@@ -27,8 +27,9 @@ import { type Conversation, Farewell } from "../http1/farewell.ts";
 import { Scratch } from "../http1/outbox.ts";
 import { ExchangePool } from "../http1/request.ts";
 import { HeadStarts } from "../http1/response-head.ts";
-import { limits, type Options, OptionsError } from "../settings/options.ts";
-import { messageOf, StartError } from "../settings/start-error.ts";
+import { limits } from "../settings/limits.ts";
+import type { ServerSettings } from "../settings/server-settings.ts";
+import { messageOf, OptionsError, StartError } from "../settings/start-error.ts";
 import type { ServerLog } from "./access-log.ts";
 import { Admission, type Refusal } from "./admission.ts";
 import { connectionsMax, lendersMax, readFileLimit } from "./file-limit.ts";
@@ -77,7 +78,7 @@ export interface ServerParts {
 }
 
 export class Server {
-  readonly #options: Options;
+  readonly #options: ServerSettings;
   readonly #log: ServerLog;
   readonly #context: Context;
   /** Of the plain port beside a TLS one; else null. */
@@ -115,7 +116,7 @@ export class Server {
    * Listens when it returns. Throws a StartError when a folder or the port cannot be used, an
    * OptionsError for bad values.
    */
-  constructor(options: Options, log: ServerLog, parts: ServerParts = {}) {
+  constructor(options: ServerSettings, log: ServerLog, parts: ServerParts = {}) {
     const { tls = null, time = systemTime, watch = null, fixture = null } = parts;
     const { shutDown = () => void this.stop({ graceMs: limits.shutdownGraceMs }) } = parts;
     this.#options = options;
@@ -502,7 +503,7 @@ export class Server {
 const NOT_TLS = "This port speaks TLS, and a plain HTTP request came; use https:// instead of http://.";
 
 /** RFC 6797 §6.1; for https alone (§7.2). */
-function strictTransport(options: Options): FieldLines {
+function strictTransport(options: ServerSettings): FieldLines {
   return options.hstsMs === 0 ? [] : [["Strict-Transport-Security", `max-age=${Math.floor(options.hstsMs / 1000)}`]];
 }
 
@@ -531,7 +532,7 @@ function usable(folder: DocumentRoot | FolderError): DocumentRoot {
   return folder;
 }
 
-function tickMs(options: Options): number {
+function tickMs(options: ServerSettings): number {
   const shortest = Math.min(
     options.keepAliveTimeoutMs,
     options.headerTimeoutMs,

@@ -3,8 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { errorCode } from "../handlers/files/document-root.ts";
-import { OptionsError } from "../settings/options.ts";
-import { messageOf, StartError } from "../settings/start-error.ts";
+import { messageOf, OptionsError, StartError } from "../settings/start-error.ts";
 
 /** Content by path, `/images/logo.png`; text is sent as UTF-8. */
 export type Files = Readonly<Record<string, string | Uint8Array>>;

@@ -8,7 +8,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { readSmallFile } from "../handlers/small-file.ts";
-import type { Options } from "../settings/options.ts";
+import type { ServerSettings } from "../settings/server-settings.ts";
 import { messageOf, StartError } from "../settings/start-error.ts";
 import type { TlsListening, TlsListenOptions } from "./listen.ts";
 import type { Certified } from "./self-signed.ts";
@@ -24,7 +24,7 @@ export interface CertificateInfo {
   readonly fingerprint: string;
 }
 
-export type TlsSettings = Pick<Options, "host" | "tlsCert" | "tlsKey" | "tlsPassphraseFile" | "tlsSelfSigned">;
+export type TlsSettings = Pick<ServerSettings, "host" | "tlsCert" | "tlsKey" | "tlsPassphraseFile" | "tlsSelfSigned">;
 
 /**
  * TLS 1.2 with forward secrecy and authenticated encryption alone (RFC 9325 §4.2): no RSA key exchange, CBC or SHA-1. The

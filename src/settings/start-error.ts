@@ -7,6 +7,11 @@ export class StartError extends Error {
   readonly exitCode = 3;
 }
 
+/** A setting that cannot be used. The message is one line: which setting, what was expected, what was given. */
+export class OptionsError extends Error {
+  override readonly name = "OptionsError";
+}
+
 /** What a failure says, for a line that says what failed. Whatever was thrown, it says something. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

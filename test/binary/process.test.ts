@@ -14,7 +14,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
-import { environmentName, optionNames, optionTable } from "../../src/settings/options.ts";
+import { environmentName } from "../../src/settings/kinds.ts";
+import { settingNames, settingTable } from "../../src/settings/resolve.ts";
 import { type Binary, BUILD_MS, buildBinary, curl, curlStatus, Program, run } from "../support/binary.ts";
 import { RawClient, request, until } from "../support/raw-client.ts";
 
@@ -104,7 +105,7 @@ describe("words", () => {
     const lines = stdout.trimEnd().split("\n");
     expect(lines.length).toBeLessThanOrEqual(75);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
-    for (const name of optionNames) expect(stdout).toContain(`--${optionTable[name].flag} `);
+    for (const name of settingNames) expect(stdout).toContain(`--${settingTable[name].flag} `);
   });
 
   test("--version names version and commit", async () => {
@@ -150,8 +151,8 @@ describe("the environment", () => {
   /** Values that no text of that kind has, where "n o n s e n s e" is one. */
   const malformed: Environment = { "cache-control": "no-cache\rX: y", index: "a/b.html" };
 
-  for (const name of optionNames) {
-    const option = optionTable[name];
+  for (const name of settingNames) {
+    const option = settingTable[name];
     const variable = environmentName(option);
     test(`${variable} is read`, async () => {
       writeFileSync(join(folder, "file"), "");

@@ -5,18 +5,19 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CommandLine, parseCommandLine } from "../../src/cli/command-line.ts";
 import { type ProbeOrder, parseProbe } from "../../src/cli/probe.ts";
-import { environmentName, type Options, optionNames, optionTable, resolveOptions } from "../../src/settings/options.ts";
+import { environmentName } from "../../src/settings/kinds.ts";
+import { resolveSettings, type Settings, settingNames, settingTable } from "../../src/settings/resolve.ts";
 
 type Environment = Record<string, string>;
 
-function optionsOf(command: CommandLine): Options {
+function optionsOf(command: CommandLine): Settings {
   if (command.kind !== "serve" && command.kind !== "run")
     throw new Error(`expected a server, got ${JSON.stringify(command)}`);
   return command.options;
 }
 
 /** What a setting cannot do without. */
-const NEEDS: Partial<Record<keyof Options, readonly string[]>> = {
+const NEEDS: Partial<Record<keyof Settings, readonly string[]>> = {
   tlsCert: ["--tls-key=key.pem"],
   tlsKey: ["--tls-cert=chain.pem"],
   tlsPassphraseFile: ["--tls-cert=chain.pem", "--tls-key=key.pem"],
@@ -29,7 +30,7 @@ const NEEDS: Partial<Record<keyof Options, readonly string[]>> = {
 };
 
 describe("words that start a server", () => {
-  const cases: readonly [words: string, changed: Partial<Options>, env?: Environment][] = [
+  const cases: readonly [words: string, changed: Partial<Settings>, env?: Environment][] = [
     ["", {}],
     ["8000", { port: 8000 }],
     ["8000 0.0.0.0 20", { port: 8000, host: "0.0.0.0", threads: 20 }],
@@ -67,7 +68,7 @@ describe("words that start a server", () => {
   ];
   for (const [words, changed, env] of cases) {
     test(`"${words}" ${env === undefined ? "" : JSON.stringify(env)} changes ${JSON.stringify(changed)}`, () => {
-      expect(optionsOf(parseCommandLine(split(words), env ?? {}))).toEqual(resolveOptions(changed));
+      expect(optionsOf(parseCommandLine(split(words), env ?? {}))).toEqual(resolveSettings(changed));
     });
   }
 
@@ -78,7 +79,7 @@ describe("words that start a server", () => {
     expect(optionsOf(parseCommandLine([], { HTTPSERVER_HEADER: `${first}\nX-B: c\n` }))).toMatchObject(expected);
   });
 
-  const origins: readonly [words: string, changed: Partial<Options>][] = [
+  const origins: readonly [words: string, changed: Partial<Settings>][] = [
     ["--cors", { cors: ["*"] }],
     ["--cors --inline", { cors: ["*"], inline: true }],
     ["--cors 8000", { cors: ["*"], port: 8000 }],
@@ -90,13 +91,13 @@ describe("words that start a server", () => {
   ];
   for (const [words, changed] of origins) {
     test(`"${words}" changes ${JSON.stringify(changed)}`, () => {
-      expect(optionsOf(parseCommandLine(split(words), {}))).toEqual(resolveOptions(changed));
+      expect(optionsOf(parseCommandLine(split(words), {}))).toEqual(resolveSettings(changed));
     });
   }
 
   test("every setting can be given by its flag and by its variable", () => {
-    for (const name of optionNames) {
-      const option = optionTable[name];
+    for (const name of settingNames) {
+      const option = settingTable[name];
       const text = {
         integer: "7",
         duration: "7s",
@@ -244,7 +245,7 @@ describe("words that are refused", () => {
 });
 
 describe("words that run a command", () => {
-  const cases: readonly [words: string, command: string, changed: Partial<Options>, env?: Environment][] = [
+  const cases: readonly [words: string, command: string, changed: Partial<Settings>, env?: Environment][] = [
     ["run -- bun test", "bun test", { port: 0 }],
     ["run --strict -- bun test --only", "bun test --only", { port: 0, strict: true }],
     ["run --port 9000 -- a -- b", "a -- b", { port: 9000 }],
@@ -258,7 +259,7 @@ describe("words that run a command", () => {
     test(`"${words}" ${env === undefined ? "" : JSON.stringify(env)} runs "${command}" with ${JSON.stringify(changed)}`, () => {
       const parsed = parseCommandLine(split(words), env ?? {});
       expect(parsed).toMatchObject({ kind: "run", command: split(command) });
-      expect(optionsOf(parsed)).toEqual(resolveOptions(changed));
+      expect(optionsOf(parsed)).toEqual(resolveSettings(changed));
     });
   }
 
@@ -358,7 +359,7 @@ describe("--help and --version", () => {
     const lines = help.text.split("\n");
     expect(lines.length).toBeLessThanOrEqual(75);
     expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
-    for (const name of optionNames) expect(help.text).toContain(`--${optionTable[name].flag} `);
+    for (const name of settingNames) expect(help.text).toContain(`--${settingTable[name].flag} `);
     expect(help.text).toEndWith("\n");
   });
 
@@ -402,7 +403,7 @@ describe("--print-config", () => {
       .trimEnd()
       .split("\n")
       .map((line) => line.split(/ +/));
-    expect(lines.map(([flag]) => flag)).toEqual(optionNames.map((name) => optionTable[name].flag));
+    expect(lines.map(([flag]) => flag)).toEqual(settingNames.map((name) => settingTable[name].flag));
     for (const line of [
       ["port", "8000", "[port]"],
       ["threads", "3", "HTTPSERVER_THREADS"],
@@ -431,7 +432,7 @@ describe("--print-config", () => {
       .trimEnd()
       .split("\n")
       .map((line) => JSON.parse(line));
-    expect(objects).toHaveLength(optionNames.length);
+    expect(objects).toHaveLength(settingNames.length);
     expect(objects).toContainEqual({ name: "maxBodyBytes", flag: "max-body", value: 65_536, origin: "--max-body" });
     expect(objects).toContainEqual({ name: "headers", flag: "header", value: [], origin: "default" });
   });

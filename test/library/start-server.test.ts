@@ -110,6 +110,13 @@ test("a server that cannot start leaves nothing behind", async () => {
   expect(temporaryFolders()).toEqual(before);
 });
 
+test("a setting of the program is refused, also by its type", async () => {
+  // @ts-expect-error: a log file is the program's.
+  const failed = startServer({ files: {}, logFile: "access.log" });
+  await expect(failed).rejects.toThrow(OptionsError);
+  await expect(failed).rejects.toThrow("logFile is a setting of the httpserver program: startServer writes neither");
+});
+
 test("an idle timeout of 30 s takes no time by a clock that is moved by hand", async () => {
   const clock = new ManualClock();
   await using server = await startServer({ files: { "/a.txt": "a" }, clock });

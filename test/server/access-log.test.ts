@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { escapeControls, escapeQuoted } from "../../src/http/escape.ts";
 import { type AccessEntry, AccessLog } from "../../src/server/access-log.ts";
 import { Output } from "../../src/server/output.ts";
-import type { LogFormat } from "../../src/settings/options.ts";
+import type { LogFormat } from "../../src/settings/program-settings.ts";
 
 let folder = "";
 let path = "";

@@ -17,7 +17,7 @@ import { encodeAnswer, encodeFields, type FieldLines } from "../../http/fields.t
 import type { Request, RequestHead, Response } from "../../http/message.ts";
 import { Method } from "../../http/method.ts";
 import { RangeVerdict } from "../../http/range.ts";
-import { limits } from "../../settings/options.ts";
+import { limits } from "../../settings/limits.ts";
 import { randomHex } from "../digest.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
 import type { Listing } from "../listing/listing.ts";

@@ -7,7 +7,7 @@
  * hidden folders, devices. The opened folder itself is read, so replacing the folder during the read changes nothing.
  */
 import { constants, existsSync, type Stats } from "node:fs";
-import { limits } from "../../settings/options.ts";
+import { limits } from "../../settings/limits.ts";
 import { type DocumentRoot, errorCode, type OpenedFile, OpenFailure } from "../files/document-root.ts";
 import type { Entry } from "./listing-page.ts";
 

@@ -3,7 +3,9 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { CachePolicy } from "../../../src/handlers/files/cache-policy.ts";
-import { optionTable, parseOption, resolveOptions } from "../../../src/settings/options.ts";
+import { parseSetting } from "../../../src/settings/kinds.ts";
+import { resolveServerSettings } from "../../../src/settings/resolve.ts";
+import { serverTable } from "../../../src/settings/server-settings.ts";
 import { ask, makeSite, post, type Site } from "../../support/site.ts";
 
 const IMMUTABLE = "public, max-age=31536000, immutable";
@@ -39,13 +41,13 @@ describe("a pattern of paths", () => {
       const policy = new CachePolicy({ cacheControl: "no-cache", immutable: [pattern], isPrivate: false });
       for (const path of matched) expect([path, policy.valueFor(path)]).toEqual([path, IMMUTABLE]);
       for (const path of others) expect([path, policy.valueFor(path)]).toEqual([path, "no-cache"]);
-      expect(resolveOptions({ immutable: [pattern] }).immutable).toEqual([pattern]);
+      expect(resolveServerSettings({ immutable: [pattern] }).immutable).toEqual([pattern]);
     });
   }
 
   for (const pattern of ["!/a", "/a.{js", "{a}", "/a\\*", "/[a", "/a]", "/[]", "/[a/b]", ""]) {
     test(`${JSON.stringify(pattern)} is refused at the start`, () => {
-      expect(() => resolveOptions({ immutable: [pattern] })).toThrow("immutable");
+      expect(() => resolveServerSettings({ immutable: [pattern] })).toThrow("immutable");
     });
   }
 
@@ -88,7 +90,7 @@ describe("Cache-Control", () => {
   });
 
   test("takes a field's value and nothing that would end it", () => {
-    const parsed = (text: string) => parseOption(optionTable.cacheControl, text);
+    const parsed = (text: string) => parseSetting(serverTable.cacheControl, text);
     expect(parsed(" public, max-age=3600 ")).toBe("public, max-age=3600");
     for (const text of ["", "  ", "a\r\nX: y", "a\0", "ä", "a\tb"]) expect(parsed(text)).toBeUndefined();
   });
@@ -105,7 +107,7 @@ describe("the index", () => {
   });
 
   test("is one file's name", () => {
-    const parsed = (text: string) => parseOption(optionTable.index, text);
+    const parsed = (text: string) => parseSetting(serverTable.index, text);
     expect([parsed("home.htm"), parsed("Übersicht")]).toEqual(["home.htm", "Übersicht"]);
     for (const text of ["", ".", "..", "../x", "a/b", "/a", "a\\b", ".hidden", "a\0"])
       expect(parsed(text)).toBeUndefined();

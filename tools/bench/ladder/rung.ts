@@ -13,7 +13,8 @@ import { createHandler } from "../../../src/handlers/router.ts";
 import { CR, LF } from "../../../src/http/ascii.ts";
 import { PathMemo } from "../../../src/http/path-memo.ts";
 import { Exchange } from "../../../src/http1/request.ts";
-import { limits, resolveOptions } from "../../../src/settings/options.ts";
+import { limits } from "../../../src/settings/limits.ts";
+import { resolveServerSettings } from "../../../src/settings/resolve.ts";
 
 /** Answers that leave in one write at most. */
 const ANSWERS_MAX = 64;
@@ -22,7 +23,7 @@ const [rung = "", answerFile = "", rootFolder = ".", batch = "1"] = process.argv
 const answer = new Uint8Array(readFileSync(answerFile));
 const answers = new Uint8Array(answer.length * ANSWERS_MAX);
 for (let i = 0; i < ANSWERS_MAX; i++) answers.set(answer, i * answer.length);
-const settings = resolveOptions({ root: rootFolder });
+const settings = resolveServerSettings({ root: rootFolder });
 const root = openDocumentRoot(rootFolder, "root");
 if (root instanceof Error) throw root;
 

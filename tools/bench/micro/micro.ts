@@ -23,7 +23,8 @@ import { Exchange } from "../../../src/http1/request.ts";
 import { ParsedHead, parseRequestHead } from "../../../src/http1/request-head.ts";
 import { readTarget } from "../../../src/http1/request-target.ts";
 import { HEAD_START_BYTES_MAX, HeadStarts } from "../../../src/http1/response-head.ts";
-import { limits, resolveOptions } from "../../../src/settings/options.ts";
+import { limits } from "../../../src/settings/limits.ts";
+import { resolveServerSettings } from "../../../src/settings/resolve.ts";
 import { BROWSER_FIELDS } from "../support/browser.ts";
 import type { MicroRow } from "../support/results.ts";
 
@@ -54,7 +55,7 @@ function bytesOf(text: string): Uint8Array {
   return new TextEncoder().encode(text);
 }
 
-const settings = resolveOptions({});
+const settings = resolveServerSettings({});
 const headLimits = {
   maxHeaderBytes: settings.maxHeaderBytes,
   maxUriBytes: settings.maxUriBytes,

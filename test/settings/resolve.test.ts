@@ -1,153 +1,20 @@
-/** The table of settings: what it takes, what it refuses and with which words. */
+/** From what was given to complete settings: defaults, refusals and their words. */
 import { describe, expect, test } from "bun:test";
+import { limits } from "../../src/settings/limits.ts";
+import { type ProgramSettings, programTable } from "../../src/settings/program-settings.ts";
 import {
-  environmentName,
-  limits,
-  normalizeHost,
-  type Options,
-  OptionsError,
-  optionNames,
-  optionTable,
-  parseDuration,
-  parseOption,
-  parseSize,
-  resolveOptions,
-} from "../../src/settings/options.ts";
+  resolveServerSettings,
+  resolveSettings,
+  type Settings,
+  settingNames,
+  settingTable,
+} from "../../src/settings/resolve.ts";
+import { type ServerSettings, serverTable } from "../../src/settings/server-settings.ts";
+import { OptionsError } from "../../src/settings/start-error.ts";
 
-describe("parseDuration", () => {
-  const cases: readonly [text: string, milliseconds: number | undefined][] = [
-    ["500ms", 500],
-    ["30s", 30_000],
-    ["2m", 120_000],
-    ["1h", 3_600_000],
-    ["1.5s", 1500],
-    ["0.001s", 1],
-    ["30S", 30_000],
-    ["30", 30_000],
-    ["0", 0],
-    ["", undefined],
-    ["s", undefined],
-    ["-1s", undefined],
-    ["+1s", undefined],
-    ["1 s", undefined],
-    [" 1s", undefined],
-    ["1s\n", undefined],
-    ["1e3", undefined],
-    ["0x10", undefined],
-    ["1d", undefined],
-    ["1m30s", undefined],
-    ["0.5ms", undefined],
-    ["Infinity", undefined],
-    ["9999999999999s", undefined],
-  ];
-  for (const [text, milliseconds] of cases) {
-    test(`${JSON.stringify(text)} is ${milliseconds ?? "refused"}`, () => {
-      expect(parseDuration(text)).toBe(milliseconds as number);
-    });
-  }
-});
-
-describe("parseSize", () => {
-  const cases: readonly [text: string, bytes: number | undefined][] = [
-    ["512", 512],
-    ["512b", 512],
-    ["64kb", 65_536],
-    ["64KB", 65_536],
-    ["64k", 65_536],
-    ["64KiB", 65_536],
-    ["10mb", 10_485_760],
-    ["10m", 10_485_760],
-    ["1g", 1_073_741_824],
-    ["2GB", 2_147_483_648],
-    ["0", 0],
-    ["", undefined],
-    ["kb", undefined],
-    ["-1", undefined],
-    ["1.5mb", undefined],
-    ["1 kb", undefined],
-    ["1tb", undefined],
-    ["1e3", undefined],
-    ["999999999999999gb", undefined],
-  ];
-  for (const [text, bytes] of cases) {
-    test(`${JSON.stringify(text)} is ${bytes ?? "refused"}`, () => {
-      expect(parseSize(text)).toBe(bytes as number);
-    });
-  }
-});
-
-test("a switch is read in the ways people write one", () => {
-  for (const text of ["1", "true", "yes", "on", "TRUE"]) expect(parseOption(optionTable.inline, text)).toBe(true);
-  for (const text of ["0", "false", "no", "off", "Off"]) expect(parseOption(optionTable.inline, text)).toBe(false);
-  for (const text of ["", "2", "y", "truee"]) expect(parseOption(optionTable.inline, text)).toBeUndefined();
-});
-
-test("a list is separated by commas, and an empty item is refused", () => {
-  expect(parseOption(optionTable.allowedHosts, "a.test, b.test:8080,*")).toEqual(["a.test", "b.test:8080", "*"]);
-  expect(parseOption(optionTable.allowedHosts, "a.test,,b.test")).toBeUndefined();
-  expect(parseOption(optionTable.allowedHosts, "a test")).toBeUndefined();
-});
-
-describe("a host to bind", () => {
-  const cases: readonly [text: string, normalized: string | undefined][] = [
-    ["127.0.0.1", "127.0.0.1"],
-    ["0.0.0.0", "0.0.0.0"],
-    ["255.255.255.255", "255.255.255.255"],
-    ["::", "::"],
-    ["[::]", "::"],
-    ["0:0:0:0:0:0:0:0", "::"],
-    ["[::1]", "::1"],
-    ["FE80:0::1", "fe80::1"],
-    ["fe80::1%eth0", "fe80::1%eth0"],
-    ["localhost", "127.0.0.1"],
-    ["LocalHost.", "127.0.0.1"],
-    ["Files.Example.com", "files.example.com"],
-    ["3com.example", "3com.example"],
-    ["a".repeat(63), "a".repeat(63)],
-    ["*", undefined],
-    ["", undefined],
-    ["0", undefined],
-    ["127.1", undefined],
-    ["2130706433", undefined],
-    ["0x7f000001", undefined],
-    ["a.0x7f", undefined],
-    ["127.0.0.01", undefined],
-    ["256.0.0.1", undefined],
-    ["1.2.3.4.", undefined],
-    ["1.2.3.4.5", undefined],
-    ["[127.0.0.1]", undefined],
-    ["[::1", undefined],
-    ["::1]", undefined],
-    ["::ffff:0.0.0.0", undefined],
-    ["::1/x", undefined],
-    ["host:80", undefined],
-    ["-a", undefined],
-    ["a-", undefined],
-    ["a_b", undefined],
-    ["a..b", undefined],
-    ["1-2", undefined],
-    ["a b", undefined],
-    ["a\n", undefined],
-    ["größe", undefined],
-    ["a".repeat(64), undefined],
-    ["a.".repeat(127), undefined],
-  ];
-  for (const [text, normalized] of cases) {
-    test(`${JSON.stringify(text)} is ${normalized ?? "refused"}`, () => {
-      expect(normalizeHost(text)).toBe(normalized as string);
-    });
-  }
-
-  test("is brought to its one spelling for the library too", () => {
-    expect(resolveOptions({ host: "[::1]" }).host).toBe("::1");
-    expect(resolveOptions({ host: "localhost" }).host).toBe("127.0.0.1");
-    expect(() => resolveOptions({ host: "*" })).toThrow(OptionsError);
-  });
-});
-
-describe("resolveOptions", () => {
+describe("resolveSettings", () => {
   test("gives the documented defaults for nothing", () => {
-    expect(resolveOptions({})).toEqual({
+    expect(resolveSettings({})).toEqual({
       port: 8080,
       host: "127.0.0.1",
       threads: 10,
@@ -212,12 +79,18 @@ describe("resolveOptions", () => {
   });
 
   test("keeps what is given, and treats undefined as not given", () => {
-    const options = resolveOptions({ port: 0, threads: 3, ...({ root: undefined } as unknown as Partial<Options>) });
+    const options = resolveSettings({ port: 0, threads: 3, ...({ root: undefined } as unknown as Partial<Settings>) });
     expect([options.port, options.threads, options.root]).toEqual([0, 3, "resources"]);
   });
 
+  test("brings a host to its one spelling", () => {
+    expect(resolveSettings({ host: "[::1]" }).host).toBe("::1");
+    expect(resolveSettings({ host: "localhost" }).host).toBe("127.0.0.1");
+    expect(() => resolveSettings({ host: "*" })).toThrow(OptionsError);
+  });
+
   test("gives an object that nobody changes afterwards", () => {
-    expect(Object.isFrozen(resolveOptions({}))).toBe(true);
+    expect(Object.isFrozen(resolveSettings({}))).toBe(true);
   });
 
   const refused: readonly [what: string, given: unknown, message: string][] = [
@@ -276,7 +149,7 @@ describe("resolveOptions", () => {
     ],
     ["two pages for a status", { errorPages: ["404=a", "404=b"] }, "errorPages: two pages for 404"],
     ["credentials without a user", { basicAuth: [":hash"] }, "basicAuth: expected USER:HASH, or @FILE with such lines"],
-    ["an @ without a file", { basicAuth: ["@"] }, "basicAuth: expected the name of a file behind @"],
+    ["an @ without a file", { basicAuth: ["@"] }, "basicAuth: expected the name of a file after @"],
     [
       "a hash that would take a minute",
       { basicAuth: ["a:$argon2id$v=19$m=4194304,t=2,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g"] },
@@ -295,7 +168,7 @@ describe("resolveOptions", () => {
   ];
   for (const [what, given, message] of refused) {
     test(`refuses ${what} with one line`, () => {
-      const error = thrownBy(() => resolveOptions(given as Partial<Options>));
+      const error = thrownBy(() => resolveSettings(given as Partial<Settings>));
       expect(error).toBeInstanceOf(OptionsError);
       expect((error as Error).message).toStartWith(message);
       expect((error as Error).message).toMatch(/^[ -~]+$/);
@@ -303,13 +176,13 @@ describe("resolveOptions", () => {
   }
 
   test("never repeats a password that stands where its hash belongs, and says what makes a hash", () => {
-    const error = thrownBy(() => resolveOptions({ basicAuth: ["ann:correct horse"] }));
+    const error = thrownBy(() => resolveSettings({ basicAuth: ["ann:correct horse"] }));
     expect((error as Error).message).toContain("hash-password");
     expect((error as Error).message).not.toMatch(/correct|horse|ann/);
   });
 
   test("brings headers and origins to their one spelling", () => {
-    const options = resolveOptions({
+    const options = resolveSettings({
       headers: ["X-A:b ", "Link: </a>; rel=x, </b>; rel=y"],
       cors: ["HTTPS://App.test:443/", "http://[::1]:80", "http://localhost:3000", "chrome-extension://Abc"],
     });
@@ -323,26 +196,33 @@ describe("resolveOptions", () => {
   });
 
   test("shortens a long value and shows no control character of it", () => {
-    const error = thrownBy(() => resolveOptions({ host: `\x1b[2J\u009b\0${"x".repeat(500)}` }));
+    const error = thrownBy(() => resolveSettings({ host: `\x1b[2J\u009b\0${"x".repeat(500)}` }));
     expect((error as Error).message).toMatch(/^[ -~]{20,200}$/);
   });
 });
 
+describe("resolveServerSettings", () => {
+  test("takes every setting of a server, and gives no other", () => {
+    expect(Object.keys(resolveServerSettings({}))).toEqual(Object.keys(serverTable));
+    for (const name of Object.keys(serverTable) as (keyof ServerSettings)[]) {
+      expect(() => resolveServerSettings({ [name]: serverTable[name].default })).not.toThrow();
+    }
+  });
+
+  test("refuses every setting of the program", () => {
+    expect(Object.keys(programTable)).toHaveLength(10);
+    for (const name of Object.keys(programTable) as (keyof ProgramSettings)[]) {
+      const error = thrownBy(() => resolveServerSettings({ [name]: programTable[name].default }));
+      expect(error).toBeInstanceOf(OptionsError);
+      expect((error as Error).message).toStartWith(`${name} is a setting of the httpserver program`);
+    }
+  });
+});
+
 test("each default fits its own bounds", () => {
-  for (const name of optionNames) {
-    expect(() => resolveOptions({ [name]: optionTable[name].default })).not.toThrow();
+  for (const name of settingNames) {
+    expect(() => resolveSettings({ [name]: settingTable[name].default })).not.toThrow();
   }
-});
-
-test("flags and environment names are unique, and one derives from the other", () => {
-  const flags = optionNames.map((name) => optionTable[name].flag);
-  expect(new Set(flags).size).toBe(flags.length);
-  expect(environmentName(optionTable.maxBodyBytes)).toBe("HTTPSERVER_MAX_BODY");
-});
-
-test("short names are those of the contract", () => {
-  const shorts = optionNames.flatMap((name) => optionTable[name].short ?? []);
-  expect(shorts.sort()).toEqual(["p", "q", "t", "v"]);
 });
 
 function thrownBy(action: () => unknown): unknown {

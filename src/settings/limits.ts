@@ -1,0 +1,46 @@
+/** Bounds that no flag moves, each with its reason. A setting's own bounds stand in its table. */
+import { KIB, MIB, SECOND } from "../http/units.ts";
+
+export const limits = {
+  /** Bytes of one field line. Browsers stay below 4 KiB of cookies; nginx and Apache use 8 KiB as well. */
+  fieldBytesMax: 8 * KIB,
+  /** Field lines in a head, and in a trailer section. Apache's LimitRequestFields; a browser sends about 15. */
+  fieldsMax: 100,
+  /** Empty lines skipped before a request line (RFC 9112 §2.2); some old clients send one after a body. */
+  emptyLinesMax: 4,
+  /** Bytes of content that is read only to be discarded, so that the connection can persist; more than this closes it. */
+  unwantedBodyBytesMax: MIB,
+  /** Milliseconds a closing connection waits for more bytes, or the peer's own FIN: one retransmission on a slow link. */
+  lingerMs: 2 * SECOND,
+  /** Milliseconds it waits in all: a client that sends its whole upload before it reads gets the refusal (RFC 9112 §9.6). */
+  lingerTotalMs: 10 * SECOND,
+  /** Bytes it reads and discards meanwhile; a quarter of a second's work on loopback. */
+  lingerBytesMax: 256 * MIB,
+  /** Peers above the cap of connections that are told the reason at the same time; the others are cut off. */
+  farewellsMax: 16,
+  /** Milliseconds a new or recently used connection gets for a request on its way when a signal ends the server. */
+  shutdownGraceMs: 250,
+  /** Connections at once without `--max-connections`. A hostile one takes 40 KiB, and a container may allow a million. */
+  connectionsUnaskedMax: 50_000,
+  /** Received bytes that may wait behind an answer in progress: some dozens of pipelined requests. */
+  receiveBytesMax: 64 * KIB,
+  /** Bytes of request content in memory over all connections: a dozen uploads of the default size at the same time. */
+  bodyMemoryBytesMax: 128 * MIB,
+  /** Bytes read from a file at a time; the fastest size measured for large files, and the most a slow client costs. */
+  sliceBytes: 256 * KIB,
+  /** Bytes of the operator's own fields on every answer: as much as one field of a request may have. */
+  extraFieldsBytesMax: 8 * KIB,
+  /** Bytes of an error page: it leaves in one write, and is kept with each of the fields that it is sent with. */
+  errorPageBytesMax: 64 * KIB,
+  /** Entries of a folder that one listing shows: a page of about 500 KB, described and sorted in some milliseconds. */
+  listingEntriesMax: 2000,
+  /**
+   * Size of a folder in the file system, in bytes, beyond which it is not listed. All names are in memory at once, and this
+   * is a million of them on ext4, in 100 MB.
+   */
+  listingFolderBytesMax: 32 * MIB,
+  /** Size of a folder beyond which only one such folder is read at a time: thirty thousand names on ext4. */
+  listingSharedBytesMax: MIB,
+  /** Bytes of log lines that wait for a slow reader of the log; beyond it the oldest are dropped and counted. */
+  logMemoryBytesMax: 4 * MIB,
+} as const;
