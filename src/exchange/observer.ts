@@ -1,6 +1,7 @@
 /** The events of a connection, for logs, journal and metrics. Calls are synchronous, must not throw, and must not keep the request. */
 import type { FaultKind } from "../http/fault.ts";
-import type { Request, Response } from "../http/message.ts";
+import { Fields } from "../http/fields.ts";
+import { type Request, type Response, response } from "../http/message.ts";
 
 /** How an answer ended. */
 export enum Outcome {
@@ -72,15 +73,7 @@ export function newAnswered(): Answered {
   };
 }
 
-const NOTHING: Response = {
-  status: 0,
-  fields: new Uint8Array(0),
-  body: null,
-  joined: null,
-  close: false,
-  transfer: "",
-  incident: null,
-};
+const NOTHING = response(0, Fields.of([]), null, "");
 
 export interface Observer {
   /** False: `answered` need not be called. */

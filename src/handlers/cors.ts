@@ -10,8 +10,8 @@
  */
 
 import { Field } from "../http/field.ts";
-import { encodeFields, encodeLines, type FieldLines } from "../http/fields.ts";
-import type { Handler, Request, Response } from "../http/message.ts";
+import { type FieldLines, Fields } from "../http/fields.ts";
+import { type Handler, type Request, type Response, response } from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import { ANY_ORIGIN } from "../http/origin.ts";
 
@@ -30,12 +30,11 @@ export function corsFields(origins: readonly string[]): FieldLines {
 /** The origins that the operator allows, as `resolveServerSettings` writes them. */
 export class AllowedOrigins {
   readonly #isAny: boolean;
-  /** Each with the line that names it. */
-  readonly #lines: ReadonlyMap<string, Uint8Array>;
+  readonly #origins: ReadonlySet<string>;
 
   constructor(origins: readonly string[]) {
     this.#isAny = origins.includes(ANY_ORIGIN);
-    this.#lines = new Map(origins.map((origin) => [origin, encodeLines([["Access-Control-Allow-Origin", origin]])]));
+    this.#origins = new Set(origins);
   }
 
   /** True when answers name the origin one by one. */
@@ -46,22 +45,19 @@ export class AllowedOrigins {
   /** OPTIONS that asks on a page's behalf whether it may: from an allowed origin, with a method to ask for (Fetch §4.8). */
   isPreflight({ head }: Request): boolean {
     if (head.method !== Method.Options || !head.has(Field.AccessControlRequestMethod)) return false;
-    return head.has(Field.Origin) && (this.#isAny || this.#lineFor(head.value(Field.Origin)) !== undefined);
+    return head.has(Field.Origin) && (this.#isAny || this.#has(head.value(Field.Origin)));
   }
 
   /** The answer with the line that names the request's origin, if it is an allowed one. */
   mark(request: Request | null, response: Response): Response {
     if (request === null || !request.head.has(Field.Origin)) return response;
-    const line = this.#lineFor(request.head.value(Field.Origin));
-    if (line === undefined) return response;
-    const fields = new Uint8Array(line.length + response.fields.length);
-    fields.set(line);
-    fields.set(response.fields, line.length);
-    return { ...response, fields, joined: null };
+    const origin = request.head.value(Field.Origin);
+    if (!this.#has(origin)) return response;
+    return { ...response, fields: response.fields.with("Access-Control-Allow-Origin", origin) };
   }
 
-  #lineFor(origin: string | null): Uint8Array | undefined {
-    return origin === null ? undefined : this.#lines.get(origin);
+  #has(origin: string | null): origin is string {
+    return origin !== null && this.#origins.has(origin);
   }
 }
 
@@ -70,13 +66,13 @@ export class AllowedOrigins {
  * Nothing about private networks: browsers ask their user now instead of the server that would be reached.
  */
 export function preflightAnswer(methods: string): Response {
-  const fields = encodeFields([
+  const fields = Fields.of([
     ["Allow", methods],
     ["Access-Control-Allow-Methods", methods],
     ["Access-Control-Allow-Headers", "*, Authorization"],
     ["Access-Control-Max-Age", PREFLIGHT_SECONDS],
   ]);
-  return { status: 204, fields, body: null, joined: null, close: false, transfer: "preflight", incident: null };
+  return response(204, fields, null, "preflight");
 }
 
 /** Ten minutes: a change of `--cors` is seen soon, and a page asks once for its many requests. */

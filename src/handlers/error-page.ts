@@ -5,8 +5,8 @@
 import { readFileSync, statSync } from "node:fs";
 import { prefersJson } from "../http/accept.ts";
 import { Field } from "../http/field.ts";
-import { encodeAnswer, type FieldLines } from "../http/fields.ts";
-import type { Request, Response } from "../http/message.ts";
+import { type FieldLines, Fields } from "../http/fields.ts";
+import { type Request, type Response, response } from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import { reasonPhrase } from "../http/status.ts";
 import { limits } from "../settings/limits.ts";
@@ -23,7 +23,7 @@ export interface ErrorExtras {
   /** Further field lines: Allow, Retry-After, Content-Range. */
   readonly fields?: FieldLines;
   /** True: the connection ends with this answer. */
-  readonly close?: boolean;
+  readonly isLast?: boolean;
 }
 
 /** JSON where the client prefers it and on POST /upload; HTML for everybody else, also where the head is unknown. */
@@ -70,10 +70,10 @@ export class ErrorPages {
     const known = this.#prepared.get(key);
     if (known !== undefined) return known;
     const own = json ? undefined : this.#own.get(status);
-    const response = errorResponse(status, own ?? madePage(status, sentence, json), extras);
+    const made = errorResponse(status, own ?? madePage(status, sentence, json), extras);
     // 416 names the file's size, so the number of different answers has no natural end.
-    if (this.#prepared.size < PREPARED_MAX) this.#prepared.set(key, response);
-    return response;
+    if (this.#prepared.size < PREPARED_MAX) this.#prepared.set(key, made);
+    return made;
   }
 }
 
@@ -87,7 +87,7 @@ const NOTHING: ErrorExtras = {};
 
 function keyOf(status: number, sentence: string, json: boolean, extras: ErrorExtras): string {
   const fields = extras.fields === undefined ? "" : extras.fields.map((field) => field.join(":")).join("\n");
-  return `${status}\n${json}\n${extras.close === true}\n${sentence}\n${fields}`;
+  return `${status}\n${json}\n${extras.isLast === true}\n${sentence}\n${fields}`;
 }
 
 function readPage(path: string): Uint8Array {
@@ -114,21 +114,15 @@ function madePage(status: number, sentence: string, json: boolean): OwnPage {
 }
 
 function errorResponse(status: number, page: OwnPage, extras: ErrorExtras): Response {
-  const fields: FieldLines = [
+  const fields = Fields.of([
     ["Content-Type", page.contentType],
     ["Content-Length", String(page.content.length)],
     // A 404 may be cached by default (RFC 9110 §15.1), but the file may be there a second later.
     ["Cache-Control", "no-store"],
     ["X-Content-Type-Options", "nosniff"],
     ...(extras.fields ?? []),
-  ];
-  return {
-    status,
-    ...encodeAnswer(fields, page.content),
-    close: extras.close === true,
-    transfer: "error",
-    incident: null,
-  };
+  ]);
+  return response(status, fields, fields.hold(page.content), "error", extras.isLast);
 }
 
 function jsonBody(status: number, sentence: string): string {

@@ -2,36 +2,32 @@
  * Fields that every answer has, whatever it is: the operator's own, the security preset, what CORS says to everybody. They
  * become part of the prepared beginnings of heads (`HeadStarts`), so a request pays for their bytes alone.
  */
-import { encodeLines, type FieldLines, parseFieldLine } from "../http/fields.ts";
+import { type FieldLines, Fields, parseFieldLine } from "../http/fields.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
 import { corsFields } from "./cors.ts";
 
-/** In the order they are sent. A field of the operator's takes the place of the preset's of the same name. */
-export function fixedFields(settings: Pick<ServerSettings, "headers" | "securityHeaders" | "cors">): FieldLines {
+/** Returns them in the order in which they are sent, with `further` lines behind them. */
+export function fixedFields(settings: FixedFieldsSettings, further: FieldLines = []): Fields {
+  return Fields.of([...linesOf(settings), ...further]);
+}
+
+/**
+ * Returns the fields of the server's own rooms: all but a policy for scripts and styles. The operator wrote that for the
+ * site's pages, and our pages bring their own. A browser would keep to both.
+ */
+export function roomFields(settings: FixedFieldsSettings, further: FieldLines): Fields {
+  const lines = linesOf(settings).filter(([name]) => name.toLowerCase() !== "content-security-policy");
+  return Fields.of([...lines, ...further]);
+}
+
+type FixedFieldsSettings = Pick<ServerSettings, "headers" | "securityHeaders" | "cors">;
+
+/** A field of the operator's takes the place of the preset's of the same name. */
+function linesOf(settings: FixedFieldsSettings): FieldLines {
   const own = settings.headers.map(fieldOf);
   const names = new Set(own.map(([name]) => name.toLowerCase()));
   const preset = settings.securityHeaders ? SECURITY_FIELDS.filter(([name]) => !names.has(name.toLowerCase())) : [];
   return [...own, ...preset, ...corsFields(settings.cors)];
-}
-
-/** The same as bytes, with `further` lines behind them. */
-export function fixedLines(
-  settings: Pick<ServerSettings, "headers" | "securityHeaders" | "cors">,
-  further: FieldLines = [],
-): Uint8Array {
-  return encodeLines([...fixedFields(settings), ...further]);
-}
-
-/**
- * The same for the server's own rooms, without a policy for scripts and styles: the operator wrote it for the site's pages, and
- * ours bring their own. A browser would keep to both.
- */
-export function roomLines(
-  settings: Pick<ServerSettings, "headers" | "securityHeaders" | "cors">,
-  further: FieldLines,
-): Uint8Array {
-  const fields = fixedFields(settings).filter(([name]) => name.toLowerCase() !== "content-security-policy");
-  return encodeLines([...fields, ...further]);
 }
 
 /**

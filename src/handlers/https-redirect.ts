@@ -6,8 +6,8 @@
  * page from elsewhere made come here, to wherever that page wants.
  */
 
-import { encodeFields, type FieldLines } from "../http/fields.ts";
-import type { Handler, Request, Response } from "../http/message.ts";
+import { type FieldLines, Fields } from "../http/fields.ts";
+import { type Handler, type Request, type Response, response } from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import { type ErrorExtras, ErrorPages, wantsJson } from "./error-page.ts";
 import { HostPolicy, type HostPolicyOptions } from "./host-policy.ts";
@@ -43,12 +43,12 @@ class HttpsRedirect implements Handler {
     if (target.authority.host === "") return this.#refuse(400, "This port leads to https, but of which host?", request);
     const port = this.#securePort();
     const authority = port === HTTPS_PORT ? target.authority.host : `${target.authority.host}:${port}`;
-    const fields = encodeFields([
+    const fields = Fields.of([
       ["Location", `https://${authority}${pathAndQuery(request)}`],
       ["Cache-Control", "no-cache"], // A browser must not remember it when the server is plain again.
       ["Content-Length", "0"],
     ]);
-    return { status: 308, fields, body: null, joined: null, close: false, transfer: "redirect", incident: null };
+    return response(308, fields, null, "redirect");
   }
 
   /** Never called: `admit` answers everything. */
@@ -57,7 +57,7 @@ class HttpsRedirect implements Handler {
   }
 
   failure(status: number, sentence: string, request: Request | null, fields: FieldLines = []): Response {
-    return this.#pages.answer(status, sentence, wantsJson(request), { fields, close: status >= 500 });
+    return this.#pages.answer(status, sentence, wantsJson(request), { fields, isLast: status >= 500 });
   }
 
   #refuse(status: number, sentence: string, request: Request, extras: ErrorExtras = {}): Response {
@@ -67,7 +67,7 @@ class HttpsRedirect implements Handler {
 
 const HTTPS_PORT = 443;
 
-const ONLY_FILES: ErrorExtras = { fields: [["Allow", "GET, HEAD, POST, OPTIONS"]], close: true };
+const ONLY_FILES: ErrorExtras = { fields: [["Allow", "GET, HEAD, POST, OPTIONS"]], isLast: true };
 
 /** As sent, so that nothing is decoded on the way; it has no byte that a field could not have (RFC 3986 §3.3, §3.4). */
 function pathAndQuery(request: Request): string {

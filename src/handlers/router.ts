@@ -3,8 +3,8 @@
  * special one; what it lets through goes to one of three rooms: the served folder, the uploads to be read, the upload.
  */
 import { escapeControls } from "../http/escape.ts";
-import { encodeFields, type FieldLines } from "../http/fields.ts";
-import type { Handler, Request, Response } from "../http/message.ts";
+import { type FieldLines, Fields } from "../http/fields.ts";
+import { type Handler, type Request, type Response, response } from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import { type Target, Verdict } from "../http/target.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
@@ -277,7 +277,7 @@ class Router implements Handler {
 
   failure(status: number, sentence: string, request: Request | null, fields: FieldLines = []): Response {
     // Whether a peer's mistake ends the connection is known where it was found; after our own there is nothing to go on with.
-    const extras: ErrorExtras = { fields, close: status >= 500 };
+    const extras: ErrorExtras = { fields, isLast: status >= 500 };
     return this.#pages.answer(status, sentence, wantsJson(request), extras);
   }
 
@@ -297,14 +297,13 @@ class Router implements Handler {
 
 const NOT_ALLOWED = "That method cannot be used here.";
 const NO_EXTRAS: ErrorExtras = {};
-const CONNECT_REFUSED: ErrorExtras = { fields: [["Allow", ALL_METHODS]], close: true };
+const CONNECT_REFUSED: ErrorExtras = { fields: [["Allow", ALL_METHODS]], isLast: true };
 const ONLY_UPLOAD_METHODS: ErrorExtras = { fields: [["Allow", UPLOAD_METHODS]] };
 const ONLY_FILE_METHODS: ErrorExtras = { fields: [["Allow", FILE_METHODS]] };
 
 /** RFC 9110 §9.3.7; 204 has no Content-Length (§8.6). */
 function optionsAnswer(methods: string): Response {
-  const fields = encodeFields([["Allow", methods]]);
-  return { status: 204, fields, body: null, joined: null, close: false, transfer: "options", incident: null };
+  return response(204, Fields.of([["Allow", methods]]), null, "options");
 }
 
 /** One that names something here, without tricks. */

@@ -1,54 +1,104 @@
 /**
- * Response fields as bytes (RFC 9110 §5): field lines encoded once, and the operator's own field lines checked.
+ * Response fields (RFC 9110 §5): immutable pairs, checked once, with their HTTP/1 bytes made once; and the check of the
+ * operator's own field lines.
  */
 import { CLASS, COLON, CR, FIELD_BYTE, HTAB, LF, SP, TCHAR } from "./ascii.ts";
 
-/** Fields that are written here, so that each has one home; a second line of one would be our mistake. */
+/** Fields that each carrier writes itself: a second line of one would be our mistake. */
 const OWN_FIELDS: ReadonlySet<string> = new Set(["server", "date", "connection", "keep-alive"]);
 
-export type FieldLines = readonly (readonly [name: string, value: string])[];
+export type FieldLine = readonly [name: string, value: string];
+export type FieldLines = readonly FieldLine[];
 
-/** The parts of a prepared answer that lie in memory. */
-export interface EncodedAnswer {
-  /** Field lines and the empty line. */
-  readonly fields: Uint8Array;
-  readonly body: Uint8Array;
-  /** Both, one behind the other. */
-  readonly joined: Uint8Array;
-}
+/** Most bytes of fields and content in one array. Longer content is copied on its own: a second copy costs little then. */
+const HELD_BYTES_MAX = 65_536;
 
-/**
- * The given fields in their order, each line ended by CRLF, and the empty line. Values are Latin-1: one byte a character.
- *
- * Throws an Error, which is our own mistake and no peer's, for a name that is no token or is written by this module itself,
- * and a value with a control, a character above U+00FF, or whitespace at an end (RFC 9110 §5.5): a line break in a value would
- * let a peer write our fields.
- */
-export function encodeFields(fields: FieldLines): Uint8Array {
-  const into = new Uint8Array(fieldsLength(fields));
-  writeFields(fields, into);
-  return into;
-}
+/** Content that lies behind its fields' bytes. */
+type Held = Uint8Array & { readonly brand: "held" };
 
-/** The same with the content behind it. Throws as `encodeFields` does. */
-export function encodeAnswer(fields: FieldLines, content: Uint8Array): EncodedAnswer {
-  const length = fieldsLength(fields);
-  const joined = new Uint8Array(length + content.length);
-  writeFields(fields, joined);
-  joined.set(content, length);
-  return { fields: joined.subarray(0, length), body: joined.subarray(length), joined };
-}
+const EMPTY_LINE = Uint8Array.of(CR, LF);
 
-function fieldsLength(fields: FieldLines): number {
-  let length = 2;
-  for (const [name, value] of fields) length += name.length + value.length + 4;
-  return length;
-}
+/** The fields of one response, in the order in which they are sent. */
+export class Fields {
+  readonly lines: FieldLines;
+  /** The lines behind the first one, which have bytes of their own; null where all lines are ours. */
+  readonly #rest: Fields | null;
+  #bytes: Uint8Array | null = null;
+  /** The view of `#whole` that is the content; null while no content is held. */
+  #content: Uint8Array | null = null;
+  #whole: Uint8Array | null = null;
 
-function writeFields(fields: FieldLines, into: Uint8Array): void {
-  let at = 0;
-  for (const [name, value] of fields) {
+  private constructor(lines: FieldLines, rest: Fields | null) {
+    this.lines = lines;
+    this.#rest = rest;
+  }
+
+  /**
+   * Returns the given lines as fields. Values are Latin-1: one byte a character.
+   *
+   * Throws an Error, which is our own mistake and not the peer's, for a name that is not a token or is the carrier's to
+   * write, and for a value with a control, a character above U+00FF, or whitespace at an end (RFC 9110 §5.5): a line break
+   * in a value would let a peer write our fields.
+   */
+  static of(lines: FieldLines): Fields {
+    for (const [name, value] of lines) assertField(name, value);
+    return new Fields(lines, null);
+  }
+
+  /** Returns the value of the first line with this name, in any case; null when there is none. */
+  value(name: string): string | null {
+    return this.lines.find((line) => isNamed(line, name))?.[1] ?? null;
+  }
+
+  /** Returns these fields with one more line in front, whose bytes are all that is made anew. Throws as `of`. */
+  with(name: string, value: string): Fields {
     assertField(name, value);
+    return new Fields([[name, value], ...this.lines], this);
+  }
+
+  /** Returns these fields with `line` in the place of each line that is called `name`. Throws as `of`. */
+  replace(name: string, line: FieldLine): Fields {
+    return Fields.of(this.lines.map((own) => (isNamed(own, name) ? line : own)));
+  }
+
+  /**
+   * Lays a copy of `content` behind the fields' HTTP/1 bytes, so that both are sent with one copy. Returns that copy, which
+   * takes the place of `content` in the response; or `content` itself when it is too long for that.
+   */
+  hold(content: Uint8Array): Uint8Array {
+    const bytes = this.http1(null);
+    const length = bytes.length;
+    if (length + content.length > HELD_BYTES_MAX) return content;
+    const whole = new Uint8Array(length + content.length);
+    whole.set(bytes);
+    whole.set(content, length);
+    this.#whole = whole;
+    this.#bytes = whole.subarray(0, length);
+    this.#content = whole.subarray(length);
+    return this.#content;
+  }
+
+  /** True for what `hold` returned as its copy. */
+  holds(content: object): content is Held {
+    return content === this.#content;
+  }
+
+  /** Returns the lines, each ended by CRLF, and the empty line; with `content` behind them if it is held. */
+  http1(content: Held | null): Uint8Array {
+    if (content !== null && this.holds(content)) return this.#whole as Uint8Array;
+    this.#bytes ??=
+      this.#rest === null ? encode(this.lines, EMPTY_LINE) : encode(this.lines.slice(0, 1), this.#rest.http1(null));
+    return this.#bytes;
+  }
+}
+
+/** Returns the lines, each ended by CRLF, with `rest` behind them. */
+function encode(lines: FieldLines, rest: Uint8Array): Uint8Array {
+  let length = rest.length;
+  for (const [name, value] of lines) length += name.length + value.length + 4;
+  const into = new Uint8Array(length);
+  let at = 0;
+  for (const [name, value] of lines) {
     at = writeText(name, into, at);
     into[at++] = COLON;
     into[at++] = SP;
@@ -56,16 +106,12 @@ function writeFields(fields: FieldLines, into: Uint8Array): void {
     into[at++] = CR;
     into[at++] = LF;
   }
-  into[at++] = CR;
-  into[at] = LF;
+  into.set(rest, at);
+  return into;
 }
 
-/**
- * Field lines that are the same on every answer, for `HeadStarts`: each ended by CRLF, and no empty line. Throws as
- * `encodeFields`.
- */
-export function encodeLines(fields: FieldLines): Uint8Array {
-  return encodeFields(fields).subarray(0, -2);
+function isNamed([own]: FieldLine, name: string): boolean {
+  return own.toLowerCase() === name.toLowerCase();
 }
 
 /**

@@ -5,7 +5,7 @@
 
 import type { Fault } from "./fault.ts";
 import type { Field } from "./field.ts";
-import type { FieldLines } from "./fields.ts";
+import type { FieldLines, Fields } from "./fields.ts";
 import type { Method } from "./method.ts";
 import type { Target } from "./target.ts";
 
@@ -63,8 +63,8 @@ export interface Request {
   fault: Fault | null;
 }
 
-/** Content that is not in memory. Whoever receives it in a Response calls `close` exactly once. */
-export interface BodySource {
+/** Content that is not in memory. The receiver of a Response with it calls `close` exactly once. */
+export interface ContentSource {
   /** Bytes in all; never changes. */
   readonly size: number;
   /**
@@ -77,7 +77,7 @@ export interface BodySource {
 }
 
 /** Content that comes into being while it is sent, without an end that is known. */
-export interface LiveSource extends BodySource {
+export interface LiveSource extends ContentSource {
   /** True when nothing will follow what there is. */
   readonly isOver: boolean;
   /** As of any source, but 0 means that there is nothing at the moment. What lies before `position` is not asked for again. */
@@ -86,24 +86,32 @@ export interface LiveSource extends BodySource {
   whenMore(call: () => void): void;
 }
 
-/** What is answered. Immutable, so a prepared answer may serve many requests. */
+export type Content = Uint8Array | ContentSource | LiveSource;
+
+/** The answer to one request, whatever carries it. Immutable, so that one made beforehand may serve many requests. */
 export interface Response {
   readonly status: number;
-  /**
-   * Field lines and the empty line; made by `encodeFields`. The connection writes the status line, `Server`, `Date`, `Connection`
-   * and `Keep-Alive` before them.
-   */
-  readonly fields: Uint8Array;
-  /** Content. The connection leaves it out in the answer to HEAD, so a handler answers HEAD exactly as GET. */
-  readonly body: Uint8Array | BodySource | LiveSource | null;
-  /** Fields and content in one piece, where they lie so in memory: then they are copied at once. */
-  readonly joined: Uint8Array | null;
-  /** True: this answer is the connection's last. */
-  readonly close: boolean;
-  /** What was sent, in a word or two for the request's log line: `html`, `binary`, `error`, … */
-  readonly transfer: string;
+  /** All but those that the carrier writes: `Server`, `Date`, and in HTTP/1 `Connection` and `Keep-Alive`. */
+  readonly fields: Fields;
+  /** The carrier leaves it out in the answer to HEAD, so a handler answers HEAD exactly as GET. */
+  readonly content: Content | null;
+  /** True: the connection ends with this answer. */
+  readonly isLast: boolean;
+  /** A word or two for the request's log line: `html`, `binary`, `error`, … */
+  readonly kind: string;
   /** A security event to be logged as a warning, or null. Wire bytes in it are already escaped. */
   readonly incident: string | null;
+}
+
+/** Makes a response without an incident. */
+export function response(
+  status: number,
+  fields: Fields,
+  content: Content | null,
+  kind: string,
+  isLast = false,
+): Response {
+  return { status, fields, content, isLast, kind, incident: null };
 }
 
 /** What we answer. One per server; knows nothing of sockets, slots and time limits. */

@@ -634,7 +634,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
   /** A handler that had to wait has its answer. */
   #settled(response: Response): void {
     if (this.#gone) {
-      closeBody(response);
+      closeContent(response);
       this.#letGo();
       return;
     }
@@ -677,25 +677,26 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
       left,
       context.clock.second,
     );
-    const headBytes = scratch.used - headStart + response.fields.length;
-    const { body, joined } = response;
+    const startBytes = scratch.used - headStart;
+    const { content, fields } = response;
     // Also where only the method could be read: RFC 9110 §9.3.2 leaves no exception.
-    if (body === null || this.#exchange?.head.method === Method.Head) {
-      outbox.gather(response.fields);
-    } else if (joined !== null && joined.length <= GATHER_BYTES_MAX) {
-      this.#responseBytes = joined.length - response.fields.length;
-      outbox.gather(joined);
+    if (content === null || this.#exchange?.head.method === Method.Head) {
+      outbox.gather(fields.http1(null));
+    } else if (fields.holds(content)) {
+      this.#responseBytes = content.length;
+      outbox.gather(fields.http1(content));
     } else {
-      outbox.gather(response.fields);
-      this.#responseBytes = "size" in body ? body.size : body.length;
-      if (this.#responseBytes <= GATHER_BYTES_MAX && !("size" in body)) outbox.gather(body);
+      outbox.gather(fields.http1(null));
+      this.#responseBytes = "size" in content ? content.size : content.length;
+      if (this.#responseBytes <= GATHER_BYTES_MAX && !("size" in content)) outbox.gather(content);
       else {
-        outbox.attach(body);
-        if ("whenMore" in body) body.whenMore(() => this.#defer());
+        outbox.attach(content);
+        if ("whenMore" in content) content.whenMore(() => this.#defer());
       }
     }
     const fault = this.#fault;
     if (fault !== null) {
+      const headBytes = startBytes + fields.http1(null).length;
       this.#transport.gate?.impose(fault, { pendingBytes, headBytes, contentBytes: this.#responseBytes }, this);
     }
     return true;
@@ -709,7 +710,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     const exchange = this.#request();
     if (this.#read === ReadState.Done && exchange !== null) {
       if (!exchange.framing.persistent) return "client asked";
-      if (!response.close) return null;
+      if (!response.isLast) return null;
     }
     return this.#fault === null ? "last answer" : "fault";
   }
@@ -797,7 +798,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     const response = this.#response as Response;
     const observer = this.#context.observer;
     if (observer.wantsAnswers || response.incident !== null) this.#report(response, outcome);
-    closeBody(response);
+    closeContent(response);
     this.#response = null;
     this.#moving();
     this.#repaid();
@@ -1048,7 +1049,6 @@ const OWN_FAILURE = "The server failed to answer this request.";
 
 const RETRY_AFTER = [["Retry-After", "1"]] as const;
 
-function closeBody(response: Response): void {
-  const body = response.body;
-  if (body !== null && "size" in body) body.close();
+function closeContent({ content }: Response): void {
+  if (content !== null && "size" in content) content.close();
 }

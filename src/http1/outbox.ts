@@ -7,7 +7,7 @@
 
 import type { Clock } from "../exchange/clock.ts";
 import type { Transport } from "../exchange/transport.ts";
-import type { BodySource, LiveSource } from "../http/message.ts";
+import type { Content, ContentSource, LiveSource } from "../http/message.ts";
 
 /** One write buffer for all connections; empty between turns. */
 export class Scratch {
@@ -53,7 +53,7 @@ export class Outbox {
   readonly #clock: Clock;
   #tail: Uint8Array | null = null;
   #tailStart = 0;
-  #body: Uint8Array | BodySource | LiveSource | null = null;
+  #body: Content | null = null;
   #position = 0;
   #end = 0;
 
@@ -80,7 +80,7 @@ export class Outbox {
   }
 
   /** Sends `body` after all that was gathered. The caller closes a source when `pump` no longer needs it. */
-  attach(body: Uint8Array | BodySource | LiveSource): void {
+  attach(body: Content): void {
     this.#body = body;
     this.#position = 0;
     this.#end = "size" in body ? body.size : body.length;
@@ -147,7 +147,7 @@ export class Outbox {
     return Progress.Sent;
   }
 
-  #pumpBody(transport: Transport, body: Uint8Array | BodySource | LiveSource): Progress {
+  #pumpBody(transport: Transport, body: Content): Progress {
     const begunMs = this.#clock.elapsedMs(0);
     for (let slices = 0; this.#position < this.#end; slices++) {
       if (slices === SLICES_PER_TURN) return Progress.Yield;
@@ -160,7 +160,7 @@ export class Outbox {
   }
 
   /** One write of what was gathered and the next slice of a file behind it. */
-  #pumpSourceSlice(transport: Transport, source: BodySource | LiveSource): Progress {
+  #pumpSourceSlice(transport: Transport, source: ContentSource | LiveSource): Progress {
     const scratch = this.#scratch;
     const gathered = scratch.used;
     const limit = Math.min(this.#sliceBytes, scratch.bytes.length - gathered, this.#end - this.#position);
@@ -195,7 +195,7 @@ export class Outbox {
   }
 
   /** The source has nothing more, or for the moment. */
-  #pumpEnd(transport: Transport, source: BodySource | LiveSource): Progress {
+  #pumpEnd(transport: Transport, source: ContentSource | LiveSource): Progress {
     if (this.#scratch.used > 0) {
       const progress = this.#pumpScratch(transport);
       if (progress !== Progress.Sent) return progress;

@@ -1,11 +1,12 @@
 /**
  * Response heads as bytes (RFC 9112 §4, RFC 9110 §5), in two parts. What depends on the moment and on the connection
  * comes first: status line, `Server`, `Date`, `Connection`, `Keep-Alive`, written by `HeadStarts` for every answer. The
- * fields that depend on the answer follow, encoded once by `encodeFields`, with the content behind them in one piece
- * where it is in memory: so a prepared answer is two copies, whatever it consists of.
+ * fields that depend on the answer follow (`Fields.http1`), with the content behind them where they hold it. So a kept
+ * answer is sent with two copies, whatever it consists of.
  */
 import { CR, DIGIT_0, LF } from "../http/ascii.ts";
 import { DATE_LINE_BYTES } from "../http/date.ts";
+import { Fields } from "../http/fields.ts";
 import { reasonPhrase } from "../http/status.ts";
 
 const SERVER_LINE = "Server: httpserver\r\n";
@@ -15,7 +16,7 @@ const KEEP_ALIVE_MAX = asciiBytes(", max=");
 /** Nine digits are enough for a timeout in seconds and for a count of requests; more is written as this. */
 const NUMBER_MAX = 999_999_999;
 
-const NO_LINES = new Uint8Array(0);
+const NO_FIELDS = Fields.of([]);
 
 const STATUS_MIN = 100;
 const STATUS_MAX = 999;
@@ -56,14 +57,15 @@ export class HeadStarts {
   /**
    * `dateLine` is `Date: …` with its CRLF, DATE_LINE_BYTES long, and is looked at again in each new second.
    * `keepAliveSeconds` is cut to a whole number, so that no client trusts the connection longer than we do.
-   * `extraLines`, from `encodeLines`, become part of each head, so that they cost a request nothing but their bytes;
-   * `fixedLines` of handlers/fixed-fields.ts says which there are.
+   * `extra` become part of each head, so that they cost a request nothing but their bytes; handlers/fixed-fields.ts says
+   * which there are.
    */
-  constructor(dateLine: Uint8Array, keepAliveSeconds: number, extraLines: Uint8Array = NO_LINES) {
+  constructor(dateLine: Uint8Array, keepAliveSeconds: number, extra: Fields = NO_FIELDS) {
     this.#dateLine = dateLine;
     this.#keepAliveSeconds = keepAliveSeconds;
-    this.#extraLines = extraLines;
-    this.bytesMax = HEAD_START_BYTES_MAX + extraLines.length;
+    // The empty line ends the answer's own fields, which are behind these.
+    this.#extraLines = extra.http1(null).subarray(0, -2);
+    this.bytesMax = HEAD_START_BYTES_MAX + this.#extraLines.length;
   }
 
   /**

@@ -52,7 +52,7 @@ export class Reporter implements Observer {
       host: request === null ? "-" : request.hostVerdict,
       status: response.status,
       bytes: answer.bytes,
-      transfer: outcome === Outcome.Aborted ? `${response.transfer}-aborted` : response.transfer,
+      transfer: outcome === Outcome.Aborted ? `${response.kind}-aborted` : response.kind,
       durationMs: answer.durationMs,
       persistent: outcome === Outcome.KeptAlive,
       referer: request === null ? null : request.head.value(Field.Referer),
@@ -113,7 +113,7 @@ export class Reporter implements Observer {
         `Host validation: ${request.head.value(Field.Host) ?? "(none)"} ${request.hostVerdict}`,
       );
     }
-    this.step(connection, slot, `Sending ${response.transfer}: ${bytes} bytes`);
+    this.step(connection, slot, `Sending ${response.kind}: ${bytes} bytes`);
     this.step(connection, slot, `Response: ${response.status}`);
     this.step(connection, slot, `Connection: ${outcome === Outcome.KeptAlive ? "keep-alive" : "close"}`);
   }

@@ -16,11 +16,11 @@ import type { Fixture, FixtureOptions } from "../fixture/fixture.ts";
 import { RESERVED_NAME, type Rooms } from "../handlers/endpoints/endpoint.ts";
 import type { Snapshot } from "../handlers/endpoints/status.ts";
 import { type DocumentRoot, FolderError, openDocumentRoot } from "../handlers/files/document-root.ts";
-import { fixedLines, roomLines } from "../handlers/fixed-fields.ts";
+import { fixedFields, roomFields } from "../handlers/fixed-fields.ts";
 import { createHttpsRedirect } from "../handlers/https-redirect.ts";
 import { createHandler } from "../handlers/router.ts";
 import { prepareUploadsFolder } from "../handlers/uploads/upload.ts";
-import type { FieldLines } from "../http/fields.ts";
+import type { FieldLines, Fields } from "../http/fields.ts";
 import type { Handler } from "../http/message.ts";
 import { Connection, GATHER_BYTES_MAX } from "../http1/connection.ts";
 import { type Conversation, Farewell } from "../http1/farewell.ts";
@@ -194,20 +194,20 @@ export class Server {
       observer: this.#observer(),
       answered: newAnswered(),
       scratch: new Scratch(SCRATCH_BYTES),
-      headStarts: this.#headStarts(clock, fixedLines(options, secureLines)),
-      roomHeadStarts: this.#headStarts(clock, roomLines(options, secureLines)),
+      headStarts: this.#headStarts(clock, fixedFields(options, secureLines)),
+      roomHeadStarts: this.#headStarts(clock, roomFields(options, secureLines)),
       exchanges: new ExchangePool(headLimits, new BodyMemory(limits.bodyMemoryBytesMax)),
       defer: (sleeper) => this.#defer(sleeper),
       draining: false,
     };
-    this.#plainHeadStarts = tls === null ? this.#context.headStarts : this.#headStarts(clock, fixedLines(options));
+    this.#plainHeadStarts = tls === null ? this.#context.headStarts : this.#headStarts(clock, fixedFields(options));
     this.#redirectContext = this.#redirecting === null ? null : this.#prepareRedirect(this.#redirecting, wallMs);
     this.#endTicks = time.every(tickMs(options), () => this.#tick());
   }
 
   /** Beginnings of heads with `lines` in each. */
-  #headStarts(clock: Clock, lines: Uint8Array): HeadStarts {
-    return new HeadStarts(clock.dateLine, this.#options.keepAliveTimeoutMs / 1000, lines);
+  #headStarts(clock: Clock, fields: Fields): HeadStarts {
+    return new HeadStarts(clock.dateLine, this.#options.keepAliveTimeoutMs / 1000, fields);
   }
 
   /** What a listener reports to. The context is asked for: it is made when the port is known to be ours. */
@@ -460,11 +460,15 @@ export class Server {
   #compose(headStarts: HeadStarts, status: number, sentence: string, fields: FieldLines): Uint8Array {
     const { handler, clock } = this.#context;
     const response = handler.failure(status, sentence, null, fields);
-    const content = response.joined ?? response.fields;
-    const answer = new Uint8Array(headStarts.bytesMax + content.length);
+    const { content } = response;
+    // What a handler says about a failure is in memory.
+    const rest = content instanceof Uint8Array ? content : NO_CONTENT;
+    const fieldBytes = response.fields.http1(null);
+    const answer = new Uint8Array(headStarts.bytesMax + fieldBytes.length + rest.length);
     const fieldsStart = headStarts.append(answer, 0, response.status, false, 0, clock.second);
-    answer.set(content, fieldsStart);
-    return answer.subarray(0, fieldsStart + content.length);
+    answer.set(fieldBytes, fieldsStart);
+    answer.set(rest, fieldsStart + fieldBytes.length);
+    return answer.subarray(0, fieldsStart + fieldBytes.length + rest.length);
   }
 
   /** While somebody waits for a slot. */
@@ -499,6 +503,8 @@ export class Server {
     this.#hasRefused = false;
   }
 }
+
+const NO_CONTENT = new Uint8Array(0);
 
 const NOT_TLS = "This port speaks TLS, and a plain HTTP request came; use https:// instead of http://.";
 

@@ -176,11 +176,12 @@ for (const [name, size] of Object.entries(SIZES)) {
 
 /** Status, and for 200 the bytes that came. */
 async function askedOf(site: Site, path = "/file.bin"): Promise<number[]> {
-  const { status, body } = await site.handler.respond(makeRequest(`GET ${path}`));
-  if (body === null || body instanceof Uint8Array) return status === 200 ? [status, body?.length ?? 0] : [status];
-  const bytes = new Uint8Array(body.size + 1);
-  const count = body.read(0, bytes, 0, bytes.length);
-  body.close();
+  const { status, content } = await site.handler.respond(makeRequest(`GET ${path}`));
+  if (content === null || content instanceof Uint8Array)
+    return status === 200 ? [status, content?.length ?? 0] : [status];
+  const bytes = new Uint8Array(content.size + 1);
+  const count = content.read(0, bytes, 0, bytes.length);
+  content.close();
   return [status, count];
 }
 

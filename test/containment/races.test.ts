@@ -214,8 +214,8 @@ test("a file that is kept in memory is not sent for one that is outside now, nor
   const counts = { kept: 0, read: 0, outside: 0, missing: 0 };
   const ask = async () => {
     const response = await site.handler.respond(makeRequest("GET /name/page.html"));
-    if (!(response.body instanceof Uint8Array)) throw new Error("not in memory");
-    return { response, status: response.status, text: Buffer.from(response.body).toString() };
+    if (!(response.content instanceof Uint8Array)) throw new Error("not in memory");
+    return { response, status: response.status, text: Buffer.from(response.content).toString() };
   };
   const swapping = await Swapping.start(exchange(site.root, "name"));
   let last: unknown = null;

@@ -116,7 +116,7 @@ for (const [cors, origin] of [
       ["/upload?x", "POST, OPTIONS"],
     ] as const) {
       const { status, fields, response } = preflight(site, path, origin);
-      expect([status, response.body]).toEqual([204, null]);
+      expect([status, response.content]).toEqual([204, null]);
       expect(fields).toEqual({
         ...(cors === "*" ? {} : { "access-control-allow-origin": origin }),
         allow: methods,

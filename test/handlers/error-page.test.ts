@@ -28,7 +28,7 @@ test("the same answer is made once; another sentence, kind, field or ending is a
     pages.answer(405, "Not.", false, allow),
     pages.answer(405, "No.", true, allow),
     pages.answer(405, "No.", false, { fields: [["Allow", "POST"]] }),
-    pages.answer(405, "No.", false, { ...allow, close: true }),
+    pages.answer(405, "No.", false, { ...allow, isLast: true }),
   ];
   expect(new Set([first, ...others]).size).toBe(5);
   expect(answerOf(first).fields["allow"]).toBe("GET");

@@ -21,7 +21,7 @@ test("OPTIONS is 204 with the methods of what it names, without content and with
     const answer = admitted(www, `OPTIONS ${path}`);
     expect(answer?.status).toBe(204);
     expect(answer?.fields).toEqual({ allow });
-    expect(answer?.response.body).toBeNull();
+    expect(answer?.response.content).toBeNull();
   }
 });
 
@@ -29,7 +29,7 @@ test("every other method is 405 with Allow", () => {
   using www = makeSite();
   for (const method of ["PUT", "DELETE", "PATCH", "TRACE", "BREW", "get"]) {
     const file = admitted(www, `${method} /a.html`);
-    expect([method, file?.status, file?.fields["allow"], file?.response.close]).toEqual([
+    expect([method, file?.status, file?.fields["allow"], file?.response.isLast]).toEqual([
       method,
       405,
       "GET, HEAD, OPTIONS",
@@ -42,7 +42,7 @@ test("every other method is 405 with Allow", () => {
 test("CONNECT is 405 with Allow, and the connection's last", () => {
   using www = makeSite();
   const answer = admitted(www, "CONNECT 127.0.0.1:8080");
-  expect([answer?.status, answer?.response.close]).toEqual([405, true]);
+  expect([answer?.status, answer?.response.isLast]).toEqual([405, true]);
   expect(answer?.fields["allow"]).toContain("GET");
 });
 
@@ -150,11 +150,11 @@ test("errors are HTML, or JSON for who prefers it and on the upload's path", asy
 test("failure makes the connection's own answers: JSON for an upload, fields passed on, 5xx as the last", () => {
   using www = makeSite();
   const busy = answerOf(www.handler.failure(503, "Busy.", null, [["Retry-After", "1"]]));
-  expect([busy.status, busy.fields["retry-after"], busy.response.close]).toEqual([503, "1", true]);
+  expect([busy.status, busy.fields["retry-after"], busy.response.isLast]).toEqual([503, "1", true]);
   expect(busy.fields["content-type"]).toBe("text/html; charset=utf-8");
   const slow = answerOf(www.handler.failure(408, "Slow.", makeRequest("POST /upload?x", { "Content-Length": "9" })));
   expect([slow.status, JSON.parse(slow.text).message]).toEqual([408, "Slow."]);
-  expect(www.handler.failure(417, "No.", null).close).toBe(false);
+  expect(www.handler.failure(417, "No.", null).isLast).toBe(false);
 });
 
 test("uploads are shown only where that is switched on, and never unfinished ones", async () => {

@@ -6,8 +6,15 @@ import type { Context, ConversationLimits, Resumable } from "../../src/exchange/
 import { type Answered, type CloseReason, newAnswered, type Observer, Outcome } from "../../src/exchange/observer.ts";
 import { Pool } from "../../src/exchange/pool.ts";
 import type { Transport } from "../../src/exchange/transport.ts";
-import { encodeFields } from "../../src/http/fields.ts";
-import type { BodySource, Handler, LiveSource, Request, Response } from "../../src/http/message.ts";
+import { Fields } from "../../src/http/fields.ts";
+import {
+  type ContentSource,
+  type Handler,
+  type LiveSource,
+  type Request,
+  type Response,
+  response,
+} from "../../src/http/message.ts";
 import { Connection } from "../../src/http1/connection.ts";
 import { Scratch } from "../../src/http1/outbox.ts";
 import { ExchangePool } from "../../src/http1/request.ts";
@@ -72,7 +79,7 @@ export class FakeTransport implements Transport {
 }
 
 /** A body that is not in memory and counts its closes. `available` < size: it ends early. */
-export class FakeSource implements BodySource {
+export class FakeSource implements ContentSource {
   readonly size: number;
   closes = 0;
   reads = 0;
@@ -135,21 +142,12 @@ export class FakeLiveSource implements LiveSource {
 
 export function respondWith(
   status: number,
-  body: string | Uint8Array | BodySource | null,
-  extra: Partial<Pick<Response, "close" | "incident" | "transfer">> = {},
+  body: string | Uint8Array | ContentSource | null,
+  extra: Partial<Pick<Response, "isLast" | "incident">> = {},
 ): Response {
   const content = typeof body === "string" ? ENCODER.encode(body) : body;
   const length = content === null ? 0 : "size" in content ? content.size : content.length;
-  return {
-    status,
-    fields: encodeFields([["Content-Length", String(length)]]),
-    body: content,
-    joined: null,
-    close: false,
-    transfer: "test",
-    incident: null,
-    ...extra,
-  };
+  return { ...response(status, Fields.of([["Content-Length", String(length)]]), content, "test"), ...extra };
 }
 
 export interface AnsweredLine {
@@ -228,15 +226,8 @@ export class ScriptedHandler implements Handler {
     _request: Request | null,
     fields: readonly (readonly [string, string])[] = [],
   ): Response {
-    return {
-      status,
-      fields: encodeFields([...fields, ["Content-Length", String(sentence.length)]]),
-      body: ENCODER.encode(sentence),
-      joined: null,
-      close: false,
-      transfer: "error",
-      incident: null,
-    };
+    const all = Fields.of([...fields, ["Content-Length", String(sentence.length)]]);
+    return response(status, all, ENCODER.encode(sentence), "error");
   }
 }
 

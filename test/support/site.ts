@@ -130,7 +130,7 @@ export async function responseTo(handler: Handler, request: Request): Promise<Re
 }
 
 export function answerOf(response: Response): Answer {
-  const lines = new TextDecoder("latin1").decode(response.fields).split("\r\n");
+  const lines = new TextDecoder("latin1").decode(response.fields.http1(null)).split("\r\n");
   if (lines.pop() !== "" || lines.pop() !== "") throw new Error("the fields do not end with an empty line");
   const fields: Record<string, string> = {};
   for (const line of lines) {
@@ -146,18 +146,18 @@ export function answerOf(response: Response): Answer {
 
 /** In pieces of odd sizes, as a connection under back-pressure would pull it. */
 export function contentOf(response: Response, limit = 1021): Uint8Array {
-  const { body } = response;
-  if (body === null) return new Uint8Array(0);
-  if (body instanceof Uint8Array) return body;
-  const content = new Uint8Array(body.size);
+  const { content: source } = response;
+  if (source === null) return new Uint8Array(0);
+  if (source instanceof Uint8Array) return source;
+  const content = new Uint8Array(source.size);
   let length = 0;
   for (;;) {
     const scratch = new Uint8Array(limit + 3);
-    const count = body.read(length, scratch, 3, limit);
+    const count = source.read(length, scratch, 3, limit);
     if (count === 0) break;
     content.set(scratch.subarray(3, 3 + count), length);
     length += count;
   }
-  body.close();
+  source.close();
   return content.subarray(0, length);
 }

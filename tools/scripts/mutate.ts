@@ -707,7 +707,7 @@ const MUTATIONS: readonly Mutation[] = [
   ),
   swap(CONNECTION, "the last request says so", "left > 0 &&", ""),
   swap(CONNECTION, "a connection that is to close does", "exchange.framing.persistent &&", ""),
-  swap(CONNECTION, "a refusal that closes does", "!response.close &&", ""),
+  swap(CONNECTION, "a refusal that closes does", "!response.isLast &&", ""),
 ];
 
 function swap(file: string, name: string, original: string, replacement: string): Mutation {

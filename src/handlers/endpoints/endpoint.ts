@@ -4,8 +4,8 @@
  * no slot, are neither logged nor counted, and obey the Host rule like everything else.
  */
 
-import { encodeAnswer, encodeFields, type FieldLines } from "../../http/fields.ts";
-import type { Request, Response } from "../../http/message.ts";
+import { type FieldLines, Fields } from "../../http/fields.ts";
+import { type Request, type Response, response } from "../../http/message.ts";
 import { Method } from "../../http/method.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
 
@@ -105,14 +105,14 @@ export function isReserved(path: string): boolean {
 /** Text of ours, which nobody keeps. */
 export function ownAnswer(status: number, contentType: string, content: string, further: FieldLines = []): Response {
   const bytes = ENCODER.encode(content);
-  const fields: FieldLines = [
+  const fields = Fields.of([
     ["Content-Type", contentType],
     ["Content-Length", String(bytes.length)],
     ["Cache-Control", "no-store"],
     ["X-Content-Type-Options", "nosniff"],
     ...further,
-  ];
-  return { status, ...encodeAnswer(fields, bytes), close: false, transfer: "own", incident: null };
+  ]);
+  return response(status, fields, bytes, "own");
 }
 
 /** `value` as JSON, on one line with LF. */
@@ -138,6 +138,5 @@ function allowed(room: Room): string {
 
 /** RFC 9110 §9.3.7; 204 has no Content-Length (§8.6). */
 function optionsAnswer(room: Room): Response {
-  const fields = encodeFields([["Allow", allowed(room)]]);
-  return { status: 204, fields, body: null, joined: null, close: false, transfer: "options", incident: null };
+  return response(204, Fields.of([["Allow", allowed(room)]]), null, "options");
 }

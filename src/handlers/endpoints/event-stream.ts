@@ -3,20 +3,20 @@
  * too slow misses events rather than fill our memory.
  */
 
-import { encodeFields, type FieldLines } from "../../http/fields.ts";
-import type { LiveSource, Response } from "../../http/message.ts";
+import { type FieldLines, Fields } from "../../http/fields.ts";
+import { type LiveSource, type Response, response } from "../../http/message.ts";
 
 /** Bytes that wait for a slow reader; beyond it all but the one under way are dropped. */
 const WAITING_BYTES_MAX = 256 * 1024;
 
 const ENCODER = new TextEncoder();
-const FIELDS: FieldLines = [
+const LINES: FieldLines = [
   ["Content-Type", "text/event-stream; charset=utf-8"],
   ["Cache-Control", "no-store"],
   ["X-Content-Type-Options", "nosniff"],
 ];
-const CHUNKED_FIELDS = encodeFields([...FIELDS, ["Transfer-Encoding", "chunked"]]);
-const PLAIN_FIELDS = encodeFields(FIELDS);
+const CHUNKED_FIELDS = Fields.of([...LINES, ["Transfer-Encoding", "chunked"]]);
+const PLAIN_FIELDS = Fields.of(LINES);
 
 export class EventStream implements LiveSource {
   readonly size = Number.MAX_SAFE_INTEGER;
@@ -44,15 +44,7 @@ export class EventStream implements LiveSource {
 
   /** The answer whose content this is; the connection ends with it, because a page that leaves says nothing. */
   get response(): Response {
-    return {
-      status: 200,
-      fields: this.#isChunked ? CHUNKED_FIELDS : PLAIN_FIELDS,
-      body: this,
-      joined: null,
-      close: true,
-      transfer: "events",
-      incident: null,
-    };
+    return response(200, this.#isChunked ? CHUNKED_FIELDS : PLAIN_FIELDS, this, "events", true);
   }
 
   /** Sends one event. `data` has no line break. */

@@ -4,7 +4,7 @@
  * The rule it guards: an OpenSource owns its descriptor and closes it once, whatever is read before or after.
  */
 import { readSync } from "node:fs";
-import type { BodySource } from "../../http/message.ts";
+import type { ContentSource } from "../../http/message.ts";
 import type { ByteRange } from "../../http/range.ts";
 import { closeDescriptor, NO_DESCRIPTOR, type OpenedFile } from "./document-root.ts";
 
@@ -57,7 +57,7 @@ export function joinPieces(pieces: readonly Piece[], content: Uint8Array): Uint8
 }
 
 /** Parts of an open file, and bytes of ours between them, as one content. Owns the descriptor. */
-export class OpenSource implements BodySource {
+export class OpenSource implements ContentSource {
   readonly size: number;
   readonly #pieces: readonly Piece[];
   #descriptor: number;

@@ -2,7 +2,7 @@
  * GET and HEAD of files: name → hot file or opened file → coding → preconditions → range → head and content.
  *
  * Strategy: a small file is read at once, its descriptor closed, and what was read kept with its encoded head among the
- * hot files; a large one stays open as a BodySource that the connection pulls from and closes. HEAD is answered as GET; the
+ * hot files; a large one stays open as a source that the connection pulls from and closes. HEAD is answered as GET; the
  * connection leaves the content out. A file in a coding is a file of its own: with its own name among the hot files, its own
  * entity tag, and no ranges, which are always of the file itself.
  * The rule it guards: an opened file has one owner at a time. `using` closes it, unless an OpenSource has taken it over.
@@ -13,8 +13,8 @@ import { Precondition } from "../../http/conditional.ts";
 import { imfDate } from "../../http/date.ts";
 import { escapeControls } from "../../http/escape.ts";
 import { Field } from "../../http/field.ts";
-import { encodeAnswer, encodeFields, type FieldLines } from "../../http/fields.ts";
-import type { Request, RequestHead, Response } from "../../http/message.ts";
+import { type FieldLine, Fields } from "../../http/fields.ts";
+import { type Request, type RequestHead, type Response, response } from "../../http/message.ts";
 import { Method } from "../../http/method.ts";
 import { RangeVerdict } from "../../http/range.ts";
 import { limits } from "../../settings/limits.ts";
@@ -296,9 +296,10 @@ export class StaticFiles {
   #keep(variant: Variant, snapshot: Snapshot): Snapshot {
     const { content } = snapshot;
     if (content === null || !variant.isSettled) return snapshot;
-    const whole = this.#wholeAnswer(variant.name, snapshot, null);
-    // The answer has its own copy of a small content, behind its fields.
-    const kept = whole.body instanceof Uint8Array ? whole.body : content;
+    const made = this.#wholeAnswer(variant.name, snapshot, null);
+    // From here on the fields' copy of a small content is the only one.
+    const kept = made.fields.hold(content);
+    const whole = { ...made, content: kept };
     const notModified = this.#notModified(variant.name, snapshot);
     const hot: HotFile = { ...snapshot, isAbsent: false, content: kept, whole, notModified };
     this.#keepHot(variant, hot);
@@ -333,7 +334,7 @@ export class StaticFiles {
 
     switch (preconditionOf(head, etag, lastModified, nowSeconds)) {
       case Precondition.NotModified:
-        return "notModified" in file ? (file as HotFile).notModified : this.#notModified(name, file);
+        return isHotFile(file) ? file.notModified : this.#notModified(name, file);
       case Precondition.Failed:
         return this.#refuse(412, "The file is not in the state that the request asks for.", request);
       case Precondition.Proceed:
@@ -348,49 +349,49 @@ export class StaticFiles {
         fields,
       });
     }
-    if (ranges === RangeVerdict.Ignore) return this.#wholeAnswer(name, file, opened);
+    if (ranges === RangeVerdict.Ignore) return isHotFile(file) ? file.whole : this.#wholeAnswer(name, file, opened);
 
     const type = presentationOf(this.#fileName(name), this.#options.inline);
-    const fields = this.#commonFields(name, file, type.disposition);
+    const lines = this.#commonLines(name, file, type.disposition);
     const [only] = ranges;
     if (ranges.length === 1 && only !== undefined) {
       const { first, last } = only;
-      fields.push(["Content-Type", type.contentType], ["Content-Length", String(last - first + 1)]);
-      fields.push(["Content-Range", `bytes ${first}-${last}/${size}`]);
-      const body = small === null ? new OpenSource(opened, ranges) : small.subarray(first, last + 1);
-      return answer(206, fields, body, "range");
+      lines.push(["Content-Type", type.contentType], ["Content-Length", String(last - first + 1)]);
+      lines.push(["Content-Range", `bytes ${first}-${last}/${size}`]);
+      const content = small === null ? new OpenSource(opened, ranges) : small.subarray(first, last + 1);
+      return response(206, Fields.of(lines), content, "range");
     }
     const boundary = randomHex(12);
     const pieces = multipartPieces(ranges, size, type.contentType, boundary);
-    fields.push(["Content-Type", `multipart/byteranges; boundary=${boundary}`]);
-    fields.push(["Content-Length", String(sizeOf(pieces))]);
-    const body = small === null ? new OpenSource(opened, pieces) : joinPieces(pieces, small);
-    return answer(206, fields, body, "ranges");
+    lines.push(["Content-Type", `multipart/byteranges; boundary=${boundary}`]);
+    lines.push(["Content-Length", String(sizeOf(pieces))]);
+    const content = small === null ? new OpenSource(opened, pieces) : joinPieces(pieces, small);
+    return response(206, Fields.of(lines), content, "ranges");
   }
 
   #wholeAnswer(name: string, file: Snapshot, opened: OpenedFile | null): Response {
     const type = presentationOf(this.#fileName(name), this.#options.inline);
     const size = file.content === null ? file.stats.size : file.content.length;
-    const fields = this.#commonFields(name, file, type.disposition);
-    fields.push(["Content-Type", type.contentType], ["Content-Length", String(size)]);
-    const body = file.content ?? new OpenSource(opened, [{ first: 0, last: size - 1 }]);
-    return answer(200, fields, body, file.coding === null ? type.transfer : `${type.transfer}-${file.coding}`);
+    const lines = this.#commonLines(name, file, type.disposition);
+    lines.push(["Content-Type", type.contentType], ["Content-Length", String(size)]);
+    const content = file.content ?? new OpenSource(opened, [{ first: 0, last: size - 1 }]);
+    return response(200, Fields.of(lines), content, file.coding === null ? type.kind : `${type.kind}-${file.coding}`);
   }
 
   #notModified(name: string, file: Snapshot): Response {
-    return answer(304, this.#validatorFields(name, file), null, "not-modified");
+    return response(304, Fields.of(this.#validatorLines(name, file)), null, "not-modified");
   }
 
   /** What 304 repeats of 200 (RFC 9110 §15.4.5). */
-  #validatorFields(name: string, file: Snapshot): FieldLine[] {
-    const fields: FieldLine[] = [
+  #validatorLines(name: string, file: Snapshot): FieldLine[] {
+    const lines: FieldLine[] = [
       ["ETag", file.etag],
       ["Last-Modified", imfDate(file.lastModified)],
       ["Cache-Control", this.#options.cachePolicy.valueFor(this.#withIndex(name))],
     ];
     const vary = this.#vary(name);
-    if (vary !== "") fields.push(["Vary", vary]);
-    return fields;
+    if (vary !== "") lines.push(["Vary", vary]);
+    return lines;
   }
 
   /** The request fields that another answer could follow from (RFC 9110 §12.5.5), also where this one is the file as it is. */
@@ -403,12 +404,12 @@ export class StaticFiles {
   }
 
   /** What 200 and 206 have in common. */
-  #commonFields(name: string, file: Snapshot, disposition: string | null): FieldLine[] {
-    const fields = this.#validatorFields(name, file);
-    fields.push(file.coding === null ? ["Accept-Ranges", "bytes"] : ["Content-Encoding", file.coding]);
-    fields.push(["X-Content-Type-Options", "nosniff"]);
-    if (disposition !== null) fields.push(["Content-Disposition", disposition]);
-    return fields;
+  #commonLines(name: string, file: Snapshot, disposition: string | null): FieldLine[] {
+    const lines = this.#validatorLines(name, file);
+    lines.push(file.coding === null ? ["Accept-Ranges", "bytes"] : ["Content-Encoding", file.coding]);
+    lines.push(["X-Content-Type-Options", "nosniff"]);
+    if (disposition !== null) lines.push(["Content-Disposition", disposition]);
+    return lines;
   }
 
   /** The path of the file that `name` stands for. */
@@ -467,8 +468,6 @@ export class StaticFiles {
   }
 }
 
-type FieldLine = FieldLines[number];
-
 /** A name without the slash at its end, for a folder that has an index. Beside OpenFailure, so no number may be in both. */
 enum Folder {
   WithoutSlash = -1,
@@ -514,20 +513,18 @@ function isNavigation(name: string, head: RequestHead): boolean {
   return accept !== null && parseQualityList(accept).some((item) => item.name === "text/html" && item.quality > 0);
 }
 
-function answer(status: number, fields: FieldLines, body: Response["body"], transfer: string): Response {
-  const isSmall = body instanceof Uint8Array && body.length <= IN_MEMORY_BYTES_MAX;
-  const encoded = isSmall ? encodeAnswer(fields, body) : { fields: encodeFields(fields), body, joined: null };
-  return { status, ...encoded, close: false, transfer, incident: null };
+function isHotFile(file: Snapshot): file is HotFile {
+  return "whole" in file;
 }
 
 /** RFC 9110 §15.4.9: 308 keeps the method. The target is a path of this server whatever was asked, never `//host`. */
 function redirectToFolder(request: Request): Response {
   const path = request.target.path.replace(/^\/+/, "/");
   const location = `${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}/${request.target.query}`;
-  const fields: FieldLine[] = [
+  const fields = Fields.of([
     ["Location", location],
     ["Content-Length", "0"],
     ["Cache-Control", "no-cache"],
-  ];
-  return answer(308, fields, null, "redirect");
+  ]);
+  return response(308, fields, null, "redirect");
 }

@@ -146,7 +146,7 @@ export class HotFiles {
   set(name: string, path: string, realPath: string, file: HotFile | AbsentFile, neighbours = NO_NEIGHBOURS): void {
     if (path !== realPath) return;
     let bytes = ENTRY_BYTES + 2 * (name.length + path.length);
-    if (!file.isAbsent) bytes += file.content.length + file.whole.fields.length;
+    if (!file.isAbsent) bytes += file.content.length + file.whole.fields.http1(null).length;
     for (const neighbour of neighbours) bytes += NEIGHBOUR_BYTES + 2 * neighbour.path.length;
     if (bytes > this.#bytesMax) return;
     const old = this.#entries.get(name);

@@ -6,7 +6,7 @@ export interface Presentation {
   /** The value of Content-Disposition, or null where there is none. */
   readonly disposition: string | null;
   /** What is sent, in a word for the request's log line. */
-  readonly transfer: string;
+  readonly kind: string;
 }
 
 /**
@@ -15,11 +15,11 @@ export interface Presentation {
  */
 export function presentationOf(name: string, inline: boolean): Presentation {
   if (!inline && DOWNLOAD_EXTENSIONS.has(extensionOf(name))) {
-    return { contentType: OCTET_STREAM, disposition: attachment(name), transfer: "binary" };
+    return { contentType: OCTET_STREAM, disposition: attachment(name), kind: "binary" };
   }
   const contentType = contentTypeOf(name);
-  const transfer = contentType.startsWith("text/html") ? "html" : contentType.startsWith("text/") ? "text" : "binary";
-  return { contentType, disposition: null, transfer };
+  const kind = contentType.startsWith("text/html") ? "html" : contentType.startsWith("text/") ? "text" : "binary";
+  return { contentType, disposition: null, kind };
 }
 
 const DOWNLOAD_EXTENSIONS: ReadonlySet<string> = new Set(["txt", "png", "jpg", "jpeg"]);

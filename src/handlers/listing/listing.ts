@@ -4,8 +4,8 @@
  */
 import { evaluatePreconditions, Precondition } from "../../http/conditional.ts";
 import { Field } from "../../http/field.ts";
-import { encodeFields, type FieldLines } from "../../http/fields.ts";
-import type { Request, Response } from "../../http/message.ts";
+import { type FieldLines, Fields } from "../../http/fields.ts";
+import { type Request, type Response, response } from "../../http/message.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
 import type { OpenedFile, OpenFailure } from "../files/document-root.ts";
 import { FolderReader, type FolderReaderOptions, nextTurn } from "./folder.ts";
@@ -69,19 +69,15 @@ export class Listing {
     if (precondition === Precondition.Failed) {
       return this.#pages.answer(412, "The folder is not in the state that the request asks for.", isJson);
     }
-    if (precondition === Precondition.NotModified) return response(304, validators, null, "not-modified");
-    const fields: FieldLines = [
+    if (precondition === Precondition.NotModified) return response(304, Fields.of(validators), null, "not-modified");
+    const fields = Fields.of([
       ...validators,
       ["X-Content-Type-Options", "nosniff"],
       ["X-Total-Count", String(total)],
       ["Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"],
       ["Content-Type", isJson ? "application/json" : "text/html; charset=utf-8"],
       ["Content-Length", String(content.length)],
-    ];
+    ]);
     return response(200, fields, content, "listing");
   }
-}
-
-function response(status: number, fields: FieldLines, body: Uint8Array | null, transfer: string): Response {
-  return { status, fields: encodeFields(fields), body, joined: null, close: false, transfer, incident: null };
 }

@@ -21,9 +21,9 @@ import type { link, open, rename, unlink } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { Field } from "../../http/field.ts";
-import { encodeAnswer, type FieldLines } from "../../http/fields.ts";
+import { type FieldLine, type FieldLines, Fields } from "../../http/fields.ts";
 import { JsonCheck, JsonVerdict, NESTING_MAX } from "../../http/json.ts";
-import type { Request, Response } from "../../http/message.ts";
+import { type Request, type Response, response } from "../../http/message.ts";
 import { randomHex, sha256Hex, sha256HexOf } from "../digest.ts";
 import type { ErrorPages } from "../error-page.ts";
 import { type DocumentRoot, errorCode, FolderError, openDocumentRoot } from "../files/document-root.ts";
@@ -253,21 +253,15 @@ export class Uploads {
       bytes,
       sha256,
     };
-    const body = new TextEncoder().encode(`${JSON.stringify(report)}\n`);
-    const fields: (readonly [string, string])[] = [
+    const content = new TextEncoder().encode(`${JSON.stringify(report)}\n`);
+    const lines: FieldLine[] = [
       ["Content-Type", "application/json"],
-      ["Content-Length", String(body.length)],
+      ["Content-Length", String(content.length)],
       ["Cache-Control", "no-store"],
       ["X-Content-Type-Options", "nosniff"],
     ];
-    if (this.#options.serveUploads) fields.push(["Location", filepath]);
-    return {
-      status: 201,
-      ...encodeAnswer(fields, body),
-      close: false,
-      transfer: "upload",
-      incident: null,
-    };
+    if (this.#options.serveUploads) lines.push(["Location", filepath]);
+    return response(201, Fields.of(lines), content, "upload");
   }
 
   #refuse(status: number, sentence: string, fields: FieldLines = []): Response {

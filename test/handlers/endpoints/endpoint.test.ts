@@ -157,7 +157,7 @@ describe("asking there", () => {
   test("with OPTIONS tells a room's methods, and 404 where there is none", async () => {
     using site = makeReserved();
     const { status, fields, response } = await ask(site, "OPTIONS /__server/ready");
-    expect([status, fields, response.body]).toEqual([204, { allow: "GET, HEAD, OPTIONS" }, null]);
+    expect([status, fields, response.content]).toEqual([204, { allow: "GET, HEAD, OPTIONS" }, null]);
     expect((await ask(site, "OPTIONS /__server/echo")).fields["allow"]).toBe("GET, HEAD, POST, DELETE, OPTIONS");
     expect(await statusOf(site, "OPTIONS /__server/none")).toBe(404);
   });
@@ -224,19 +224,19 @@ describe("events", () => {
       ["", "data: seen"],
     ] as const) {
       const response = await responseTo(site.handler, makeRequest("GET /__server/events", { Host: host }));
-      if (response.body === null || !("read" in response.body)) throw new Error("it is no stream");
+      if (response.content === null || !("read" in response.content)) throw new Error("it is no stream");
       const into = new Uint8Array(100);
-      const text = Buffer.from(into.subarray(0, response.body.read(0, into, 0, 100))).toString();
+      const text = Buffer.from(into.subarray(0, response.content.read(0, into, 0, 100))).toString();
       expect(chunksOf(text)?.[0]).toBe(first);
-      response.body.close();
+      response.content.close();
     }
   });
 
   test("asked for while the server drains are one look and the end", async () => {
     using site = makeReserved({}, new Map(statusRooms({ ...SOURCE, isDraining: () => true })));
     const response = await responseTo(site.handler, makeRequest("GET /__server/events"));
-    if (response.body === null || !("isOver" in response.body)) throw new Error("it is no stream");
-    expect(response.body.isOver).toBe(true);
+    if (response.content === null || !("isOver" in response.content)) throw new Error("it is no stream");
+    expect(response.content.isOver).toBe(true);
   });
 });
 

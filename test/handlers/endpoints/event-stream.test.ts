@@ -66,8 +66,8 @@ function eventsOf(content: string): string[] {
 describe("the answer", () => {
   test("is an endless one in chunks, the last on its connection, and nobody keeps it", () => {
     const { stream } = open();
-    const { status, fields, response } = answerOf({ ...stream.response, body: null });
-    expect([status, response.close]).toEqual([200, true]);
+    const { status, fields, response } = answerOf({ ...stream.response, content: null });
+    expect([status, response.isLast]).toEqual([200, true]);
     expect(fields).toEqual({
       "content-type": "text/event-stream; charset=utf-8",
       "cache-control": "no-store",
@@ -78,7 +78,7 @@ describe("the answer", () => {
 
   test("to HTTP/1.0 has no framing but the connection's end", () => {
     const { stream, reader } = open(false);
-    expect(answerOf({ ...stream.response, body: null }).fields["transfer-encoding"]).toBeUndefined();
+    expect(answerOf({ ...stream.response, content: null }).fields["transfer-encoding"]).toBeUndefined();
     stream.send("one");
     stream.send("two");
     stream.end();

@@ -75,7 +75,7 @@ describe("compressed here", () => {
         expect(decodedText(answer)).toBe(TEXT);
         expect(answer.fields["content-length"]).toBe(String(answer.content.length));
         expect(answer.content.length).toBeLessThan(TEXT.length / 2);
-        expect(answer.response.transfer).toBe(`html-${coding}`);
+        expect(answer.response.kind).toBe(`html-${coding}`);
         const { "content-length": _, "accept-ranges": __, ...same } = plain.fields;
         const etag = `${plain.fields["etag"]?.slice(0, -1)}-${coding}"`;
         const { "content-length": ___, ...fields } = answer.fields;
@@ -158,10 +158,10 @@ describe("compressed here", () => {
 
   test("is one run for requests at the same time, and none for those after", async () => {
     using www = site({ "a.txt": prose(200_000) }, { compress: true });
-    const bodies = await Promise.all(
-      Array.from({ length: 8 }, async () => (await www.handler.respond(makeRequest("GET /a.txt", BROWSER))).body),
+    const contents = await Promise.all(
+      Array.from({ length: 8 }, async () => (await www.handler.respond(makeRequest("GET /a.txt", BROWSER))).content),
     );
-    expect(new Set(bodies.map((body) => (body instanceof Uint8Array ? body.buffer : null))).size).toBe(1);
+    expect(new Set(contents.map((content) => (content instanceof Uint8Array ? content.buffer : null))).size).toBe(1);
     const later = www.handler.respond(makeRequest("GET /a.txt", BROWSER));
     expect(later).not.toBeInstanceOf(Promise);
   });

@@ -14,6 +14,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type HotFile, HotFiles } from "../../../src/handlers/files/hot-files.ts";
+import { Fields } from "../../../src/http/fields.ts";
+import { response } from "../../../src/http/message.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "hot-files-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -33,15 +35,8 @@ function write(name: string, content: string): string {
 
 function fileAt(path: string, bytes = 10): HotFile {
   const content = new Uint8Array(bytes);
-  const whole = {
-    status: 200,
-    fields: new Uint8Array(100),
-    body: content,
-    joined: null,
-    close: false,
-    transfer: "text",
-    incident: null,
-  };
+  // With the empty line, 100 bytes.
+  const whole = response(200, Fields.of([["X-Name", "x".repeat(88)]]), content, "text");
   const snapshot = { stats: statSync(path), coding: null, content, etag: '"x"', lastModified: 0 };
   return { ...snapshot, isAbsent: false, whole, notModified: whole };
 }

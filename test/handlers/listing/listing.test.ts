@@ -69,7 +69,7 @@ describe("a folder without its index", () => {
     add(site, "a.txt", 3);
     const { status, fields, text, response } = await ask(site, "GET /");
     expect(status).toBe(200);
-    expect(response.transfer).toBe("listing");
+    expect(response.kind).toBe("listing");
     expect(fields).toEqual({
       etag: expect.stringMatching(/^"\w+"$/),
       "cache-control": "no-cache",
@@ -146,11 +146,11 @@ describe("a folder without its index", () => {
     using site = listed({ spa: true });
     mkdirSync(join(site.root, "dir"));
     const navigating = { Accept: "text/html" };
-    expect((await ask(site, "GET /dir/", navigating)).response.transfer).toBe("listing");
+    expect((await ask(site, "GET /dir/", navigating)).response.kind).toBe("listing");
     for (const path of ["/route", "/route/"]) expect((await ask(site, `GET ${path}`, navigating)).status).toBe(404);
     writeFileSync(join(site.root, "index.html"), "app");
     expect((await ask(site, "GET /route/", navigating)).text).toBe("app");
-    expect((await ask(site, "GET /dir/", navigating)).response.transfer).toBe("listing");
+    expect((await ask(site, "GET /dir/", navigating)).response.kind).toBe("listing");
   });
 
   test("gives its descriptor back, whatever the answer", async () => {

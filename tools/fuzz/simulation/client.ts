@@ -275,7 +275,7 @@ export class Client implements Peer, ReaderRules {
     if (status !== response.status) this.fail(`answer ${this.answered} has status ${status} for ${response.status}`);
     const given = fields.get("x-request") ?? "";
     if (given !== id) this.fail(`answer ${this.answered} belongs to request "${given}", not "${id}"`);
-    const length = response.body === null ? undefined : String(lengthOf(response));
+    const length = response.content === null ? undefined : String(lengthOf(response));
     if (fields.get("content-length") !== length)
       this.fail(`Content-Length ${fields.get("content-length")} for ${length}`);
     if (!/^[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT$/.test(fields.get("date") ?? ""))
@@ -298,7 +298,7 @@ export class Client implements Peer, ReaderRules {
     const { isDraining, settings, coverage } = this.#referee;
     const { maxRequests, keepAliveTimeoutMs } = settings.limits;
     const left = maxRequests === 0 ? Number.POSITIVE_INFINITY : maxRequests - this.answered - 1;
-    const may = course.plan.persistent && !course.mustClose && !course.stopsEarly && !response.close && left > 0;
+    const may = course.plan.persistent && !course.mustClose && !course.stopsEarly && !response.isLast && left > 0;
     const persists = fields.get("connection") === "keep-alive";
     if (!persists && fields.get("connection") !== "close") this.fail(`Connection: ${fields.get("connection")}`);
     // What was pipelined behind it is answered all the same.
@@ -540,7 +540,7 @@ export class Client implements Peer, ReaderRules {
 
 /** Bytes of content that a response announces. */
 export function lengthOf(response: Response): number {
-  const { body } = response;
-  if (body === null) return 0;
-  return "size" in body ? body.size : body.length;
+  const { content } = response;
+  if (content === null) return 0;
+  return "size" in content ? content.size : content.length;
 }

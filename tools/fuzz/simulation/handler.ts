@@ -3,8 +3,8 @@
  * sent, it has a slot, and what the connection finds wrong is wrong.
  */
 import type { BodyMemory } from "../../../src/exchange/content-buffer.ts";
-import { encodeAnswer, encodeFields } from "../../../src/http/fields.ts";
-import type { Handler, Request, Response } from "../../../src/http/message.ts";
+import { type FieldLines, Fields } from "../../../src/http/fields.ts";
+import { type Handler, type Request, type Response, response } from "../../../src/http/message.ts";
 import type { Exchange } from "../../../src/http1/request.ts";
 import type { Random } from "../random.ts";
 import { type Client, type Course, lengthOf } from "./client.ts";
@@ -120,23 +120,18 @@ export class PlannedHandler implements Handler {
     this.#house.referee.coverage.count(`content: taken by ${plan.framing}`);
   }
 
-  failure(
-    status: number,
-    _sentence: string,
-    request: Request | null,
-    fields: readonly (readonly [name: string, value: string])[] = [],
-  ): Response {
+  failure(status: number, _sentence: string, request: Request | null, fields: FieldLines = []): Response {
     const client = request === null ? this.#house.speaking : this.#clientOf(request);
     const course = client === null ? null : this.#courseOfFailure(client, status, request);
-    if (client === null || course === null) return response(status, fields, contentAt(0, 10), false);
+    if (client === null || course === null) return answer(status, fields, contentAt(0, 10), false);
     const { plan } = course;
     this.#note(client, `request ${plan.index} fails with ${status}`);
     this.#judgeFailure(client, course, status, request !== null);
     const id = request === null ? "" : `${client.id}.${plan.index}`;
     const place = placeOf(client.id, plan.index + status);
     const content = contentAt(place, 5 + (status % 50));
-    const made = response(status, id === "" ? fields : [["X-Request", id], ...fields], content, false);
-    this.#promise(client, course, made, id, place, made.body as Uint8Array, content.length);
+    const made = answer(status, id === "" ? fields : [["X-Request", id], ...fields], content, false);
+    this.#promise(client, course, made, id, place, made.content as Uint8Array, content.length);
     return made;
   }
 
@@ -196,12 +191,12 @@ export class PlannedHandler implements Handler {
     const { index } = course.plan;
     const id = `${client.id}.${index}`;
     const place = placeOf(client.id, index);
-    let body: Response["body"] = null;
+    let body: Response["content"] = null;
     if (planned.form === "source") {
       course.source = new WatchedSource(client.id, place, planned.length, planned.available, random, referee);
       body = course.source;
     } else if (planned.form !== "none") body = contentAt(place, planned.length);
-    const made = response(planned.status, [["X-Request", id]], body, planned.close, planned.form === "joined");
+    const made = answer(planned.status, [["X-Request", id]], body, planned.close, planned.form === "held");
     referee.coverage.count(`handler: ${planned.form}`);
     this.#promise(client, course, made, id, place, body, planned.available);
     return made;
@@ -213,7 +208,7 @@ export class PlannedHandler implements Handler {
     made: Response,
     id: string,
     place: number,
-    body: Response["body"],
+    body: Response["content"],
     available: number,
   ): void {
     const { isDraining, nowMs } = this.#house.referee;
@@ -275,16 +270,16 @@ function idOf(request: Request): string {
   return /^(?:http:\/\/localhost)?\/(\d+\.\d+)/.exec(request.head.targetText)?.[1] ?? "";
 }
 
-function response(
+function answer(
   status: number,
-  fields: readonly (readonly [name: string, value: string])[],
-  body: Response["body"],
-  close: boolean,
-  isJoined = false,
+  lines: FieldLines,
+  content: Response["content"],
+  isLast: boolean,
+  isHeld = false,
 ): Response {
-  const rest = { status, close, transfer: "simulated", incident: null };
-  if (body === null) return { ...rest, fields: encodeFields(fields), body, joined: null };
-  const all = [...fields, ["Content-Length", String("size" in body ? body.size : body.length)] as const];
-  if (isJoined && !("size" in body)) return { ...rest, ...encodeAnswer(all, body) };
-  return { ...rest, fields: encodeFields(all), body, joined: null };
+  if (content === null) return response(status, Fields.of(lines), content, "simulated", isLast);
+  const length = "size" in content ? content.size : content.length;
+  const fields = Fields.of([...lines, ["Content-Length", String(length)]]);
+  const sent = isHeld && !("size" in content) ? fields.hold(content) : content;
+  return response(status, fields, sent, "simulated", isLast);
 }

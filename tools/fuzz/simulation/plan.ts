@@ -22,7 +22,7 @@ export interface Fault {
 export interface PlannedAnswer {
   /** admit: a refusal without a slot. throw, reject: a failure of ours. now, settled, later: with a slot, at once or by a promise. */
   readonly way: "admit" | "now" | "settled" | "later" | "throw" | "reject";
-  readonly form: "none" | "memory" | "joined" | "source";
+  readonly form: "none" | "memory" | "held" | "source";
   readonly status: number;
   readonly length: number;
   /** Bytes that there really are; fewer than `length` when the content ends early. */
@@ -243,7 +243,7 @@ function planAnswer(random: Random): PlannedAnswer {
   if (shape === 0) return { way, form: "none", status: 204, length: 0, available: 0, close };
   if (shape === 1) {
     const length = LARGE_CONTENT_BYTES + random.below(5000);
-    return { way, form: random.oneIn(2) ? "memory" : "joined", status: 200, length, available: length, close };
+    return { way, form: random.oneIn(2) ? "memory" : "held", status: 200, length, available: length, close };
   }
   if (shape < 8) {
     const length = random.pick([0, 1, 64, 500, 3000, 12_000]) + random.below(30);
@@ -251,5 +251,5 @@ function planAnswer(random: Random): PlannedAnswer {
     return { way, form: "source", status: 200, length, available, close };
   }
   const length = random.below(SMALL_CONTENT_BYTES_MAX + 1);
-  return { way, form: random.oneIn(2) ? "memory" : "joined", status: 200, length, available: length, close };
+  return { way, form: random.oneIn(2) ? "memory" : "held", status: 200, length, available: length, close };
 }

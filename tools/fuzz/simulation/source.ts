@@ -1,10 +1,10 @@
 /** Content that is not in memory: may give less than it is asked for, may end early, and counts how often it is closed. */
-import type { BodySource } from "../../../src/http/message.ts";
+import type { ContentSource } from "../../../src/http/message.ts";
 import type { Random } from "../random.ts";
 import { contentAt } from "./content.ts";
 import type { Referee } from "./referee.ts";
 
-export class WatchedSource implements BodySource {
+export class WatchedSource implements ContentSource {
   readonly size: number;
   readonly #client: number;
   readonly #place: number;

@@ -1,0 +1,136 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { Fields } from "../../src/http/fields.ts";
+
+const latin1 = (bytes: Uint8Array) => Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+const encoded = (fields: Fields) => latin1(fields.http1(null));
+const bytesOf = (text: string) => new TextEncoder().encode(text);
+
+const PAIRS = [
+  ["Content-Type", "text/html; charset=utf-8"],
+  ["Content-Length", "5"],
+  ["X-Empty", ""],
+] as const;
+
+describe("fields", () => {
+  test("are lines in their order, and the empty line", () => {
+    const text = "Content-Type: text/html; charset=utf-8\r\nContent-Length: 5\r\nX-Empty: \r\n\r\n";
+    expect(encoded(Fields.of(PAIRS))).toBe(text);
+    expect(encoded(Fields.of([]))).toBe("\r\n");
+  });
+
+  test("carry a value's Latin-1 characters as one byte each", () => {
+    expect(encoded(Fields.of([["X-Name", "caf\u00e9\t\u00ff"]]))).toBe("X-Name: caf\u00e9\t\u00ff\r\n\r\n");
+  });
+
+  test("have their bytes made once", () => {
+    const fields = Fields.of(PAIRS);
+    expect(fields.http1(null)).toBe(fields.http1(null));
+  });
+
+  test("tell the value of a name in any case", () => {
+    const fields = Fields.of(PAIRS);
+    expect([fields.value("content-length"), fields.value("X-Empty"), fields.value("ETag")]).toEqual(["5", "", null]);
+  });
+
+  test("with one more have it in front, and stay as they were themselves", () => {
+    const fields = Fields.of(PAIRS);
+    const before = encoded(fields);
+    const longer = fields.with("Vary", "Origin").with("X-First", "1");
+    expect(longer.lines).toEqual([["X-First", "1"], ["Vary", "Origin"], ...PAIRS]);
+    expect(encoded(longer)).toBe(`X-First: 1\r\nVary: Origin\r\n${before}`);
+    expect(encoded(fields)).toBe(before);
+  });
+
+  test("of which one is replaced keep their order, and stay as they were where there is none of that name", () => {
+    const fields = Fields.of(PAIRS);
+    expect(fields.replace("content-length", ["Transfer-Encoding", "chunked"]).lines).toEqual([
+      ["Content-Type", "text/html; charset=utf-8"],
+      ["Transfer-Encoding", "chunked"],
+      ["X-Empty", ""],
+    ]);
+    expect(fields.replace("ETag", ["X-A", "b"]).lines).toEqual(PAIRS);
+  });
+});
+
+describe("content that fields hold", () => {
+  test("lies behind them in one piece, each part a view of it", () => {
+    const fields = Fields.of([["Content-Length", "5"]]);
+    const content = fields.hold(bytesOf("hello"));
+    if (!fields.holds(content)) throw new Error("it is not held");
+    expect(latin1(fields.http1(content))).toBe("Content-Length: 5\r\n\r\nhello");
+    expect([encoded(fields), latin1(content)]).toEqual(["Content-Length: 5\r\n\r\n", "hello"]);
+    expect([fields.http1(null).buffer, content.buffer]).toEqual([
+      fields.http1(content).buffer,
+      fields.http1(content).buffer,
+    ]);
+  });
+
+  test("is that one array: other content of the same bytes is not held, nor is it by fields with one more", () => {
+    const fields = Fields.of([]);
+    const content = fields.hold(bytesOf("hello"));
+    expect([fields.holds(bytesOf("hello")), fields.with("X-A", "b").holds(content)]).toEqual([false, false]);
+  });
+
+  test("is at most 64 KiB with the fields", () => {
+    const most = 65_536 - "\r\n".length;
+    for (const [length, isHeld] of [
+      [0, true],
+      [most, true],
+      [most + 1, false],
+    ] as const) {
+      const fields = Fields.of([]);
+      const content = new Uint8Array(length);
+      expect([length, fields.holds(fields.hold(content)), fields.hold(content) === content]).toEqual([
+        length,
+        isHeld,
+        !isHeld,
+      ]);
+    }
+  });
+});
+
+describe("a line that cannot be sent", () => {
+  const badNames = ["", "a b", "a:", "a\r\n", "\u00e9", "\u0161", "a\0", "Date", "server", "CONNECTION", "Keep-Alive"];
+  for (const name of badNames) {
+    test(`has the name ${JSON.stringify(name)}`, () => {
+      expect(() => Fields.of([[name, "x"]])).toThrow("cannot be sent");
+    });
+  }
+
+  const badValues = [
+    "a\r\nSet-Cookie: x",
+    "a\r",
+    "a\nb",
+    "a\0b",
+    "a\u001fb",
+    "a\u007f",
+    "\u0161",
+    "\u{1f600}",
+    " a",
+    "a\t",
+    " ",
+  ];
+  for (const value of badValues) {
+    test(`has the value ${JSON.stringify(value)}`, () => {
+      expect(() => Fields.of([["X-Name", value]])).toThrow("cannot be sent");
+    });
+  }
+
+  test("is refused by every way to make fields", () => {
+    const fields = Fields.of(PAIRS);
+    expect(() => fields.with("X-A", "b\r\nX-B: c")).toThrow("cannot be sent");
+    expect(() => fields.replace("X-Empty", ["Date", "now"])).toThrow("cannot be sent");
+  });
+});
+
+test("fields read back as the pairs they were made of", () => {
+  const name = fc.stringMatching(/^X-[!#$%&'*+.^_`|~0-9A-Za-z-]{1,20}$/);
+  const value = fc.stringMatching(/^(?:[!-~\u0080-\u00ff](?:[\t -~\u0080-\u00ff]{0,20}[!-~\u0080-\u00ff])?)?$/);
+  fc.assert(
+    fc.property(fc.array(fc.tuple(name, value), { maxLength: 8 }), (fields) => {
+      const lines = latin1(Fields.of(fields).http1(null)).split("\r\n");
+      expect(lines).toEqual([...fields.map(([n, v]) => `${n}: ${v}`), "", ""]);
+    }),
+  );
+});
