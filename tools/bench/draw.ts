@@ -92,14 +92,14 @@ function describe(results: Results, name: string): string {
   const facts = [
     `Measured ${date.slice(0, 10)}: ${machine.cpu}, ${machine.cores} cores, ${formatNumber(machine.memoryMiB / 1024)} GiB,`,
     `Linux ${machine.kernel}; ${mode} mode, ${rounds} ${rounds === 1 ? "round" : "rounds"} of ${seconds} s;`,
-    `load average before the run ${machine.loadBefore.toFixed(2)}; while they were measured, servers waited for their core`,
-    `${formatNumber(100 * waits.median)} % of the time (median; at most ${formatNumber(100 * waits.most)} %), which is others' work. Raw numbers: \`tools/bench/results/${name}\`.`,
+    `load average before the run ${machine.loadBefore.toFixed(2)}. Servers waited for their core during ${formatNumber(100 * waits.median)} % of the measured`,
+    `time (median; at most ${formatNumber(100 * waits.most)} %), because other programs ran. Raw numbers: \`tools/bench/results/${name}\`.`,
   ].join("\n");
   const software = Object.entries(versions).map(([program, version]) => `${program} ${version}`);
   const parts = [
     "![CPU per request of each server, relative to httpserver](performance.svg)",
     facts,
-    `Versions: ${software.join(", ")}.`,
+    `Versions: ${software.join(",\n")}.`,
     ...results.notes.map((note) => `Note: ${note}.`),
     `### Targets\n\n${targetTable(results)}`,
     `### Under load\n\n${scenarioTables(results)}`,
@@ -135,7 +135,7 @@ function targetTable(results: Results): string {
       context,
     ];
   });
-  return markdownTable(["target", "bound", "measured", "", "beside it"], rows);
+  return markdownTable(["target", "bound", "measured", "", "measured with it"], rows);
 }
 
 /** A scenario and the row of it that is compared with. */
@@ -248,8 +248,8 @@ function startTarget(results: Results): Target {
   const bare = starts.find(({ row }) => row.peer === BARE);
   const beside = [
     inContext("bare Bun program", bare?.medianMs ?? Number.NaN, "ms"),
-    inContext("ours to it", ours?.toBare ?? Number.NaN, "×"),
-    inContext("our least", ours?.leastMs ?? Number.NaN, "ms"),
+    inContext("ours to that", ours?.toBare ?? Number.NaN, "×"),
+    inContext("our shortest", ours?.leastMs ?? Number.NaN, "ms"),
   ];
   return {
     text: "exec to ready line",
@@ -294,7 +294,7 @@ function isOurs(peer: string): boolean {
 function scenarioTables(results: Results): string {
   const heading = ["", "CPU µs", "kernel %", "CPU × ours", "rate", "rate × ours", "p50 µs", "p99 µs", "peak MiB"];
   const parts = results.scenarios.map((scenario) => {
-    const unit = scenario.contentBytes === null ? "answers/s" : "MiB/s";
+    const unit = scenario.contentBytes === null ? "responses/s" : "MiB/s";
     const title = `**${scenario.title}** (\`${scenario.name}\`, rate in ${unit})`;
     if (scenario.skipped !== null) return `${title}: skipped, ${scenario.skipped}.`;
     const rows = summarize(scenario).map((row) => {
