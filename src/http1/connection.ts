@@ -9,6 +9,7 @@
  */
 
 import type { Context } from "../exchange/context.ts";
+import { Deadline, Wait } from "../exchange/deadline.ts";
 import { type CloseReason, Outcome } from "../exchange/observer.ts";
 import { QUEUED, REFUSED, type Sender, type Waiter } from "../exchange/pool.ts";
 import { Fate, type Suspended, type Transport } from "../exchange/transport.ts";
@@ -22,18 +23,6 @@ import { Outbox, Progress } from "./outbox.ts";
 import { ReceiveBuffer } from "./receive-buffer.ts";
 import type { Exchange } from "./request.ts";
 import { assertEdge, READ_EDGES, ReadState, WRITE_EDGES, WriteState } from "./state.ts";
-
-/** What the one deadline is for. */
-enum Timer {
-  None = 0,
-  Handshake,
-  Idle,
-  Head,
-  Body,
-  Queue,
-  Send,
-  Linger,
-}
 
 /** In-memory content up to this size leaves in one write with its head; more is sent from its own array. */
 export const GATHER_BYTES_MAX = 65_536;
@@ -101,15 +90,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
   #lingerEndMs = 0;
   /** The transport was told to end, and has not. */
   #isEnding = false;
-  #timer = Timer.None;
-  #deadlineMs = Number.POSITIVE_INFINITY;
-  /** Progress of the current deadline's window at its start: bytes received or accepted. */
-  #windowBytes = 0;
-  /** Windows in a row in which a reader made too little progress. */
-  #silentWindows = 0;
-  /** When the answer under way began, and how much was accepted before it. */
-  #answerStartMs = 0;
-  #answerStartBytes = 0;
+  readonly #deadline: Deadline;
   #waitingSinceMs = 0;
   /** Milliseconds that the request under way has waited for its slot. */
   #queuedMs = 0;
@@ -137,6 +118,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     this.address = addressOf(peer);
     this.#secure = secure;
     this.#isShakingHands = secure;
+    this.#deadline = new Deadline(context.limits, context.clock);
     this.#outbox = new Outbox(context.scratch, context.limits.sliceBytes, context.clock);
     this.#arm();
     context.observer.opened(id, peer);
@@ -218,45 +200,45 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
 
   /** Time has passed: a missed deadline is acted upon. */
   tick(): void {
-    if (this.#gone || this.#context.clock.nowMs < this.#deadlineMs) return;
+    if (this.#gone || !this.#deadline.isOver) return;
     try {
-      this.#expire();
+      this.#expire(this.#deadline.wait);
     } catch (error) {
       this.#recover(error);
     }
   }
 
-  #expire(): void {
-    switch (this.#timer) {
-      case Timer.Handshake:
+  #expire(wait: Wait): void {
+    switch (wait) {
+      case Wait.Handshake:
         this.#abort("handshake timeout");
         return;
-      case Timer.Idle:
+      case Wait.Idle:
         this.#closing = "idle timeout";
         this.#close();
         break;
-      case Timer.Head:
+      case Wait.Head:
         this.#stopReading();
         this.#refuse(408, "The request was not complete in time.");
         break;
-      case Timer.Body:
-        if (this.#isFastEnough(this.#bodyBytes, this.#context.limits.bodyTimeoutMs)) return;
+      case Wait.Body:
+        if (this.#deadline.extendBody(this.#bodyBytes)) return;
         this.#stopReading();
         this.#refuse(408, "The request's content came too slowly.");
         break;
-      case Timer.Queue:
+      case Wait.Queue:
         this.#context.pool.cancel(this);
         this.#queuedMs = this.#context.clock.nowMs - this.#waitingSinceMs;
         this.#turnAway("queue timeout");
         break;
-      case Timer.Send:
-        if (this.#isReadFastEnough()) return;
+      case Wait.Send:
+        if (this.#deadline.extendSend(this.#outbox.accepted)) return;
         this.#abort("send timeout");
         return;
-      case Timer.Linger:
+      case Wait.Linger:
         this.#endSoon();
         return;
-      case Timer.None:
+      case Wait.None:
         return;
     }
     this.#turn();
@@ -267,12 +249,12 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
    * it is `lingerMs` at the least.
    */
   shutDown(quietMs = 0, lingerMs: number = this.#context.limits.shutdownGraceMs): void {
-    const owesNothing = this.#timer === Timer.Idle || this.#timer === Timer.Handshake || this.#timer === Timer.Linger;
-    if (this.#gone || !owesNothing) return;
-    const quietSinceMs = this.#deadlineMs - this.#patienceMs(this.#timer);
-    // Who has sent nothing for so long since our FIN will not destroy its answer by a reset any more.
-    const neededMs = this.#timer === Timer.Linger ? Math.max(quietMs, lingerMs) : quietMs;
-    if (this.#context.clock.nowMs - quietSinceMs < neededMs) return;
+    const { wait, sinceMs } = this.#deadline;
+    const owesNothing = wait === Wait.Idle || wait === Wait.Handshake || wait === Wait.Linger;
+    if (this.#gone || this.#isEnding || !owesNothing) return;
+    // If the peer has sent nothing for this long after our FIN, closing now cannot cause a reset that destroys its response.
+    const neededMs = wait === Wait.Linger ? Math.max(quietMs, lingerMs) : quietMs;
+    if (this.#context.clock.nowMs - sinceMs < neededMs) return;
     this.#closing ??= "shutdown";
     this.#transport.end();
   }
@@ -284,8 +266,8 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
 
   /** Closes as when the idle timeout is over. False: something is under way, and nothing was done. Not within a turn. */
   closeIdle(): boolean {
-    if (this.#gone || this.#timer !== Timer.Idle) return false;
-    this.#deadlineMs = this.#context.clock.nowMs;
+    if (this.#gone || this.#deadline.wait !== Wait.Idle) return false;
+    this.#deadline.extend(0);
     this.tick();
     return true;
   }
@@ -294,8 +276,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
   closed(): void {
     if (this.#gone) return;
     this.#gone = true;
-    this.#timer = Timer.None;
-    this.#deadlineMs = Number.POSITIVE_INFINITY;
+    this.#deadline.clear();
     this.#transport.gate?.closed();
     if (this.#write === WriteState.Waiting) this.#context.pool.cancel(this);
     // A peer that leaves before the response is out ends the connection itself, although we would have closed it afterwards.
@@ -309,8 +290,8 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     const phase = PHASES[this.#write];
     if (phase !== undefined) return phase;
     if (this.#write === WriteState.Closed) return "closing";
-    if (this.#timer === Timer.Send) return "sending";
-    return this.#timer === Timer.Idle ? "idle" : "reading";
+    if (this.#deadline.wait === Wait.Send) return "sending";
+    return this.#deadline.wait === Wait.Idle ? "idle" : "reading";
   }
 
   /** Requests whose head was complete. */
@@ -437,8 +418,8 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     // The kernel does not take our answers: a peer that does not read gets no further ones.
     if (!this.#outbox.canGather) {
       if (!this.#isFlushed()) return false;
-      // What is waited for from here on has a deadline of its own.
-      this.#timer = Timer.None;
+      // The next request has a deadline of its own.
+      this.#deadline.clear();
     }
     this.#exchange ??= this.#context.exchanges.take();
     const exchange = this.#exchange;
@@ -544,9 +525,9 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
   /** After the last request: reads past what still comes, within bounds. */
   #discard(count: number): void {
     this.#lingerBytes += count;
-    const { clock, limits } = this.#context;
+    const { limits } = this.#context;
     if (this.#lingerBytes <= limits.lingerBytesMax) {
-      if (this.#timer === Timer.Linger) this.#deadlineMs = Math.min(clock.nowMs + limits.lingerMs, this.#lingerEndMs);
+      if (this.#deadline.wait === Wait.Linger) this.#deadline.extend(limits.lingerMs, this.#lingerEndMs);
       return;
     }
     if (this.#write === WriteState.Closed) this.#transport.end();
@@ -660,8 +641,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     this.#refusal = null;
     this.#response = response;
     this.#responseBytes = 0;
-    this.#answerStartMs = context.clock.nowMs;
-    this.#answerStartBytes = this.#outbox.accepted;
+    this.#deadline.beginResponse(this.#outbox.accepted);
     this.#moveWrite(WriteState.Sending);
 
     const outbox = this.#outbox;
@@ -838,7 +818,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     if (this.#outbox.isEmpty && this.#slot > 0 && this.#context.pool.queued > 0) this.#releaseSlot();
     this.#moveRead(ReadState.Head);
     this.#moveWrite(WriteState.Idle);
-    this.#timer = Timer.None;
+    this.#deadline.clear();
     return true;
   }
 
@@ -866,7 +846,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
       return;
     }
     this.#isEnding = true;
-    this.#deadlineMs = this.#context.clock.nowMs + this.#context.limits.sendTimeoutMs;
+    this.#deadline.extend(this.#context.limits.sendTimeoutMs);
     this.#transport.end();
   }
 
@@ -960,90 +940,30 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     this.#write = to;
   }
 
-  /** Sets the deadline when its reason changes. Dribbled bytes do not change the reason, so they do not push it back. */
   #arm(): void {
-    const timer = this.#reasonToWait();
-    if (timer === this.#timer) return;
-    this.#timer = timer;
-    this.#windowBytes = timer === Timer.Body ? this.#bodyBytes : this.#outbox.accepted;
-    this.#silentWindows = 0;
-    this.#deadlineMs = this.#context.clock.nowMs + this.#patienceMs(timer);
+    const wait = this.#reasonToWait();
+    this.#deadline.set(wait, wait === Wait.Body ? this.#bodyBytes : this.#outbox.accepted);
   }
 
-  #reasonToWait(): Timer {
-    if (this.#isShakingHands) return Timer.Handshake;
+  #reasonToWait(): Wait {
+    if (this.#isShakingHands) return Wait.Handshake;
     switch (this.#write) {
       case WriteState.Idle:
-        if (!this.#outbox.isEmpty) return Timer.Send;
-        if (this.#read === ReadState.Body) return Timer.Body;
-        return this.#inbox.length > 0 && this.#isHeadBegun ? Timer.Head : Timer.Idle;
+        if (!this.#outbox.isEmpty) return Wait.Send;
+        if (this.#read === ReadState.Body) return Wait.Body;
+        return this.#inbox.length > 0 && this.#isHeadBegun ? Wait.Head : Wait.Idle;
       case WriteState.Waiting:
-        return Timer.Queue;
+        return Wait.Queue;
       case WriteState.Running:
         // Our own disk is waited for, not the peer.
-        return Timer.None;
+        return Wait.None;
       case WriteState.Closed:
-        return this.#isHalfClosed ? Timer.None : Timer.Linger;
+        return this.#isHalfClosed ? Wait.None : Wait.Linger;
       default:
-        return this.#isLive || this.#isHeld ? Timer.None : Timer.Send;
+        return this.#isLive || this.#isHeld ? Wait.None : Wait.Send;
     }
-  }
-
-  #patienceMs(timer: Timer): number {
-    const limits = this.#context.limits;
-    switch (timer) {
-      case Timer.Handshake:
-        return limits.headerTimeoutMs;
-      case Timer.Idle:
-        return limits.keepAliveTimeoutMs;
-      case Timer.Head:
-        return limits.headerTimeoutMs;
-      case Timer.Body:
-        return limits.bodyTimeoutMs;
-      case Timer.Queue:
-        return limits.queueTimeoutMs;
-      case Timer.Send:
-        return limits.sendTimeoutMs;
-      case Timer.Linger:
-        return limits.lingerMs;
-      case Timer.None:
-        return Number.POSITIVE_INFINITY;
-    }
-  }
-
-  /** At the end of a window: neither stalled nor below the minimum rate? Then the next window begins. */
-  #isFastEnough(bytes: number, windowMs: number): boolean {
-    const moved = bytes - this.#windowBytes;
-    if (moved === 0 || moved * 1000 < this.#context.limits.minRateBytes * windowMs) return false;
-    this.#windowBytes = bytes;
-    this.#deadlineMs = this.#context.clock.nowMs + windowMs;
-    return true;
-  }
-
-  /**
-   * The same for an answer. The kernels between us and a slow reader hold megabytes and take more in lumps as large, so a window
-   * without progress is no stall yet: it is one after SILENT_WINDOWS_MAX of them, or as soon as the average of the whole
-   * answer is below the minimum rate.
-   */
-  #isReadFastEnough(): boolean {
-    const { sendTimeoutMs, minRateBytes } = this.#context.limits;
-    const now = this.#context.clock.nowMs;
-    const { accepted } = this.#outbox;
-    if (this.#isFastEnough(accepted, sendTimeoutMs)) {
-      this.#silentWindows = 0;
-      return true;
-    }
-    const answerBytes = accepted - this.#answerStartBytes;
-    const isOnAverage = answerBytes > 0 && answerBytes * 1000 >= minRateBytes * (now - this.#answerStartMs);
-    if (!isOnAverage || ++this.#silentWindows === SILENT_WINDOWS_MAX) return false;
-    this.#windowBytes = accepted;
-    this.#deadlineMs = now + sendTimeoutMs;
-    return true;
   }
 }
-
-/** Windows of the send timeout in which a reader that was fast enough before may show no progress. */
-const SILENT_WINDOWS_MAX = 4;
 
 const OWN_FAILURE = "The server failed to answer this request.";
 

@@ -1,0 +1,151 @@
+/**
+ * The deadline of a conversation or a stream: one number with one reason. It is set when the reason changes, and bytes that dribble
+ * in do not push it back. Two of the reasons look at progress when their time is over, and a peer that is fast enough gets another
+ * window:
+ *
+ *   Body   bytes received since the last look are at least the minimum rate
+ *   Send   bytes accepted since the last look are, or were on average since the response began
+ */
+import type { Clock } from "./clock.ts";
+import type { ConversationLimits } from "./context.ts";
+
+/** The settings that a deadline obeys. */
+export type DeadlineLimits = Pick<
+  ConversationLimits,
+  | "headerTimeoutMs"
+  | "keepAliveTimeoutMs"
+  | "bodyTimeoutMs"
+  | "queueTimeoutMs"
+  | "sendTimeoutMs"
+  | "lingerMs"
+  | "minRateBytes"
+>;
+
+/** Reasons for a deadline: the event that the conversation waits for. */
+export enum Wait {
+  /** Our own work: no deadline. */
+  None = 0,
+  Handshake,
+  /** The first byte of a request. */
+  Idle,
+  /** The rest of a head. */
+  Head,
+  /** The rest of a request's content. */
+  Body,
+  /** A slot. */
+  Queue,
+  /** The peer, to read its response. */
+  Send,
+  /** The peer's FIN behind ours. */
+  Linger,
+}
+
+/** Windows of the send timeout in which a reader that was fast enough before may show no progress. */
+const SILENT_WINDOWS_MAX = 4;
+
+export class Deadline {
+  /** The one reason. */
+  wait = Wait.None;
+  /** The one number: monotonic milliseconds. */
+  atMs = Number.POSITIVE_INFINITY;
+  /** Monotonic milliseconds at which the deadline was set, or last moved. */
+  sinceMs = 0;
+  readonly #limits: DeadlineLimits;
+  readonly #clock: Clock;
+  /** Progress in bytes when the current window began. */
+  #windowBytes = 0;
+  /** Windows in a row in which a reader made too little progress. */
+  #silentWindows = 0;
+  #responseStartMs = 0;
+  /** Bytes accepted before the response began. */
+  #responseStartBytes = 0;
+
+  constructor(limits: DeadlineLimits, clock: Clock) {
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  get isOver(): boolean {
+    return this.#clock.nowMs >= this.atMs;
+  }
+
+  /** Sets the deadline for `wait`, unless that is already waited for. `bytes` is the progress so far, received or accepted. */
+  set(wait: Wait, bytes: number): void {
+    if (wait === this.wait) return;
+    this.wait = wait;
+    this.#windowBytes = bytes;
+    this.#silentWindows = 0;
+    this.extend(patienceMs(wait, this.#limits));
+  }
+
+  /** Drops the deadline: the next `set` begins a time of its own, also for the same reason. */
+  clear(): void {
+    this.wait = Wait.None;
+    this.atMs = Number.POSITIVE_INFINITY;
+  }
+
+  /** Moves the deadline to `ms` milliseconds from now, but not behind `latestMs`. */
+  extend(ms: number, latestMs: number = Number.POSITIVE_INFINITY): void {
+    this.sinceMs = this.#clock.nowMs;
+    this.atMs = Math.min(this.sinceMs + ms, latestMs);
+  }
+
+  /** A response begins; `bytes` were accepted before it. */
+  beginResponse(bytes: number): void {
+    this.#responseStartMs = this.#clock.nowMs;
+    this.#responseStartBytes = bytes;
+  }
+
+  /** Begins the next window of a request's content if the last one was fast enough. False: the deadline is missed. */
+  extendBody(bytes: number): boolean {
+    return this.#extendIfFast(bytes, this.#limits.bodyTimeoutMs);
+  }
+
+  /**
+   * Begins the next window of a response if its reader is fast enough. The kernels between us and a slow reader hold megabytes and
+   * take more in lumps as large, so a window without progress is not a stall yet: it is one after SILENT_WINDOWS_MAX of them, or as
+   * soon as the average of the whole response is below the minimum rate.
+   */
+  extendSend(bytes: number): boolean {
+    const { sendTimeoutMs, minRateBytes } = this.#limits;
+    if (this.#extendIfFast(bytes, sendTimeoutMs)) {
+      this.#silentWindows = 0;
+      return true;
+    }
+    const sentBytes = bytes - this.#responseStartBytes;
+    const elapsedMs = this.#clock.nowMs - this.#responseStartMs;
+    const isOnAverage = sentBytes > 0 && sentBytes * 1000 >= minRateBytes * elapsedMs;
+    if (!isOnAverage || ++this.#silentWindows === SILENT_WINDOWS_MAX) return false;
+    this.#windowBytes = bytes;
+    this.extend(sendTimeoutMs);
+    return true;
+  }
+
+  #extendIfFast(bytes: number, windowMs: number): boolean {
+    const moved = bytes - this.#windowBytes;
+    if (moved === 0 || moved * 1000 < this.#limits.minRateBytes * windowMs) return false;
+    this.#windowBytes = bytes;
+    this.extend(windowMs);
+    return true;
+  }
+}
+
+function patienceMs(wait: Wait, limits: DeadlineLimits): number {
+  switch (wait) {
+    case Wait.None:
+      return Number.POSITIVE_INFINITY;
+    case Wait.Handshake:
+    case Wait.Head:
+      return limits.headerTimeoutMs;
+    case Wait.Idle:
+      return limits.keepAliveTimeoutMs;
+    case Wait.Body:
+      return limits.bodyTimeoutMs;
+    case Wait.Queue:
+      return limits.queueTimeoutMs;
+    case Wait.Send:
+      return limits.sendTimeoutMs;
+    case Wait.Linger:
+      return limits.lingerMs;
+  }
+}

@@ -1,0 +1,149 @@
+import { describe, expect, test } from "bun:test";
+import { Clock } from "../../src/exchange/clock.ts";
+import { Deadline, type DeadlineLimits, Wait } from "../../src/exchange/deadline.ts";
+
+const LIMITS: DeadlineLimits = {
+  headerTimeoutMs: 10_000,
+  keepAliveTimeoutMs: 30_000,
+  bodyTimeoutMs: 20_000,
+  queueTimeoutMs: 5000,
+  sendTimeoutMs: 1000,
+  lingerMs: 2000,
+  minRateBytes: 100,
+};
+
+function make(): { deadline: Deadline; pass: (ms: number) => void } {
+  const clock = new Clock(500, 0);
+  return { deadline: new Deadline(LIMITS, clock), pass: (ms) => clock.set(clock.nowMs + ms, 0) };
+}
+
+test("nothing is over before a deadline is set", () => {
+  const { deadline, pass } = make();
+  pass(1e9);
+  expect(deadline.isOver).toBe(false);
+});
+
+test.each<[wait: keyof typeof Wait, patienceMs: number]>([
+  ["Handshake", 10_000],
+  ["Idle", 30_000],
+  ["Head", 10_000],
+  ["Body", 20_000],
+  ["Queue", 5000],
+  ["Send", 1000],
+  ["Linger", 2000],
+])("%s is over after %d ms, not a millisecond earlier", (wait, patienceMs) => {
+  const { deadline, pass } = make();
+  deadline.set(Wait[wait], 0);
+  pass(patienceMs - 1);
+  expect(deadline.isOver).toBe(false);
+  pass(1);
+  expect(deadline.isOver).toBe(true);
+});
+
+test("the same reason again does not push the deadline back", () => {
+  const { deadline, pass } = make();
+  deadline.set(Wait.Head, 0);
+  pass(9999);
+  deadline.set(Wait.Head, 5000);
+  pass(1);
+  expect(deadline.isOver).toBe(true);
+});
+
+test("another reason begins a time of its own, and none has no end", () => {
+  const { deadline, pass } = make();
+  deadline.set(Wait.Head, 0);
+  pass(9999);
+  deadline.set(Wait.Idle, 0);
+  pass(29_999);
+  expect(deadline.isOver).toBe(false);
+  deadline.set(Wait.None, 0);
+  pass(1e9);
+  expect(deadline.isOver).toBe(false);
+});
+
+test("a deadline that was cleared begins anew, also for the same reason", () => {
+  const { deadline, pass } = make();
+  deadline.set(Wait.Idle, 0);
+  pass(29_999);
+  deadline.clear();
+  pass(1e9);
+  expect(deadline.isOver).toBe(false);
+  deadline.set(Wait.Idle, 0);
+  pass(29_999);
+  expect(deadline.isOver).toBe(false);
+});
+
+test("an extended deadline stays before the latest moment that is given, and tells when it was extended", () => {
+  const { deadline, pass } = make();
+  deadline.set(Wait.Linger, 0);
+  pass(1500);
+  deadline.extend(2000, 2600);
+  expect([deadline.atMs, deadline.sinceMs]).toEqual([2600, 2000]);
+});
+
+describe("content", () => {
+  test("that comes at the minimum rate gets window after window", () => {
+    const { deadline, pass } = make();
+    deadline.set(Wait.Body, 50);
+    for (let bytes = 2050; bytes < 10_000; bytes += 2000) {
+      pass(20_000);
+      expect([deadline.isOver, deadline.extendBody(bytes), deadline.isOver]).toEqual([true, true, false]);
+    }
+  });
+
+  test("that comes a byte too slowly misses the deadline", () => {
+    const { deadline, pass } = make();
+    deadline.set(Wait.Body, 50);
+    pass(20_000);
+    expect([deadline.extendBody(2049), deadline.isOver]).toEqual([false, true]);
+  });
+
+  test("that has stopped misses the deadline, also without a minimum rate", () => {
+    const deadline = new Deadline({ ...LIMITS, minRateBytes: 0 }, new Clock(0, 0));
+    deadline.set(Wait.Body, 7);
+    expect([deadline.extendBody(7), deadline.extendBody(8)]).toEqual([false, true]);
+  });
+});
+
+describe("a reader", () => {
+  function responding(acceptedBefore: number) {
+    const made = make();
+    made.deadline.beginResponse(acceptedBefore);
+    made.deadline.set(Wait.Send, acceptedBefore);
+    return made;
+  }
+
+  test("that is fast enough may stand still for three windows, not for four", () => {
+    const { deadline, pass } = responding(70);
+    const extended: boolean[] = [];
+    pass(1000);
+    extended.push(deadline.extendSend(100_000));
+    for (let window = 0; window < 4; window++) {
+      pass(1000);
+      extended.push(deadline.extendSend(100_000));
+    }
+    expect(extended).toEqual([true, true, true, true, false]);
+  });
+
+  test("that makes progress again has all its windows back", () => {
+    const { deadline, pass } = responding(0);
+    for (const bytes of [100_000, 100_000, 100_000, 100_000, 100_100, 100_100, 100_100, 100_100]) {
+      pass(1000);
+      expect(deadline.extendSend(bytes)).toBe(true);
+    }
+    pass(1000);
+    expect(deadline.extendSend(100_100)).toBe(false);
+  });
+
+  test("below the minimum rate on average is not waited for", () => {
+    const { deadline, pass } = responding(70);
+    pass(1000);
+    expect(deadline.extendSend(70 + 99)).toBe(false);
+  });
+
+  test("that has read nothing is not waited for, whatever was accepted before", () => {
+    const { deadline, pass } = responding(100_000);
+    pass(1000);
+    expect(deadline.extendSend(100_000)).toBe(false);
+  });
+});
