@@ -11,6 +11,7 @@
 import { problemOfUser } from "../http/credentials.ts";
 import { escapeControls } from "../http/escape.ts";
 import { Field } from "../http/field.ts";
+import { RETRY_SOON } from "../http/fields.ts";
 import type { Request, Response } from "../http/message.ts";
 import { type ErrorPages, wantsJson } from "./error-page.ts";
 import { readSmallFile, reasonOf } from "./small-file.ts";
@@ -180,7 +181,7 @@ export class BasicAuth {
 
   #turnAway(request: Request): Response {
     const sentence = "Too many passwords are being checked; try again in a moment.";
-    const page = this.#options.pages.answer(503, sentence, wantsJson(request), RETRY_SOON);
+    const page = this.#options.pages.answer(503, sentence, wantsJson(request), { fields: RETRY_SOON });
     return { ...page, incident: "too many unverified credentials at once" };
   }
 }
@@ -189,7 +190,6 @@ const COLON = 0x3a;
 
 /** RFC 7617 §2, §2.1. The realm is quoted and has no user's bytes in it. */
 const ASK = { fields: [["WWW-Authenticate", 'Basic realm="httpserver", charset="UTF-8"']] } as const;
-const RETRY_SOON = { fields: [["Retry-After", "1"]] } as const;
 
 /** A hash as the operator gives it, at about 60 ms and 19 MiB of memory: OWASP's first choice for argon2id. */
 export function hashPassword(password: string): Promise<string> {

@@ -3,7 +3,19 @@
  *
  * A list that breaks the grammar or is longer than any honest one names nothing, so the caller's default stands.
  */
-import { BACKSLASH, CLASS, COMMA, DQUOTE, EQUALS, HTAB, QUOTED_TEXT, SEMICOLON, SLASH, SP, TCHAR } from "./ascii.ts";
+import {
+  BACKSLASH,
+  CLASS,
+  COMMA,
+  DQUOTE,
+  EQUALS,
+  isWhitespace,
+  QUOTED_TEXT,
+  SEMICOLON,
+  SLASH,
+  skipWhitespace,
+  TCHAR,
+} from "./ascii.ts";
 
 /** One member: `name` is a token or a media range in lower case; `quality` its weight in thousandths, 0 to 1000. */
 export interface QualityItem {
@@ -52,7 +64,7 @@ export function parseQualityList(value: string): readonly QualityItem[] {
   let at = 0;
   while (at < value.length) {
     const code = value.charCodeAt(at);
-    if (code === COMMA || code === SP || code === HTAB) {
+    if (code === COMMA || isWhitespace(code)) {
       at++; // RFC 9110 §5.6.1.2: elements of a list may be empty
       continue;
     }
@@ -113,11 +125,5 @@ function skipParameterValue(value: string, start: number): number {
 function skipToken(value: string, start: number): number {
   let at = start;
   while (((CLASS[value.charCodeAt(at)] ?? 0) & TCHAR) !== 0) at++;
-  return at;
-}
-
-function skipWhitespace(value: string, start: number): number {
-  let at = start;
-  while (value.charCodeAt(at) === SP || value.charCodeAt(at) === HTAB) at++;
   return at;
 }

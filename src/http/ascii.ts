@@ -13,12 +13,10 @@ export const MINUS = 0x2d;
 export const DOT = 0x2e;
 export const SLASH = 0x2f;
 export const DIGIT_0 = 0x30;
-export const DIGIT_9 = 0x39;
 export const COLON = 0x3a;
 export const SEMICOLON = 0x3b;
 export const EQUALS = 0x3d;
 export const QUESTION = 0x3f;
-export const AT = 0x40;
 export const LBRACKET = 0x5b;
 export const BACKSLASH = 0x5c;
 export const RBRACKET = 0x5d;
@@ -49,6 +47,18 @@ export function equalsIgnoringCase(bytes: Uint8Array, start: number, end: number
     if (LOWER[bytes[start + i] as number] !== lowerCase.charCodeAt(i)) return false;
   }
   return true;
+}
+
+/** Returns true for the code of SP or HTAB, the whitespace of RFC 9110 §5.6.3. */
+export function isWhitespace(code: number): boolean {
+  return code === SP || code === HTAB;
+}
+
+/** Returns the position of the first character from `start` on that is not whitespace, or the length of `text`. */
+export function skipWhitespace(text: string, start: number): number {
+  let at = start;
+  while (isWhitespace(text.charCodeAt(at))) at++;
+  return at;
 }
 
 /** Text of bytes[start, end), all of them known to be below 0x80, or valid UTF-8. */

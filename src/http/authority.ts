@@ -15,13 +15,13 @@ import {
   DIGIT_0,
   DOT,
   HEX_DIGIT,
-  HEX_VALUE,
   LBRACKET,
   latin1Text,
   PERCENT,
   RBRACKET,
   URI_HOST_CHAR,
 } from "./ascii.ts";
+import { parseIpv6 } from "./ip-address.ts";
 
 /** Longest uri-host with its port, bytes: a DNS name has at most 255, a port six with its colon. */
 const AUTHORITY_BYTES_MAX = 261;
@@ -83,7 +83,7 @@ export function parseAuthority(bytes: Uint8Array, start: number, end: number, au
   if (hostEnd <= start) return false;
   const port = readPort(bytes, hostEnd, end);
   if (port < -1) return false;
-  const host = isLiteral ? ipv6Text(bytes, start + 1, hostEnd - 1) : regNameText(bytes, start, hostEnd);
+  const host = isLiteral ? literalText(bytes, start, hostEnd) : regNameText(bytes, start, hostEnd);
   if (host === null) return false;
   authority.set(bytes, start, end, host, port);
   return true;
@@ -129,6 +129,12 @@ function literalEnd(bytes: Uint8Array, start: number, end: number): number {
   return -1;
 }
 
+/** The IPv6 address in bytes[start, end) with its brackets, or null when it is malformed. */
+function literalText(bytes: Uint8Array, start: number, end: number): string | null {
+  const address = parseIpv6(bytes, start + 1, end - 1);
+  return address === null ? null : `[${address}]`;
+}
+
 /** [ ":" *DIGIT ] up to the end. -1 when absent or empty, -2 when malformed. */
 function readPort(bytes: Uint8Array, start: number, end: number): number {
   if (start === end) return -1;
@@ -141,96 +147,4 @@ function readPort(bytes: Uint8Array, start: number, end: number): number {
     port = port * 10 + byte - DIGIT_0;
   }
   return port > PORT_MAX ? -2 : port;
-}
-
-const GROUPS = 8;
-
-/**
- * IPv6address of RFC 3986 §3.2.2 in bytes[start, end), as RFC 5952 writes it and in brackets, or null when it is none. Zone
- * identifiers and IPvFuture are refused: neither means anything to a server.
- */
-function ipv6Text(bytes: Uint8Array, start: number, end: number): string | null {
-  const groups: number[] = [];
-  let gapAt = -1;
-  let pos = start;
-  if (bytes[pos] === COLON) {
-    if (pos + 1 >= end || bytes[pos + 1] !== COLON) return null;
-    gapAt = 0;
-    pos += 2;
-  }
-  // Each turn reads one group; behind a group stands the end, or a colon that another group or a "::" must follow.
-  while (pos < end) {
-    const groupStart = pos;
-    let value = 0;
-    while (pos < end && pos - groupStart < 4 && ((CLASS[bytes[pos] as number] as number) & HEX_DIGIT) !== 0) {
-      value = value * 16 + (HEX_VALUE[bytes[pos] as number] as number);
-      pos++;
-    }
-    if (pos === groupStart || groups.length === GROUPS) return null;
-    if (pos < end && bytes[pos] === DOT) {
-      if (!readIpv4(bytes, groupStart, end, groups)) return null;
-      pos = end;
-      break;
-    }
-    groups.push(value);
-    if (pos === end) break;
-    if (bytes[pos] !== COLON) return null;
-    pos++;
-    if (pos === end) return null;
-    if (bytes[pos] === COLON) {
-      if (gapAt >= 0) return null;
-      gapAt = groups.length;
-      pos++;
-    }
-  }
-  if (gapAt < 0 ? groups.length !== GROUPS : groups.length >= GROUPS) return null;
-  while (groups.length < GROUPS) groups.splice(gapAt, 0, 0);
-  return `[${formatIpv6(groups)}]`;
-}
-
-/** Four decimal numbers 0 to 255 without leading zeros, up to the end, as two more groups. */
-function readIpv4(bytes: Uint8Array, start: number, end: number, groups: number[]): boolean {
-  const octets: number[] = [];
-  let pos = start;
-  for (;;) {
-    const octetStart = pos;
-    let value = 0;
-    while (pos < end && pos - octetStart < 3 && ((CLASS[bytes[pos] as number] as number) & DIGIT) !== 0) {
-      value = value * 10 + (bytes[pos] as number) - DIGIT_0;
-      pos++;
-    }
-    const hasLeadingZero = pos - octetStart > 1 && bytes[octetStart] === DIGIT_0;
-    if (pos === octetStart || value > 255 || hasLeadingZero) return false;
-    octets.push(value);
-    if (octets.length === 4) break;
-    if (pos >= end || bytes[pos] !== DOT) return false;
-    pos++;
-  }
-  if (pos !== end) return false;
-  const [a = 0, b = 0, c = 0, d = 0] = octets;
-  groups.push(a * 256 + b, c * 256 + d);
-  return groups.length <= GROUPS;
-}
-
-/** RFC 5952 §4, and §5 for addresses that hold an IPv4 one. */
-function formatIpv6(groups: readonly number[]): string {
-  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
-  if (isMapped) {
-    const [high = 0, low = 0] = groups.slice(6);
-    return `::ffff:${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
-  }
-  // The longest run of two or more zero groups becomes "::", the first of equals.
-  let longestAt = -1;
-  let longest = 1;
-  for (let i = 0; i < GROUPS; i++) {
-    let length = 0;
-    while (i + length < GROUPS && groups[i + length] === 0) length++;
-    if (length > longest) {
-      longest = length;
-      longestAt = i;
-    }
-  }
-  const hex = groups.map((group) => group.toString(16));
-  if (longestAt < 0) return hex.join(":");
-  return `${hex.slice(0, longestAt).join(":")}::${hex.slice(longestAt + longest).join(":")}`;
 }

@@ -5,7 +5,7 @@
  * A list of entity tags that breaks the grammar names nothing. So an unparsable If-Match fails (412: the peer asked for
  * protection, and does not get less), and an unparsable If-None-Match lets the request proceed (200 is always correct).
  */
-import { COMMA, DEL, DQUOTE, HTAB, SP } from "./ascii.ts";
+import { COMMA, DEL, DQUOTE, isWhitespace, skipWhitespace } from "./ascii.ts";
 import { parseHttpDate } from "./date.ts";
 import { Method } from "./method.ts";
 
@@ -91,7 +91,7 @@ function listHas(list: string, etag: string, weakly: boolean): boolean {
   let at = 0;
   while (at < list.length) {
     const code = list.charCodeAt(at);
-    if (code === COMMA || code === SP || code === HTAB) {
+    if (code === COMMA || isWhitespace(code)) {
       at++;
       continue;
     }
@@ -99,8 +99,7 @@ function listHas(list: string, etag: string, weakly: boolean): boolean {
     if (end < 0) return false;
     const tag = list.slice(at, end);
     found ||= weakly ? opaqueTag(tag) === opaqueTag(etag) : strongEquals(tag, etag);
-    at = end;
-    while (list.charCodeAt(at) === SP || list.charCodeAt(at) === HTAB) at++;
+    at = skipWhitespace(list, end);
     if (at < list.length && list.charCodeAt(at) !== COMMA) return false;
   }
   return found;

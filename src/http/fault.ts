@@ -308,13 +308,6 @@ function entriesOf(fault: Fault): (readonly [key: string, value: string | number
   return [["fault", kind], ...parameters];
 }
 
-/** As `parseFaultField` reads it. */
-export function formatFaultField(fault: Fault): string {
-  return entriesOf(fault)
-    .map((entry) => entry.join("="))
-    .join(", ");
-}
-
 /** As `parseFaultRule` reads it, and a path without white space is written. */
 export function formatFaultRule(rule: FaultRule): string {
   const [, ...parameters] = [...entriesOf(rule.fault), ...countsOf(rule)];

@@ -2,13 +2,16 @@
  * Response fields (RFC 9110 §5): immutable pairs, checked once, with their HTTP/1 bytes made once; and the check of the
  * operator's own field lines.
  */
-import { CLASS, COLON, CR, FIELD_BYTE, HTAB, LF, SP, TCHAR } from "./ascii.ts";
+import { CLASS, COLON, CR, FIELD_BYTE, isWhitespace, LF, SP, TCHAR } from "./ascii.ts";
 
 /** Fields that each carrier writes itself: a second line of one would be our mistake. */
 const OWN_FIELDS: ReadonlySet<string> = new Set(["server", "date", "connection", "keep-alive"]);
 
 export type FieldLine = readonly [name: string, value: string];
 export type FieldLines = readonly FieldLine[];
+
+/** Tells the client of a refusal that holds for a moment to come back (RFC 9110 §10.2.3). */
+export const RETRY_SOON: FieldLines = [["Retry-After", "1"]];
 
 /** Most bytes of fields and content in one array. Longer content is copied on its own: a second copy costs little then. */
 const HELD_BYTES_MAX = 65_536;
@@ -186,10 +189,6 @@ function isFieldLine(name: string, value: string): boolean {
 
 function hasClass(code: number, bit: number): boolean {
   return ((CLASS[code] ?? 0) & bit) !== 0;
-}
-
-function isWhitespace(code: number): boolean {
-  return code === SP || code === HTAB;
 }
 
 function writeText(text: string, into: Uint8Array, offset: number): number {

@@ -1,4 +1,8 @@
-/** Addresses and names of hosts as text: which ones a server can bind, and which ones only this machine reaches. */
+/**
+ * Addresses and names of hosts: their grammar and one spelling, which ones a server can bind, and which ones only this machine
+ * reaches.
+ */
+import { CLASS, COLON, DOT, HEX_DIGIT, HEX_VALUE, latin1Text } from "./ascii.ts";
 
 const IPV4 = /^(?:(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])(?:\.(?!$)|$)){4}$/;
 
@@ -36,7 +40,84 @@ export function normalizeHost(text: string): string | undefined {
 function normalizeIpv6(text: string): string | undefined {
   const match = /^([0-9a-f:.]+)(%[0-9a-z_.-]+)?$/i.exec(text);
   if (match === null) return undefined;
-  const url = URL.parse(`http://[${match[1]}]`);
-  const address = url?.hostname.slice(1, -1);
-  return address === undefined || address.startsWith("::ffff:") ? undefined : `${address}${match[2] ?? ""}`;
+  const bytes = new TextEncoder().encode(match[1]);
+  const address = parseIpv6(bytes, 0, bytes.length);
+  return address === null || address.startsWith("::ffff:") ? undefined : `${address}${match[2] ?? ""}`;
+}
+
+const GROUPS = 8;
+
+/**
+ * Returns the IPv6address of RFC 3986 §3.2.2 in bytes[start, end) as RFC 5952 writes it, or null when it is malformed. Zone
+ * identifiers and IPvFuture are refused: neither means anything to a server.
+ */
+export function parseIpv6(bytes: Uint8Array, start: number, end: number): string | null {
+  const groups: number[] = [];
+  let gapAt = -1;
+  let pos = start;
+  if (bytes[pos] === COLON) {
+    if (pos + 1 >= end || bytes[pos + 1] !== COLON) return null;
+    gapAt = 0;
+    pos += 2;
+  }
+  // Each turn reads one group; behind a group stands the end, or a colon that another group or a "::" must follow.
+  while (pos < end) {
+    const groupStart = pos;
+    let value = 0;
+    while (pos < end && pos - groupStart < 4 && ((CLASS[bytes[pos] as number] as number) & HEX_DIGIT) !== 0) {
+      value = value * 16 + (HEX_VALUE[bytes[pos] as number] as number);
+      pos++;
+    }
+    if (pos === groupStart || groups.length === GROUPS) return null;
+    if (pos < end && bytes[pos] === DOT) {
+      if (!readIpv4(bytes, groupStart, end, groups)) return null;
+      pos = end;
+      break;
+    }
+    groups.push(value);
+    if (pos === end) break;
+    if (bytes[pos] !== COLON) return null;
+    pos++;
+    if (pos === end) return null;
+    if (bytes[pos] === COLON) {
+      if (gapAt >= 0) return null;
+      gapAt = groups.length;
+      pos++;
+    }
+  }
+  if (gapAt < 0 ? groups.length !== GROUPS : groups.length >= GROUPS) return null;
+  while (groups.length < GROUPS) groups.splice(gapAt, 0, 0);
+  return formatIpv6(groups);
+}
+
+/** Reads the IPv4 address in bytes[start, end) as two more groups. Returns false when it is malformed or has no room. */
+function readIpv4(bytes: Uint8Array, start: number, end: number, groups: number[]): boolean {
+  const text = latin1Text(bytes, start, end);
+  if (!IPV4.test(text)) return false;
+  const [a = 0, b = 0, c = 0, d = 0] = text.split(".").map(Number);
+  groups.push(a * 256 + b, c * 256 + d);
+  return groups.length <= GROUPS;
+}
+
+/** Writes an address as RFC 5952 §4 does, and §5 for addresses that hold an IPv4 one. */
+function formatIpv6(groups: readonly number[]): string {
+  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
+  if (isMapped) {
+    const [high = 0, low = 0] = groups.slice(6);
+    return `::ffff:${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
+  }
+  // The longest run of two or more zero groups becomes "::", the first of equals.
+  let longestAt = -1;
+  let longest = 1;
+  for (let i = 0; i < GROUPS; i++) {
+    let length = 0;
+    while (i + length < GROUPS && groups[i + length] === 0) length++;
+    if (length > longest) {
+      longest = length;
+      longestAt = i;
+    }
+  }
+  const hex = groups.map((group) => group.toString(16));
+  if (longestAt < 0) return hex.join(":");
+  return `${hex.slice(0, longestAt).join(":")}::${hex.slice(longestAt + longest).join(":")}`;
 }

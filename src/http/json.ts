@@ -27,6 +27,7 @@ import {
   RBRACKET,
   SP,
 } from "./ascii.ts";
+import { utf8SequenceEnd } from "./utf8.ts";
 
 export enum JsonVerdict {
   Valid = 0,
@@ -157,11 +158,15 @@ function stringEnd(bytes: Uint8Array, start: number, end: number): number {
     if (at >= end) return JsonVerdict.NotJson;
     const byte = bytes[at] as number;
     if (byte === DQUOTE) return at + 1;
-    if (byte === BACKSLASH) at = escapeEnd(bytes, at + 1, end);
-    else if (byte < 0x80)
-      return JsonVerdict.NotJson; // A control character must be escaped.
-    else at = sequenceEnd(bytes, at, end);
-    if (at < 0) return at;
+    if (byte >= 0x80) {
+      at = utf8SequenceEnd(bytes, at, end);
+      if (at < 0) return JsonVerdict.NotUtf8;
+    } else {
+      // A control character must be escaped.
+      if (byte !== BACKSLASH) return JsonVerdict.NotJson;
+      at = escapeEnd(bytes, at + 1, end);
+      if (at < 0) return at;
+    }
   }
 }
 
@@ -174,25 +179,6 @@ function escapeEnd(bytes: Uint8Array, start: number, end: number): number {
   if (behind > end) return JsonVerdict.NotJson;
   for (let at = start + 1; at < behind; at++) {
     if (((CLASS[bytes[at] as number] as number) & HEX_DIGIT) === 0) return JsonVerdict.NotJson;
-  }
-  return behind;
-}
-
-/**
- * RFC 3629 §4: one character outside ASCII. The bounds of its second byte keep out longer forms of shorter sequences (E0,
- * F0), surrogates (ED) and what is beyond U+10FFFF (F4); C0, C1 and F5 to FF begin nothing.
- */
-function sequenceEnd(bytes: Uint8Array, start: number, end: number): number {
-  const lead = bytes[start] as number;
-  if (lead < 0xc2 || lead > 0xf4) return JsonVerdict.NotUtf8;
-  const behind = start + (lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4);
-  if (behind > end) return JsonVerdict.NotUtf8;
-  const second = bytes[start + 1] as number;
-  const least = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
-  const most = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
-  if (second < least || second > most) return JsonVerdict.NotUtf8;
-  for (let at = start + 2; at < behind; at++) {
-    if (((bytes[at] as number) & 0xc0) !== 0x80) return JsonVerdict.NotUtf8;
   }
   return behind;
 }

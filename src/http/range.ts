@@ -5,7 +5,7 @@
  * then the ordinary 200: that is always correct (§14.2) and costs a sender less than a wrong part would. Numbers are read
  * digit by digit and stop growing at a bound, so no length of digits reaches inexact arithmetic.
  */
-import { CLASS, COMMA, DIGIT, DIGIT_0, HTAB, MINUS, SP } from "./ascii.ts";
+import { CLASS, COMMA, DIGIT, DIGIT_0, MINUS, skipWhitespace } from "./ascii.ts";
 
 /** Positions of the first and the last byte, both inside the representation, first <= last, as in Content-Range. */
 export interface ByteRange {
@@ -84,12 +84,6 @@ function isReasonable(ranges: readonly ByteRange[], size: number): boolean {
       overlapping++;
   }
   return bytes <= size && overlapping <= 2;
-}
-
-function skipWhitespace(value: string, start: number): number {
-  let at = start;
-  while (value.charCodeAt(at) === SP || value.charCodeAt(at) === HTAB) at++;
-  return at;
 }
 
 function skipDigits(value: string, start: number): number {

@@ -29,6 +29,7 @@ import { Authority, effectivePort, parseAuthority } from "./authority.ts";
 import { Method } from "./method.ts";
 import { ParseError } from "./parse-error.ts";
 import { PathMemo } from "./path-memo.ts";
+import { isUtf8 } from "./utf8.ts";
 
 export type TargetForm = "origin" | "absolute" | "asterisk" | "authority";
 
@@ -244,24 +245,4 @@ function hasDotSegment(bytes: Uint8Array, start: number, end: number): boolean {
     if ((count === 1 || count === 2) && (dots === end || bytes[dots] === SLASH)) return true;
   }
   return false;
-}
-
-/** RFC 3629 §4: no overlong forms, no surrogates, nothing above U+10FFFF. */
-function isUtf8(bytes: Uint8Array, length: number): boolean {
-  let pos = 0;
-  while (pos < length) {
-    const lead = bytes[pos++] as number;
-    if (lead < 0x80) continue;
-    if (lead < 0xc2 || lead > 0xf4) return false;
-    const more = lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
-    if (pos + more > length) return false;
-    // Only the second byte has bounds that depend on the first: they exclude overlong forms, surrogates and what is too high.
-    const second = bytes[pos] as number;
-    const lowest = lead === 0xe0 ? 0xa0 : lead === 0xf0 ? 0x90 : 0x80;
-    const highest = lead === 0xed ? 0x9f : lead === 0xf4 ? 0x8f : 0xbf;
-    if (second < lowest || second > highest) return false;
-    for (let i = 1; i < more; i++) if (((bytes[pos + i] as number) & 0xc0) !== 0x80) return false;
-    pos += more;
-  }
-  return true;
 }

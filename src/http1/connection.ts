@@ -15,6 +15,7 @@ import { QUEUED, REFUSED, type Sender, type Waiter } from "../exchange/pool.ts";
 import { Fate, type Suspended, type Transport } from "../exchange/transport.ts";
 import { addressOf } from "../http/authority.ts";
 import type { Fault } from "../http/fault.ts";
+import { RETRY_SOON } from "../http/fields.ts";
 import type { RequestHead, Response } from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import { describeParseError, ParseError } from "../http/parse-error.ts";
@@ -551,7 +552,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
 
   /** Answers for ourselves, instead of the handler. */
   #refuse(status: number, sentence: string, retryLater = false): boolean {
-    const fields = retryLater ? RETRY_AFTER : undefined;
+    const fields = retryLater ? RETRY_SOON : undefined;
     return this.#answer(this.#context.handler.failure(status, sentence, this.#request(), fields));
   }
 
@@ -966,8 +967,6 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
 }
 
 const OWN_FAILURE = "The server failed to answer this request.";
-
-const RETRY_AFTER = [["Retry-After", "1"]] as const;
 
 function closeContent({ content }: Response): void {
   if (content !== null && "size" in content) content.close();

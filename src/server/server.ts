@@ -20,7 +20,7 @@ import { fixedFields, roomFields } from "../handlers/fixed-fields.ts";
 import { createHttpsRedirect } from "../handlers/https-redirect.ts";
 import { createHandler } from "../handlers/router.ts";
 import { prepareUploadsFolder } from "../handlers/uploads/upload.ts";
-import type { FieldLines, Fields } from "../http/fields.ts";
+import { type FieldLines, type Fields, RETRY_SOON } from "../http/fields.ts";
 import type { Handler } from "../http/message.ts";
 import { Connection, GATHER_BYTES_MAX } from "../http1/connection.ts";
 import { type Conversation, Farewell } from "../http1/farewell.ts";
@@ -444,7 +444,7 @@ export class Server {
       transport.terminate();
       return null;
     }
-    const whole = this.#compose(this.#plainHeadStarts, 503, refusal.sentence, [["Retry-After", "1"]]);
+    const whole = this.#compose(this.#plainHeadStarts, 503, refusal.sentence, RETRY_SOON);
     const { clock } = this.#context;
     if (this.#farewells.size < limits.farewellsMax) {
       const farewell = new Farewell(transport, whole, clock, limits.lingerMs);

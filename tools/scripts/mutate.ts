@@ -28,6 +28,8 @@ const FRAMING = "http1/framing.ts";
 const BODY = "http1/body-decoder.ts";
 const TARGET = "http/target.ts";
 const HOST = "http/authority.ts";
+const IP_ADDRESS = "http/ip-address.ts";
+const UTF8 = "http/utf8.ts";
 const REQUEST_TARGET = "http1/request-target.ts";
 const REQUEST = "http1/request.ts";
 const RANGE = "http/range.ts";
@@ -391,13 +393,13 @@ const MUTATIONS: readonly Mutation[] = [
   swap(
     TARGET,
     "CONNECT's form",
-    "if (head.method === Method.Connect) return parseAuthorityForm(bytes, start, end, target);",
+    "if (method === Method.Connect) return parseAuthorityForm(bytes, start, end, target);",
     "",
   ),
   swap(
     TARGET,
     "* with OPTIONS only",
-    "return head.method === Method.Options ? 0 : ParseError.TargetFormInvalid;",
+    "return method === Method.Options ? 0 : ParseError.TargetFormInvalid;",
     "return 0;",
   ),
   swap(TARGET, "CONNECT needs a port", "return target.own.port > 0 ? 0 : ParseError.TargetFormInvalid;", "return 0;"),
@@ -469,17 +471,17 @@ const MUTATIONS: readonly Mutation[] = [
     "",
   ),
   swap(
-    TARGET,
+    UTF8,
     "no overlong two bytes",
-    "if (lead < 0xc2 || lead > 0xf4) return false;",
-    "if (lead < 0xc0 || lead > 0xf4) return false;",
+    "if (lead < 0xc2 || lead > 0xf4) return -1;",
+    "if (lead < 0xc0 || lead > 0xf4) return -1;",
   ),
-  swap(TARGET, "no lead above F4", "if (lead < 0xc2 || lead > 0xf4) return false;", "if (lead < 0xc2) return false;"),
-  swap(TARGET, "no overlong three bytes", "lead === 0xe0 ? 0xa0 :", "lead === 0xe0 ? 0x80 :"),
-  swap(TARGET, "no overlong four bytes", "lead === 0xf0 ? 0x90 :", "lead === 0xf0 ? 0x80 :"),
-  swap(TARGET, "no surrogates", "lead === 0xed ? 0x9f :", "lead === 0xed ? 0xbf :"),
-  swap(TARGET, "nothing above U+10FFFF", "lead === 0xf4 ? 0x8f :", "lead === 0xf4 ? 0xbf :"),
-  gone(TARGET, "no sequence that is cut", "if (pos + more > length) return false;"),
+  swap(UTF8, "no lead above F4", "if (lead < 0xc2 || lead > 0xf4) return -1;", "if (lead < 0xc2) return -1;"),
+  swap(UTF8, "no overlong three bytes", "lead === 0xe0 ? 0xa0 :", "lead === 0xe0 ? 0x80 :"),
+  swap(UTF8, "no overlong four bytes", "lead === 0xf0 ? 0x90 :", "lead === 0xf0 ? 0x80 :"),
+  swap(UTF8, "no surrogates", "lead === 0xed ? 0x9f :", "lead === 0xed ? 0xbf :"),
+  swap(UTF8, "nothing above U+10FFFF", "lead === 0xf4 ? 0x8f :", "lead === 0xf4 ? 0xbf :"),
+  gone(UTF8, "no sequence that is cut", "if (after > end) return -1;"),
   swap(
     REQUEST_TARGET,
     "HTTP/1.1 needs a Host",
@@ -517,14 +519,14 @@ const MUTATIONS: readonly Mutation[] = [
     "if (bytes[start] !== COLON || end - start - 1 > PORT_DIGITS_MAX) return -2;",
   ),
   gone(
-    HOST,
+    IP_ADDRESS,
     "IPv6 has eight groups",
     "if (gapAt < 0 ? groups.length !== GROUPS : groups.length >= GROUPS) return null;",
   ),
-  gone(HOST, "one gap in IPv6", "if (gapAt >= 0) return null;"),
-  swap(HOST, "no leading zeros in IPv4", "value > 255 || hasLeadingZero) return false;", "value > 255) return false;"),
-  swap(HOST, "octets up to 255", "value > 255 || hasLeadingZero) return false;", "hasLeadingZero) return false;"),
-  swap(HOST, "IPv4 has four octets", "if (pos !== end) return false;", ""),
+  gone(IP_ADDRESS, "one gap in IPv6", "if (gapAt >= 0) return null;"),
+  swap(IP_ADDRESS, "no leading zeros in IPv4", "[1-9]?[0-9])(?:", "[0-9]?[0-9])(?:"),
+  swap(IP_ADDRESS, "octets up to 255", "(?:25[0-5]|", "(?:2[0-9][0-9]|"),
+  swap(IP_ADDRESS, "IPv4 has four octets", "(?!$)|$)){4}$/", "(?!$)|$)){4,}$/"),
   // Semantics
   gone(
     RANGE,
@@ -648,8 +650,8 @@ const MUTATIONS: readonly Mutation[] = [
   swap(
     CONNECTION,
     "no content in an answer to HEAD",
-    "if (this.#exchange?.head.method === Method.Head) return true;",
-    "",
+    "if (content === null || this.#exchange?.head.method === Method.Head) {",
+    "if (content === null) {",
   ),
   swap(
     CONNECTION,
@@ -702,12 +704,12 @@ const MUTATIONS: readonly Mutation[] = [
   swap(
     CONNECTION,
     "FIN in the middle of a head",
-    "return this.#peerFinished ? this.#malformed(ParseError.IncompleteMessage, null) : false;",
-    "return false;",
+    "if (this.#isHeadBegun) return this.#malformed(ParseError.IncompleteMessage, null);",
+    "",
   ),
-  swap(CONNECTION, "the last request says so", "left > 0 &&", ""),
-  swap(CONNECTION, "a connection that is to close does", "exchange.framing.persistent &&", ""),
-  swap(CONNECTION, "a refusal that closes does", "!response.isLast &&", ""),
+  gone(CONNECTION, "the last request says so", 'if (left <= 0) return "last request";'),
+  gone(CONNECTION, "a connection that is to close does", 'if (!exchange.framing.persistent) return "client asked";'),
+  swap(CONNECTION, "a refusal that closes does", "if (!response.isLast) return null;", "return null;"),
 ];
 
 function swap(file: string, name: string, original: string, replacement: string): Mutation {

@@ -13,7 +13,7 @@ import { Precondition } from "../../http/conditional.ts";
 import { imfDate } from "../../http/date.ts";
 import { escapeControls } from "../../http/escape.ts";
 import { Field } from "../../http/field.ts";
-import { type FieldLine, Fields } from "../../http/fields.ts";
+import { type FieldLine, Fields, RETRY_SOON } from "../../http/fields.ts";
 import { type Request, type RequestHead, type Response, response } from "../../http/message.ts";
 import { Method } from "../../http/method.ts";
 import { RangeVerdict } from "../../http/range.ts";
@@ -434,12 +434,9 @@ export class StaticFiles {
       }
       case OpenFailure.Busy:
         this.#logFailure();
-        return this.#options.pages.answer(
-          503,
-          "The server is too busy to open that file.",
-          wantsJson(request),
-          RETRY_SOON,
-        );
+        return this.#options.pages.answer(503, "The server is too busy to open that file.", wantsJson(request), {
+          fields: RETRY_SOON,
+        });
       case OpenFailure.Broken:
         this.#logFailure();
         return this.#refuse(500, "The file could not be read.", request);
@@ -489,7 +486,6 @@ interface Variant {
 
 const NO_CODINGS: readonly ContentCoding[] = [];
 
-const RETRY_SOON = { fields: [["Retry-After", "1"]] } as const;
 const ALLOW_FILE_METHODS = { fields: [["Allow", FILE_METHODS]] } as const;
 
 const STRICT_EXTENSIONS: ReadonlySet<string> = new Set(["html", "txt", "png", "jpg", "jpeg"]);

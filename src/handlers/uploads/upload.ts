@@ -23,6 +23,7 @@ import { join } from "node:path";
 import { Field } from "../../http/field.ts";
 import { type FieldLine, type FieldLines, Fields } from "../../http/fields.ts";
 import { JsonCheck, JsonVerdict, NESTING_MAX } from "../../http/json.ts";
+import { isJsonMediaType } from "../../http/media-type.ts";
 import { type Request, type Response, response } from "../../http/message.ts";
 import { randomHex, sha256Hex, sha256HexOf } from "../digest.ts";
 import type { ErrorPages } from "../error-page.ts";
@@ -326,25 +327,6 @@ const CHECKED_AT_ONCE_BYTES = 262_144;
 function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
-
-/** `application/json`, with parameters in RFC 9110 §5.6.6's grammar, of which a charset may only say utf-8. */
-export function isJsonMediaType(value: string | null): boolean {
-  if (value === null) return false;
-  const [, type = "", parameters = ""] = MEDIA_TYPE.exec(value) ?? [];
-  if (type.toLowerCase() !== "application/json") return false;
-  for (const [, name = "", token = "", quoted = ""] of parameters.matchAll(PARAMETER)) {
-    if (name.toLowerCase() !== "charset") continue;
-    const charset = token !== "" ? token : quoted.slice(1, -1).replace(/\\(.)/g, "$1");
-    if (charset.toLowerCase() !== "utf-8") return false;
-  }
-  return true;
-}
-
-const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
-const QUOTED = '"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t \\x21-\\x7e\\x80-\\xff])*"';
-const PARAMETER = new RegExp(`[ \\t]*;[ \\t]*(?:(${TOKEN})=(?:(${TOKEN})|(${QUOTED})))?`, "g");
-// Each parameter starts with its own ";", so the repetition has one way to match and cannot run away.
-const MEDIA_TYPE = new RegExp(`^(${TOKEN}/${TOKEN})((?:[ \\t]*;(?:[ \\t]*${TOKEN}=(?:${TOKEN}|${QUOTED}))?)*)[ \\t]*$`);
 
 /** RFC 9110 §12.5.3: identity means none. */
 function isIdentity(value: string | null): boolean {

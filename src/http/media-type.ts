@@ -1,0 +1,20 @@
+/** Media types with their parameters, as Content-Type carries them (RFC 9110 §8.3.1, §5.6.6). */
+
+/** Returns true for `application/json` with any parameters, of which a charset may only be utf-8. */
+export function isJsonMediaType(value: string | null): boolean {
+  if (value === null) return false;
+  const [, type = "", parameters = ""] = MEDIA_TYPE.exec(value) ?? [];
+  if (type.toLowerCase() !== "application/json") return false;
+  for (const [, name = "", token = "", quoted = ""] of parameters.matchAll(PARAMETER)) {
+    if (name.toLowerCase() !== "charset") continue;
+    const charset = token !== "" ? token : quoted.slice(1, -1).replace(/\\(.)/g, "$1");
+    if (charset.toLowerCase() !== "utf-8") return false;
+  }
+  return true;
+}
+
+const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+const QUOTED = '"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t \\x21-\\x7e\\x80-\\xff])*"';
+const PARAMETER = new RegExp(`[ \\t]*;[ \\t]*(?:(${TOKEN})=(?:(${TOKEN})|(${QUOTED})))?`, "g");
+// Each parameter starts with its own ";", so the repetition has one way to match and cannot run away.
+const MEDIA_TYPE = new RegExp(`^(${TOKEN}/${TOKEN})((?:[ \\t]*;(?:[ \\t]*${TOKEN}=(?:${TOKEN}|${QUOTED}))?)*)[ \\t]*$`);
