@@ -15,8 +15,10 @@ import { type ErrorExtras, ErrorPages, readOwnPages, UPLOAD_PATH, wantsJson } fr
 import { CachePolicy, DEFAULT_CACHE_CONTROL } from "./files/cache-policy.ts";
 import { openCodings } from "./files/coding.ts";
 import type { DocumentRoot } from "./files/document-root.ts";
-import { FILE_METHODS, INDEX_NAME, StaticFiles } from "./files/files.ts";
+import { StaticFiles } from "./files/files.ts";
 import { HotFiles, type HotFilesOptions } from "./files/hot-files.ts";
+import { INDEX_NAME } from "./files/names.ts";
+import { FILE_METHODS } from "./files/refusal.ts";
 import { HostPolicy } from "./host-policy.ts";
 import { Listing } from "./listing/listing.ts";
 import { type KeptUpload, type UploadDisk, Uploads } from "./uploads/upload.ts";

@@ -164,8 +164,8 @@ export class HotFiles {
     this.#bytes += bytes;
   }
 
-  /** True when a file of `size` bytes, too large to be kept at first sight, has been asked for before and has room. */
-  isWanted(name: string, size: number): boolean {
+  /** Notes a request for a file of `size` bytes, too large to be kept at its first one. Returns true from the second on, if it has room. */
+  noteRequest(name: string, size: number): boolean {
     if (size > this.#bytesMax / LARGE_FILES_MIN) return false;
     if (this.#seen.delete(name)) return true;
     this.#seen.add(name);

@@ -15,7 +15,7 @@ import {
 import { dirname, join } from "node:path";
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync, zstdDecompressSync } from "node:zlib";
 import { DocumentRoot } from "../../../src/handlers/files/document-root.ts";
-import { HOT_BYTES_MAX, IN_MEMORY_BYTES_MAX } from "../../../src/handlers/files/files.ts";
+import { HOT_BYTES_MAX, IN_MEMORY_BYTES_MAX } from "../../../src/handlers/files/representation.ts";
 import { acceptedCodings } from "../../../src/http/accept-encoding.ts";
 import { type Answer, ask, type Fields, makeRequest, makeSite, type Site } from "../../support/site.ts";
 

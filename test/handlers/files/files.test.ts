@@ -14,7 +14,7 @@ import {
 import { join } from "node:path";
 import { DocumentRoot, OpenFailure } from "../../../src/handlers/files/document-root.ts";
 import { entityTag } from "../../../src/handlers/files/file-conditions.ts";
-import { IN_MEMORY_BYTES_MAX } from "../../../src/handlers/files/files.ts";
+import { IN_MEMORY_BYTES_MAX } from "../../../src/handlers/files/representation.ts";
 import { answerOf, ask, contentOf, makeRequest, makeSite, NOW_MS, responseTo, type Site } from "../../support/site.ts";
 
 const LARGE_BYTES = IN_MEMORY_BYTES_MAX + 1;

@@ -225,14 +225,14 @@ describe("the memory of hot files", () => {
 
   test("is wanted by a larger file when it is asked for again, unless it is too large for that", () => {
     const { hot } = makeCache(1_600_000);
-    expect([hot.isWanted("/a", 100_000), hot.isWanted("/b", 100_000), hot.isWanted("/a", 100_000)]).toEqual([
+    expect([hot.noteRequest("/a", 100_000), hot.noteRequest("/b", 100_000), hot.noteRequest("/a", 100_000)]).toEqual([
       false,
       false,
       true,
     ]);
-    expect([hot.isWanted("/c", 100_001), hot.isWanted("/c", 100_001)]).toEqual([false, false]);
-    for (let i = 0; i < 1000; i++) hot.isWanted(`/scan-${i}`, 1000);
-    expect(hot.isWanted("/b", 100_000)).toBe(false);
+    expect([hot.noteRequest("/c", 100_001), hot.noteRequest("/c", 100_001)]).toEqual([false, false]);
+    for (let i = 0; i < 1000; i++) hot.noteRequest(`/scan-${i}`, 1000);
+    expect(hot.noteRequest("/b", 100_000)).toBe(false);
   });
 
   test("counts a file once that is kept again", () => {

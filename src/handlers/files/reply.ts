@@ -1,0 +1,151 @@
+/**
+ * Makes the response for a representation: 200, 206 with one or several ranges, 304, 412 or 416, in the order of RFC 9110
+ * §13.2.2. HEAD is answered as GET; the carrier leaves the content out.
+ */
+import { Precondition } from "../../http/conditional.ts";
+import { imfDate } from "../../http/date.ts";
+import { type FieldLine, Fields } from "../../http/fields.ts";
+import { type Request, type Response, response } from "../../http/message.ts";
+import { type ByteRange, RangeVerdict } from "../../http/range.ts";
+import { randomHex } from "../digest.ts";
+import type { CachePolicy } from "./cache-policy.ts";
+import type { Codings } from "./coding.ts";
+import type { OpenedFile } from "./document-root.ts";
+import { joinPieces, multipartPieces, OpenSource, sizeOf } from "./file-body.ts";
+import { hasConditions, preconditionOf, rangesOf } from "./file-conditions.ts";
+import type { HotFile, Snapshot } from "./hot-files.ts";
+import { fileNameOf, withIndex } from "./names.ts";
+import { presentationOf } from "./presentation.ts";
+import type { FileRefusals } from "./refusal.ts";
+
+export interface RepliesOptions {
+  readonly refusals: FileRefusals;
+  /** True: every file with its own type, none as a download. */
+  readonly inline: boolean;
+  /** Null: no file has a coding. */
+  readonly codings: Codings | null;
+  /** Chooses Cache-Control by a file's path below the prefix. */
+  readonly cachePolicy: CachePolicy;
+  /** True: the index of the root also answers for routes. */
+  readonly spa: boolean;
+  readonly index: string;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+}
+
+export class Replies {
+  readonly #options: RepliesOptions;
+
+  constructor(options: RepliesOptions) {
+    this.#options = options;
+  }
+
+  /** Answers from a hot file; nearly every request has no conditions and gets the response that lies ready. */
+  hot(request: Request, name: string, file: HotFile): Response {
+    return hasConditions(request.head) ? this.reply(request, name, file, null) : file.whole;
+  }
+
+  /**
+   * Answers with the part of the file that the request asks for, under its conditions. `opened` is null if the content is in
+   * memory; otherwise the response takes over its descriptor, unless there is nothing to read from it.
+   */
+  reply(request: Request, name: string, file: Snapshot, opened: OpenedFile | null): Response {
+    const { head } = request;
+    const { etag, lastModified } = file;
+    const nowSeconds = Math.floor(this.#options.now() / 1000);
+
+    switch (preconditionOf(head, etag, lastModified, nowSeconds)) {
+      case Precondition.NotModified:
+        return isHotFile(file) ? file.notModified : this.notModified(name, file);
+      case Precondition.Failed:
+        return this.#options.refusals.refuse(412, "The file is not in the state that the request asks for.", request);
+      case Precondition.Proceed:
+        break;
+    }
+
+    // A request with a range has been given the file as it is, without a coding.
+    const size = sizeOfFile(file);
+    const ranges = rangesOf(head, size, etag, lastModified, nowSeconds);
+    if (ranges === RangeVerdict.Unsatisfiable) return this.#options.refusals.rangeNotSatisfiable(size, request);
+    if (ranges === RangeVerdict.Ignore) return isHotFile(file) ? file.whole : this.whole(name, file, opened);
+    return this.#partial(name, file, opened, ranges);
+  }
+
+  /** Makes the 200 for the whole file. */
+  whole(name: string, file: Snapshot, opened: OpenedFile | null): Response {
+    const type = presentationOf(this.#fileName(name), this.#options.inline);
+    const size = sizeOfFile(file);
+    const lines = this.#commonLines(name, file, type.disposition);
+    lines.push(["Content-Type", type.contentType], ["Content-Length", String(size)]);
+    const content = file.content ?? new OpenSource(opened, [{ first: 0, last: size - 1 }]);
+    return response(200, Fields.of(lines), content, file.coding === null ? type.kind : `${type.kind}-${file.coding}`);
+  }
+
+  /** Makes the 304, with the fields of 200 that RFC 9110 §15.4.5 asks for. */
+  notModified(name: string, file: Snapshot): Response {
+    return response(304, Fields.of(this.#validatorLines(name, file)), null, "not-modified");
+  }
+
+  #partial(name: string, file: Snapshot, opened: OpenedFile | null, ranges: readonly ByteRange[]): Response {
+    const { content: small } = file;
+    const size = sizeOfFile(file);
+    const type = presentationOf(this.#fileName(name), this.#options.inline);
+    const lines = this.#commonLines(name, file, type.disposition);
+    const [only] = ranges;
+    if (ranges.length === 1 && only !== undefined) {
+      const { first, last } = only;
+      lines.push(["Content-Type", type.contentType], ["Content-Length", String(last - first + 1)]);
+      lines.push(["Content-Range", `bytes ${first}-${last}/${size}`]);
+      const content = small === null ? new OpenSource(opened, ranges) : small.subarray(first, last + 1);
+      return response(206, Fields.of(lines), content, "range");
+    }
+    const boundary = randomHex(12);
+    const pieces = multipartPieces(ranges, size, type.contentType, boundary);
+    lines.push(["Content-Type", `multipart/byteranges; boundary=${boundary}`]);
+    lines.push(["Content-Length", String(sizeOf(pieces))]);
+    const content = small === null ? new OpenSource(opened, pieces) : joinPieces(pieces, small);
+    return response(206, Fields.of(lines), content, "ranges");
+  }
+
+  #validatorLines(name: string, file: Snapshot): FieldLine[] {
+    const { cachePolicy, index } = this.#options;
+    const lines: FieldLine[] = [
+      ["ETag", file.etag],
+      ["Last-Modified", imfDate(file.lastModified)],
+      ["Cache-Control", cachePolicy.valueFor(withIndex(name, index))],
+    ];
+    const vary = this.#vary(name);
+    if (vary !== "") lines.push(["Vary", vary]);
+    return lines;
+  }
+
+  /** Returns the request fields that select another response (RFC 9110 §12.5.5), also for the file as it is. */
+  #vary(name: string): string {
+    const { codings, spa } = this.#options;
+    const fields = codings?.covers(this.#fileName(name)) ? ["Accept-Encoding"] : [];
+    // The root's index stands for routes as well, and a route is 404 for a request that is not a navigation.
+    if (spa && name === "/") fields.push("Accept");
+    return fields.join(", ");
+  }
+
+  /** Returns the lines that 200 and 206 share. */
+  #commonLines(name: string, file: Snapshot, disposition: string | null): FieldLine[] {
+    const lines = this.#validatorLines(name, file);
+    lines.push(file.coding === null ? ["Accept-Ranges", "bytes"] : ["Content-Encoding", file.coding]);
+    lines.push(["X-Content-Type-Options", "nosniff"]);
+    if (disposition !== null) lines.push(["Content-Disposition", disposition]);
+    return lines;
+  }
+
+  #fileName(name: string): string {
+    return fileNameOf(name, this.#options.index);
+  }
+}
+
+function sizeOfFile({ content, stats }: Snapshot): number {
+  return content === null ? stats.size : content.length;
+}
+
+function isHotFile(file: Snapshot): file is HotFile {
+  return "whole" in file;
+}
