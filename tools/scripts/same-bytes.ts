@@ -15,6 +15,9 @@ import { type Compared, compareSetup } from "./same-bytes/runner.ts";
 import { makeSetups, PARTS } from "./same-bytes/setups.ts";
 import { makeSite } from "./same-bytes/site.ts";
 
+/** A file that was written a moment ago may be written again, so a server keeps it in memory only after this time, ms. */
+const SETTLED_MS = 2_200;
+
 const USAGE = `Usage: bun tools/scripts/same-bytes.ts BEFORE AFTER [options]
 
   BEFORE, AFTER      two executables, or source files such as src/main.ts
@@ -66,7 +69,9 @@ using site = makeSite();
 const folder = mkdtempSync(join(tmpdir(), "same-bytes-run-"));
 const hash = new Bun.CryptoHasher("sha256");
 try {
-  for (const setup of await makeSetups(site, { parts, seed: seed as number, conversations: conversations as number })) {
+  const setups = await makeSetups(site, { parts, seed: seed as number, conversations: conversations as number });
+  await Bun.sleep(SETTLED_MS);
+  for (const setup of setups) {
     const cases = setup.cases.filter((_, index) => index % (every as number) === 0);
     for (const one of cases) hash.update(JSON.stringify(one satisfies Case));
     const startedMs = performance.now();
