@@ -213,9 +213,15 @@ async function ask(url: string, isOurs: boolean, waitMs: number): Promise<string
     return status < 500 ? null : `answered ${status}`;
   } catch (error) {
     if (error instanceof DOMException && error.name === "TimeoutError") return "no answer";
-    const isRefused = error instanceof Error && "code" in error && error.code === "ECONNREFUSED";
-    return isRefused ? "connection refused" : messageOf(error);
+    const code = error instanceof Error && "code" in error ? String(error.code) : "";
+    return REASONS[code] ?? messageOf(error);
   }
 }
+
+/** Why no connection came about, in place of Bun's sentence. */
+const REASONS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "connection refused",
+  EADDRNOTAVAIL: "this machine has no such address",
+};
 
 const LOOPBACK = /^(?:127(?:\.\d+){3}|\[::1\]|(?:.+\.)?localhost)$/;

@@ -6,10 +6,11 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { cpSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Browser, chromium, type Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { type Binary, BUILD_MS, buildBinary, curl, curlStatus, Program, run } from "../support/binary.ts";
+import { needs } from "../support/needs.ts";
+import { CHROMIUM, launchBrowser } from "../support/page.ts";
 import { until } from "../support/raw-client.ts";
-import { withProgram } from "../support/workshop.ts";
 
 let binary: Binary;
 /** The programs' working directory: the sample site, and `uploads`, which they share. */
@@ -43,7 +44,7 @@ async function headOf(...words: readonly string[]): Promise<{ status: string; fi
   return { status: statusLine.split(" ")[1] ?? "", fields };
 }
 
-withProgram("curl", () => {
+needs("curl").describe("curl", () => {
   test("the operator's fields, the preset and CORS stand once on every kind of answer", async () => {
     await using server = await start("--header", "X-Team: a, b", "--security-headers", "--cors");
     const { url } = server;
@@ -136,7 +137,7 @@ withProgram("curl", () => {
   }, 20_000);
 });
 
-withProgram("chromium", () => {
+needs(CHROMIUM).describe(CHROMIUM, () => {
   let browser: Browser;
   let page: Page;
   /** The page comes from `home`; the others answer it: to nobody else, to everybody, to it by name. */
@@ -151,7 +152,7 @@ withProgram("chromium", () => {
       start(),
       start("--cors"),
       start("--cors", home.url, "--header", "X-Team: a"),
-      chromium.launch({ executablePath: Bun.which("chromium") ?? "", chromiumSandbox: false, timeout: BUILD_MS }),
+      launchBrowser(),
     ]);
     page = await browser.newPage();
     await page.goto(`${home.url}/about.html`);

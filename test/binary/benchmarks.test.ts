@@ -7,8 +7,9 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BUILD_MS, curl, curlStatus, type Finished, type Program, run } from "../support/binary.ts";
+import { needs } from "../support/needs.ts";
 import { until } from "../support/raw-client.ts";
-import { noise, sha256, sha256OfFile, Workshop, withProgram } from "../support/workshop.ts";
+import { noise, sha256, sha256OfFile, Workshop } from "../support/workshop.ts";
 
 let shop: Workshop;
 let server: Program;
@@ -35,7 +36,7 @@ function counted(report: string, label: string): number {
   return Number(new RegExp(`^${label}:\\s+(\\d+)`, "m").exec(report)?.[1]);
 }
 
-withProgram("ab", () => {
+needs("ab").describe("ab", () => {
   test("speaks HTTP/1.0, one connection for each request", async () => {
     const report = await measure("ab", "-q", "-n", "300", "-c", "10", `${server.url}/style.css`);
     expect(counted(report, "Complete requests")).toBe(300);
@@ -65,7 +66,7 @@ withProgram("ab", () => {
   });
 });
 
-withProgram("wrk", () => {
+needs("wrk").describe("wrk", () => {
   test("has no socket errors and no refusals in two seconds with more connections than slots", async () => {
     const report = await measure("wrk", "-t1", "-c32", "-d2s", `${server.url}/style.css`);
     expect(report).not.toContain("Socket errors");
@@ -74,7 +75,7 @@ withProgram("wrk", () => {
   });
 });
 
-withProgram("h2load", () => {
+needs("h2load").describe("h2load", () => {
   const SUCCEEDED = "requests: 2000 total, 2000 started, 2000 done, 2000 succeeded, 0 failed, 0 errored, 0 timeout";
 
   test("succeeds with every HTTP/1.1 request, and connects anew after each hundred", async () => {
@@ -93,7 +94,7 @@ withProgram("h2load", () => {
   });
 });
 
-withProgram("cc", () => {
+needs("cc").describe("cc", () => {
   const MIB = 1024 * 1024;
 
   test("sink counts every answer and its content, and each wrong status", async () => {
@@ -203,7 +204,7 @@ withProgram("cc", () => {
   }
 });
 
-withProgram("nghttp", () => {
+needs("nghttp").describe("nghttp", () => {
   test("asks to upgrade to h2c, and gets a plain answer that ignores it", async () => {
     const { stdout, stderr } = await run(["nghttp", "--upgrade", "--verbose", `${server.url}/about.html`], {
       cwd: shop.folder,

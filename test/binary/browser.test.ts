@@ -7,9 +7,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { BUILD_MS, type Program } from "../support/binary.ts";
+import { needs } from "../support/needs.ts";
 import { CHROMIUM, launchBrowser, openPage, PAGE_STEP_MS, PAGE_TEST_MS } from "../support/page.ts";
 import { wave } from "../support/wave.ts";
-import { sha256OfFile, Workshop, withProgram } from "../support/workshop.ts";
+import { sha256OfFile, Workshop } from "../support/workshop.ts";
 
 const PAGES = ["index.html", "about.html", "contact.html"];
 /** Much longer than what a browser reads ahead: 38 MB. */
@@ -17,7 +18,7 @@ const SOUND_SECONDS = 200;
 /** Names that need `filename*`, or quoting, or that a browser could take for something else. */
 const NAMES = ["Grüße aus 日本 🍣.txt", "50% off; a, b.txt", "it's + (plain).txt"];
 
-withProgram(CHROMIUM, () => {
+needs(CHROMIUM).describe(CHROMIUM, () => {
   let shop: Workshop;
   let server: Program;
   let inline: Program;

@@ -3,8 +3,9 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BUILD_MS, curl, type Finished, type Program, run } from "../support/binary.ts";
+import { needs } from "../support/needs.ts";
 import { until } from "../support/raw-client.ts";
-import { noise, sha256, sha256OfFile, Workshop, withProgram } from "../support/workshop.ts";
+import { noise, sha256, sha256OfFile, Workshop } from "../support/workshop.ts";
 
 const MIB = 1024 * 1024;
 const LARGE_BYTES = 24 * MIB;
@@ -42,7 +43,7 @@ function shell(line: string, ...words: readonly string[]): Promise<Finished> {
   return run(["sh", "-c", line, ...words], { cwd: shop.folder });
 }
 
-withProgram("curl", () => {
+needs("curl").describe("curl", () => {
   test("keeps one connection for many URLs, HEAD and refusals among them", async () => {
     const pages = ["/", "/about.html", "/none", "/banner.png"].flatMap((path) => [
       "-o",
@@ -139,7 +140,7 @@ withProgram("curl", () => {
   });
 });
 
-withProgram("wget", () => {
+needs("wget").describe("wget", () => {
   const wget = (...words: readonly string[]) =>
     run(["env", "LC_ALL=C", "wget", "--tries=1", "--timeout=3", "--no-config", ...words], { cwd: shop.folder });
 
@@ -185,7 +186,7 @@ withProgram("wget", () => {
   });
 });
 
-withProgram("python3", () => {
+needs("python3").describe("python3", () => {
   /** Runs `script` behind a connection named `client`, and returns the JSON that `told` became. */
   async function python(script: string, ...words: readonly string[]): Promise<unknown> {
     const whole = `
@@ -292,7 +293,7 @@ assert client.sock.getsockname()[1] == port
   });
 });
 
-withProgram("node", () => {
+needs("node").describe("node", () => {
   /** Runs a module in which `url` is the server's, and returns the JSON that `told` became. */
   async function node(script: string, ...words: readonly string[]): Promise<unknown> {
     const whole = `

@@ -1,10 +1,11 @@
 /** The compiled file with content codings, asked by a real curl: every file arrives as it is on the disk, in fewer bytes. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { brotliCompressSync, brotliDecompressSync, gunzipSync, gzipSync, zstdDecompressSync } from "node:zlib";
 import { BUILD_MS, curl, type Program } from "../support/binary.ts";
-import { noise, sha256OfFile, Workshop, withProgram } from "../support/workshop.ts";
+import { needs } from "../support/needs.ts";
+import { noise, sha256OfFile, Workshop } from "../support/workshop.ts";
 
 const BROWSER = ["--header", "Accept-Encoding: gzip, deflate, br, zstd"];
 const DECODERS: Readonly<Record<string, (content: Uint8Array) => Uint8Array>> = {
@@ -71,7 +72,7 @@ async function getAll(program: Program, ...words: readonly string[]): Promise<{ 
   return { inbox, told: stdout.trimEnd().split("\n") };
 }
 
-withProgram("curl", () => {
+needs("curl").describe("curl", () => {
   test("--compressed gets every file as it is, though fewer bytes of it, as a download and shown", async () => {
     for (const program of [compressing, inline]) {
       const { inbox, told } = await getAll(program, "--compressed");
@@ -132,7 +133,7 @@ withProgram("curl", () => {
   });
 });
 
-describe("the other flags of a site", () => {
+needs("curl").describe("the other flags of a site", () => {
   test("reach the answers: what never changes, what may be kept a minute, and pages that are routes", async () => {
     const fieldOf = async (path: string, ...words: string[]) =>
       (

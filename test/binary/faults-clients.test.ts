@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BUILD_MS, curl, type Finished, type Program, run } from "../support/binary.ts";
-import { Workshop, withProgram } from "../support/workshop.ts";
+import { needs } from "../support/needs.ts";
+import { Workshop } from "../support/workshop.ts";
 
 /** Seconds that clients, all at the same time, wait for what never comes; and for what does, on a busy machine. */
 const PATIENCE = { short: 1, long: 3 };
@@ -96,7 +97,7 @@ function asked(fault: string, path: string, patience = PATIENCE.long): string[] 
   ];
 }
 
-withProgram("curl", () => {
+needs("curl").describe("curl", () => {
   let told: Finished[] = [];
 
   beforeAll(async () => {
@@ -162,7 +163,7 @@ function start(...words: readonly string[]): Promise<Finished> {
   return run([shop.program, "--port", "0", ...words], { cwd: shop.folder });
 }
 
-withProgram("node", () => {
+needs("node").describe("node", () => {
   const program = `
     const [url, reports] = process.argv.slice(1);
     const ask = async ([fault, seconds]) => {

@@ -7,7 +7,7 @@ import { type CrowdOptions, crowd, IDLE_CPU_PERCENT_MAX } from "../../tools/resi
 import { scenarios } from "../../tools/resilience/disk.ts";
 import { ANSWERS_MIN, type Attack, attack } from "../../tools/resilience/slow.ts";
 import { type Binary, BUILD_MS, buildBinary } from "../support/binary.ts";
-import { withProgram } from "../support/workshop.ts";
+import { needs, unless } from "../support/needs.ts";
 
 let binary: Binary;
 
@@ -19,7 +19,7 @@ afterAll(() => {
   binary[Symbol.dispose]();
 });
 
-withProgram("slowhttptest", () => {
+needs("slowhttptest").describe("slowhttptest", () => {
   const attackers: readonly [kind: Attack, connections: number][] = [
     ["head", 150],
     ["body", 150],
@@ -72,7 +72,6 @@ describe("a crowd that connects and stays", () => {
 
 describe("the disk", () => {
   for (const { name, obstacle, run } of scenarios) {
-    const title = obstacle === null ? name : `${name} (skipped: ${obstacle})`;
-    test.skipIf(obstacle !== null)(title, () => run(binary.path), 30_000);
+    needs(unless(obstacle)).test(name, () => run(binary.path), 30_000);
   }
 });

@@ -1,15 +1,11 @@
 /** The compiled file as a fixture server that a test elsewhere drives: by curl, by a raw socket, and by what a shell sees of it. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { networkInterfaces, tmpdir } from "node:os";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Binary, BUILD_MS, buildBinary, Program, run } from "../support/binary.ts";
+import { needs, network, otherAddress } from "../support/needs.ts";
 import { RawClient, request } from "../support/raw-client.ts";
-
-/** Of this machine and not loopback: a peer that comes from there is somebody else. */
-const OTHER_ADDRESS = Object.values(networkInterfaces())
-  .flatMap((entries) => entries ?? [])
-  .find(({ family, internal }) => family === "IPv4" && !internal)?.address;
 
 let binary: Binary;
 let folder = "";
@@ -118,9 +114,9 @@ describe("the guard", () => {
     expect((await room(program, "GET hold")).value["held"]).toBe(0);
   });
 
-  test.skipIf(OTHER_ADDRESS === undefined)("lets others in by the token alone, and never shows it", async () => {
+  needs(network).test("lets others in by the token alone, and never shows it", async () => {
     const env = { HTTPSERVER_FIXTURE_TOKEN: "a-secret" };
-    await using program = await start(["--fixture", "--host", OTHER_ADDRESS ?? ""], env);
+    await using program = await start(["--fixture", "--host", otherAddress ?? ""], env);
     expect((await room(program, "GET ready")).status).toBe(200);
     expect((await room(program, "GET info")).status).toBe(401);
     expect((await room(program, "GET info", undefined, { Authorization: "Bearer a-secreT" })).status).toBe(401);
@@ -135,8 +131,8 @@ describe("the guard", () => {
     expect(shown).not.toContain("a-secret");
   });
 
-  test.skipIf(OTHER_ADDRESS === undefined)("lets everybody in where that was said", async () => {
-    await using program = await start(["--fixture", "--fixture-open", "--host", OTHER_ADDRESS ?? ""]);
+  needs(network).test("lets everybody in where that was said", async () => {
+    await using program = await start(["--fixture", "--fixture-open", "--host", otherAddress ?? ""]);
     expect((await room(program, "GET info")).status).toBe(200);
   });
 

@@ -8,8 +8,9 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { BUILD_MS, type Program } from "../support/binary.ts";
+import { needs } from "../support/needs.ts";
 import { CHROMIUM, launchBrowser, noteFaults, openPage, PAGE_TEST_MS } from "../support/page.ts";
-import { Workshop, withProgram } from "../support/workshop.ts";
+import { Workshop } from "../support/workshop.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -33,7 +34,7 @@ const VIEWS = [
   { name: "phone", colorScheme: "light", viewport: { width: 390, height: 760 } },
 ] as const;
 
-withProgram(CHROMIUM, () => {
+needs(CHROMIUM).describe(CHROMIUM, () => {
   let shop: Workshop;
   let server: Program;
   let browser: Browser;

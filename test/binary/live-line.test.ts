@@ -1,11 +1,12 @@
 /** `--live` on a terminal: the line stays below the log and disturbs none of it, and goes when the server goes. */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Binary, BUILD_MS, buildBinary, Program, run } from "../support/binary.ts";
+import { needs } from "../support/needs.ts";
 import { RawClient, request, until } from "../support/raw-client.ts";
-import { hasTerminals, Terminal } from "../support/terminal.ts";
+import { Terminal } from "../support/terminal.ts";
 
 const WIDE = 200;
 const LINE = /^\d+\/\d+ slots \| \d+ queued \| .*\d+ req\/s \| p50 .*, p99 .* \| \d+ connections?$/;
@@ -55,7 +56,7 @@ async function stall(port: number): Promise<RawClient> {
   return client.pause();
 }
 
-describe.skipIf(!hasTerminals)(hasTerminals ? "on a terminal" : "on a terminal (skipped: there is no python3)", () => {
+needs("python3").describe("on a terminal", () => {
   test("the line stays below the log, whose lines are whole and in order, warnings among them", async () => {
     await using terminal = start([]);
     const { port } = await terminal.ready();

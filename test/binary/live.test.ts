@@ -8,10 +8,11 @@ import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { BUILD_MS, type Program } from "../support/binary.ts";
+import { needs } from "../support/needs.ts";
 import { CHROMIUM, launchBrowser, noteFaults, openPage, PAGE_TEST_MS } from "../support/page.ts";
 import { RawClient, request, until, WAIT_MS } from "../support/raw-client.ts";
 import { SteadyReader } from "../support/steady-reader.ts";
-import { Workshop, withProgram } from "../support/workshop.ts";
+import { Workshop } from "../support/workshop.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -31,7 +32,7 @@ const VIEWS = [
   { name: "phone", colorScheme: "light", viewport: { width: 390, height: 1400 } },
 ] as const;
 
-withProgram(CHROMIUM, () => {
+needs(CHROMIUM).describe(CHROMIUM, () => {
   let shop: Workshop;
   let browser: Browser;
   let page: Page;
@@ -158,7 +159,7 @@ withProgram(CHROMIUM, () => {
     PAGE_TEST_MS,
   );
 
-  test.skipIf(Bun.which("wrk") === null)(
+  needs("wrk").test(
     "counts every request of a flood, and shows which slots answer it",
     async () => {
       const server = await look([]);

@@ -13,8 +13,9 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
-import { type Binary, BUILD_MS, buildBinary, curl, curlStatus, Program, run } from "../support/binary.ts";
-import { until } from "../support/raw-client.ts";
+import { type Binary, BUILD_MS, buildBinary, Program, run } from "../support/binary.ts";
+import { ipv6, LOOPBACK_HOSTS, needs, posix } from "../support/needs.ts";
+import { isRefused, statusOf, until } from "../support/raw-client.ts";
 
 let top = "";
 let binary: Binary;
@@ -53,10 +54,10 @@ async function stop(program: Program): Promise<void> {
 }
 
 describe("a server on a free port", () => {
-  test("answers on both loopback families, and the name localhost", async () => {
+  needs(ipv6).test("answers on both loopback families, and the name localhost", async () => {
     await using program = await start([]);
     for (const host of ["127.0.0.1", "[::1]", "localhost"]) {
-      expect(await curlStatus("--globoff", `http://${host}:${program.port}/`)).toBe("200");
+      expect(await statusOf(`http://${host}:${program.port}/`)).toBe(200);
     }
   });
 
@@ -64,7 +65,7 @@ describe("a server on a free port", () => {
     const ready = /"port":(\d+),"url":"([^"]+)"/;
     const words = [binary.path, "--port", "0", "--ready-format", "json", "--quiet"];
     await using program = await Program.start(words, { cwd: folder, env: { FORCE_COLOR: "1" }, ready });
-    expect(await curlStatus(program.url)).toBe("200");
+    expect(await statusOf(program.url)).toBe(200);
     await stop(program);
     expect(program.stdoutPieces).toHaveLength(1);
     expect(program.stdout).toEndWith("}\n");
@@ -73,7 +74,7 @@ describe("a server on a free port", () => {
       event: "ready",
       port,
       url,
-      urls: [`http://127.0.0.1:${port}`, `http://[::1]:${port}`],
+      urls: LOOPBACK_HOSTS.map((host) => `http://${host}:${port}`),
       pid,
       version,
     });
@@ -174,7 +175,7 @@ describe("an end that nobody signals", () => {
     expect(existsSync(join(folder, "port"))).toBe(false);
   });
 
-  test.skipIf(process.platform === "win32")("--exit-with-parent drains when the parent is killed", async () => {
+  needs(posix).test("--exit-with-parent drains when the parent is killed", async () => {
     const words = ["sh", "-c", '"$0" --port 0 --exit-with-parent & exec sleep 60', binary.path];
     await using parent = await Program.start(words, { cwd: folder });
     const pid = Number(/pid=(\d+)/.exec(parent.stdout)?.[1]);
@@ -189,20 +190,23 @@ describe("an end that nobody signals", () => {
   });
 });
 
+/** A program for Bun that prints the page on `/`. */
+const PRINT_PAGE = "process.stdout.write(await (await fetch(process.env.HTTPSERVER_URL)).text())";
+
 describe("run", () => {
   test("tells the command where the server is, leaves it stdout, and returns its exit code", async () => {
-    const script = 'echo "$HTTPSERVER_URL $HTTPSERVER_PORT"; curl -s "$HTTPSERVER_URL/"; exit 7';
-    const { code, stdout, stderr } = await once(["run", "--", "sh", "-c", script]);
+    const script = 'echo "$HTTPSERVER_URL $HTTPSERVER_PORT"; "$0" -e "$1"; exit 7';
+    const { code, stdout, stderr } = await once(["run", "--", "sh", "-c", script, process.execPath, PRINT_PAGE]);
     expect(code).toBe(7);
     expect(stdout).toMatch(/^http:\/\/127\.0\.0\.1:(\d+) \1\npage$/);
     const [, port] = /:(\d+) /.exec(stdout) ?? [];
     expect(stderr).toStartWith(`Listening on port ${port} (http://127.0.0.1:${port}) pid=`);
     expect(stderr).not.toContain("GET /");
-    expect((await curl(`http://127.0.0.1:${port}/`)).code).toBe(7); // Nobody listens.
+    expect(await isRefused(Number(port))).toBe(true);
   });
 
   test("shows request lines with --verbose", async () => {
-    const { stdout, stderr } = await once(["run", "--verbose", "--", "sh", "-c", 'curl -s "$HTTPSERVER_URL/"']);
+    const { stdout, stderr } = await once(["run", "--verbose", "--", process.execPath, "-e", PRINT_PAGE]);
     expect(stdout).toBe("page");
     expect(stderr).toMatch(/"GET \/ HTTP\/1\.1" host=ok 200 /);
   });
@@ -262,7 +266,7 @@ describe("run", () => {
       program.signal(signal);
       await program.says(`got ${signal}\n`);
     }
-    expect(await curlStatus(program.url)).toBe("200");
+    expect(await statusOf(program.url)).toBe(200);
   });
 
   test("ends with the command that a signal ends", async () => {
@@ -307,7 +311,7 @@ describe("run", () => {
     expect(stderr).toContain("warning: --max-lifetime 200ms is over: ending the command\n");
   });
 
-  test("does not wait long for answers that are still on their way", async () => {
+  needs("curl").test("does not wait long for answers that are still on their way", async () => {
     const size = 64 * 1024 * 1024;
     writeFileSync(join(folder, "resources", "large.bin"), new Uint8Array(size));
     const script =
@@ -318,30 +322,48 @@ describe("run", () => {
   });
 
   describe("--strict", () => {
-    const get = (...targets: readonly string[]) => {
-      const lines = targets.map(
-        (target) => `curl -s -o /dev/null --path-as-is ${target.replace("@", '"$HTTPSERVER_URL"')}`,
-      );
-      return ["run", "-q", "--strict", "--", "sh", "-c", lines.join("; ")];
-    };
+    /** Sends each request line on a connection of its own, and waits for its end. */
+    const script = `for (const line of process.argv.slice(1)) {
+      const { promise, resolve } = Promise.withResolvers();
+      const head = line + "\\r\\nHost: localhost:" + process.env.HTTPSERVER_PORT + "\\r\\nConnection: close\\r\\n\\r\\n";
+      const socket = { open: (to) => to.write(head), data() {}, close: resolve };
+      await Bun.connect({ hostname: "127.0.0.1", port: Number(process.env.HTTPSERVER_PORT), socket });
+      await promise;
+    }`;
+    const client = (...lines: readonly string[]) => [
+      process.execPath,
+      "-e",
+      script,
+      ...lines.map((line) => (line.includes("HTTP/") ? line : `${line} HTTP/1.1`)),
+    ];
+    const get = (...lines: readonly string[]) => ["run", "-q", "--strict", "--", ...client(...lines)];
 
     test("is 0 when each request was expected, refusals on purpose included", async () => {
-      const { code, stderr } = await once(get("@/", "-I @/index.html", "-X OPTIONS @/", "@/../x", "-d {} @/upload"));
+      const { code, stderr } = await once(
+        get(
+          "GET /",
+          "HEAD /index.html",
+          "OPTIONS /",
+          "GET /../x",
+          "POST /upload",
+          "POST /upload HTTP/1.1\r\nContent-Length: 0",
+        ),
+      );
       expect([code, stderr.split("\n").slice(1).join("")]).toEqual([0, expect.not.stringContaining("--strict")]);
     });
 
     test("is 0 when a fault was the cause", async () => {
-      const [, ...words] = get("@/");
+      const [, ...words] = get("GET /");
       expect((await once(["run", "--fixture", "--fault", "GET / status=503", ...words])).code).toBe(0);
     });
 
     for (const [what, target, line] of [
-      ["404", "@/missing", '404 "GET /missing HTTP/1.1"'],
-      ["405", "-X DELETE @/", '405 "DELETE / HTTP/1.1"'],
-      ["a version that is none of ours, 505", "-X 'GET / HTTP/3.0\r\nA: ' @/", "505 "],
+      ["404", "GET /missing", '404 "GET /missing HTTP/1.1"'],
+      ["405", "DELETE /", '405 "DELETE / HTTP/1.1"'],
+      ["a version that is none of ours, 505", "GET / HTTP/3.0", "505 "],
     ] as const) {
       test(`is 4 after ${what}`, async () => {
-        const { code, stderr } = await once(get("@/", target));
+        const { code, stderr } = await once(get("GET /", target));
         expect(code).toBe(4);
         expect(stderr).toContain("error: --strict: unexpected requests (answered 404, 405 or 5xx): 1\n");
         expect(stderr).toContain(`error: ${line}`);
@@ -349,7 +371,7 @@ describe("run", () => {
     }
 
     test("shows the first ten and counts the rest", async () => {
-      const { code, stderr } = await once(get("@/missing-[1-13]"));
+      const { code, stderr } = await once(get(...Array.from({ length: 13 }, (_, i) => `GET /missing-${i + 1}`)));
       expect(code).toBe(4);
       expect(stderr).toContain("5xx): 13\n");
       expect(Array.from(stderr.matchAll(/"GET \/missing-(\d+) /g), ([, number]) => number)).toEqual([
@@ -360,7 +382,7 @@ describe("run", () => {
     });
 
     test("leaves the exit code of a command that failed", async () => {
-      const words = ["run", "-q", "--strict", "--", "sh", "-c", 'curl -s "$HTTPSERVER_URL/missing" >&-; exit 5'];
+      const words = ["run", "-q", "--strict", "--", "sh", "-c", '"$@"; exit 5', "-", ...client("GET /missing")];
       expect((await once(words)).code).toBe(5);
     });
 
@@ -388,7 +410,7 @@ describe("probe", () => {
     }
   });
 
-  test("finds a server that listens on ::1 alone", async () => {
+  needs(ipv6).test("finds a server that listens on ::1 alone", async () => {
     await using program = await start(["--host", "::1"]);
     expect((await once(["probe"], { HTTPSERVER_PORT: String(program.port) })).code).toBe(0);
   });
@@ -404,7 +426,7 @@ describe("probe", () => {
   test("takes 401 for the answer of a server that is ready", async () => {
     const hash = await Bun.password.hash("secret", { algorithm: "bcrypt", cost: 4 });
     await using program = await start([`--basic-auth=ann:${hash}`]);
-    expect(await curlStatus(program.url)).toBe("401");
+    expect(await statusOf(program.url)).toBe(401);
     expect((await once(["probe", program.url])).code).toBe(0);
   });
 
@@ -421,9 +443,10 @@ describe("probe", () => {
     const port = await closedPort();
     const { code, stdout, stderr } = await once(["probe", "--timeout", "300ms"], { HTTPSERVER_PORT: String(port) });
     expect([code, stdout]).toEqual([1, ""]);
-    const seen = [`127.0.0.1:${port}`, `[::1]:${port}`].map(
-      (host) => `http://${host}/__server/ready: connection refused`,
-    );
+    const seen = ["127.0.0.1", "[::1]"].map((host) => {
+      const reason = LOOPBACK_HOSTS.includes(host) ? "connection refused" : "this machine has no such address";
+      return `http://${host}:${port}/__server/ready: ${reason}`;
+    });
     expect(stderr).toBe(`httpserver: not ready after 0.3 s: ${seen.join("; ")}\n`);
   });
 

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import type { Program } from "../support/binary.ts";
 import { BUILD_MS, curl, curlStatus, run } from "../support/binary.ts";
 import { readExposition, type Scrape } from "../support/exposition.ts";
-import { Workshop, withProgram } from "../support/workshop.ts";
+import { needs } from "../support/needs.ts";
+import { Workshop } from "../support/workshop.ts";
 
 let workshop: Workshop;
 
@@ -17,7 +18,7 @@ async function scrape(server: Program): Promise<Scrape> {
   return readExposition((await curl(`${server.url}/__server/metrics`)).stdout);
 }
 
-withProgram("curl", () => {
+needs("curl").describe("curl", () => {
   test("counts what curl sent, and the bytes that it got", async () => {
     await using server = await workshop.start("--status");
     let bytes = 0;
@@ -54,7 +55,7 @@ withProgram("curl", () => {
   });
 });
 
-withProgram("ab", () => {
+needs("ab").describe("ab", () => {
   test("counts what ab sent on many connections at once", async () => {
     await using server = await workshop.start("--status", "--quiet");
     const load = ["ab", "-q", "-n", "3000", "-c", "20", "-k", `${server.url}/sample.txt`];
@@ -71,7 +72,7 @@ withProgram("ab", () => {
   });
 });
 
-withProgram("wrk", () => {
+needs("wrk").describe("wrk", () => {
   test("counts what wrk sent, but for what was on its way when wrk left", async () => {
     const connections = 16;
     await using server = await workshop.start("--status", "--quiet", "--max-requests", "0");

@@ -7,6 +7,7 @@ import { type CommandLine, parseCommandLine } from "../../src/cli/command-line.t
 import { type ProbeOrder, parseProbe } from "../../src/cli/probe.ts";
 import { environmentName } from "../../src/settings/kinds.ts";
 import { resolveSettings, type Settings, settingNames, settingTable } from "../../src/settings/resolve.ts";
+import { needs, posix } from "../support/needs.ts";
 
 type Environment = Record<string, string>;
 
@@ -585,27 +586,24 @@ describe("the process", () => {
     });
   }
 
-  test.skipIf(process.platform === "win32")("lives on when the reader of stdout leaves", async () => {
+  needs(posix).test("lives on when the reader of stdout leaves", async () => {
     const { stdout } = await shell('bun "$0" | head -n 1; exit 0', "requests");
     expect(stdout).toContain("pretended requests went on\n");
   });
 
-  test.skipIf(process.platform === "win32")("lives on when stdout and stderr lose their reader", async () => {
+  needs(posix).test("lives on when stdout and stderr lose their reader", async () => {
     const { stdout } = await shell('bun "$0" 2>&1 | head -n 1; exit 0', "requests");
     expect(stdout).toStartWith("Listening on port ");
     await until(() => sizeOf(join(folder, "alive")) > 0);
   });
 
-  test.skipIf(process.platform === "win32")(
-    "stops in time although nobody reads its full pipe, and keeps the ready line",
-    async () => {
-      await using child = spawn("", { PRETEND: "flood" });
-      await Bun.sleep(700);
-      child.kill("SIGTERM");
-      expect(await child.exited).toBe(0);
-      expect(await child.stdout.text()).toContain("Listening on port 4711");
-    },
-  );
+  needs(posix).test("stops in time although nobody reads its full pipe, and keeps the ready line", async () => {
+    await using child = spawn("", { PRETEND: "flood" });
+    await Bun.sleep(700);
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(0);
+    expect(await child.stdout.text()).toContain("Listening on port 4711");
+  });
 
   async function shell(line: string, pretend: string): Promise<{ stdout: string }> {
     rmSync(join(folder, "alive"), { force: true });

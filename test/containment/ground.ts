@@ -17,6 +17,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ServerLog, StartOptions } from "../../src/index.ts";
+import { isRoot } from "../support/needs.ts";
 import { type Answer, RawClient } from "../support/raw-client.ts";
 
 /** In every file that may not be read, and in no name: an answer that repeats a path does not contain it. */
@@ -25,7 +26,6 @@ export const CANARY = "tweet-8f1c2e";
 /** What the pages that may be read say. */
 export const PAGE = "<!doctype html><title>inside</title>\n";
 
-export const isRoot = process.getuid?.() === 0;
 export const isLinux = process.platform === "linux";
 
 export interface Ground extends Disposable {

@@ -5,8 +5,9 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { type Binary, BUILD_MS, buildBinary, curl, curlStatus, Program, run } from "../support/binary.ts";
+import { type Binary, BUILD_MS, buildBinary, Program, run } from "../support/binary.ts";
 import { Project, TOOL_TEST_MS, vacantPort } from "../support/project.ts";
+import { getRaw, statusOf } from "../support/raw-client.ts";
 
 interface Compose {
   readonly services: Readonly<Record<string, Service>>;
@@ -85,7 +86,7 @@ test(
     expect(container.port).toBe(project.port);
     expect(await probe()).toEqual({ code: 0, stdout: "", stderr: "" });
     for (const host of [`localhost:${vacantPort()}`, `127.0.0.1:${vacantPort()}`, "localhost"]) {
-      expect(await curlStatus("--header", `Host: ${host}`, `http://127.0.0.1:${project.port}/`)).toBe("200");
+      expect(await statusOf(`http://127.0.0.1:${project.port}/`, `Host: ${host}\r\n`)).toBe(200);
     }
     container.signal("SIGTERM");
     expect(await container.ended()).toBe(0);
@@ -117,12 +118,8 @@ test(
     expect(await probe()).toMatchObject({ code: 0 });
     const url = tests?.environment?.["HTTPSERVER_URL"] ?? "";
     expect(url).toBe(`http://fixture:${project.port}`);
-    const { stdout } = await curl(
-      "--connect-to",
-      `fixture:${project.port}:127.0.0.1:${project.port}`,
-      `${url}/answer.json`,
-    );
-    expect(stdout).toBe('{ "answer": 42 }\n');
+    const host = `Host: ${new URL(url).host}\r\n`;
+    expect((await getRaw(`http://127.0.0.1:${project.port}/answer.json`, host)).text).toBe('{ "answer": 42 }\n');
   },
   TOOL_TEST_MS,
 );

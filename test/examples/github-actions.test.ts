@@ -5,10 +5,10 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
 import { existsSync, readFileSync } from "node:fs";
-import { type Binary, BUILD_MS, buildBinary, curl, Program } from "../support/binary.ts";
+import { type Binary, BUILD_MS, buildBinary, Program } from "../support/binary.ts";
+import { needs } from "../support/needs.ts";
 import { Project, TOOL_TEST_MS } from "../support/project.ts";
-import { until } from "../support/raw-client.ts";
-import { withProgram } from "../support/workshop.ts";
+import { isRefused, until } from "../support/raw-client.ts";
 
 /** Milliseconds between SIGINT and SIGTERM when GitHub cancels a step. */
 const CANCEL_MS = 7500;
@@ -32,7 +32,7 @@ interface Job {
 
 const KEYS = new Set(["uses", "run", "id", "background", "cancel", "if", "env"]);
 
-withProgram("bash", () => {
+needs("bash").describe("bash", () => {
   let binary: Binary;
   let project: Project;
   let path = "";
@@ -153,7 +153,7 @@ withProgram("bash", () => {
     "background-step: the server is a step, and drains when it is cancelled",
     async () => {
       expect(await perform("background-step")).toContain(" 1 pass");
-      expect((await curl(`http://127.0.0.1:${project.port}/`)).code).toBe(7); // Nobody listens.
+      expect(await isRefused(project.port)).toBe(true);
     },
     TOOL_TEST_MS,
   );

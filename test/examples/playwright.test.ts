@@ -1,14 +1,14 @@
 /** Playwright starts the built file as the examples say, finds it, drives a page of it in Chromium, and ends it. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
-import { type Binary, BUILD_MS, buildBinary, curlStatus, Program } from "../support/binary.ts";
+import { type Binary, BUILD_MS, buildBinary, Program } from "../support/binary.ts";
+import { needs, pathOf } from "../support/needs.ts";
 import { Project, TOOL_TEST_MS } from "../support/project.ts";
-import { RawClient, request, until } from "../support/raw-client.ts";
-import { withProgram } from "../support/workshop.ts";
+import { RawClient, request, statusOf, until } from "../support/raw-client.ts";
 
 const PASSED = "1 passed";
 
-withProgram("node", () => {
+needs("node").describe("node", () => {
   let binary: Binary;
   let project: Project;
 
@@ -26,15 +26,14 @@ withProgram("node", () => {
 
   /** `CI` is empty where it is not given, as outside of CI. */
   function playwright(words: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
-    const chromium = Bun.which("chromium") ?? "";
     return project.run(["node", "node_modules/@playwright/test/cli.js", "test", ...words], {
       CI: "",
-      CHROMIUM: chromium,
+      CHROMIUM: pathOf("chromium"),
       ...env,
     });
   }
 
-  withProgram("chromium", () => {
+  needs("chromium").describe("chromium", () => {
     test(
       "by URL on a fixed port, ended by SIGTERM within half a second although a connection is idle",
       async () => {
@@ -75,7 +74,7 @@ withProgram("node", () => {
         expect(stdout).toContain(PASSED);
         expect(code).toBe(0);
         await running.says('"GET /answer.json HTTP/1.1"');
-        expect(await curlStatus(running.url)).toBe("200");
+        expect(await statusOf(running.url)).toBe(200);
       },
       TOOL_TEST_MS,
     );

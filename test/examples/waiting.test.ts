@@ -1,10 +1,10 @@
 /** wait-on and start-server-and-test with the built file: the examples as they stand, and each kind of probe that they make. */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
 import { existsSync, rmSync, statSync } from "node:fs";
-import { type Binary, BUILD_MS, buildBinary, curl, Program } from "../support/binary.ts";
+import { type Binary, BUILD_MS, buildBinary, Program } from "../support/binary.ts";
+import { LOOPBACK, needs } from "../support/needs.ts";
 import { Project, TOOL_TEST_MS, vacantPort } from "../support/project.ts";
-import { RawClient } from "../support/raw-client.ts";
-import { withProgram } from "../support/workshop.ts";
+import { RawClient, request, statusOf } from "../support/raw-client.ts";
 
 let binary: Binary;
 
@@ -14,7 +14,7 @@ beforeAll(async () => {
 
 afterAll(() => binary[Symbol.dispose]());
 
-withProgram("npx", () => {
+needs("npx").describe("npx", () => {
   let project: Project;
   beforeEach(() => {
     project = new Project(binary, "wait-on").withTools();
@@ -48,7 +48,7 @@ withProgram("npx", () => {
     TOOL_TEST_MS,
   );
 
-  for (const localhost of ["127.0.0.1", "::1"]) {
+  for (const localhost of LOOPBACK) {
     test(
       `HEAD, GET and a connection that says nothing find the server where localhost is ${localhost}`,
       async () => {
@@ -85,7 +85,7 @@ withProgram("npx", () => {
       expect(code).toBe(0);
       const silent = await Promise.all(Array.from({ length: 20 }, () => RawClient.connect(program.port)));
       expect(program.stdout).toBe(before);
-      expect((await curl("--include", program.url)).stdout).toStartWith("HTTP/1.1 200 ");
+      expect(await statusOf(program.url)).toBe(200);
       for (const client of silent) expect(await client.finish().left()).toBe("fin");
       await program.says('"GET / HTTP/1.1"');
       expect(program.stdout.slice(before.length)).toMatch(/^[^\n]*"GET \/ HTTP\/1\.1"[^\n]*\n$/);
@@ -97,9 +97,9 @@ withProgram("npx", () => {
   test("a root without an index answers HEAD and GET alike, and not as if the server were broken", async () => {
     rmSync(project.path("fixtures", "index.html"));
     await using program = await start([]);
-    for (const words of [["--head"], []]) {
-      const { stdout } = await curl("--output", "/dev/null", "--write-out", "%{http_code}", ...words, program.url);
-      expect(stdout).toBe("404");
+    using client = await RawClient.connect(program.port);
+    for (const method of ["HEAD", "GET"]) {
+      expect((await client.send(request(program.port, `${method} /`)).answer(method)).status).toBe(404);
     }
   });
 
@@ -114,9 +114,9 @@ withProgram("npx", () => {
   );
 });
 
-withProgram("npm", () => {
+needs("npm").describe("npm", () => {
   // It finds the processes that it ends by ps.
-  withProgram("ps", () => {
+  needs("ps").describe("ps", () => {
     let project: Project;
     beforeEach(() => {
       project = new Project(binary, "start-server-and-test").withTools();

@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunningServer, type ServerLog, type StartOptions, startServer } from "../../src/index.ts";
+import { linux, needs } from "../support/needs.ts";
 import { RawClient, request, until } from "../support/raw-client.ts";
 
 const MIB = 1024 * 1024;
@@ -263,7 +264,7 @@ describe("more connections than allowed", () => {
   });
 });
 
-test.skipIf(process.platform !== "linux")("aborted downloads leave no descriptor open", async () => {
+needs(linux).test("aborted downloads leave no descriptor open", async () => {
   const descriptors = () => readdirSync("/proc/self/fd").length;
   await using server = await startServer(options({ threads: 4 }));
   await askUntil(server.port, countdown(1));

@@ -18,6 +18,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Output } from "../../src/server/output.ts";
+import { linux, needs, posix } from "../support/needs.ts";
 import { until } from "../support/raw-client.ts";
 
 let folder = "";
@@ -110,7 +111,7 @@ test("flush writes what waits before the turn ends", () => {
   output.close();
 });
 
-test.skipIf(process.platform !== "linux")("survives a full disk and says so once", async () => {
+needs(linux).test("survives a full disk and says so once", async () => {
   const descriptor = openSync("/dev/full", "w");
   const output = Output.descriptor(descriptor, report);
   for (let i = 0; i < 3; i++) {
@@ -124,56 +125,50 @@ test.skipIf(process.platform !== "linux")("survives a full disk and says so once
   ]);
 });
 
-test.skipIf(process.platform === "win32")("refuses a FIFO without a reader instead of waiting for one", () => {
+needs(posix).test("refuses a FIFO without a reader instead of waiting for one", () => {
   Bun.spawnSync(["mkfifo", path]);
   expect(() => Output.file(path, report)).toThrow("ENXIO");
 });
 
-test.skipIf(process.platform === "win32")(
-  "drops and counts the oldest lines when nobody reads, and keeps the newest",
-  async () => {
-    Bun.spawnSync(["mkfifo", path]);
-    const reader = openSync(path, "r+"); // Opens without waiting for a writer.
-    const output = Output.file(path, report, 256 * 1024);
-    const line = `${"x".repeat(1023)}\n`;
-    for (let i = 0; i < 2000; i++) output.write(line);
-    output.write("newest\n");
-    await output.settle(100);
-    let text = "";
-    while (!text.endsWith("newest\n")) {
-      const { promise, resolve, reject } = Promise.withResolvers<string>();
-      const buffer = Buffer.alloc(1 << 20);
-      read(reader, buffer, 0, buffer.length, null, (error, count) =>
-        error ? reject(error) : resolve(buffer.toString("latin1", 0, count)),
-      );
-      text += await promise;
-    }
-    await output.settle(2000);
-    output.close();
-    closeSync(reader);
-    const arrived = text.split("\n").length - 2;
-    expect(arrived).toBeLessThan(700);
-    expect(reports).toEqual([`${2000 - arrived} log lines were lost on the way to ${path}`]);
-  },
-);
+needs(posix).test("drops and counts the oldest lines when nobody reads, and keeps the newest", async () => {
+  Bun.spawnSync(["mkfifo", path]);
+  const reader = openSync(path, "r+"); // Opens without waiting for a writer.
+  const output = Output.file(path, report, 256 * 1024);
+  const line = `${"x".repeat(1023)}\n`;
+  for (let i = 0; i < 2000; i++) output.write(line);
+  output.write("newest\n");
+  await output.settle(100);
+  let text = "";
+  while (!text.endsWith("newest\n")) {
+    const { promise, resolve, reject } = Promise.withResolvers<string>();
+    const buffer = Buffer.alloc(1 << 20);
+    read(reader, buffer, 0, buffer.length, null, (error, count) =>
+      error ? reject(error) : resolve(buffer.toString("latin1", 0, count)),
+    );
+    text += await promise;
+  }
+  await output.settle(2000);
+  output.close();
+  closeSync(reader);
+  const arrived = text.split("\n").length - 2;
+  expect(arrived).toBeLessThan(700);
+  expect(reports).toEqual([`${2000 - arrived} log lines were lost on the way to ${path}`]);
+});
 
-test.skipIf(process.platform !== "linux")(
-  "writes to a pipe on the spot, and leaves what others share as it was",
-  () => {
-    Bun.spawnSync(["mkfifo", path]);
-    const shared = openSync(path, constants.O_RDWR); // Both sides at once, so that opening waits for nobody.
-    const output = Output.descriptor(shared, report);
-    output.writeAlone("ready\n");
-    const buffer = Buffer.alloc(100);
-    expect(buffer.toString("latin1", 0, readSync(shared, buffer))).toBe("ready\n");
-    const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${shared}`, "latin1"))?.[1] ?? "";
-    expect(Number.parseInt(flags, 8) & constants.O_NONBLOCK).toBe(0);
-    output.close();
-    closeSync(shared);
-  },
-);
+needs(linux).test("writes to a pipe on the spot, and leaves what others share as it was", () => {
+  Bun.spawnSync(["mkfifo", path]);
+  const shared = openSync(path, constants.O_RDWR); // Both sides at once, so that opening waits for nobody.
+  const output = Output.descriptor(shared, report);
+  output.writeAlone("ready\n");
+  const buffer = Buffer.alloc(100);
+  expect(buffer.toString("latin1", 0, readSync(shared, buffer))).toBe("ready\n");
+  const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${shared}`, "latin1"))?.[1] ?? "";
+  expect(Number.parseInt(flags, 8) & constants.O_NONBLOCK).toBe(0);
+  output.close();
+  closeSync(shared);
+});
 
-test.skipIf(process.platform !== "linux")("gives its own descriptor of a pipe back", () => {
+needs(linux).test("gives its own descriptor of a pipe back", () => {
   Bun.spawnSync(["mkfifo", path]);
   const shared = openSync(path, constants.O_RDWR);
   const before = readdirSync("/proc/self/fd").length;
@@ -214,19 +209,16 @@ function runWithOutput(body: string, kind: "pipe" | "socket"): Bun.Subprocess<"i
 }
 
 for (const kind of ["pipe", "socket"] as const) {
-  test.skipIf(process.platform === "win32")(
-    `carries megabytes through a ${kind} to its reader, without loss`,
-    async () => {
-      const child = runWithOutput(
-        `for (let i = 0; i < 30000; i++) output.write(String(i).padStart(99, "0") + "\\n");
+  needs(posix).test(`carries megabytes through a ${kind} to its reader, without loss`, async () => {
+    const child = runWithOutput(
+      `for (let i = 0; i < 30000; i++) output.write(String(i).padStart(99, "0") + "\\n");
       await output.settle(4000);`,
-        kind,
-      );
-      const [text, told] = await Promise.all([child.stdout.text(), child.stderr.text()]);
-      expect(told).toBe("");
-      expect(text).toBe(Array.from({ length: 30_000 }, (_, i) => `${String(i).padStart(99, "0")}\n`).join(""));
-    },
-  );
+      kind,
+    );
+    const [text, told] = await Promise.all([child.stdout.text(), child.stderr.text()]);
+    expect(told).toBe("");
+    expect(text).toBe(Array.from({ length: 30_000 }, (_, i) => `${String(i).padStart(99, "0")}\n`).join(""));
+  });
 }
 
 const ERASE = "\r\x1b[J";

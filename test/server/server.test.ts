@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OptionsError, type ServerLog, StartError, type StartOptions, startServer } from "../../src/index.ts";
-import { RawClient, request, until } from "../support/raw-client.ts";
+import { ipv6, needs } from "../support/needs.ts";
+import { isRefused, RawClient, request, until } from "../support/raw-client.ts";
 
 const MIB = 1024 * 1024;
 
@@ -53,25 +54,6 @@ async function startFailure(given: StartOptions): Promise<Error> {
   }
 }
 
-/** True when nobody listens there. */
-async function isRefused(port: number): Promise<boolean> {
-  try {
-    using _client = await RawClient.connect(port);
-    return false;
-  } catch {
-    return true;
-  }
-}
-
-function hasIpv6(): boolean {
-  try {
-    Bun.listen({ hostname: "::1", port: 0, socket: { data() {} } }).stop(true);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
 describe("listening", () => {
   test("by default is on 127.0.0.1", async () => {
     await using server = await startServer(options());
@@ -79,20 +61,20 @@ describe("listening", () => {
     expect(await page(server.port)).toBe("first site");
   });
 
-  test.skipIf(!hasIpv6())("by default is on ::1 too, at the same port", async () => {
+  needs(ipv6).test("by default is on ::1 too, at the same port", async () => {
     await using server = await startServer(options());
     expect(server.urls).toEqual([`http://127.0.0.1:${server.port}`, `http://[::1]:${server.port}`]);
     expect(await page(server.port, "::1")).toBe("first site");
   });
 
-  test.skipIf(!hasIpv6())("on ::1 alone leaves 127.0.0.1 to others", async () => {
+  needs(ipv6).test("on ::1 alone leaves 127.0.0.1 to others", async () => {
     await using server = await startServer(options({ host: "::1" }));
     expect(server.url).toBe(`http://[::1]:${server.port}`);
     expect(await page(server.port, "::1")).toBe("first site");
     expect(await isRefused(server.port)).toBe(true);
   });
 
-  test.skipIf(!hasIpv6())("does not start when the port is taken on ::1 only", async () => {
+  needs(ipv6).test("does not start when the port is taken on ::1 only", async () => {
     await using taken = await startServer(options({ host: "::1" }));
     const error = await startFailure(options({ port: taken.port }));
     expect(error).toBeInstanceOf(StartError);

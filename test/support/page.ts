@@ -1,6 +1,7 @@
 /** What the tests in a real browser share: Chromium without a window, pages that note what should not happen, and limits. */
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { BUILD_MS } from "./binary.ts";
+import { pathOf } from "./needs.ts";
 
 /** The program's name in Debian. */
 export const CHROMIUM = "chromium";
@@ -10,8 +11,7 @@ export const PAGE_STEP_MS = 20_000;
 export const PAGE_TEST_MS = 60_000;
 
 export async function launchBrowser(): Promise<Browser> {
-  const executablePath = Bun.which(CHROMIUM) ?? CHROMIUM;
-  return await chromium.launch({ executablePath, chromiumSandbox: false, timeout: BUILD_MS });
+  return await chromium.launch({ executablePath: pathOf(CHROMIUM), chromiumSandbox: false, timeout: BUILD_MS });
 }
 
 /** A new page with a cache of its own. Close its context. */

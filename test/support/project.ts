@@ -19,6 +19,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Binary, type Finished, run } from "./binary.ts";
+import { LOOPBACK } from "./needs.ts";
 
 const TOP = join(import.meta.dir, "..", "..");
 const EXAMPLES = join(TOP, "examples");
@@ -122,13 +123,13 @@ export function vacantPort(): number {
   for (let tries = 0; tries < VACANT_TRIES; tries++) {
     const port = VACANT_MIN + Math.floor(Math.random() * (VACANT_MAX - VACANT_MIN));
     try {
-      const listeners = ["127.0.0.1", "::1"].map((hostname) =>
+      const listeners = LOOPBACK.map((hostname) =>
         Bun.listen({ hostname, port, exclusive: true, socket: { data() {} } }),
       );
       for (const listener of listeners) listener.stop(true);
       return port;
-    } catch {
-      // Taken, at least on one of them.
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
     }
   }
   throw new Error(`no vacant port from ${VACANT_MIN} to ${VACANT_MAX}`);

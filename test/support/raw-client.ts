@@ -260,6 +260,28 @@ export function request(port: number, line: string, fields = "", body = ""): str
   return `${line} HTTP/1.1\r\nHost: localhost:${port}\r\n${fields}\r\n${body}`;
 }
 
+/** Gets a URL of plain HTTP on a connection of its own. The URL names the host, unless one of the `fields` does. */
+export async function getRaw(url: string, fields = ""): Promise<Answer> {
+  const { hostname, host, port, pathname, search } = new URL(url);
+  const hostLine = /^host:/im.test(fields) ? "" : `Host: ${host}\r\n`;
+  using client = await RawClient.connect(Number(port), { host: hostname.replace(/^\[|\]$/g, "") });
+  return await client.send(`GET ${pathname}${search} HTTP/1.1\r\n${hostLine}${fields}\r\n`).answer();
+}
+
+export async function statusOf(url: string, fields = ""): Promise<number> {
+  return (await getRaw(url, fields)).status;
+}
+
+/** True when no program listens there. */
+export async function isRefused(port: number): Promise<boolean> {
+  try {
+    using _client = await RawClient.connect(port);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
 /** Waits until `condition` holds. */
 export async function until(condition: () => boolean, what: string, waitMs = WAIT_MS): Promise<void> {
   const deadline = performance.now() + waitMs;

@@ -34,8 +34,6 @@ while True:
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 `;
 
-export const hasTerminals = Bun.which("python3") !== null;
-
 export class Terminal implements AsyncDisposable {
   readonly #child: Bun.Subprocess<"pipe", "pipe", "inherit">;
   readonly #screen: Screen;

@@ -1,8 +1,7 @@
 /**
  * What the tests with other people's clients share: the compiled program, built once, beside a copy of the sample site and
- * generated files in a folder that goes afterwards; and a `describe` that says which program is missing when it is skipped.
+ * generated files in a folder that goes afterwards.
  */
-import { describe } from "bun:test";
 import { createHash, randomBytes } from "node:crypto";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -80,10 +79,4 @@ export function sha256(content: string | Uint8Array): string {
 
 export function sha256OfFile(path: string): string {
   return sha256(readFileSync(path));
-}
-
-/** Tests with `program`; skipped, and named so, where it is not installed. */
-export function withProgram(program: string, tests: () => void): void {
-  const isMissing = Bun.which(program) === null;
-  describe.skipIf(isMissing)(isMissing ? `${program} (skipped: it is not installed)` : program, tests);
 }
