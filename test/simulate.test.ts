@@ -85,17 +85,17 @@ const SPOILS: Readonly<Record<string, Spoil>> = {
   }),
   "a request is handled twice": changed(({ handler }) => {
     const respond = handler.respond.bind(handler);
-    handler.respond = (request) => {
-      respond(request);
-      return respond(request);
+    handler.respond = (...admitted) => {
+      respond(...admitted);
+      return respond(...admitted);
     };
   }),
   "another request's answer is sent": changed(({ handler }) => {
     const respond = handler.respond.bind(handler);
     let last: ReturnType<typeof respond> | null = null;
-    handler.respond = (request) => {
-      const given = last ?? respond(request);
-      last = respond(request);
+    handler.respond = (...admitted) => {
+      const given = last ?? respond(...admitted);
+      last = respond(...admitted);
       return given;
     };
   }),

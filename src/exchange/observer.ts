@@ -1,7 +1,7 @@
 /** The events of a connection, for logs, journal and metrics. Calls are synchronous, must not throw, and must not keep the request. */
 import type { FaultKind } from "../http/fault.ts";
 import { Fields } from "../http/fields.ts";
-import { type Request, type Response, response } from "../http/message.ts";
+import { type HostVerdict, type Request, type Response, response } from "../http/message.ts";
 
 /** How an answer ended. */
 export enum Outcome {
@@ -39,6 +39,8 @@ export interface Answered {
   /** False: of `request`'s head there is no more than its first bytes. */
   isHeadComplete: boolean;
   response: Response;
+  /** Outcome of the Host check. */
+  host: HostVerdict;
   /** 0 for refusals. */
   slot: number;
   /** Milliseconds in the queue. */
@@ -63,6 +65,7 @@ export function newAnswered(): Answered {
     request: null,
     isHeadComplete: false,
     response: NOTHING,
+    host: "-",
     slot: 0,
     queuedMs: 0,
     bytes: 0,

@@ -1,4 +1,5 @@
 import type { Fault } from "../http/fault.ts";
+import type { Response } from "../http/message.ts";
 
 /**
  * What the conversation needs from a socket. `Bun.Socket` has this shape already, so the server passes its sockets in as
@@ -37,6 +38,8 @@ export enum Fate {
 
 /** Stands before a socket (faulty-wire.ts), and is told which answer shall go wrong, and how. */
 export interface Gate {
+  /** Returns the response as `fault` makes it. Called before its head is encoded. */
+  spoil(response: Response, fault: Fault): Response;
   /** The answer that begins behind `pendingBytes` which are not offered yet has `fault`. One at a time. */
   impose(fault: Fault, answer: AnswerBytes, sender: Suspended): void;
   /** Asked whenever all that may pass was offered. */

@@ -11,7 +11,14 @@
 
 import { Field } from "../http/field.ts";
 import { type FieldLines, Fields } from "../http/fields.ts";
-import { type Handler, type Request, type Response, response } from "../http/message.ts";
+import {
+  type Admission,
+  type Handler,
+  type LateRefusal,
+  type Request,
+  type Response,
+  response,
+} from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import { ANY_ORIGIN } from "../http/origin.ts";
 
@@ -88,15 +95,20 @@ export class MarkedForOrigins implements Handler {
     this.#origins = origins;
   }
 
-  admit(request: Request): Response | null {
-    const refusal = this.#inner.admit(request);
-    return refusal === null ? null : this.#origins.mark(request, refusal);
+  admit(request: Request): Admission {
+    const admission = this.#inner.admit(request);
+    const { refusal } = admission;
+    return refusal === null ? admission : { ...admission, refusal: this.#origins.mark(request, refusal) };
   }
 
-  respond(request: Request): Response | Promise<Response> {
-    const response = this.#inner.respond(request);
+  respond(request: Request, admission: Admission): Response | Promise<Response | LateRefusal> {
+    const response = this.#inner.respond(request, admission);
     if (!(response instanceof Promise)) return this.#origins.mark(request, response);
-    return response.then((settled) => this.#origins.mark(request, settled));
+    return response.then((settled) =>
+      "refused" in settled
+        ? { refused: this.#origins.mark(request, settled.refused) }
+        : this.#origins.mark(request, settled),
+    );
   }
 
   failure(status: number, sentence: string, request: Request | null, fields?: FieldLines): Response {

@@ -9,7 +9,7 @@
 import { hostname, networkInterfaces } from "node:os";
 import { Authority, effectivePort, parseAuthority } from "../http/authority.ts";
 import { escapeControls } from "../http/escape.ts";
-import type { Request } from "../http/message.ts";
+import type { HostVerdict, Request } from "../http/message.ts";
 
 export interface HostPolicyOptions {
   /** The address or name that is bound, as `resolveServerSettings` writes it. */
@@ -60,26 +60,25 @@ export class HostPolicy {
     }
   }
 
-  /** True when the request is for us; sets its `hostVerdict`. */
-  allows(request: Request): boolean {
+  /** Says whether the request is for us: all but `refused` are served. */
+  judge(request: Request): HostVerdict {
     const { host, port } = request.target.authority;
     if (host === "") {
       // Only HTTP/1.0 gets here without one (RFC 9112 §3.2), and no browser speaks it.
-      request.hostVerdict = "missing";
-      return true;
+      return "missing";
     }
     const accepted = request.secure ? this.#acceptedSecure : this.#acceptedPlain;
     if (accepted.get(host) !== port) {
-      if (!this.#isOff && !this.#judge(host, effectivePort(port, request.secure ? "https" : "http"))) {
-        request.hostVerdict = "refused";
-        return false;
+      const portMeant = effectivePort(port, request.secure ? "https" : "http");
+      if (!this.#isOff && !this.#isOurs(host, portMeant)) {
+        this.#logOnce(this.#isOwn(host) ? `${host}:${portMeant}` : host);
+        return "refused";
       }
       // `*.localhost` has no end, but the hosts in use at one time have.
       if (accepted.size >= ACCEPTED_MAX) accepted.clear();
       accepted.set(host, port);
     }
-    request.hostVerdict = "ok";
-    return true;
+    return "ok";
   }
 
   #allow(text: string): void {
@@ -97,13 +96,10 @@ export class HostPolicy {
     else if (ports.length > 0) ports.push(authority.port);
   }
 
-  #judge(host: string, port: number): boolean {
+  #isOurs(host: string, port: number): boolean {
     if (this.#isAllowed(host, port)) return true;
-    const isOwn = this.#isOwn(host);
-    if (isOwn && port === this.#options.port()) return true;
-    if (this.#options.isMapped === true && isLoopback(host)) return true;
-    this.#logOnce(isOwn ? `${host}:${port}` : host);
-    return false;
+    if (this.#isOwn(host) && port === this.#options.port()) return true;
+    return this.#options.isMapped === true && isLoopback(host);
   }
 
   #isAllowed(host: string, port: number): boolean {

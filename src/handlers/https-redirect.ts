@@ -7,7 +7,15 @@
  */
 
 import { type FieldLines, Fields } from "../http/fields.ts";
-import { type Handler, type Request, type Response, response } from "../http/message.ts";
+import {
+  type Admission,
+  type Handler,
+  type HostVerdict,
+  type Request,
+  type Response,
+  refused,
+  response,
+} from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import { type ErrorExtras, ErrorPages, wantsJson } from "./error-page.ts";
 import { HostPolicy, type HostPolicyOptions } from "./host-policy.ts";
@@ -32,11 +40,18 @@ class HttpsRedirect implements Handler {
     this.#securePort = options.securePort;
   }
 
-  admit(request: Request): Response {
+  admit(request: Request): Admission {
+    const host = this.#hosts.judge(request);
+    return refused(this.#answer(request, host), host);
+  }
+
+  respond(): Response {
+    throw new Error("a request was admitted where all are refused");
+  }
+
+  #answer(request: Request, host: HostVerdict): Response {
     const { head, target } = request;
-    if (!this.#hosts.allows(request)) {
-      return this.#refuse(403, "This server does not answer for that host name.", request);
-    }
+    if (host === "refused") return this.#refuse(403, "This server does not answer for that host name.", request);
     // What follows a CONNECT is no HTTP (RFC 9110 §9.3.6), so the connection ends.
     if (head.method === Method.Connect)
       return this.#refuse(405, "That method cannot be used here.", request, ONLY_FILES);
@@ -49,11 +64,6 @@ class HttpsRedirect implements Handler {
       ["Content-Length", "0"],
     ]);
     return response(308, fields, null, "redirect");
-  }
-
-  /** Never called: `admit` answers everything. */
-  respond(request: Request): Response {
-    return this.admit(request);
   }
 
   failure(status: number, sentence: string, request: Request | null, fields: FieldLines = []): Response {

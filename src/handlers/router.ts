@@ -4,7 +4,16 @@
  */
 import { escapeControls } from "../http/escape.ts";
 import { type FieldLines, Fields } from "../http/fields.ts";
-import { type Handler, type Request, type Response, response } from "../http/message.ts";
+import {
+  ADMITTED,
+  type Admission,
+  type Handler,
+  type LateRefusal,
+  type Request,
+  type Response,
+  refused,
+  response,
+} from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import { type Target, Verdict } from "../http/target.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
@@ -100,11 +109,11 @@ class Router implements Handler {
   readonly #uploads: Uploads;
   /** Null unless uploads are shown. */
   readonly #uploadedFiles: StaticFiles | null;
-  readonly #fileOptions = optionsAnswer(FILE_METHODS);
-  readonly #uploadOptions = optionsAnswer(UPLOAD_METHODS);
-  readonly #serverOptions = optionsAnswer(ALL_METHODS);
-  readonly #filePreflight = preflightAnswer(FILE_METHODS);
-  readonly #uploadPreflight = preflightAnswer(UPLOAD_METHODS);
+  readonly #fileOptions = refused(optionsAnswer(FILE_METHODS));
+  readonly #uploadOptions = refused(optionsAnswer(UPLOAD_METHODS));
+  readonly #serverOptions = refused(optionsAnswer(ALL_METHODS));
+  readonly #filePreflight = refused(preflightAnswer(FILE_METHODS));
+  readonly #uploadPreflight = refused(preflightAnswer(UPLOAD_METHODS));
 
   constructor(options: HandlerOptions, origins: AllowedOrigins | null) {
     const { settings, now, log } = options;
@@ -185,10 +194,17 @@ class Router implements Handler {
     this.#uploadedFiles = serveUploads ? new StaticFiles(shown) : null;
   }
 
-  admit(request: Request): Response | null {
-    if (!this.#hosts.allows(request)) {
-      return this.#refuse(403, "This server does not answer for that host name.", request, NO_EXTRAS);
+  admit(request: Request): Admission {
+    const host = this.#hosts.judge(request);
+    if (host === "refused") {
+      return refused(this.#page(403, "This server does not answer for that host name.", request, NO_EXTRAS), host);
     }
+    const admission = this.#admitOurs(request);
+    return admission.host === host ? admission : { ...admission, host };
+  }
+
+  /** Admits a request whose host is ours. */
+  #admitOurs(request: Request): Admission {
     // Before credentials are asked for: browsers send none with a preflight (Fetch §3.2.2).
     if (this.#origins?.isPreflight(request) && isPlainTarget(request.target) && !this.#isReserved(request)) {
       return this.#answerPreflight(request);
@@ -198,8 +214,8 @@ class Router implements Handler {
       : this.#admitKnown(request);
   }
 
-  /** What is refused to somebody who may ask. */
-  #admitKnown(request: Request): Response | null {
+  /** Admits a request of a client that may ask. */
+  #admitKnown(request: Request): Admission {
     const { head, target } = request;
     const { method } = head;
     // RFC 9110 §9.3.6: the client takes what follows a CONNECT for a tunnel, so the connection ends.
@@ -212,10 +228,10 @@ class Router implements Handler {
       case Method.Get:
       case Method.Head:
         if (isUpload) return this.#refuse(405, NOT_ALLOWED, request, ONLY_UPLOAD_METHODS);
-        return isHidden(target) ? this.#refuseHidden(request) : null;
+        return isHidden(target) ? this.#refuseHidden(request) : ADMITTED;
       case Method.Post:
         if (isUpload) return this.#uploads.admit(request);
-        return isHidden(target) ? this.#refuseHidden(request) : null;
+        return isHidden(target) ? this.#refuseHidden(request) : ADMITTED;
       case Method.Options:
         if (isUpload) return this.#uploadOptions;
         return isHidden(target) ? this.#refuseHidden(request) : this.#fileOptions;
@@ -224,10 +240,10 @@ class Router implements Handler {
     }
   }
 
-  respond(request: Request): Response | Promise<Response> {
+  respond(request: Request, admission: Admission): Response | Promise<Response | LateRefusal> {
     return this.#auth !== null && this.#isGuarded(request)
       ? this.#respondGuarded(request, this.#auth)
-      : this.#answer(request);
+      : this.#answer(request, admission);
   }
 
   /** With `--auth-uploads` the upload and what was uploaded need credentials, otherwise everything does. */
@@ -240,37 +256,39 @@ class Router implements Handler {
    * Without credentials nothing else is told, and no content is taken. Those that were never seen are verified by `respond`; until
    * then even a refusal waits, because it would tell what is here.
    */
-  #admitGuarded(request: Request, auth: BasicAuth): Response | null {
+  #admitGuarded(request: Request, auth: BasicAuth): Admission {
     const standing = auth.look(request);
-    if (standing === Standing.Known) return this.#admitKnown(request);
-    if (standing !== Standing.Unknown) return standing;
-    if (this.#admitKnown(request) !== null) request.bodyBytesMax = 0;
-    return null;
+    if (typeof standing === "object") return refused(standing);
+    const admission = this.#admitKnown(request);
+    return standing === Standing.Known || admission.refusal === null ? admission : { ...admission, refusal: null };
   }
 
-  #respondGuarded(request: Request, auth: BasicAuth): Response | Promise<Response> {
+  #respondGuarded(request: Request, auth: BasicAuth): Response | Promise<Response | LateRefusal> {
     const standing = auth.look(request);
-    if (standing === Standing.Known) return this.#admitKnown(request) ?? this.#answer(request);
-    if (standing !== Standing.Unknown) return standing;
-    return auth.verify(request).then((refusal) => {
-      if (refusal === null) return this.#admitKnown(request) ?? this.#answer(request);
-      // Whoever is not let in is logged and counted, whatever it was after.
-      request.isControl = false;
-      return refusal;
-    });
+    if (typeof standing === "object") return Promise.resolve({ refused: standing });
+    if (standing === Standing.Known) return this.#respondKnown(request);
+    return auth
+      .verify(request)
+      .then((refusal) => (refusal === null ? this.#respondKnown(request) : { refused: refusal }));
+  }
+
+  /** Refuses or answers a request whose refusal had to wait for its credentials. */
+  #respondKnown(request: Request): Response | Promise<Response> {
+    const admission = this.#admitKnown(request);
+    return admission.refusal ?? this.#answer(request, admission);
   }
 
   #isReserved({ target }: Request): boolean {
     return this.#reserved?.owns(target.path) === true;
   }
 
-  #answerPreflight({ target }: Request): Response {
+  #answerPreflight({ target }: Request): Admission {
     return target.path === UPLOAD_PATH ? this.#uploadPreflight : this.#filePreflight;
   }
 
-  #answer(request: Request): Response | Promise<Response> {
+  #answer(request: Request, { isControl }: Admission): Response | Promise<Response> {
     const { path } = request.target;
-    if (request.isControl) return (this.#reserved as Reserved).respond(request);
+    if (isControl) return (this.#reserved as Reserved).respond(request);
     if (path === UPLOAD_PATH) return this.#uploads.respond(request);
     const uploaded = this.#uploadedFiles;
     const room = uploaded !== null && isUploaded(path) ? uploaded : this.#files;
@@ -283,16 +301,20 @@ class Router implements Handler {
     return this.#pages.answer(status, sentence, wantsJson(request), extras);
   }
 
-  #refuseTraversal(request: Request): Response {
-    const page = this.#refuse(403, "That path is not allowed.", request, NO_EXTRAS);
-    return { ...page, incident: `path traversal: ${escapeControls(request.head.targetText)}` };
+  #refuseTraversal(request: Request): Admission {
+    const page = this.#page(403, "That path is not allowed.", request, NO_EXTRAS);
+    return refused({ ...page, incident: `path traversal: ${escapeControls(request.head.targetText)}` });
   }
 
-  #refuseHidden(request: Request): Response {
+  #refuseHidden(request: Request): Admission {
     return this.#refuse(404, "There is no such file here.", request, NO_EXTRAS);
   }
 
-  #refuse(status: number, sentence: string, request: Request, extras: ErrorExtras): Response {
+  #refuse(status: number, sentence: string, request: Request, extras: ErrorExtras): Admission {
+    return refused(this.#page(status, sentence, request, extras));
+  }
+
+  #page(status: number, sentence: string, request: Request, extras: ErrorExtras): Response {
     return this.#pages.answer(status, sentence, wantsJson(request), extras);
   }
 }

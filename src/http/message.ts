@@ -9,8 +9,37 @@ import type { FieldLines, Fields } from "./fields.ts";
 import type { Method } from "./method.ts";
 import type { Target } from "./target.ts";
 
-/** What became of the Host check, for the request's log line; `-` until it was made. */
+/** Outcome of the Host check, for the request's log line; `-` until it was made. */
 export type HostVerdict = "ok" | "refused" | "missing" | "invalid" | "-";
+
+/** Decision about a request whose head is complete. Immutable, so that a prepared one may serve many requests. */
+export interface Admission {
+  /** Response to a request that goes no further, or null. */
+  readonly refusal: Response | null;
+  /** Use of the content that follows. If more than `collectMax` bytes come, the answer is 413. */
+  readonly content: "discard" | { readonly collectMax: number };
+  /** True for the server's own endpoints: such a request takes no slot and is neither logged nor counted. */
+  readonly isControl: boolean;
+  readonly host: HostVerdict;
+  /** Fault that a test ordered for the answer; always null but in fixture servers. */
+  readonly fault: Fault | null;
+}
+
+/** Admits a request whose content, if it has any, is of no use. */
+export const ADMITTED: Admission = { refusal: null, content: "discard", isControl: false, host: "ok", fault: null };
+
+/** Holds until a handler has decided. */
+export const UNDECIDED: Admission = { ...ADMITTED, host: "-" };
+
+/** Makes an admission that ends the request with `refusal`. */
+export function refused(refusal: Response, host: HostVerdict = "ok"): Admission {
+  return { refusal, content: "discard", isControl: false, host, fault: null };
+}
+
+/** Refusal that took time to decide. The request is treated as if it had been refused at its head. */
+export interface LateRefusal {
+  readonly refused: Response;
+}
 
 /**
  * Method, target and fields of a request, as sent. HTTP/1 keeps offsets into the received bytes, HTTP/2 decoded pairs. Texts are
@@ -51,16 +80,8 @@ export interface Request {
   readonly secure: boolean;
   /** Content that follows the head: none, some of unknown length, or a number of bytes, which may be 0. */
   readonly announced: "none" | "unknown" | number;
-  /** Content as received, framing removed; empty unless `bodyBytesMax` was set by `admit`. */
+  /** Content as received, framing removed; empty unless its admission says to collect it. */
   readonly content: Uint8Array;
-  /** Set by `admit` (ok, refused) or by the connection (missing, invalid). */
-  hostVerdict: HostVerdict;
-  /** Set by `admit`: > 0 when the handler wants the content, and the most it takes; longer is 413. */
-  bodyBytesMax: number;
-  /** Set by `admit`: true for the server's own rooms, which take no slot, and are neither logged nor counted. */
-  isControl: boolean;
-  /** Set by `admit`, in fixture servers alone: what shall go wrong with the answer. */
-  fault: Fault | null;
 }
 
 /** Content that is not in memory. The receiver of a Response with it calls `close` exactly once. */
@@ -114,15 +135,15 @@ export function response(
   return { status, fields, content, isLast, kind, incident: null };
 }
 
-/** What we answer. One per server; knows nothing of sockets, slots and time limits. */
+/** Answers requests. One per server; knows nothing of sockets, slots and time limits. */
 export interface Handler {
+  /** Decides by the head alone, without I/O and without a slot. Never writes into the request. */
+  admit(request: Request): Admission;
   /**
-   * The cheap look at a complete head: no I/O, no slot. Returns a refusal, or null to go on to `respond`; sets
-   * `request.bodyBytesMax` when the content is wanted.
+   * Answers a complete request that was admitted and holds a slot. `admission` is the one of `admit`, but for a fault that was
+   * pardoned since. Returns at once if there is nothing to wait for.
    */
-  admit(request: Request): Response | null;
-  /** Answers a complete request that holds a slot. Returns at once where nothing has to be waited for. */
-  respond(request: Request): Response | Promise<Response>;
+  respond(request: Request, admission: Admission): Response | Promise<Response | LateRefusal>;
   /**
    * The answer for what the connection itself finds wrong (bad framing, too slow, too busy, our own failure).
    * `request` is null where the head could not be read. `fields` are further field lines, such as Retry-After.

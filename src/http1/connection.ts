@@ -16,7 +16,14 @@ import { Fate, type Suspended, type Transport } from "../exchange/transport.ts";
 import { addressOf } from "../http/authority.ts";
 import type { Fault } from "../http/fault.ts";
 import { RETRY_SOON } from "../http/fields.ts";
-import type { RequestHead, Response } from "../http/message.ts";
+import {
+  type HostVerdict,
+  type LateRefusal,
+  type RequestHead,
+  type Response,
+  refused,
+  UNDECIDED,
+} from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import { describeParseError, ParseError } from "../http/parse-error.ts";
 import type { Conversation } from "./farewell.ts";
@@ -72,8 +79,6 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
   #read = ReadState.Head;
   #write = WriteState.Idle;
   #exchange: Exchange | null = null;
-  /** Decided at the head, sent when the content was read past. */
-  #refusal: Response | null = null;
   /** Of a handler that had to wait. */
   #settledResponse: Response | null = null;
   #response: Response | null = null;
@@ -185,7 +190,9 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
 
   /** A fault that a request was given, and that has not begun, does not happen. */
   pardon(): void {
-    if (this.#write !== WriteState.Sending && this.#exchange !== null) this.#exchange.fault = null;
+    const exchange = this.#exchange;
+    if (exchange === null || this.#write === WriteState.Sending || exchange.admission.fault === null) return;
+    exchange.admission = { ...exchange.admission, fault: null };
   }
 
   /** A fault that has begun is over: what waits goes out whole, what would wait for ever is cut off. Not within a turn. */
@@ -303,7 +310,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
   /** What it does for a request of the pool's, for whoever looks at the pool; null when that is nothing. */
   work(): Work | null {
     const exchange = this.#request();
-    if (exchange === null || exchange.isControl) return null;
+    if (exchange === null || exchange.admission.isControl) return null;
     const phase = PHASES[this.#write];
     const isServed = this.#slot > 0 || this.#lent > 0;
     if (phase === undefined || (phase === "sending" && !isServed)) return null;
@@ -388,7 +395,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
   /** All that the slot was taken for was accepted. A control request, behind others in a pipeline, keeps none. */
   #isSlotDone(): boolean {
     if (this.#write === WriteState.Idle) return this.#outbox.isEmpty;
-    return this.#exchange?.isControl === true && (this.#isLive || this.#outbox.isEmpty);
+    return this.#exchange?.admission.isControl === true && (this.#isLive || this.#outbox.isEmpty);
   }
 
   /** Pauses a peer that sends ahead of its answers, and lets it go on. */
@@ -442,12 +449,8 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     exchange.isHeadComplete = true;
 
     const error = exchange.understand();
-    if (error < 0) {
-      if (error === ParseError.HostMissing) exchange.hostVerdict = "missing";
-      else if (error === ParseError.HostInvalid || error === ParseError.HostRepeated) exchange.hostVerdict = "invalid";
-      return this.#malformed(error, exchange);
-    }
-    this.#refusal = this.#context.handler.admit(exchange);
+    if (error < 0) return this.#malformed(error, exchange);
+    exchange.admission = this.#context.handler.admit(exchange);
     return this.#expectBody(exchange);
   }
 
@@ -461,7 +464,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     exchange.decoder.reset(framing);
     this.#bodyBytes = 0;
     this.#moveRead(ReadState.Body);
-    const wanted = this.#refusal === null && exchange.bodyBytesMax > 0;
+    const wanted = exchange.admission.content !== "discard";
     if (framing.expectsContinue && this.#inbox.length === 0) {
       // RFC 9110 §10.1.1: the final status instead of 100 when the content is not wanted; what the client sends then is unknown.
       if (wanted) this.#outbox.gather(CONTINUE);
@@ -477,18 +480,19 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     const inbox = this.#inbox;
     const exchange = this.#exchange as Exchange;
     const decoder = exchange.decoder;
-    const wanted = this.#refusal === null && exchange.bodyBytesMax > 0;
-    const { framing } = exchange;
-    const lengthMax = framing.kind === "length" ? framing.contentLength : exchange.bodyBytesMax;
+    const { framing, admission } = exchange;
+    const wanted = admission.content !== "discard";
+    const collectMax = admission.content === "discard" ? 0 : admission.content.collectMax;
+    const lengthMax = framing.kind === "length" ? framing.contentLength : collectMax;
     const before = inbox.length;
     while (!decoder.done && inbox.length > 0) {
       const consumed = decoder.step(inbox.bytes, inbox.start, inbox.end);
       if (consumed === 0) break;
       if (consumed < 0) return this.#malformed(consumed, exchange);
       if (wanted) {
-        if (decoder.received > exchange.bodyBytesMax) {
+        if (decoder.received > collectMax) {
           this.#stopReading();
-          return this.#refuse(413, `The content is larger than ${exchange.bodyBytesMax} bytes.`);
+          return this.#refuse(413, `The content is larger than ${collectMax} bytes.`);
         }
         if (
           decoder.contentEnd > decoder.contentStart &&
@@ -505,7 +509,8 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
       }
     }
     this.#bodyBytes += before - inbox.length;
-    if (exchange.fault?.kind === "reset-request" && decoder.received >= (exchange.fault.afterBytes ?? 0)) {
+    const { fault } = admission;
+    if (fault?.kind === "reset-request" && decoder.received >= (fault.afterBytes ?? 0)) {
       // Whatever is answered: the gate resets it before its first byte.
       this.#stopReading();
       return this.#refuse(400, "The content is not read to its end.");
@@ -542,12 +547,14 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
 
   #malformed(error: number, exchange: Exchange | null): boolean {
     const rule = describeParseError(error);
+    const refusal = this.#context.handler.failure(rule.status, rule.sentence, exchange);
     if (!rule.closes && exchange !== null) {
-      this.#refusal = this.#context.handler.failure(rule.status, rule.sentence, exchange);
+      exchange.admission = refused(refusal, hostVerdictOf(error));
       return this.#expectBody(exchange);
     }
+    if (exchange?.admission === UNDECIDED) exchange.admission = refused(refusal, hostVerdictOf(error));
     this.#stopReading();
-    return this.#answer(this.#context.handler.failure(rule.status, rule.sentence, exchange));
+    return this.#answer(refusal);
   }
 
   /** Answers for ourselves, instead of the handler. */
@@ -569,8 +576,9 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
 
   /** The request is complete: answer the refusal, or find a slot. */
   #dispatch(): boolean {
-    if (this.#refusal !== null) return this.#answer(this.#refusal);
-    if (this.#slot === 0 && !this.#exchange?.isControl) {
+    const { admission } = this.#exchange as Exchange;
+    if (admission.refusal !== null) return this.#answer(admission.refusal);
+    if (this.#slot === 0 && !admission.isControl) {
       const slot = this.#context.pool.acquire(this);
       if (slot === REFUSED) {
         this.#turnAway("queue full");
@@ -594,9 +602,10 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     this.#moving();
     this.#repaid();
     this.#moveWrite(WriteState.Running);
-    let response: Response | Promise<Response>;
+    const exchange = this.#exchange as Exchange;
+    let response: Response | Promise<Response | LateRefusal>;
     try {
-      response = this.#context.handler.respond(this.#exchange as Exchange);
+      response = this.#context.handler.respond(exchange, exchange.admission);
     } catch (error) {
       response = this.#ownFailure(error);
     }
@@ -614,7 +623,8 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
   }
 
   /** A handler that had to wait has its answer. */
-  #settled(response: Response): void {
+  #settled(settled: Response | LateRefusal): void {
+    const response = "refused" in settled ? this.#refusedLate(settled.refused) : settled;
     if (this.#gone) {
       closeContent(response);
       this.#letGo();
@@ -622,6 +632,13 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     }
     this.#settledResponse = response;
     this.#turn();
+  }
+
+  /** A client that is not let in is logged and counted, also if it asked for an endpoint of the server. */
+  #refusedLate(refusal: Response): Response {
+    const exchange = this.#exchange as Exchange;
+    exchange.admission = { ...exchange.admission, refusal, content: "discard", isControl: false };
+    return refusal;
   }
 
   #takeSettled(): boolean {
@@ -634,12 +651,13 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
   // Writing.
 
   /** Gathers the head, and the content when it is small and in memory; the rest is pulled by `#send`. */
-  #answer(response: Response): boolean {
+  #answer(made: Response): boolean {
     const context = this.#context;
+    const fault = this.#fault;
+    const response = fault === null ? made : (this.#transport.gate?.spoil(made, fault) ?? made);
     const limits = context.limits;
     const left = limits.maxRequests === 0 ? Number.POSITIVE_INFINITY : limits.maxRequests - this.#served;
     this.#closing = this.#reasonToClose(response, left);
-    this.#refusal = null;
     this.#response = response;
     this.#responseBytes = 0;
     this.#deadline.beginResponse(this.#outbox.accepted);
@@ -647,7 +665,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
 
     const outbox = this.#outbox;
     const scratch = context.scratch;
-    const headStarts = this.#exchange?.isControl ? context.roomHeadStarts : context.headStarts;
+    const headStarts = this.#exchange?.admission.isControl ? context.roomHeadStarts : context.headStarts;
     const pendingBytes = outbox.gatheredBytes;
     const headStart = scratch.used;
     scratch.used = headStarts.append(
@@ -675,7 +693,6 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
         if ("whenMore" in content) content.whenMore(() => this.#defer());
       }
     }
-    const fault = this.#fault;
     if (fault !== null) {
       const headBytes = startBytes + fields.http1(null).length;
       this.#transport.gate?.impose(fault, { pendingBytes, headBytes, contentBytes: this.#responseBytes }, this);
@@ -759,7 +776,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
 
   /** What shall go wrong with the answer to the request under way; null but in fixture servers. */
   get #fault(): Fault | null {
-    return this.#request()?.fault ?? null;
+    return this.#request()?.admission.fault ?? null;
   }
 
   /** The answer under way waits by its fault, not for its peer. */
@@ -790,7 +807,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     const { observer, clock, answered } = this.#context;
     const exchange = this.#exchange;
     if (response.incident !== null) observer.incident(this.id, this.peer, response.incident);
-    if (!observer.wantsAnswers || exchange?.isControl) return;
+    if (!observer.wantsAnswers || exchange?.admission.isControl) return;
     answered.connection = this.id;
     answered.peer = this.peer;
     answered.position = this.#served;
@@ -805,6 +822,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     answered.durationMs = exchange?.isHeadComplete ? clock.elapsedMs(exchange.startedMs) : 0;
     answered.outcome = outcome;
     answered.closing = this.#closing;
+    answered.host = exchange?.admission.host ?? "-";
     answered.fault = this.#fault?.kind ?? null;
     observer.answered(answered);
   }
@@ -868,7 +886,6 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
     }
     this.#outbox.drop();
     this.#inbox.clear();
-    this.#refusal = null;
     this.#returnExchange();
     this.#repaid();
     if (this.#slot > 0) this.#releaseSlot();
@@ -970,4 +987,9 @@ const OWN_FAILURE = "The server failed to answer this request.";
 
 function closeContent({ content }: Response): void {
   if (content !== null && "size" in content) content.close();
+}
+
+function hostVerdictOf(error: number): HostVerdict {
+  if (error === ParseError.HostMissing) return "missing";
+  return error === ParseError.HostInvalid || error === ParseError.HostRepeated ? "invalid" : "-";
 }

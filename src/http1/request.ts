@@ -4,8 +4,7 @@
  */
 
 import { BodyBuffer, type BodyMemory } from "../exchange/content-buffer.ts";
-import type { Fault } from "../http/fault.ts";
-import type { HostVerdict, Request } from "../http/message.ts";
+import { type Request, UNDECIDED } from "../http/message.ts";
 import { ParseError } from "../http/parse-error.ts";
 import { PathMemo } from "../http/path-memo.ts";
 import { Target } from "../http/target.ts";
@@ -22,10 +21,7 @@ export class Exchange implements Request {
   readonly buffer: BodyBuffer;
   address = "";
   secure = false;
-  bodyBytesMax = 0;
-  hostVerdict: HostVerdict = "-";
-  isControl = false;
-  fault: Fault | null = null;
+  admission = UNDECIDED;
   isHeadComplete = false;
   /** Monotonic ms when the head was complete. */
   startedMs = 0;
@@ -78,10 +74,7 @@ export class Exchange implements Request {
     this.buffer.release();
     this.address = "";
     this.secure = false;
-    this.bodyBytesMax = 0;
-    this.hostVerdict = "-";
-    this.isControl = false;
-    this.fault = null;
+    this.admission = UNDECIDED;
     this.isHeadComplete = false;
     this.startedMs = 0;
   }

@@ -49,7 +49,7 @@ export class Reporter implements Observer {
       slot: answer.slot,
       peer: answer.peer,
       requestLine: request === null ? "" : request.head.requestLine,
-      host: request === null ? "-" : request.hostVerdict,
+      host: answer.host,
       status: response.status,
       bytes: answer.bytes,
       transfer: outcome === Outcome.Aborted ? `${response.kind}-aborted` : response.kind,
@@ -104,14 +104,10 @@ export class Reporter implements Observer {
   }
 
   /** The seeds' step-by-step lines. */
-  #narrate({ connection, request, response, slot, bytes, outcome }: Answered): void {
+  #narrate({ connection, request, response, host, slot, bytes, outcome }: Answered): void {
     if (request !== null) {
       this.step(connection, slot, `Request: ${request.head.requestLine}`);
-      this.step(
-        connection,
-        slot,
-        `Host validation: ${request.head.value(Field.Host) ?? "(none)"} ${request.hostVerdict}`,
-      );
+      this.step(connection, slot, `Host validation: ${request.head.value(Field.Host) ?? "(none)"} ${host}`);
     }
     this.step(connection, slot, `Sending ${response.kind}: ${bytes} bytes`);
     this.step(connection, slot, `Response: ${response.status}`);

@@ -196,7 +196,7 @@ export class MachineFloor {
       uploadDisk: MEMORY_DISK,
     });
     this.#server.handler.admit = (request) => handler.admit(request);
-    this.#server.handler.respond = (request) => handler.respond(request);
+    this.#server.handler.respond = (...admitted) => handler.respond(...admitted);
     this.#server.handler.failure = (...failure) => handler.failure(...failure);
   }
 

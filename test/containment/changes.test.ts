@@ -27,7 +27,7 @@ import {
 import { startServer } from "../../src/index.ts";
 import { isRoot } from "../support/needs.ts";
 import { RawClient, request, until } from "../support/raw-client.ts";
-import { makeRequest, makeSite, type Site } from "../support/site.ts";
+import { makeRequest, makeSite, respondTo, type Site } from "../support/site.ts";
 import { asNobody, isLinux, Lane, makeFifo, makeGround, openBelow, PAGE, plant } from "./ground.ts";
 import { Swapping, startRace } from "./swapper.ts";
 
@@ -177,7 +177,7 @@ for (const [name, size] of Object.entries(SIZES)) {
 
 /** Status, and for 200 the bytes that came. */
 async function askedOf(site: Site, path = "/file.bin"): Promise<number[]> {
-  const { status, content } = await site.handler.respond(makeRequest(`GET ${path}`));
+  const { status, content } = await respondTo(site.handler, makeRequest(`GET ${path}`));
   if (content === null || content instanceof Uint8Array)
     return status === 200 ? [status, content?.length ?? 0] : [status];
   const bytes = new Uint8Array(content.size + 1);
@@ -277,7 +277,7 @@ test("a file is kept in memory only when its next change must show in its times"
   // A time of modification says nothing, it can be set.
   utimesSync(path, 1, 1);
   const { ctimeMs } = statSync(path);
-  const ask = async () => await site.handler.respond(makeRequest("GET /file.bin"));
+  const ask = async () => await respondTo(site.handler, makeRequest("GET /file.bin"));
   for (const [ageMs, isKept] of [
     [-60_000, false],
     [0, false],

@@ -18,7 +18,7 @@ import {
 import { join } from "node:path";
 import { closeDescriptor, DocumentRoot, OpenFailure } from "../../src/handlers/files/document-root.ts";
 import { startServer } from "../../src/index.ts";
-import { makeRequest, makeSite } from "../support/site.ts";
+import { makeRequest, makeSite, respondTo } from "../support/site.ts";
 import { CANARY, type Ground, Lane, link, makeGround, openBelow, PAGE, plant } from "./ground.ts";
 import { type Swap, Swapping, startRace } from "./swapper.ts";
 
@@ -213,7 +213,7 @@ test("a file that is kept in memory is not sent for one that is outside now, nor
   link(site.root, "rival", ground.outside);
   const counts = { kept: 0, read: 0, outside: 0, missing: 0 };
   const ask = async () => {
-    const response = await site.handler.respond(makeRequest("GET /name/page.html"));
+    const response = await respondTo(site.handler, makeRequest("GET /name/page.html"));
     if (!(response.content instanceof Uint8Array)) throw new Error("not in memory");
     return { response, status: response.status, text: Buffer.from(response.content).toString() };
   };

@@ -4,8 +4,17 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BasicAuth, hashPassword, Standing } from "../../src/handlers/basic-auth.ts";
 import { ErrorPages } from "../../src/handlers/error-page.ts";
-import type { Request, Response } from "../../src/http/message.ts";
-import { answerOf, type Fields, makeRequest, makeSite, NOW_MS, responseTo, type Site } from "../support/site.ts";
+import { ADMITTED, type Request, type Response } from "../../src/http/message.ts";
+import {
+  answerOf,
+  type Fields,
+  makeRequest,
+  makeSite,
+  NOW_MS,
+  respondTo,
+  responseTo,
+  type Site,
+} from "../support/site.ts";
 
 /** Cheap ones, so that the tests are not about waiting; of the form that is taken. */
 const ANN_HASH = await Bun.password.hash("right: ö", { algorithm: "bcrypt", cost: 4 });
@@ -32,9 +41,9 @@ async function statusOf(site: Site, line: string, fields: Fields = {}): Promise<
 test("nobody without credentials gets anything but the question for them", async () => {
   using site = makeGuarded();
   for (const line of ["GET /", "HEAD /", "GET /none", "OPTIONS *", "OPTIONS /", "PUT /", "GET /..%2f", "GET /.env"]) {
-    const response = site.handler.admit(makeRequest(line));
-    if (response === null) throw new Error(`${line} was admitted`);
-    const answer = answerOf(response);
+    const { refusal } = site.handler.admit(makeRequest(line));
+    if (refusal === null) throw new Error(`${line} was admitted`);
+    const answer = answerOf(refusal);
     expect([line, answer.status, answer.response.incident]).toEqual([line, 401, null]);
     expect(answer.fields["www-authenticate"]).toBe('Basic realm="httpserver", charset="UTF-8"');
     expect(answer.fields["cache-control"]).toBe("no-store");
@@ -43,19 +52,19 @@ test("nobody without credentials gets anything but the question for them", async
 
 test("the Host rule comes first: a page that rebinds its name does not even see the question", () => {
   using site = makeGuarded();
-  expect(site.handler.admit(makeRequest("GET /", { Host: "evil.test" }))?.status).toBe(403);
+  expect(site.handler.admit(makeRequest("GET /", { Host: "evil.test" })).refusal?.status).toBe(403);
 });
 
 test("right credentials are let in, at once from the second time on", async () => {
   using site = makeGuarded();
   const first = makeRequest("GET /", ANN);
-  expect(site.handler.admit(first)).toBeNull();
-  const response = site.handler.respond(first);
+  expect(site.handler.admit(first).refusal).toBeNull();
+  const response = site.handler.respond(first, ADMITTED);
   expect(response).toBeInstanceOf(Promise);
-  expect(answerOf(await response).text).toBe("hello");
+  expect(answerOf((await response) as Response).text).toBe("hello");
   const second = makeRequest("GET /", ANN);
-  expect(site.handler.admit(second)).toBeNull();
-  expect(site.handler.respond(second)).not.toBeInstanceOf(Promise);
+  expect(site.handler.admit(second).refusal).toBeNull();
+  expect(site.handler.respond(second, ADMITTED)).not.toBeInstanceOf(Promise);
   expect(await statusOf(site, "GET /", basic("ben:other"))).toBe(200);
 });
 
@@ -76,7 +85,7 @@ for (const [what, fields, incident] of refused) {
     using site = makeGuarded();
     const first = await responseTo(site.handler, makeRequest("GET /", fields));
     expect([first.status, first.incident]).toEqual([401, incident]);
-    const again = site.handler.admit(makeRequest("GET /", fields));
+    const { refusal: again } = site.handler.admit(makeRequest("GET /", fields));
     expect([again?.status, again?.incident]).toEqual([401, "wrong credentials once more"]);
   });
 }
@@ -95,17 +104,17 @@ const malformed: readonly [what: string, value: string][] = [
 for (const [what, value] of malformed) {
   test(`credentials with ${what} are refused by the head alone`, () => {
     using site = makeGuarded();
-    const response = site.handler.admit(makeRequest("GET /", { Authorization: value }));
-    expect([response?.status, response?.incident]).toEqual([401, "credentials that are malformed"]);
+    const { refusal } = site.handler.admit(makeRequest("GET /", { Authorization: value }));
+    expect([refusal?.status, refusal?.incident]).toEqual([401, "credentials that are malformed"]);
   });
 }
 
 test("the scheme's case does not matter, and two Authorization fields are none", () => {
   using site = makeGuarded();
   const token = (ANN["Authorization"] ?? "").slice(6);
-  expect(site.handler.admit(makeRequest("GET /", { Authorization: `bAsIc  ${token}` }))).toBeNull();
+  expect(site.handler.admit(makeRequest("GET /", { Authorization: `bAsIc  ${token}` })).refusal).toBeNull();
   const twice = makeRequest("GET /", { Authorization: `Basic ${token}`, authorization: `Basic ${token}` });
-  expect(site.handler.admit(twice)?.incident).toBe("credentials that are malformed");
+  expect(site.handler.admit(twice).refusal?.incident).toBe("credentials that are malformed");
 });
 
 test("an upload without credentials, or with wrong ones seen before, is refused before its content is wanted", async () => {
@@ -118,10 +127,9 @@ test("an upload without credentials, or with wrong ones seen before, is refused 
     );
   await responseTo(site.handler, makeRequest("GET /", WRONG));
   for (const fields of [{}, WRONG, { Authorization: "Basic ?" }]) {
-    const request = upload(fields);
-    const response = site.handler.admit(request);
-    expect([response?.status, request.bodyBytesMax]).toEqual([401, 0]);
-    expect(answerOf(response as Response).fields["content-type"]).toBe("application/json");
+    const { refusal, content } = site.handler.admit(upload(fields));
+    expect([refusal?.status, content]).toEqual([401, "discard"]);
+    expect(answerOf(refusal as Response).fields["content-type"]).toBe("application/json");
   }
   expect((await responseTo(site.handler, upload(ANN))).status).toBe(201);
   expect((await responseTo(site.handler, upload(ANN))).status).toBe(201);
@@ -141,10 +149,10 @@ test("what the rules refuse is told only to those who are in", async () => {
     // The first time they are unknown to the server, the second time known.
     using fresh = makeGuarded();
     const unverified = makeRequest(line, { ...fields, ...ANN });
-    expect(fresh.handler.admit(unverified)).toBeNull();
-    expect(unverified.bodyBytesMax).toBe(0);
-    expect((await fresh.handler.respond(unverified)).status).toBe(status);
-    expect(fresh.handler.admit(makeRequest(line, { ...fields, ...ANN }))?.status).toBe(status);
+    const admission = fresh.handler.admit(unverified);
+    expect([admission.refusal, admission.content]).toEqual([null, "discard"]);
+    expect((await respondTo(fresh.handler, unverified, admission)).status).toBe(status);
+    expect(fresh.handler.admit(makeRequest(line, { ...fields, ...ANN })).refusal?.status).toBe(status);
   }
 });
 

@@ -20,9 +20,9 @@ function preflight(site: Site, path: string, origin: string | null, fields: Fiel
     ...(origin === null ? {} : { Origin: origin }),
     ...fields,
   };
-  const response = site.handler.admit(makeRequest(`OPTIONS ${path}`, asked));
-  if (response === null) throw new Error("admitted");
-  return answerOf(response);
+  const { refusal } = site.handler.admit(makeRequest(`OPTIONS ${path}`, asked));
+  if (refusal === null) throw new Error("admitted");
+  return answerOf(refusal);
 }
 
 test("the lines on every answer name everybody, or say that answers differ by Origin", () => {

@@ -47,7 +47,7 @@ test("the operator's page takes the place of ours, with its own type, and the re
   const path = join(site.folder, "wrong, really=.txt");
   writeFileSync(path, "Nothing here.\n");
   using own = makeSite({ errorPages: [`404=${path}`, `405=${path}`] });
-  const missing = answerOf(own.handler.admit(makeRequest("GET /.env")) as Response);
+  const missing = answerOf(own.handler.admit(makeRequest("GET /.env")).refusal as Response);
   expect([missing.status, missing.text]).toEqual([404, "Nothing here.\n"]);
   expect(missing.fields).toEqual({
     "content-type": "text/plain; charset=utf-8",
@@ -55,7 +55,7 @@ test("the operator's page takes the place of ours, with its own type, and the re
     "cache-control": "no-store",
     "x-content-type-options": "nosniff",
   });
-  const refused = answerOf(own.handler.admit(makeRequest("PUT /")) as Response);
+  const refused = answerOf(own.handler.admit(makeRequest("PUT /")).refusal as Response);
   expect([refused.status, refused.text, refused.fields["allow"]]).toEqual([
     405,
     "Nothing here.\n",

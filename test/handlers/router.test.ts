@@ -5,8 +5,8 @@ import { answerOf, ask, makeRequest, makeSite } from "../support/site.ts";
 
 /** What `admit` alone answers: no disk, no slot. */
 function admitted(site: ReturnType<typeof makeSite>, line: string, fields: Record<string, string> = {}) {
-  const response = site.handler.admit(makeRequest(line, fields));
-  return response === null ? null : answerOf(response);
+  const { refusal } = site.handler.admit(makeRequest(line, fields));
+  return refusal === null ? null : answerOf(refusal);
 }
 
 test("OPTIONS is 204 with the methods of what it names, without content and without the disk", () => {

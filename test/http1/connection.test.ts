@@ -1,8 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import type { CloseReason } from "../../src/exchange/observer.ts";
+import { ADMITTED, refused } from "../../src/http/message.ts";
 import type { ConnectionState } from "../../src/http1/connection.ts";
 import {
   type AnsweredLine,
+  CONTROL,
+  collecting,
   type FakeClient,
   FakeLiveSource,
   FakeServer,
@@ -342,10 +345,7 @@ describe("deadlines", () => {
 describe("content", () => {
   const wanting = (max: number) => {
     const server = new FakeServer();
-    server.handler.admit = (request) => {
-      request.bodyBytesMax = max;
-      return null;
-    };
+    server.handler.admit = () => collecting(max);
     server.handler.respond = (request) => respondWith(201, request.content.slice());
     return server;
   };
@@ -386,7 +386,7 @@ describe("content", () => {
 
   test("is not asked for by 100 when the request is refused: the refusal comes, and the connection closes", () => {
     const server = wanting(100);
-    server.handler.admit = () => respondWith(415, "no");
+    server.handler.admit = () => refused(respondWith(415, "no"));
     const client = server.connect().send(post("Content-Length: 2\r\nExpect: 100-continue\r\n"));
     expect(client.statuses).toEqual([415]);
     expect(client.transport.finSent).toBe(true);
@@ -394,14 +394,14 @@ describe("content", () => {
 
   test("of a refused request is read past, so that the next request is understood", () => {
     const server = wanting(100);
-    server.handler.admit = (request) => (request.target.path === "/" ? respondWith(404, "no") : null);
+    server.handler.admit = (request) => (request.target.path === "/" ? refused(respondWith(404, "no")) : ADMITTED);
     const client = server.connect().send(`${post("Content-Length: 18\r\n")}GET /x HTTP/1.1\r\n\r${get("/next")}`);
     expect(client.statuses).toEqual([404, 201]);
   });
 
   test("of a refused request that is malformed closes the connection with 400", () => {
     const server = wanting(100);
-    server.handler.admit = () => respondWith(404, "no");
+    server.handler.admit = () => refused(respondWith(404, "no"));
     const client = server.connect().send(`${post("Transfer-Encoding: chunked\r\n")}+4\r\nWiki\r\n0\r\n\r\n`);
     expect(client.statuses).toEqual([400]);
     expect(client.transport.finSent).toBe(true);
@@ -419,10 +419,7 @@ describe("content", () => {
 
   test("beyond the memory that all connections share is answered 503, and the memory comes back", () => {
     const server = new FakeServer({ bodyMemoryBytes: 100 });
-    server.handler.admit = (request) => {
-      request.bodyBytesMax = 1000;
-      return null;
-    };
+    server.handler.admit = () => collecting(1000);
     const first = server.connect().send(`${post("Content-Length: 90\r\n")}${"x".repeat(80)}`);
     const second = server.connect().send(`${post("Content-Length: 90\r\n")}${"x".repeat(80)}`);
     expect(second.take()).toContain("Retry-After: 1\r\n");
@@ -516,7 +513,7 @@ describe("the pool", () => {
   test("is not asked for refusals", () => {
     const { server } = holding(1, 0);
     server.connect().send(get("/a"));
-    server.handler.admit = () => respondWith(403, "no");
+    server.handler.admit = () => refused(respondWith(403, "no"));
     expect(server.connect().send(get("/b")).statuses).toEqual([403]);
   });
 });
@@ -727,7 +724,7 @@ test("the Date of an answer is the wall clock's second", () => {
 
 test("a security event is reported with its connection", () => {
   const server = new FakeServer();
-  server.handler.admit = () => respondWith(403, "no", { incident: "path traversal" });
+  server.handler.admit = () => refused(respondWith(403, "no", { incident: "path traversal" }));
   server.connect().send(get("/"));
   expect(server.observer.events).toEqual(["incident: path traversal"]);
 });
@@ -796,15 +793,22 @@ describe("a control request", () => {
     const server = new FakeServer({ threads: 1, queue: 0 });
     server.handler.respond = () => new Promise(() => {});
     server.connect().send(get("/work"));
-    server.handler.admit = (request) => {
-      request.isControl = true;
-      return null;
-    };
+    server.handler.admit = () => CONTROL;
     server.handler.respond = () => respondWith(200, "busy");
     const client = server.connect().send(get("/__server/ready")).send(get("/__server/ready"));
     expect(client.statuses).toEqual([200, 200]);
     expect(server.pool.active).toBe(1);
     expect(server.observer.lines).toEqual([]);
+  });
+
+  test("that is refused after a wait is none: it is told of, and takes no slot", async () => {
+    const server = new FakeServer({ threads: 1, queue: 0 });
+    server.handler.admit = () => CONTROL;
+    server.handler.respond = () => Promise.resolve({ refused: respondWith(401, "no") });
+    const client = server.connect().send(get("/__server/metrics"));
+    await Promise.resolve();
+    expect([client.statuses, server.pool.active]).toEqual([[401], 0]);
+    expect(server.observer.lines).toMatchObject([{ status: 401, slot: 0 }]);
   });
 });
 

@@ -1,5 +1,7 @@
 /** What is special about a connection over TLS: nothing is said before its handshake, and its end may have to be forced. */
+
 import { describe, expect, test } from "bun:test";
+import { ADMITTED } from "../../src/http/message.ts";
 import { Connection } from "../../src/http1/connection.ts";
 import { FakeClient, FakeServer, FakeTransport, get } from "../support/conversation.ts";
 
@@ -41,7 +43,7 @@ describe("a handshake", () => {
     const seen: boolean[] = [];
     server.handler.admit = (request) => {
       seen.push(request.secure);
-      return null;
+      return ADMITTED;
     };
     const client = connectSecurely(server);
     client.connection.secured();

@@ -5,7 +5,7 @@ import type { Snapshot } from "../../src/handlers/endpoints/status.ts";
 import type { Connection } from "../../src/http1/connection.ts";
 import { LiveView } from "../../src/server/live-view.ts";
 import { Metrics } from "../../src/server/metrics.ts";
-import { FakeServer, get, respondWith } from "../support/conversation.ts";
+import { CONTROL, FakeServer, get, respondWith } from "../support/conversation.ts";
 import { CountingClock } from "../support/counting-clock.ts";
 
 function start(threads = 2, queue = 100) {
@@ -253,10 +253,7 @@ test("an answer whose slot was lent is shown as sent without one", () => {
 
 test("the server's own rooms are no work", () => {
   const { server, live } = start();
-  server.handler.admit = (request) => {
-    request.isControl = true;
-    return null;
-  };
+  server.handler.admit = () => CONTROL;
   server.handler.respond = () => new Promise(() => {});
   server.connect().send(get("/__server/slow"));
   const one = watcher();

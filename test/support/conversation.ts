@@ -8,8 +8,11 @@ import { Pool } from "../../src/exchange/pool.ts";
 import type { Transport } from "../../src/exchange/transport.ts";
 import { Fields } from "../../src/http/fields.ts";
 import {
+  ADMITTED,
+  type Admission,
   type ContentSource,
   type Handler,
+  type LateRefusal,
   type LiveSource,
   type Request,
   type Response,
@@ -215,10 +218,19 @@ export class RecordingObserver implements Observer {
   }
 }
 
+/** Admits a request with up to `collectMax` bytes of content. */
+export function collecting(collectMax: number): Admission {
+  return { ...ADMITTED, content: { collectMax } };
+}
+
+/** Admits a request for an endpoint of the server. */
+export const CONTROL: Admission = { ...ADMITTED, isControl: true };
+
 /** Answers `200 <path>`; a test replaces what it is about. */
 export class ScriptedHandler implements Handler {
-  admit: (request: Request) => Response | null = () => null;
-  respond: (request: Request) => Response | Promise<Response> = (request) => respondWith(200, request.target.path);
+  admit: (request: Request) => Admission = () => ADMITTED;
+  respond: (request: Request, admission: Admission) => Response | Promise<Response | LateRefusal> = (request) =>
+    respondWith(200, request.target.path);
 
   failure(
     status: number,

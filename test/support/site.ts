@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type DocumentRoot, FolderError, openDocumentRoot } from "../../src/handlers/files/document-root.ts";
 import { createHandler, type HandlerOptions } from "../../src/handlers/router.ts";
 import { prepareUploadsFolder } from "../../src/handlers/uploads/upload.ts";
-import type { Handler, HostVerdict, Request, Response } from "../../src/http/message.ts";
+import { ADMITTED, type Handler, type Request, type Response } from "../../src/http/message.ts";
 import { Target } from "../../src/http/target.ts";
 import { decideFraming, Framing } from "../../src/http1/framing.ts";
 import { ParsedHead, parseRequestHead } from "../../src/http1/request-head.ts";
@@ -89,7 +89,6 @@ export function makeRequest(
     readTarget(head, target),
   ];
   if (results[0] !== bytes.length || results[1] !== 0 || results[2] !== 0) throw new Error(`${line}: ${results}`);
-  const hostVerdict: HostVerdict = "-";
   return {
     head,
     target,
@@ -98,10 +97,6 @@ export function makeRequest(
     secure,
     announced: framing.announced,
     content,
-    hostVerdict,
-    bodyBytesMax: 0,
-    isControl: false,
-    fault: null,
   };
 }
 
@@ -126,7 +121,14 @@ export async function post(site: Site, content: string | Uint8Array, fields: Fie
 }
 
 export async function responseTo(handler: Handler, request: Request): Promise<Response> {
-  return handler.admit(request) ?? (await handler.respond(request));
+  const admission = handler.admit(request);
+  return admission.refusal ?? respondTo(handler, request, admission);
+}
+
+/** respond alone, to a request that was admitted. */
+export async function respondTo(handler: Handler, request: Request, admission = ADMITTED): Promise<Response> {
+  const settled = await handler.respond(request, admission);
+  return "refused" in settled ? settled.refused : settled;
 }
 
 export function answerOf(response: Response): Answer {

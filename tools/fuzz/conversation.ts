@@ -3,9 +3,11 @@
  * strict client can read, nothing written after the last one, the same answers whole and split, and every slot, byte of
  * content and open body given back.
  */
+
+import { ADMITTED, refused } from "../../src/http/message.ts";
 import { readAnswers } from "../../test/conformance/answers.ts";
 import { textOf } from "../../test/support/bytes.ts";
-import { FakeServer, FakeSource, respondWith } from "../../test/support/conversation.ts";
+import { collecting, FakeServer, FakeSource, respondWith } from "../../test/support/conversation.ts";
 import { pieces } from "./mutate.ts";
 import type { FuzzTarget } from "./target.ts";
 
@@ -13,8 +15,8 @@ const server = new FakeServer({ limits: { unwantedBodyBytesMax: 300, receiveByte
 const sources: FakeSource[] = [];
 
 server.handler.admit = (request) => {
-  if (request.target.path === "/wanted") request.bodyBytesMax = 200;
-  return request.target.path === "/refused" ? respondWith(403, "no") : null;
+  if (request.target.path === "/wanted") return collecting(200);
+  return request.target.path === "/refused" ? refused(respondWith(403, "no")) : ADMITTED;
 };
 server.handler.respond = (request) => {
   if (request.target.path === "/large") {

@@ -692,7 +692,7 @@ const MUTATIONS: readonly Mutation[] = [
   gone(
     CONNECTION,
     "an upload's bound",
-    "if (decoder.received > exchange.bodyBytesMax) {\n          this.#stopReading();",
+    "if (decoder.received > collectMax) {\n          this.#stopReading();",
     "if (false) {\n          this.#stopReading();",
   ),
   swap(

@@ -5,7 +5,7 @@
  */
 
 import { type FieldLines, Fields } from "../../http/fields.ts";
-import { type Request, type Response, response } from "../../http/message.ts";
+import { ADMITTED, type Admission, type Request, type Response, response } from "../../http/message.ts";
 import { Method } from "../../http/method.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
 
@@ -20,7 +20,7 @@ export interface Room {
   /** GET implies HEAD. */
   readonly methods: readonly ("GET" | "POST" | "DELETE")[];
   /** Bytes of content that it takes; 0 when it takes none. */
-  readonly bodyBytesMax: number;
+  readonly contentBytesMax: number;
   /** True: not even the server's password is asked for. */
   readonly isOpen: boolean;
   /** True: has rooms of its own, `faults/f1`. */
@@ -53,13 +53,18 @@ export class Reserved {
     return isReserved(path) && this.#find(path)?.room.isOpen === true;
   }
 
-  /** As of a Handler, for a path that `owns`. */
-  admit(request: Request): Response | null {
-    request.isControl = true;
-    const { path } = request.target;
-    const found = this.#find(path);
-    if (found === null) return this.#refuse(404, "There is no such room here.", request);
-    const { room } = found;
+  /** Admits as a Handler does, for a path that `owns`. */
+  admit(request: Request): Admission {
+    const found = this.#find(request.target.path);
+    const refusal =
+      found === null ? this.#refuse(404, "There is no such room here.", request) : this.#refusal(request, found.room);
+    if (refusal !== null) return { ...CONTROL, refusal };
+    const isRead = request.head.method === Method.Get || request.head.method === Method.Head;
+    const collectMax = isRead ? 0 : (found?.room.contentBytesMax ?? 0);
+    return collectMax === 0 ? CONTROL : { ...CONTROL, content: { collectMax } };
+  }
+
+  #refusal(request: Request, room: Room): Response | null {
     const method = request.head.methodText;
     if (method === "OPTIONS") return optionsAnswer(room);
     if (!room.methods.includes((method === "HEAD" ? "GET" : method) as "GET")) {
@@ -67,11 +72,7 @@ export class Reserved {
     }
     const refusal = room.guard?.(request) ?? null;
     if (refusal !== null) return refusal;
-    if (path === WITHOUT_SLASH) return redirectTo(`${PREFIX}${request.target.query}`);
-    if (request.head.method !== Method.Get && request.head.method !== Method.Head) {
-      request.bodyBytesMax = room.bodyBytesMax;
-    }
-    return null;
+    return request.target.path === WITHOUT_SLASH ? redirectTo(`${PREFIX}${request.target.query}`) : null;
   }
 
   /** As of a Handler, for a request that was admitted. */
@@ -96,6 +97,8 @@ export class Reserved {
     return this.#pages.answer(status, sentence, wantsJson(request), { fields });
   }
 }
+
+const CONTROL: Admission = { ...ADMITTED, isControl: true };
 
 /** True below the prefix. `path` is decoded and free of traversal. */
 export function isReserved(path: string): boolean {

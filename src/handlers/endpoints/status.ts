@@ -150,7 +150,7 @@ function hashOf(page: string, name: string): string {
 
 /** One that is read. */
 function roomOf(respond: (request: Request) => Response): Room {
-  return { methods: ["GET"], bodyBytesMax: 0, isOpen: false, hasParts: false, guard: null, respond };
+  return { methods: ["GET"], contentBytesMax: 0, isOpen: false, hasParts: false, guard: null, respond };
 }
 
 function watchAnswer(source: StatusSource, request: Request): Response {

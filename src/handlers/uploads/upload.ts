@@ -24,7 +24,7 @@ import { Field } from "../../http/field.ts";
 import { type FieldLine, type FieldLines, Fields } from "../../http/fields.ts";
 import { JsonCheck, JsonVerdict, NESTING_MAX } from "../../http/json.ts";
 import { isJsonMediaType } from "../../http/media-type.ts";
-import { type Request, type Response, response } from "../../http/message.ts";
+import { ADMITTED, type Admission, type Request, type Response, refused, response } from "../../http/message.ts";
 import { randomHex, sha256Hex, sha256HexOf } from "../digest.ts";
 import type { ErrorPages } from "../error-page.ts";
 import { type DocumentRoot, errorCode, FolderError, openDocumentRoot } from "../files/document-root.ts";
@@ -70,6 +70,7 @@ export interface UploadsOptions {
 /** Takes uploads into one folder. */
 export class Uploads {
   readonly #options: UploadsOptions;
+  readonly #admitted: Admission;
   #loadedDisk: UploadDisk | null;
   /** The last flush of the folder that has begun; over, or in flight. */
   #flushing: Promise<void> = Promise.resolve();
@@ -78,6 +79,7 @@ export class Uploads {
 
   constructor(options: UploadsOptions) {
     this.#options = options;
+    this.#admitted = { ...ADMITTED, content: { collectMax: options.maxBodyBytes } };
     this.#loadedDisk = options.disk ?? null;
   }
 
@@ -87,9 +89,13 @@ export class Uploads {
     return this.#loadedDisk;
   }
 
-  /** What the head alone can refuse: 411, 415, 413. Null wants the content, and has said how much of it. */
-  admit(request: Request): Response | null {
-    const { head, announced } = request;
+  /** Admits the content, or refuses what the head alone can refuse: 411, 415, 413. */
+  admit(request: Request): Admission {
+    const refusal = this.#refusal(request);
+    return refusal === null ? this.#admitted : refused(refusal);
+  }
+
+  #refusal({ head, announced }: Request): Response | null {
     if (announced === "none") {
       return this.#refuse(411, "An upload needs a Content-Length, or the chunked transfer coding.");
     }
@@ -103,7 +109,6 @@ export class Uploads {
     if (announced !== "unknown" && announced > this.#options.maxBodyBytes) {
       return this.#refuse(413, "The upload is larger than this server takes.");
     }
-    request.bodyBytesMax = this.#options.maxBodyBytes;
     return null;
   }
 

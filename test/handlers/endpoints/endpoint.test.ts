@@ -18,7 +18,7 @@ const SOURCE: StatusSource = {
 /** Tells what it was asked, takes content, and has parts. */
 const ECHO: Room = {
   methods: ["GET", "POST", "DELETE"],
-  bodyBytesMax: 10,
+  contentBytesMax: 10,
   isOpen: false,
   hasParts: true,
   guard: (request) => (request.target.query === "?no" ? jsonAnswer(418, "guarded") : null),
@@ -174,12 +174,11 @@ describe("asking there", () => {
 
   test("passes a room's guard before its content is taken", async () => {
     using site = makeReserved();
-    const refused = makeRequest("POST /__server/echo?no", { "Content-Length": "3" });
-    expect([site.handler.admit(refused)?.status, refused.bodyBytesMax]).toEqual([418, 0]);
-    const admitted = makeRequest("POST /__server/echo", { "Content-Length": "3" });
-    expect([site.handler.admit(admitted), admitted.bodyBytesMax]).toEqual([null, 10]);
-    const read = makeRequest("GET /__server/echo", { "Content-Length": "3" });
-    expect([site.handler.admit(read), read.bodyBytesMax]).toEqual([null, 0]);
+    const admit = (line: string) => site.handler.admit(makeRequest(line, { "Content-Length": "3" }));
+    const guarded = admit("POST /__server/echo?no");
+    expect([guarded.refusal?.status, guarded.content]).toEqual([418, "discard"]);
+    expect(admit("POST /__server/echo")).toMatchObject({ refusal: null, content: { collectMax: 10 } });
+    expect(admit("GET /__server/echo")).toMatchObject({ refusal: null, content: "discard" });
   });
 
   test("gets answers that nobody keeps, of a known type and length", async () => {
@@ -270,8 +269,10 @@ describe("with a password", () => {
     const seen: [boolean, number][] = [];
     for (const fields of [{}, basic("ann:wrong"), basic("ann:wrong"), basic("ann:right"), basic("ann:right")]) {
       const request = makeRequest("GET /__server/metrics", fields);
-      const { status } = await responseTo(site.handler, request);
-      seen.push([request.isControl, status]);
+      const admission = site.handler.admit(request);
+      const settled = admission.refusal ?? (await site.handler.respond(request, admission));
+      const isLate = "refused" in settled;
+      seen.push([admission.isControl && !isLate, isLate ? settled.refused.status : settled.status]);
     }
     expect(seen).toEqual([
       [false, 401],
@@ -307,7 +308,7 @@ test("a refused content is read past, and the connection goes on", () => {
   using site = makeReserved();
   const server = new FakeServer({ threads: 1 });
   server.handler.admit = (request) => site.handler.admit(request);
-  server.handler.respond = (request) => site.handler.respond(request);
+  server.handler.respond = (...admitted) => site.handler.respond(...admitted);
   const host = `Host: 127.0.0.1:${PORT}\r\n`;
   const client = server.connect();
   client.send(`POST /__server/ready HTTP/1.1\r\n${host}Content-Length: 5\r\n\r\nGET /`);
@@ -331,9 +332,7 @@ describe("without a flag that reserves them", () => {
     expect(await statusOf(site, "GET /__server")).toBe(308);
     expect(await statusOf(site, "GET /__server/metrics")).toBe(404);
     expect(await statusOf(site, "POST /__server/ready")).toBe(405);
-    const request = makeRequest("GET /__server/ready");
-    await responseTo(site.handler, request);
-    expect(request.isControl).toBe(false);
+    expect(site.handler.admit(makeRequest("GET /__server/ready")).isControl).toBe(false);
   });
 
   test("not a byte of any other answer differs from those with it", async () => {

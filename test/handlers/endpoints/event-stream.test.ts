@@ -1,8 +1,10 @@
 /** Events on their way to somebody who reads them fast, slowly, or not at all. */
+
 import { describe, expect, test } from "bun:test";
 import { EventStream } from "../../../src/handlers/endpoints/event-stream.ts";
+import { ADMITTED } from "../../../src/http/message.ts";
 import { textOf } from "../../support/bytes.ts";
-import { FakeServer, get } from "../../support/conversation.ts";
+import { CONTROL, FakeServer, get } from "../../support/conversation.ts";
 import { answerOf } from "../../support/site.ts";
 
 const KIB = 1024;
@@ -189,12 +191,10 @@ describe("on a connection", () => {
   function serve(isChunked = true) {
     const server = new FakeServer({ threads: 1 });
     const { stream, closed } = open(isChunked);
-    server.handler.admit = (request) => {
-      request.isControl = request.target.path === "/events";
-      return null;
-    };
+    server.handler.admit = (request) => (request.target.path === "/events" ? CONTROL : ADMITTED);
     const { respond } = server.handler;
-    server.handler.respond = (request) => (request.isControl ? stream.response : respond(request));
+    server.handler.respond = (request, admission) =>
+      admission.isControl ? stream.response : respond(request, admission);
     const client = server.connect();
     return { server, client, stream, closed };
   }

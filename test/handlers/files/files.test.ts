@@ -15,7 +15,17 @@ import { join } from "node:path";
 import { DocumentRoot, OpenFailure } from "../../../src/handlers/files/document-root.ts";
 import { entityTag } from "../../../src/handlers/files/file-conditions.ts";
 import { IN_MEMORY_BYTES_MAX } from "../../../src/handlers/files/representation.ts";
-import { answerOf, ask, contentOf, makeRequest, makeSite, NOW_MS, responseTo, type Site } from "../../support/site.ts";
+import {
+  answerOf,
+  ask,
+  contentOf,
+  makeRequest,
+  makeSite,
+  NOW_MS,
+  respondTo,
+  responseTo,
+  type Site,
+} from "../../support/site.ts";
 
 const LARGE_BYTES = IN_MEMORY_BYTES_MAX + 1;
 
@@ -93,7 +103,7 @@ test("a folder without its slash is redirected to a path of this server, encoded
 
 test("a redirect cannot name another host, even where nothing has refused the path before", async () => {
   using www = site({ "evil.com/index.html": "" });
-  const response = await www.handler.respond(makeRequest("GET //evil.com"));
+  const response = await respondTo(www.handler, makeRequest("GET //evil.com"));
   expect(answerOf(response).fields["location"]).toBe("/evil.com/");
 });
 
@@ -190,7 +200,7 @@ test("a larger file keeps its entity tag when it moves into memory, and its byte
   const tags = new Set<string | null>();
   const isInMemory: boolean[] = [];
   for (let i = 0; i < 3; i++) {
-    const answer = await www.handler.respond(makeRequest("GET /large.bin"));
+    const answer = await respondTo(www.handler, makeRequest("GET /large.bin"));
     tags.add(answer.fields.value("ETag"));
     isInMemory.push(answer.content instanceof Uint8Array);
     if (answer.content instanceof Uint8Array) expect(Buffer.compare(answer.content, content)).toBe(0);

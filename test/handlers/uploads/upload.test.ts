@@ -87,11 +87,10 @@ test("the head alone is refused: no length, other types, codings, too long", () 
     [{ ...good, "Content-Length": "1001" }, 413],
   ];
   for (const [fields, status] of cases) {
-    const request = makeRequest("POST /upload", fields);
-    const response = www.handler.admit(request);
-    expect([fields, response?.status ?? null]).toEqual([fields, status]);
-    expect(request.bodyBytesMax).toBe(status === null ? 1000 : 0);
-    if (response !== null) expect(JSON.parse(answerOf(response).text).code).toBe(status);
+    const { refusal, content } = www.handler.admit(makeRequest("POST /upload", fields));
+    expect([fields, refusal?.status ?? null]).toEqual([fields, status]);
+    expect(content).toEqual(status === null ? { collectMax: 1000 } : "discard");
+    if (refusal !== null) expect(JSON.parse(answerOf(refusal).text).code).toBe(status);
   }
 });
 

@@ -58,7 +58,7 @@ const takers: Readonly<Record<string, Take>> = {
     const consumed = exchange.readHead(bytes, start, end);
     if (consumed <= 0) return consumed;
     if (exchange.understand() < 0) return -1;
-    return handler.admit(exchange) === null ? consumed : -1;
+    return handler.admit(exchange).refusal === null ? consumed : -1;
   },
 };
 const take = takers[rung];

@@ -4,7 +4,15 @@
  */
 import type { BodyMemory } from "../../../src/exchange/content-buffer.ts";
 import { type FieldLines, Fields } from "../../../src/http/fields.ts";
-import { type Handler, type Request, type Response, response } from "../../../src/http/message.ts";
+import {
+  ADMITTED,
+  type Admission,
+  type Handler,
+  type Request,
+  type Response,
+  refused,
+  response,
+} from "../../../src/http/message.ts";
 import type { Exchange } from "../../../src/http1/request.ts";
 import type { Random } from "../random.ts";
 import { type Client, type Course, lengthOf } from "./client.ts";
@@ -38,9 +46,9 @@ export class PlannedHandler implements Handler {
     this.#house = house;
   }
 
-  admit(request: Request): Response | null {
+  admit(request: Request): Admission {
     const client = this.#clientOf(request);
-    if (client === null) return null;
+    if (client === null) return ADMITTED;
     const course = client.headTaken();
     const { plan } = course;
     this.#note(
@@ -59,9 +67,9 @@ export class PlannedHandler implements Handler {
     if (request.announced !== announcedBy(plan)) client.fail("the length is misread");
     client.decideReading(course);
     if (course.stopsEarly) this.#house.referee.coverage.count("content: not read to its end");
-    request.bodyBytesMax = plan.bodyBytesMax;
     this.#house.referee.coverage.count("request: admitted");
-    return plan.answer.way === "admit" ? this.#answer(client, course, plan.answer) : null;
+    if (plan.answer.way === "admit") return refused(this.#answer(client, course, plan.answer));
+    return plan.bodyBytesMax === 0 ? ADMITTED : { ...ADMITTED, content: { collectMax: plan.bodyBytesMax } };
   }
 
   respond(request: Request): Response | Promise<Response> {
