@@ -105,7 +105,7 @@ const SPOILS: Readonly<Record<string, Spoil>> = {
   "one request more than allowed is taken": withLimits(({ maxRequests }) => ({ maxRequests: maxRequests + 1 })),
   "who is idle has no deadline": withLimits(() => ({ keepAliveTimeoutMs: Number.POSITIVE_INFINITY })),
   "who waits for a slot has no deadline": withLimits(() => ({ queueTimeoutMs: Number.POSITIVE_INFINITY })),
-  "who does not read has no deadline": withLimits(() => ({ sendTimeoutMs: Number.POSITIVE_INFINITY })),
+  "who does not read has no deadline": withLimits(() => ({ stallTimeoutMs: Number.POSITIVE_INFINITY })),
   "who sends half a head has no deadline": withLimits(() => ({ headerTimeoutMs: Number.POSITIVE_INFINITY })),
   "a deadline comes a millisecond early": withLimits(({ headerTimeoutMs }) => ({
     headerTimeoutMs: headerTimeoutMs - 1,

@@ -1,10 +1,8 @@
-/**
- * The program: the words say what is to be done, and the module that does it is loaded for it alone. So help, errors and
- * `hash-password` start without the server, and the server without them.
- */
-import { type Environment, parseCommandLine } from "./command-line.ts";
+/** The program: finds the command, lets it do its work, and prints the answer of one that has nothing else to do. */
+import type { Environment } from "./command-line.ts";
+import { COMMANDS, findCommand, type Outcome } from "./commands.ts";
 import type { StartServer } from "./launch.ts";
-import { say } from "./say.ts";
+import { type Answer, say } from "./say.ts";
 
 /**
  * Runs the program and resolves with its exit code: 0 after help, version or a drain, 1 after a failure of ours, 2 for bad
@@ -12,10 +10,22 @@ import { say } from "./say.ts";
  * those of its command, and 4, 126 and 127; `probe` 0 and 1.
  */
 export async function main(argv: readonly string[], env: Environment, start?: StartServer): Promise<number> {
-  if (argv[0] === "probe") return (await import("./probe.ts")).probe(argv.slice(1), env);
-  const command = parseCommandLine(argv, env);
-  if (command.kind === "serve") return (await import("./serve.ts")).serve(command, env, start);
-  if (command.kind === "run") return (await import("./run.ts")).run(command, env, start);
-  if (command.kind === "hash-password") return (await import("./hash-password.ts")).hashPassword(command.user);
-  return say(command);
+  const { command, words } = findCommand(argv);
+  const outcome = await command.perform(words, env, start);
+  return typeof outcome === "number" ? outcome : say(await answerOf(outcome));
+}
+
+/** Answers a question. The help is loaded only for one. */
+async function answerOf(outcome: Exclude<Outcome, number>): Promise<Answer> {
+  if (!("kind" in outcome)) return outcome;
+  switch (outcome.kind) {
+    case "help":
+      return { text: (await import("./help.ts")).renderHelp(outcome.topic, COMMANDS) };
+    case "version":
+      return { text: (await import("./help.ts")).renderVersion() };
+    case "settings":
+      return { text: (await import("./help.ts")).renderSettings(outcome.settings, outcome.labels) };
+    default:
+      return outcome;
+  }
 }

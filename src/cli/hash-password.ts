@@ -1,21 +1,41 @@
 /** `httpserver hash-password [USER]`. */
+import { quote } from "../http/escape.ts";
 import { Output } from "../server/output.ts";
-import { EXIT_FAILURE, isTerminal, LOG_SETTLE_MS, say } from "./say.ts";
+import { type Answer, EXIT_FAILURE, isTerminal, LOG_SETTLE_MS } from "./say.ts";
+
+/** `user` is "" where none is named. */
+type Order = { readonly kind: "hash-password"; readonly user: string } | HelpOrError;
+type HelpOrError = { readonly kind: "help"; readonly topic: "" } | { readonly kind: "error"; readonly line: string };
+
+/** Reads the words after `hash-password`. */
+export function parseHashPassword(words: readonly string[]): Order {
+  const [user = "", extra] = words;
+  if (user === "--help" || user === "-h") return { kind: "help", topic: "" };
+  if (extra !== undefined || user.startsWith("-")) {
+    return refusal(`expected hash-password [USER] and the password on stdin, got ${quote(extra ?? user)}`);
+  }
+  if (/[:\s]/.test(user)) return refusal(`expected a user name without a colon or white space, got ${quote(user)}`);
+  return { kind: "hash-password", user };
+}
+
+function refusal(text: string): { readonly kind: "error"; readonly line: string } {
+  return { kind: "error", line: `httpserver: ${text}` };
+}
 
 /**
- * Reads a password from stdin and prints its hash, behind the user's name if one is given. The password is no word of the
- * command line, which every user of the machine can read; on a terminal it is not shown. Returns the exit code.
+ * Reads a password from stdin and prints its hash, behind the user's name if one is given. The password is not a word of the
+ * command line, which every user of the machine can read; on a terminal it is not shown. Returns the exit code, or an answer.
  */
-export async function hashPassword(user: string): Promise<number> {
+export async function hashPassword(words: readonly string[]): Promise<number | Answer | HelpOrError> {
+  const order = parseHashPassword(words);
+  if (order.kind !== "hash-password") return order;
   const password = isTerminal(0) ? await typedLine("Password: ") : firstLine(await Bun.stdin.text());
   if (password === null) return EXIT_FAILURE;
   // RFC 7617 §2 keeps control characters out of credentials.
-  if (!/^\P{Cc}+$/u.test(password)) {
-    return say({ kind: "error", line: "httpserver: expected a password on stdin, without control characters" });
-  }
+  if (!/^\P{Cc}+$/u.test(password)) return refusal("expected a password on stdin, without control characters");
   const auth = await import("../handlers/basic-auth.ts");
   const hash = await auth.hashPassword(password);
-  return say({ text: `${user === "" ? "" : `${user}:`}${hash}\n` });
+  return { text: `${order.user === "" ? "" : `${order.user}:`}${hash}\n` };
 }
 
 function firstLine(text: string): string {

@@ -1,57 +1,142 @@
-/** What the command line tells without a server: `--help`, `--version`, `--print-config`. */
+/** The texts of `--help`, `--version` and `--print-config`. Loaded only for one of them. */
 import { escapeControls } from "../http/escape.ts";
-import { formatDefault, formatValue, type Setting, type SettingValue } from "../settings/kinds.ts";
+import {
+  formatDefault,
+  formatValue,
+  GROUPS,
+  type Group,
+  placeholder,
+  type Setting,
+  type SettingValue,
+} from "../settings/kinds.ts";
 import { type Settings, settingNames, settingTable } from "../settings/resolve.ts";
 import { COMMIT, VERSION } from "../settings/version.ts";
-import type { Labels } from "./command-line.ts";
+import { ALL_TOPICS, type Labels } from "./command-line.ts";
+import type { Command } from "./commands.ts";
 
-/** Columns of `--help`: the longest flag, and the longest default, with a space behind each. */
-const HELP_FLAG_COLUMNS = 25;
-const HELP_DEFAULT_COLUMNS = 12;
+/** Settings of the short help, by how many people use them. The test counts their lines. */
+const COMMON: ReadonlySet<keyof Settings> = new Set([
+  "port",
+  "host",
+  "threads",
+  "root",
+  "inline",
+  "spa",
+  "listing",
+  "cacheControl",
+  "compress",
+  "uploads",
+  "allowedHosts",
+  "cors",
+  "basicAuth",
+  "tlsCert",
+  "tlsKey",
+  "tlsSelfSigned",
+  "fixture",
+  "status",
+  "quiet",
+  "verbose",
+]);
 
-/** One screen: 80 columns, and as few lines as there are flags. citty's own rendering has neither bound. */
-export function renderHelp(): string {
-  return [
-    "Serves a folder over HTTP/1.1 and takes JSON uploads at POST /upload.",
-    "Usage: httpserver [port] [host] [threads] [flags]",
-    "       httpserver run [flags] -- command   a server for a command's time",
-    "       httpserver probe [URL]              waits for a server; probe --help",
-    "       httpserver hash-password [USER]     reads a password, prints its hash",
-    "",
-    `${"    flag".padEnd(HELP_FLAG_COLUMNS)}default`,
-    ...settingNames.map((name) => helpLine(settingTable[name], formatDefault(settingTable[name]))),
-    helpLine({ flag: "print-config", help: "settings and where they come from" }, ""),
-    helpLine({ short: "h", flag: "help", help: "this text" }, ""),
-    helpLine({ flag: "version", help: "version and commit" }, ""),
-    "",
-    "Times: 500ms, 30s, 2m. Sizes: 512, 64kb, 10mb. Switches also as --no-<flag>.",
-    "Each flag has a variable: --max-body is HTTPSERVER_MAX_BODY; the flag wins.",
-    "",
-  ].join("\n");
-}
+/** Columns of a line, and of a flag with its value. */
+const COLUMNS = 80;
+const FLAG_COLUMNS = 29;
 
-function helpLine(setting: Pick<Setting, "flag" | "short" | "help">, value: string): string {
-  const flag = `${setting.short === undefined ? "   " : `-${setting.short},`} --${setting.flag}`;
-  // One flag is longer than its column, and takes from the next one.
-  return (
-    `${flag} `
-      .padEnd(HELP_FLAG_COLUMNS)
-      .concat(value)
-      .padEnd(HELP_FLAG_COLUMNS + HELP_DEFAULT_COLUMNS) + setting.help
+/**
+ * Returns the help: "" is one screen with the flags that people use, `all` has every flag, and the name of a group its flags.
+ * citty's own rendering has neither groups nor a bound on its lines.
+ */
+export function renderHelp(topic: string, commands: readonly Command[]): string {
+  const isShort = topic === "";
+  const groups = Object.keys(GROUPS) as Group[];
+  const shown = isShort || topic === ALL_TOPICS ? groups : groups.filter((group) => group === topic);
+  const lines = shown.flatMap((group) => {
+    const names = settingNames.filter((name) => settingTable[name].group === group && (!isShort || COMMON.has(name)));
+    const flags = names.flatMap((name) => (isShort ? shortLine(settingTable[name]) : fullLines(settingTable[name])));
+    return flags.length === 0 ? [] : [`${GROUPS[group]} (${group}):`, ...flags, ...(isShort ? [] : [""])];
+  });
+  return [...(topic in GROUPS ? [] : usage(commands)), ...lines, ...(isShort ? [""] : []), ...footer(groups), ""].join(
+    "\n",
   );
 }
 
+function usage(commands: readonly Command[]): string[] {
+  const written = commands.map(({ name, words }) =>
+    ["httpserver", name, words].filter((word) => word !== "").join(" "),
+  );
+  const width = Math.max(...commands.map(({ summary }, i) => (summary === "" ? 0 : (written[i] ?? "").length))) + 3;
+  return [
+    "Serves a folder over HTTP/1.1, takes JSON uploads, and is a server for tests.",
+    ...commands.map(({ summary }, index) => {
+      const lead = index === 0 ? "Usage: " : "       ";
+      return (lead + (written[index] ?? "").padEnd(width) + summary).trimEnd();
+    }),
+    "",
+  ];
+}
+
+function footer(groups: readonly Group[]): string[] {
+  return [
+    "Every flag: --help all. One group: --help GROUP, which is one of",
+    `  ${groups.join(" ")}`,
+    "Times: 500ms, 30s, 2m. Sizes: 512, 64kb, 10mb. Switches also as --no-FLAG.",
+    "Variables: HTTPSERVER_PORT is --port. Also: --print-config, --version.",
+  ];
+}
+
+/** Returns a flag with the first sentence about it, on one line. */
+function shortLine(setting: Setting): string {
+  const [sentence = ""] = /^.*?\.(?= |$)/.exec(setting.help) ?? [];
+  return flagText(setting).padEnd(FLAG_COLUMNS) + withDefault(sentence, setting);
+}
+
+/** Returns a flag with all sentences about it. A flag longer than its column has a line of its own. */
+function fullLines(setting: Setting): string[] {
+  const flag = flagText(setting);
+  const [first = "", ...others] = wrap(withDefault(setting.help, setting), COLUMNS - FLAG_COLUMNS);
+  const indent = " ".repeat(FLAG_COLUMNS);
+  const head = flag.length < FLAG_COLUMNS ? [flag.padEnd(FLAG_COLUMNS) + first] : [flag, indent + first];
+  return [...head, ...others.map((line) => indent + line)];
+}
+
+function flagText(setting: Setting): string {
+  const { short, flag, command } = setting;
+  const name = command === undefined ? `--${flag}` : `${command} --${flag}`;
+  return `  ${short === undefined ? "   " : `-${short},`} ${name} ${placeholder(setting)}`.trimEnd();
+}
+
+function withDefault(text: string, setting: Setting): string {
+  const value = formatDefault(setting);
+  return value === "" || (setting.kind === "switch" && !setting.default) ? text : `${text} [${value}]`;
+}
+
+/** Breaks a text between words into lines of at most `columns` characters. */
+function wrap(text: string, columns: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (longer.length <= columns) {
+      line = longer;
+      continue;
+    }
+    lines.push(line);
+    line = word;
+  }
+  return [...lines, line];
+}
+
 /**
- * Each setting with its value, as the operator would write it, and where it comes from: `default`, a flag, a place or a variable.
- * Secrets are masked. With `--log-format json` for programs: an object a line, numbers in the unit that the name says.
+ * Returns each setting with its value, as the operator would write it, and its origin: `default`, a flag, a place or a variable.
+ * Secrets are masked. With `--log-format json`, each line is an object, with numbers in the unit that the name says.
  */
-export function renderSettings(options: Settings, labels: Labels): string {
+export function renderSettings(settings: Settings, labels: Labels): string {
   return settingNames
     .map((name) => {
       const setting: Setting = settingTable[name];
-      const value = options[name];
+      const value = settings[name];
       const origin = labels.get(name) ?? "default";
-      if (options.logFormat === "json") {
+      if (settings.logFormat === "json") {
         return `${JSON.stringify({ name, flag: setting.flag, value: masked(setting, value), origin })}\n`;
       }
       const text = value === setting.default ? formatDefault(setting) : formatValue(setting, value);
@@ -67,7 +152,7 @@ function masked(setting: Setting, value: SettingValue): SettingValue {
 }
 
 /** Columns of `--print-config`: the longest flag, and most values. */
-const SETTING_FLAG_COLUMNS = 24;
+const SETTING_FLAG_COLUMNS = 27;
 const SETTING_VALUE_COLUMNS = 24;
 
 export function renderVersion(): string {

@@ -7,7 +7,7 @@ import { type Settings, serverSettingsOf } from "../settings/resolve.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
 import { messageOf, OptionsError } from "../settings/start-error.ts";
 import { readyLine, writeFiles } from "./announce.ts";
-import type { CommandLine, Environment } from "./command-line.ts";
+import type { Environment, ServeOrder } from "./command-line.ts";
 import { Log } from "./log.ts";
 import { EXIT_FAILURE, EXIT_USAGE, isTerminal, LOG_SETTLE_MS, say } from "./say.ts";
 
@@ -39,7 +39,7 @@ export interface Launched {
  * `descriptor`: where information goes, see `Log`.
  */
 export async function withLog(
-  { options, warnings }: Extract<CommandLine, { options: Settings }>,
+  { options, warnings }: Pick<ServeOrder, "options" | "warnings">,
   env: Environment,
   descriptor: 1 | 2,
   work: (log: Log) => Promise<number>,

@@ -9,9 +9,10 @@ import { escapeQuoted } from "../http/escape.ts";
 import { startServer } from "../index.ts";
 import type { AccessEntry, ServerLog } from "../server/access-log.ts";
 import type { Settings } from "../settings/resolve.ts";
+import { ANY_CLIENT } from "../settings/server-settings.ts";
 import { messageOf } from "../settings/start-error.ts";
 import { environmentOf } from "./announce.ts";
-import type { CommandLine, Environment } from "./command-line.ts";
+import type { Environment, RunOrder } from "./command-line.ts";
 import { launch, type RunningServer, type StartServer, withLog } from "./launch.ts";
 import { lifetimeEnd } from "./lifetime.ts";
 import type { Log } from "./log.ts";
@@ -28,14 +29,12 @@ const EXIT_NOT_EXECUTABLE = 126;
  */
 const DRAIN_MS = 250;
 
-type Order = Extract<CommandLine, { kind: "run" }>;
-
 /** Serves while the command runs, and resolves with the exit code. */
-export function run(order: Order, env: Environment, start: StartServer = startServer): Promise<number> {
+export function run(order: RunOrder, env: Environment, start: StartServer = startServer): Promise<number> {
   return withLog(order, env, 2, (log) => work(order, env, log, start));
 }
 
-async function work({ options, command }: Order, env: Environment, log: Log, start: StartServer): Promise<number> {
+async function work({ options, command }: RunOrder, env: Environment, log: Log, start: StartServer): Promise<number> {
   const relay = new Relay();
   const end = lifetimeEnd(options);
   const unexpected = options.strict ? new Unexpected() : null;
@@ -61,7 +60,10 @@ async function work({ options, command }: Order, env: Environment, log: Log, sta
 
 /** What the command is told of the server. */
 function variablesOf(server: RunningServer, { fixtureToken }: Settings): Readonly<Record<string, string>> {
-  return { ...environmentOf(server), ...(fixtureToken === "" ? {} : { HTTPSERVER_FIXTURE_TOKEN: fixtureToken }) };
+  return {
+    ...environmentOf(server),
+    ...(fixtureToken === "" || fixtureToken === ANY_CLIENT ? {} : { HTTPSERVER_FIXTURE_TOKEN: fixtureToken }),
+  };
 }
 
 /** Passes signals on to the command, from before it is there. */

@@ -3,7 +3,7 @@ import { startServer } from "../index.ts";
 import { limits } from "../settings/limits.ts";
 import type { Settings } from "../settings/resolve.ts";
 import { messageOf } from "../settings/start-error.ts";
-import type { CommandLine, Environment } from "./command-line.ts";
+import type { Environment, ServeOrder } from "./command-line.ts";
 import { describeCertificate, launch, type RunningServer, type StartServer, withLog } from "./launch.ts";
 import { lifetimeEnd } from "./lifetime.ts";
 import type { Log } from "./log.ts";
@@ -14,11 +14,7 @@ import { isHangupIgnored, SIGNAL_NUMBERS, Signals } from "./signals.ts";
 const FORCE_MS = 1000;
 
 /** Serves until it is told to stop, and resolves with the exit code. */
-export function serve(
-  order: Extract<CommandLine, { kind: "serve" }>,
-  env: Environment,
-  start: StartServer = startServer,
-): Promise<number> {
+export function serve(order: ServeOrder, env: Environment, start: StartServer = startServer): Promise<number> {
   return withLog(order, env, 1, (log) => work(order.options, env, log, start));
 }
 

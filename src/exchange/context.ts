@@ -11,13 +11,7 @@ import type { Pool } from "./pool.ts";
 export interface ConversationLimits
   extends Pick<
     ServerSettings,
-    | "keepAliveTimeoutMs"
-    | "maxRequests"
-    | "headerTimeoutMs"
-    | "bodyTimeoutMs"
-    | "sendTimeoutMs"
-    | "minRateBytes"
-    | "queueTimeoutMs"
+    "keepAliveTimeoutMs" | "maxRequests" | "headerTimeoutMs" | "stallTimeoutMs" | "minRateBytes" | "queueTimeoutMs"
   > {
   /** Most that is read and thrown away of content nobody wants, so that the connection can persist. */
   readonly unwantedBodyBytesMax: number;

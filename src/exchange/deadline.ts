@@ -12,13 +12,7 @@ import type { ConversationLimits } from "./context.ts";
 /** The settings that a deadline obeys. */
 export type DeadlineLimits = Pick<
   ConversationLimits,
-  | "headerTimeoutMs"
-  | "keepAliveTimeoutMs"
-  | "bodyTimeoutMs"
-  | "queueTimeoutMs"
-  | "sendTimeoutMs"
-  | "lingerMs"
-  | "minRateBytes"
+  "headerTimeoutMs" | "keepAliveTimeoutMs" | "queueTimeoutMs" | "stallTimeoutMs" | "lingerMs" | "minRateBytes"
 >;
 
 /** Reasons for a deadline: the event that the conversation waits for. */
@@ -98,7 +92,7 @@ export class Deadline {
 
   /** Begins the next window of a request's content if the last one was fast enough. False: the deadline is missed. */
   extendBody(bytes: number): boolean {
-    return this.#extendIfFast(bytes, this.#limits.bodyTimeoutMs);
+    return this.#extendIfFast(bytes, this.#limits.stallTimeoutMs);
   }
 
   /**
@@ -107,8 +101,8 @@ export class Deadline {
    * soon as the average of the whole response is below the minimum rate.
    */
   extendSend(bytes: number): boolean {
-    const { sendTimeoutMs, minRateBytes } = this.#limits;
-    if (this.#extendIfFast(bytes, sendTimeoutMs)) {
+    const { stallTimeoutMs, minRateBytes } = this.#limits;
+    if (this.#extendIfFast(bytes, stallTimeoutMs)) {
       this.#silentWindows = 0;
       return true;
     }
@@ -117,7 +111,7 @@ export class Deadline {
     const isOnAverage = sentBytes > 0 && sentBytes * 1000 >= minRateBytes * elapsedMs;
     if (!isOnAverage || ++this.#silentWindows === SILENT_WINDOWS_MAX) return false;
     this.#windowBytes = bytes;
-    this.extend(sendTimeoutMs);
+    this.extend(stallTimeoutMs);
     return true;
   }
 
@@ -139,12 +133,11 @@ function patienceMs(wait: Wait, limits: DeadlineLimits): number {
       return limits.headerTimeoutMs;
     case Wait.Idle:
       return limits.keepAliveTimeoutMs;
-    case Wait.Body:
-      return limits.bodyTimeoutMs;
     case Wait.Queue:
       return limits.queueTimeoutMs;
+    case Wait.Body:
     case Wait.Send:
-      return limits.sendTimeoutMs;
+      return limits.stallTimeoutMs;
     case Wait.Linger:
       return limits.lingerMs;
   }

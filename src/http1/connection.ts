@@ -865,7 +865,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
       return;
     }
     this.#isEnding = true;
-    this.#deadline.extend(this.#context.limits.sendTimeoutMs);
+    this.#deadline.extend(this.#context.limits.stallTimeoutMs);
     this.#transport.end();
   }
 

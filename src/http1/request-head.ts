@@ -32,10 +32,8 @@ import { ParseError } from "../http/parse-error.ts";
 
 /** Bounds of one head; all are inclusive. */
 export interface HeadLimits {
-  /** Bytes of all field lines and the empty line that ends them; beyond it 431. */
+  /** Bytes from the request line up to and including the empty line: 414 if the request line alone has more, else 431. */
   readonly maxHeaderBytes: number;
-  /** Bytes of the request target; beyond it 414. */
-  readonly maxUriBytes: number;
   /** Bytes of one field line with its line end; beyond it 431. */
   readonly maxFieldBytes: number;
   /** Number of field lines; beyond it 431. */
@@ -224,6 +222,7 @@ export function parseRequestHead(bytes: Uint8Array, start: number, end: number, 
 
   const fieldsStart = parseRequestLine(bytes, lineStart, end, head);
   if (fieldsStart <= 0) return fieldsStart;
+  if (fieldsStart - lineStart > head.limits.maxHeaderBytes) return ParseError.TargetTooLong;
 
   const bodyStart = parseFields(bytes, fieldsStart, end, head);
   if (bodyStart <= 0) return bodyStart;
@@ -264,10 +263,10 @@ function parseRequestLine(bytes: Uint8Array, start: number, end: number, head: P
   head.method = methodOf(bytes, start, pos);
 
   const targetStart = ++pos;
-  const uriBytesMax = head.limits.maxUriBytes;
-  const targetStop = Math.min(end, targetStart + uriBytesMax + 1);
+  const lineBytesMax = head.limits.maxHeaderBytes;
+  const targetStop = Math.min(end, start + lineBytesMax + 1);
   while (pos < targetStop && ((CLASS[bytes[pos] as number] as number) & TARGET_CHAR) !== 0) pos++;
-  if (pos - targetStart > uriBytesMax) return ParseError.TargetTooLong;
+  if (pos - start > lineBytesMax) return ParseError.TargetTooLong;
   if (pos === end) return 0;
   const afterTarget = bytes[pos] as number;
   if (afterTarget !== SP) {
@@ -321,7 +320,7 @@ function isHttp11(bytes: Uint8Array, start: number, end: number): boolean {
 /** *( field-line CRLF ) CRLF. Position behind the empty line, 0 need more, or a ParseError. */
 function parseFields(bytes: Uint8Array, start: number, end: number, head: ParsedHead): number {
   const { maxHeaderBytes, maxFieldBytes, maxFields } = head.limits;
-  const sectionMax = start + maxHeaderBytes;
+  const sectionMax = head.start + maxHeaderBytes;
   const { offsets, known } = head;
   const classes = CLASS;
   let count = 0;

@@ -144,7 +144,7 @@ export class Server {
     }
     const wanted = options.maxConnections === 0 ? limits.connectionsUnaskedMax : options.maxConnections;
     const connectionsAtOnce = Math.min(wanted, affordable);
-    this.#admission = new Admission(connectionsAtOnce, options.maxConnectionsPerHost);
+    this.#admission = new Admission(connectionsAtOnce, options.maxConnectionsPerAddress);
     const pool = new Pool(options.threads, options.queue, lendersMax(fileLimit));
     const isDraining = () => this.#context.draining;
     // Another one after each start, so that nobody takes a server for the one before.
@@ -179,7 +179,6 @@ export class Server {
     const handler = this.#prepareHandler(wallMs);
     const headLimits = {
       maxHeaderBytes: options.maxHeaderBytes,
-      maxUriBytes: options.maxUriBytes,
       maxFieldBytes: Math.min(limits.fieldBytesMax, options.maxHeaderBytes),
       maxFields: limits.fieldsMax,
       maxEmptyLines: limits.emptyLinesMax,
@@ -244,7 +243,7 @@ export class Server {
         port: () => this.port,
         now: wallMs,
         log: (line) => this.#log.warn(line),
-        fileCache: { bytesMax: options.fileCacheBytes, maxAgeMs: options.fileCacheAgeMs },
+        fileCache: { bytesMax: options.fileCacheBytes, maxAgeMs: limits.fileCacheAgeMs },
         uploaded: (upload) => this.#fixture?.uploaded(upload),
       });
       return this.#fixture?.wrap(handler) ?? handler;
@@ -542,8 +541,7 @@ function tickMs(options: ServerSettings): number {
   const shortest = Math.min(
     options.keepAliveTimeoutMs,
     options.headerTimeoutMs,
-    options.bodyTimeoutMs,
-    options.sendTimeoutMs,
+    options.stallTimeoutMs,
     options.queueTimeoutMs,
   );
   return Math.max(TICK_MS_MIN, Math.min(TICK_MS_MAX, shortest / 4));

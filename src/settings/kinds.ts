@@ -7,7 +7,7 @@ import { formatDuration, formatSize, parseDuration, parseSize } from "../http/un
 
 /** Groups of settings, in the order of the help and of the list of flags. */
 export const GROUPS = {
-  listen: "Address and port",
+  listen: "Address and pool",
   files: "Files and responses",
   caching: "Caching and compression",
   uploads: "Uploads",
@@ -26,7 +26,11 @@ interface Common<Value> {
   readonly flag: string;
   readonly short?: string;
   readonly group: Group;
-  /** Shown by `--help`. */
+  /** Placeholder of the value in the help; without one, the kind's. */
+  readonly value?: string;
+  /** The one command whose flag it is; without one, every command that starts a server takes it. */
+  readonly command?: "run";
+  /** Sentences for the help and docs/flags.md. The first one also stands alone, in the short help. */
   readonly help: string;
   readonly default: Value;
   /** Shown where the default's value would mislead. */
@@ -44,9 +48,8 @@ export interface NumberSetting extends Common<number> {
 
 export interface TextSetting extends Common<string> {
   readonly kind: "text";
-  /** The expected text, for messages: "a folder". */
+  /** The expected text, for messages: "a folder". An empty one is refused, unless it is the default. */
   readonly what: string;
-  readonly emptyAllowed: boolean;
   /** For messages, where the default is not an example. */
   readonly example?: string;
   /** Returns the one spelling of a text, or undefined when it cannot be used. */
@@ -66,8 +69,6 @@ export interface ListSetting extends Common<readonly string[]> {
   readonly example: string;
   /** Separates the items of one text, by default ","; an item contains neither the separator nor a line break. */
   readonly separator?: "," | "\n";
-  /** The flag alone means this item; the words behind it are items while `isItem` says so. */
-  readonly alone?: { readonly item: string; readonly isItem: (word: string) => boolean };
   /** Returns what is wrong with an item, as the end of a sentence, or null. */
   readonly problem?: (item: string) => string | null;
   /** Returns the one spelling of an item without a problem. */
@@ -166,7 +167,7 @@ function fits(setting: Setting, value: unknown): value is SettingValue {
       return Array.isArray(value) && value.every((item) => typeof item === "string" && fitsList(setting, item));
     case "text":
       // NUL ends a path for the kernel, so the rest would be ignored silently.
-      return typeof value === "string" && !value.includes("\0") && (setting.emptyAllowed || value !== "");
+      return typeof value === "string" && !value.includes("\0") && (value !== "" || setting.default === "");
   }
 }
 
@@ -212,6 +213,26 @@ export const ENVIRONMENT_PREFIX = "HTTPSERVER_";
 /** Returns `HTTPSERVER_MAX_BODY` for `max-body`. */
 export function environmentName({ flag }: Pick<Setting, "flag">): string {
   return `${ENVIRONMENT_PREFIX}${flag.toUpperCase().replaceAll("-", "_")}`;
+}
+
+/** Returns the placeholder of a setting's value: `PORT`, `TIME`, `text|json`; "" for a switch. */
+export function placeholder(setting: Setting): string {
+  if (setting.value !== undefined) return setting.value;
+  switch (setting.kind) {
+    case "integer":
+      return "N";
+    case "duration":
+      return "TIME";
+    case "size":
+      return "SIZE";
+    case "switch":
+      return "";
+    case "choice":
+      return setting.choices.join("|");
+    case "list":
+    case "text":
+      return "TEXT";
+  }
 }
 
 /** Returns the default as the user would write it; "" for an empty list. */

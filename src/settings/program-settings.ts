@@ -1,6 +1,6 @@
 /**
  * Settings of the process around a server: its log, how it says that it is ready, when it ends. `startServer` refuses them,
- * because a server in another program has none of this.
+ * because a server inside another program has no such parts.
  */
 import { HOUR } from "../http/units.ts";
 import type { TableOf } from "./kinds.ts";
@@ -8,23 +8,22 @@ import type { TableOf } from "./kinds.ts";
 export type LogFormat = "pretty" | "common" | "combined" | "json";
 export type ReadyFormat = "text" | "json";
 
-/** Settings of the process, complete and valid; a name ends with its unit. */
+/** Settings of the process, complete and valid. A name ends with its unit. */
 export interface ProgramSettings {
   quiet: boolean;
   verbose: boolean;
   logFormat: LogFormat;
   /** Path, or "" for stdout. */
   logFile: string;
-  /** The ready line's; like those below it is the program's alone, and nothing to `startServer`. */
   readyFormat: ReadyFormat;
   /** Path of a file that holds the port while the server listens, or "". */
   portFile: string;
   /** Path of a file that URL and port are appended to, or "". */
   envFile: string;
   exitWithParent: boolean;
-  /** 0: no end. */
+  /** Time after which the program stops; 0: none. */
   maxLifetimeMs: number;
-  /** Of `httpserver run` alone. */
+  /** Unexpected requests make `run` exit with 4. */
   strict: boolean;
 }
 
@@ -33,88 +32,89 @@ export const programTable: TableOf<ProgramSettings> = {
   quiet: {
     flag: "quiet",
     short: "q",
-    group: "log",
     kind: "switch",
+    group: "log",
     default: false,
-    help: "stdout has the ready line, nothing else",
+    help: "Prints only the ready line, warnings and errors.",
   },
   verbose: {
     flag: "verbose",
     short: "v",
-    group: "log",
     kind: "switch",
+    group: "log",
     default: false,
-    help: "each step of connections and requests",
+    help: "Logs each step of connections and requests.",
   },
   logFormat: {
     flag: "log-format",
-    group: "log",
     kind: "choice",
+    group: "log",
     choices: ["pretty", "common", "combined", "json"],
     default: "pretty",
-    help: "pretty, common, combined or json",
+    help: "Format of request lines.",
   },
   logFile: {
     flag: "log-file",
-    group: "log",
     kind: "text",
+    value: "FILE",
+    group: "log",
     what: "a file",
-    emptyAllowed: true,
     example: "access.log",
     default: "",
     defaultText: "stdout",
-    help: "append request lines; SIGHUP reopens it",
+    help: "File to append request lines to. SIGHUP reopens it.",
   },
   readyFormat: {
     flag: "ready-format",
-    group: "process",
     kind: "choice",
+    group: "process",
     choices: ["text", "json"],
     default: "text",
-    help: "the line that says it listens: text, json",
+    help: "Format of the line that says that the server listens.",
   },
   portFile: {
     flag: "port-file",
-    group: "process",
     kind: "text",
+    value: "FILE",
+    group: "process",
     what: "a file",
-    emptyAllowed: true,
     example: "httpserver.port",
     default: "",
-    help: "holds the port while the server listens",
+    help: "Writes the port number to this file once the server listens. The file appears atomically and is removed on shutdown.",
   },
   envFile: {
     flag: "env-file",
-    group: "process",
     kind: "text",
+    value: "FILE",
+    group: "process",
     what: "a file",
-    emptyAllowed: true,
     example: "server.env",
     default: "",
-    help: "gets HTTPSERVER_URL and _PORT appended",
+    help: "Appends HTTPSERVER_URL and HTTPSERVER_PORT to this file once the server listens.",
   },
   exitWithParent: {
     flag: "exit-with-parent",
-    group: "process",
     kind: "switch",
+    group: "process",
     default: false, // A server is often meant to outlive the shell that starts it.
-    help: "drain when the parent process has ended",
+    help: "Stops the server when its parent process has ended.",
   },
   maxLifetimeMs: {
     flag: "max-lifetime",
-    group: "process",
     kind: "duration",
+    group: "process",
     default: 0,
     defaultText: "off",
     min: 0,
     max: 24 * HOUR, // For servers that a test forgets; and a timer holds 24 days at most.
-    help: "drain after so long, exit 0",
+    help: "Stops the server after this time, with exit code 0.",
   },
   strict: {
     flag: "strict",
-    group: "process",
     kind: "switch",
+    group: "process",
+    command: "run",
     default: false,
-    help: "run: exit 4 after a 404, 405 or 5xx",
+    help: "Exits with 4 if the command succeeded but a request was answered with 404, 405 or 5xx.",
   },
 };

@@ -9,6 +9,7 @@ import { ANY_ORIGIN } from "../http/origin.ts";
 import { checkSetting, mismatch, type Setting, type SettingValue } from "./kinds.ts";
 import { limits } from "./limits.ts";
 import { type ProgramSettings, programTable } from "./program-settings.ts";
+import { retiredLine } from "./retired.ts";
 import { type ServerSettings, serverTable } from "./server-settings.ts";
 import { OptionsError } from "./start-error.ts";
 
@@ -17,9 +18,6 @@ export const RESERVED_VARIABLES: ReadonlySet<string> = new Set(["HTTPSERVER_URL"
 
 /** Everything that the program can be told. */
 export interface Settings extends ServerSettings, ProgramSettings {}
-
-type Table = Readonly<Record<string, Setting>>;
-type Given = Readonly<Record<string, unknown>>;
 
 export const settingTable = { ...serverTable, ...programTable };
 
@@ -30,8 +28,16 @@ export const settingNames = Object.keys(settingTable) as readonly (keyof Setting
 type Label = (name: keyof Settings) => string;
 
 /** Completes and checks the settings of the program. Throws `OptionsError`. */
-export function resolveSettings(given: Partial<Settings>): Settings {
-  return resolve(settingTable, given as Given) as unknown as Settings;
+export function resolveSettings(given: Partial<Settings>, label: Label = (name) => name): Settings {
+  const settings = complete(settingTable, given, label) as unknown as Settings;
+  const { quiet, verbose } = settings;
+  if (quiet && verbose) {
+    throw new OptionsError(
+      `${label("quiet")} and ${label("verbose")} exclude each other: one silences the log, the other adds to it`,
+    );
+  }
+  refuseConflict(settings, label);
+  return Object.freeze(settings);
 }
 
 /** Completes and checks the settings of a server. Throws `OptionsError`, also for a setting of the program alone. */
@@ -42,7 +48,9 @@ export function resolveServerSettings(given: Partial<ServerSettings>): ServerSet
       `${name} is a setting of the httpserver program: startServer writes neither a log nor files, and ends with stop()`,
     );
   }
-  return resolve(serverTable, given as Given) as unknown as ServerSettings;
+  const settings = complete(serverTable, given, (name) => name) as unknown as ServerSettings;
+  refuseConflict(settings, (name) => name);
+  return Object.freeze(settings);
 }
 
 /** Returns the settings of the server among those of the program. */
@@ -50,83 +58,96 @@ export function serverSettingsOf(settings: Settings): ServerSettings {
   return Object.fromEntries(serverNames.map((name) => [name, settings[name]])) as unknown as ServerSettings;
 }
 
-function resolve(table: Table, given: Given): Readonly<Record<string, SettingValue>> {
+/** Returns a value for each setting of `table`: the given one, checked, or the default. Throws `OptionsError`. */
+function complete(
+  table: Readonly<Record<string, Setting>>,
+  given: Partial<Settings>,
+  label: Label,
+): Record<string, SettingValue> {
   for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(table, name)) throw new OptionsError(`${quote(name)} is no option of this server`);
+    if (Object.hasOwn(table, name)) continue;
+    throw new OptionsError(retiredLine("library", name) ?? `${quote(name)} is not a setting of this server`);
   }
-  const resolved: Record<string, SettingValue> = {};
+  const settings: Record<string, SettingValue> = {};
   for (const [name, setting] of Object.entries(table)) {
-    const value = given[name];
+    const value: unknown = given[name as keyof Settings];
     const usable = value === undefined ? setting.default : checkSetting(setting, value);
-    if (usable === undefined) throw new OptionsError(mismatch(name, setting, value));
-    resolved[name] = usable;
+    if (usable === undefined) throw new OptionsError(mismatch(label(name as keyof Settings), setting, value));
+    settings[name] = usable;
   }
-  const conflict = findConflict(resolved as Partial<Settings>, (name) => name);
-  if (conflict !== null) throw new OptionsError(conflict);
-  return Object.freeze(resolved);
+  return settings;
 }
 
-/** Two settings that exclude each other, as one line, or null. `label` says how the user named a setting. */
-export function findConflict(options: Partial<Settings>, label: Label): string | null {
-  if (options.quiet === true && options.verbose === true) {
-    return `${label("quiet")} and ${label("verbose")} exclude each other: one silences the log, the other adds to it`;
+/** Throws `OptionsError` for settings that exclude each other, or need one that is not there. */
+function refuseConflict(settings: ServerSettings, label: Label): void {
+  for (const findConflict of [
+    findFieldConflict,
+    findErrorPageConflict,
+    findCredentialConflict,
+    findFixtureConflict,
+    findTlsConflict,
+  ]) {
+    const conflict = findConflict(settings, label);
+    if (conflict !== null) throw new OptionsError(conflict);
   }
-  if (options.faults !== undefined && options.faults.length > 0 && options.fixture !== true) {
-    return `${label("faults")} needs ${label("fixture")}: whoever only serves a folder makes no faults`;
-  }
-  if (options.faults !== undefined && options.faults.length > FAULT_RULES_MAX) {
-    return `${label("faults")}: expected at most ${FAULT_RULES_MAX} rules, got ${options.faults.length}`;
-  }
-  const { cors = [], headers = [], errorPages = [], basicAuth = [] } = options;
+}
+
+/** A conflict is one line; null: there is none. */
+type Conflict = string | null;
+
+function findFieldConflict({ cors, headers }: ServerSettings, label: Label): Conflict {
   if (cors.length > 1 && cors.includes(ANY_ORIGIN)) {
-    return `${label("cors")}: ${ANY_ORIGIN} is every origin, so it stands alone`;
+    return `${label("cors")}: ${ANY_ORIGIN} includes every origin; give it alone, or leave it out`;
   }
   if (cors.length > 0 && headers.some((line) => /^access-control-/i.test(line))) {
-    return `${label("cors")} and an Access-Control field of ${label("headers")} exclude each other: they would contradict`;
+    return `${label("cors")} and an Access-Control field of ${label("headers")} exclude each other: both answer the same question`;
   }
   const headerBytes = headers.reduce((sum, line) => sum + line.length + 2, 0);
-  if (headerBytes > limits.extraFieldsBytesMax) {
-    return `${label("headers")}: ${headerBytes} bytes on every answer are more than ${limits.extraFieldsBytesMax}`;
-  }
-  const statuses = errorPages.map((item) => item.slice(0, 3));
-  const twice = statuses.find((status, index) => statuses.indexOf(status) !== index);
-  if (twice !== undefined) return `${label("errorPages")}: two pages for ${twice}`;
-  if (options.authUploads === true && basicAuth.length === 0) {
-    return `${label("authUploads")} needs ${label("basicAuth")}: somebody has to be let in`;
-  }
-  return findFixtureConflict(options, label) ?? findTlsConflict(options, label);
+  if (headerBytes <= limits.extraFieldsBytesMax) return null;
+  return `${label("headers")}: expected at most ${limits.extraFieldsBytesMax} bytes of fields, got ${headerBytes}`;
 }
 
-function findFixtureConflict(options: Partial<Settings>, label: Label): string | null {
-  const { fixture = false, fixtureToken = "", fixtureOpen = false, host = serverTable.host.default } = options;
-  const stray = fixtureToken !== "" ? "fixtureToken" : fixtureOpen ? "fixtureOpen" : null;
-  if (!fixture) return stray === null ? null : `${label(stray)} needs ${label("fixture")}: there is nothing to guard`;
-  if (fixtureToken !== "" && fixtureOpen) {
-    return `${label("fixtureToken")} and ${label("fixtureOpen")} exclude each other: who needs no token has none`;
+function findErrorPageConflict({ errorPages }: ServerSettings, label: Label): Conflict {
+  const statuses = errorPages.map((item) => item.slice(0, 3));
+  const twice = statuses.find((status, index) => statuses.indexOf(status) !== index);
+  return twice === undefined ? null : `${label("errorPages")}: expected one page for each status, got two for ${twice}`;
+}
+
+function findCredentialConflict({ authUploads, basicAuth }: ServerSettings, label: Label): Conflict {
+  if (!authUploads || basicAuth.length > 0) return null;
+  return `${label("authUploads")} needs ${label("basicAuth")}: no users are defined`;
+}
+
+function findFixtureConflict({ fixture, fixtureToken, faults, host }: ServerSettings, label: Label): Conflict {
+  if (faults.length > FAULT_RULES_MAX) {
+    return `${label("faults")}: expected at most ${FAULT_RULES_MAX} rules, got ${faults.length}`;
   }
-  if (stray !== null || isLoopbackAddress(host)) return null;
+  if (!fixture) {
+    if (faults.length > 0) return `${label("faults")} needs ${label("fixture")}: without it, no faults are injected`;
+    if (fixtureToken === "") return null;
+    return `${label("fixtureToken")} needs ${label("fixture")}: without it, there are no endpoints to guard`;
+  }
+  if (fixtureToken !== "" || isLoopbackAddress(host)) return null;
   return (
-    `${label("fixture")} on ${host} would let the network steer this server; ` +
-    `give it ${label("fixtureToken")}, or allow it by ${label("fixtureOpen")}`
+    `${label("fixture")} on ${host} lets other machines control this server: ` +
+    `set ${label("fixtureToken")} to a token, or to '*' to admit every client`
   );
 }
 
-function findTlsConflict(options: Partial<Settings>, label: Label): string | null {
-  const { tlsCert = "", tlsKey = "", tlsPassphraseFile = "", tlsSelfSigned = false } = options;
+function findTlsConflict(settings: ServerSettings, label: Label): Conflict {
+  const { tlsCert, tlsKey, tlsPassphraseFile, tlsSelfSigned, httpsRedirectPort, hstsMs, port } = settings;
   if ((tlsCert === "") !== (tlsKey === "")) {
     const [given, missing] = tlsKey === "" ? (["tlsCert", "tlsKey"] as const) : (["tlsKey", "tlsCert"] as const);
-    return `${label(given)} needs ${label(missing)}: a certificate is of use with its key alone`;
+    return `${label(given)} needs ${label(missing)}: a certificate works only with its key`;
   }
-  if (tlsPassphraseFile !== "" && tlsKey === "") return `${label("tlsPassphraseFile")} needs ${label("tlsKey")}`;
-  const { httpsRedirectPort = -1, hstsMs = 0, port } = options;
+  if (tlsPassphraseFile !== "" && tlsKey === "") {
+    return `${label("tlsPassphraseFile")} needs ${label("tlsKey")}: there is no key to decrypt`;
+  }
   if (tlsCert === "" && !tlsSelfSigned) {
     const stray = httpsRedirectPort >= 0 ? "httpsRedirectPort" : hstsMs > 0 ? "hstsMs" : null;
-    if (stray !== null) {
-      return `${label(stray)} needs ${label("tlsCert")} or ${label("tlsSelfSigned")}: nothing is https`;
-    }
+    if (stray === null) return null;
+    return `${label(stray)} needs ${label("tlsCert")} or ${label("tlsSelfSigned")}: this server does not speak https`;
   }
-  if (httpsRedirectPort > 0 && httpsRedirectPort === port) {
-    return `${label("httpsRedirectPort")} and ${label("port")} are the same port: one speaks plain HTTP, the other TLS`;
-  }
-  return null;
+  if (httpsRedirectPort <= 0 || httpsRedirectPort !== port) return null;
+  return `${label("httpsRedirectPort")} and ${label("port")} are the same port: one speaks plain HTTP, the other TLS`;
 }

@@ -6,26 +6,30 @@ import { isBearerToken, problemOfUser } from "../http/credentials.ts";
 import { formatFaultRule, parseFaultRule } from "../http/fault.ts";
 import { parseFieldLine } from "../http/fields.ts";
 import { normalizeHost } from "../http/ip-address.ts";
-import { ANY_ORIGIN, normalizeOrigin } from "../http/origin.ts";
+import { normalizeOrigin } from "../http/origin.ts";
 import { PATH_PATTERN } from "../http/path-pattern.ts";
 import { GIB, HOUR, KIB, MIB, SECOND } from "../http/units.ts";
 import type { TableOf } from "./kinds.ts";
 import { limits } from "./limits.ts";
 
-/** Settings of a server, complete and valid; a name ends with its unit. */
+/** Settings of a server, complete and valid. A name ends with its unit. */
 export interface ServerSettings {
   port: number;
+  /** Address or name to bind; IPv6 without brackets. */
   host: string;
+  threads: number;
+  queue: number;
+  queueTimeoutMs: number;
   root: string;
   inline: boolean;
   strictTypes: boolean;
-  /** Name of the file that a folder's path stands for. */
+  /** Name of the file that stands for a folder. */
   index: string;
   spa: boolean;
   listing: boolean;
-  /** `404=FILE`. */
+  /** Pages for errors: `404=FILE`. */
   errorPages: readonly string[];
-  /** Field lines of every answer, `Name: value`. */
+  /** Field lines of every response: `Name: value`. */
   headers: readonly string[];
   securityHeaders: boolean;
   /** Value of the field Cache-Control. */
@@ -35,16 +39,15 @@ export interface ServerSettings {
   precompressed: boolean;
   compress: boolean;
   fileCacheBytes: number;
-  fileCacheAgeMs: number;
   uploads: string;
   serveUploads: boolean;
   maxBodyBytes: number;
   allowedHosts: readonly string[];
-  /** Origins whose pages may read answers and upload; `*` is every one. */
+  /** Origins whose pages may read responses and upload; `*` is every origin. */
   cors: readonly string[];
-  /** `USER:HASH`, or `@FILE` with such lines. */
+  /** Users: `USER:HASH`, or `@FILE` with such lines. */
   basicAuth: readonly string[];
-  /** Only uploads, and what was uploaded, need credentials. */
+  /** Credentials are needed for uploads, and for reading them back, alone. */
   authUploads: boolean;
   /** Path of the certificate and its chain in PEM, or "" for plain HTTP. */
   tlsCert: string;
@@ -53,499 +56,470 @@ export interface ServerSettings {
   /** Path of a file whose first line is the key's passphrase, or "". */
   tlsPassphraseFile: string;
   tlsSelfSigned: boolean;
-  /** A second port that sends plain HTTP to https; -1: none, 0: a free one. */
+  /** Port of a second listener that redirects plain HTTP to https; -1: none, 0: a free port. */
   httpsRedirectPort: number;
-  /** 0: no Strict-Transport-Security. */
+  /** Max-age of Strict-Transport-Security; 0: no such field. */
   hstsMs: number;
-  threads: number;
-  queue: number;
-  queueTimeoutMs: number;
-  /** 0: derived from the process's file limit when the server starts, and at most `limits.connectionsUnaskedMax`. */
+  /** Connections at once. 0: derived from the process's file limit, and at most `limits.connectionsUnaskedMax`. */
   maxConnections: number;
-  /** From one address; 0: no limit. */
-  maxConnectionsPerHost: number;
+  /** Connections at once from one address; 0: no limit. */
+  maxConnectionsPerAddress: number;
+  /** Requests on one connection; 0: no limit. */
   maxRequests: number;
   keepAliveTimeoutMs: number;
   headerTimeoutMs: number;
-  bodyTimeoutMs: number;
-  sendTimeoutMs: number;
-  /** Bytes a second. */
+  /** Window in which request content, or a response, must make progress. */
+  stallTimeoutMs: number;
+  /** Slowest rate over such a window, in bytes a second. */
   minRateBytes: number;
+  /** Largest request head: request line, field lines and the empty line. */
   maxHeaderBytes: number;
-  maxUriBytes: number;
   shutdownTimeoutMs: number;
-  /** Rooms for tests below `/__server/`. */
+  /** Endpoints for tests below `/__server/`. */
   fixture: boolean;
-  /** What peers that are not on this machine say to use them, or "". */
+  /** Bearer token of test clients on other machines; "": none are admitted, `*`: all are. */
   fixtureToken: string;
-  /** Everybody may use them. */
-  fixtureOpen: boolean;
-  /** `METHOD PATH FAULT …`; `http/fault.ts` has their grammar. */
+  /** Rules: `METHOD PATH FAULT …`; `http/fault.ts` has their grammar. */
   faults: readonly string[];
   /** The server's own pages below `/__server/`. */
   status: boolean;
-  /** The program shows its status line; in the library somebody may `watch`. */
+  /** The program shows its status line; in the library, `watch` can be called. */
   live: boolean;
 }
 
 /** An item of `errorPages`: the status of an error, and a path. */
 export const ERROR_PAGE = /^([45]\d\d)=(.+)$/s;
 
+/** Value of `fixtureToken` that admits every client. */
+export const ANY_CLIENT = "*";
+
 /** In the order of the help and of docs/flags.md. */
 export const serverTable: TableOf<ServerSettings> = {
   port: {
     flag: "port",
     short: "p",
-    group: "listen",
     kind: "integer",
+    value: "PORT",
+    group: "listen",
     default: 8080, // The habit of the peers, and no privilege needed.
     min: 0,
     max: 65535,
-    help: "port to listen on; 0 takes a free one",
+    help: "Port to listen on; 0 picks a free one.",
   },
   host: {
     flag: "host",
-    group: "listen",
     kind: "text",
+    value: "ADDRESS",
+    group: "listen",
     what: "an IPv4 or IPv6 address or a host name (0.0.0.0 or :: binds all)",
-    emptyAllowed: false,
     normalize: normalizeHost,
     default: "127.0.0.1", // A folder is shown to the network only when someone asks for it.
-    help: "address to bind; the default also on ::1",
+    help: "Address to bind; 0.0.0.0 or :: for all. 127.0.0.1 also binds ::1.",
+  },
+  threads: {
+    flag: "threads",
+    short: "t",
+    kind: "integer",
+    group: "listen",
+    default: 10,
+    min: 1,
+    max: 1024, // A slot may hold a file descriptor, and 1024 is the usual limit of a process.
+    help: "Requests served at the same time.",
+  },
+  queue: {
+    flag: "queue",
+    kind: "integer",
+    group: "listen",
+    default: 100, // Ten times the pool: a page with its images from several browsers waits, a flood does not.
+    min: 0,
+    max: 100_000,
+    help: "Requests that may wait for a slot. Further ones get 503.",
+  },
+  queueTimeoutMs: {
+    flag: "queue-timeout",
+    kind: "duration",
+    group: "listen",
+    default: 30 * SECOND, // About as long as a person or a client library waits.
+    min: 1,
+    max: HOUR,
+    help: "Longest wait for a slot. Then the request gets 503.",
   },
   root: {
     flag: "root",
-    group: "files",
     kind: "text",
+    value: "FOLDER",
+    group: "files",
     what: "a folder",
-    emptyAllowed: false,
     default: "resources",
-    help: "folder to serve",
+    help: "Folder to serve.",
   },
   inline: {
     flag: "inline",
-    group: "files",
     kind: "switch",
+    group: "files",
     default: false,
-    help: "no downloads: every file with its own type",
+    help: "Shows files in the browser, none as a download. Without it, text files and pictures are downloads.",
   },
   strictTypes: {
     flag: "strict-types",
-    group: "files",
     kind: "switch",
+    group: "files",
     default: false,
-    help: "only html txt png jpg jpeg, others 415",
+    help: "Serves only html, txt, png, jpg and jpeg. Other files get 415.",
   },
   index: {
     flag: "index",
-    group: "files",
     kind: "text",
-    what: "the name of a file, without a slash and with no dot in front",
-    emptyAllowed: false,
+    value: "NAME",
+    group: "files",
+    what: "the name of a file, without a slash and without a dot in front",
     default: "index.html",
-    help: "file that a folder's path stands for",
+    help: "File that stands for its folder.",
     normalize: normalizeFileName,
   },
   spa: {
     flag: "spa",
-    group: "files",
     kind: "switch",
+    group: "files",
     default: false,
-    help: "unknown pages get the root's index, 200",
+    help: "Answers unknown pages with the index of the root. The status is 200, as an application that routes in the browser needs it.",
   },
   listing: {
     flag: "listing",
-    group: "files",
     kind: "switch",
-    default: false, // Names that no page links to are nobody's business unless someone says so.
-    help: "a folder without an index shows its files",
+    group: "files",
+    default: false, // A name that no page links to stays private unless someone asks for listings.
+    help: "Lists the files of a folder without an index.",
   },
   errorPages: {
     flag: "error-page",
-    group: "files",
     kind: "list",
+    value: "STATUS=FILE",
+    group: "files",
     what: "STATUS=FILE such as 404=missing.html, with a status from 400 to 599",
     example: "404=missing.html",
     separator: "\n", // A file's name may have commas.
     problem: (item) => (ERROR_PAGE.test(item) ? null : `expected ${serverTable.errorPages.what}`),
     default: [],
-    help: "404=FILE: own page for an error, repeatable",
+    help: "Page for an error, such as 404=missing.html. Repeatable.",
   },
   headers: {
     flag: "header",
-    group: "files",
     kind: "list",
+    value: "'NAME: VALUE'",
+    group: "files",
     what: "a field line, 'Name: value'",
     example: "'X-Robots-Tag: noindex'",
     separator: "\n", // A value may have commas.
     problem: (item) => problemIn(parseFieldLine(item)),
     normalize: normalizeFieldLine,
     default: [],
-    help: "'Name: value' on every answer, repeatable",
+    help: "Field of every response. Repeatable.",
   },
   securityHeaders: {
     flag: "security-headers",
-    group: "files",
     kind: "switch",
-    default: false, // Framing by other sites is a thing that some sites are made for.
-    help: "no framing by others, short referrers",
+    group: "files",
+    default: false, // Some sites are made to be framed by others.
+    help: "Adds fields that forbid framing by other sites and shorten referrers.",
   },
   cacheControl: {
     flag: "cache-control",
-    group: "caching",
     kind: "text",
+    value: "VALUE",
+    group: "caching",
     what: "the value of a Cache-Control field such as public, max-age=3600",
-    emptyAllowed: false,
-    default: "no-cache", // Kept by clients, and asked about each time: never an old page.
-    help: "Cache-Control of files",
+    default: "no-cache", // Clients keep the file and ask each time whether it has changed: never an old page.
+    help: "Cache-Control of files.",
     normalize: normalizeFieldValue,
   },
   immutable: {
     flag: "immutable",
-    group: "caching",
     kind: "list",
+    value: "PATTERN",
+    group: "caching",
     what: "a path with *, ** or ? such as /assets/** or *.woff2",
     example: "'/assets/**'",
     problem: (item) => (PATH_PATTERN.test(item) ? null : `expected ${serverTable.immutable.what}`),
     default: [],
-    help: "paths that never change, repeatable; *, **",
+    help: "Paths of files that never change, such as '/assets/**'. Repeatable; *, ** and ? are wildcards.",
   },
   precompressed: {
     flag: "precompressed",
-    group: "caching",
     kind: "switch",
-    default: false, // A neighbour may be older than its file; whoever makes them says so.
-    help: "send name.br, name.zst, name.gz if accepted",
+    group: "caching",
+    default: false, // A neighbour may be older than its file, so the operator has to vouch for it.
+    help: "Sends name.br, name.zst or name.gz in place of name, if the client accepts it.",
   },
   compress: {
     flag: "compress",
-    group: "caching",
     kind: "switch",
-    default: false, // Costs processor time, and behind a proxy that compresses it is wasted.
-    help: "br, zstd or gzip for text of 1 KiB to 1 MiB",
+    group: "caching",
+    default: false, // Costs processor time, and is wasted behind a proxy that compresses.
+    help: "Compresses text of 1 KiB to 1 MiB. The client chooses between br, zstd and gzip.",
   },
   fileCacheBytes: {
     flag: "file-cache",
-    group: "caching",
     kind: "size",
+    group: "caching",
     default: 64 * MIB, // The whole of most sites' small files; half of what the process has without it.
     min: 0,
     max: 4 * GIB,
-    help: "memory for small files; 0 = none",
-  },
-  fileCacheAgeMs: {
-    flag: "file-cache-age",
-    group: "caching",
-    kind: "duration",
-    // Below thousands of requests a second the disk is asked each time. In a flood over 2,000 files 100 ms would mean 17,000 looks
-    // a second, and a sixth more CPU for each answer; a second means 4,400.
-    default: SECOND,
-    min: 0,
-    max: HOUR,
-    help: "unchecked in a flood; 0 = never",
+    help: "Memory for the content of small files; 0 keeps none.",
   },
   uploads: {
     flag: "uploads",
-    group: "uploads",
     kind: "text",
+    value: "FOLDER",
+    group: "uploads",
     what: "a folder",
-    emptyAllowed: false,
     default: "uploads",
-    help: "folder that receives uploads",
+    help: "Folder for the uploads of POST /upload.",
   },
   serveUploads: {
     flag: "serve-uploads",
-    group: "uploads",
     kind: "switch",
-    default: false, // What strangers sent is not shown to others unless someone asks for it.
-    help: "GET /uploads/<name> reads them back",
+    group: "uploads",
+    default: false, // Content from strangers is shown to others only when someone asks for it.
+    help: "Serves uploads again, as GET /uploads/NAME.",
   },
   maxBodyBytes: {
     flag: "max-body",
-    group: "uploads",
     kind: "size",
+    group: "uploads",
     default: 10 * MIB,
     min: 0,
     max: limits.bodyMemoryBytesMax, // Content is checked as a whole, so it is in memory as a whole.
-    help: "bytes of an upload; beyond it 413",
+    help: "Largest upload. A larger one gets 413.",
   },
   allowedHosts: {
     flag: "allowed-host",
-    group: "access",
     kind: "list",
+    value: "NAME",
+    group: "access",
     what: "a host name, *.domain, or *",
     example: "files.test",
     default: [],
-    help: "further Host, repeatable; *.domain; * = any",
+    help: "Further host name to answer for; * is any. Repeatable; *.example.com is every name below it.",
   },
   cors: {
     flag: "cors",
-    group: "access",
     kind: "list",
+    value: "ORIGIN",
+    group: "access",
     what: "origins such as https://app.test, or *",
-    example: "https://app.test",
-    alone: { item: ANY_ORIGIN, isItem: (word) => word === ANY_ORIGIN || word.includes("://") },
+    example: "'*'",
     problem: (item) =>
       normalizeOrigin(item) === undefined ? "expected an origin such as https://app.test, or *" : null,
     normalize: (item) => normalizeOrigin(item) ?? item,
-    default: [], // Reading by pages from elsewhere is what the Host rule and same-origin policy prevent.
-    help: "pages of these origins may read; alone any",
+    default: [], // The same-origin policy of browsers and our Host rule prevent reading by pages from elsewhere.
+    help: "Origin whose pages may read and upload; * is any. Repeatable.",
   },
   basicAuth: {
     flag: "basic-auth",
-    group: "access",
     kind: "list",
+    value: "USER",
+    group: "access",
     what: "USER:HASH, or @FILE with such lines",
     example: "@users.txt",
     separator: "\n", // An argon2id hash has commas.
     problem: problemOfUser,
     mask: (item) => (item.startsWith("@") ? item : `${item.slice(0, item.indexOf(":"))}:***`),
     default: [],
-    help: "USER:HASH or @FILE, see hash-password",
+    help: "User to admit: USER:HASH, or @FILE of such lines. `httpserver hash-password` makes a hash. Repeatable.",
   },
   authUploads: {
     flag: "auth-uploads",
-    group: "access",
     kind: "switch",
+    group: "access",
     default: false,
-    help: "credentials for uploads alone",
+    help: "Asks for credentials only for uploads.",
   },
   tlsCert: {
     flag: "tls-cert",
-    group: "tls",
     kind: "text",
+    value: "FILE",
+    group: "tls",
     what: "a file",
-    emptyAllowed: true,
     example: "chain.pem",
     default: "",
-    help: "https; PEM: certificate, then its chain",
+    help: "Certificate and its chain in PEM, for https.",
   },
   tlsKey: {
     flag: "tls-key",
-    group: "tls",
     kind: "text",
+    value: "FILE",
+    group: "tls",
     what: "a file",
-    emptyAllowed: true,
     example: "key.pem",
     default: "",
-    help: "its key; SIGHUP reads both again",
+    help: "Key of the certificate in PEM. SIGHUP reads both files again.",
   },
   tlsPassphraseFile: {
     flag: "tls-passphrase-file",
-    group: "tls",
     kind: "text",
+    value: "FILE",
+    group: "tls",
     what: "a file",
-    emptyAllowed: true,
     example: "passphrase.txt",
     default: "",
-    help: "or HTTPSERVER_TLS_PASSPHRASE",
+    help: "File whose first line is the passphrase of the key. HTTPSERVER_TLS_PASSPHRASE can hold it instead.",
   },
   tlsSelfSigned: {
     flag: "tls-self-signed",
-    group: "tls",
     kind: "switch",
+    group: "tls",
     default: false,
-    help: "https for tests, no certificate needed",
+    help: "Serves https with a new certificate, for tests.",
   },
   httpsRedirectPort: {
     flag: "https-redirect",
-    group: "tls",
     kind: "integer",
+    value: "PORT",
+    group: "tls",
     default: -1,
     min: 0,
     max: 65535,
     off: -1,
-    help: "port of plain HTTP that answers 308",
+    help: "Second port, for plain HTTP. It redirects to https with 308.",
   },
   hstsMs: {
     flag: "hsts",
-    group: "tls",
     kind: "duration",
+    group: "tls",
     default: 0, // Browsers remember it: a host that is https for a test must not lose its http.
     defaultText: "off",
     min: 0,
-    max: 2 * 365 * 24 * HOUR, // Two years, which is what lists of such hosts ask for.
-    help: "browsers keep to https; a year is 8760h",
-  },
-  threads: {
-    flag: "threads",
-    short: "t",
-    group: "limits",
-    kind: "integer",
-    default: 10,
-    min: 1,
-    max: 1024, // A slot may hold a file descriptor, and 1024 is the usual limit of a process.
-    help: "requests served at the same time",
-  },
-  queue: {
-    flag: "queue",
-    group: "limits",
-    kind: "integer",
-    default: 100, // Ten times the pool: a page with its images from several browsers waits, a flood does not.
-    min: 0,
-    max: 100_000,
-    help: "requests that may wait; beyond it 503",
-  },
-  queueTimeoutMs: {
-    flag: "queue-timeout",
-    group: "limits",
-    kind: "duration",
-    default: 30 * SECOND, // About as long as a person or a client library waits.
-    min: 1,
-    max: HOUR,
-    help: "longest wait in the queue, then 503",
+    max: 2 * 365 * 24 * HOUR, // Two years, which is the demand of the lists of such hosts.
+    help: "Time for which browsers use https alone. A year is 8760h.",
   },
   maxConnections: {
     flag: "max-connections",
-    group: "limits",
     kind: "integer",
+    group: "limits",
     default: 0,
     defaultText: "file limit",
     min: 0,
     max: 1_000_000,
-    help: "connections at once; beyond it 503",
+    help: "Connections at the same time. Further ones get 503.",
   },
-  maxConnectionsPerHost: {
-    flag: "max-connections-per-host",
-    group: "limits",
+  maxConnectionsPerAddress: {
+    flag: "max-connections-per-address",
     kind: "integer",
+    group: "limits",
     default: 0,
     min: 0,
     max: 1_000_000,
-    help: "the same for one address; 0 = no limit",
+    help: "Connections from one address at the same time; 0 is no limit. Further ones get 503.",
   },
   maxRequests: {
     flag: "max-requests",
-    group: "limits",
     kind: "integer",
+    group: "limits",
     default: 100,
     min: 0,
     max: 1_000_000_000,
-    help: "requests per connection; 0 = no limit",
+    help: "Requests on one connection; 0 is no limit.",
   },
   keepAliveTimeoutMs: {
     flag: "keep-alive-timeout",
-    group: "limits",
     kind: "duration",
+    group: "limits",
     default: 30 * SECOND,
     min: 1,
     max: 24 * HOUR,
-    help: "idle time between requests",
+    help: "Longest idle time between two requests of a connection.",
   },
   headerTimeoutMs: {
     flag: "header-timeout",
-    group: "limits",
     kind: "duration",
+    group: "limits",
     default: 10 * SECOND, // A head is a packet or two; ten seconds cover three lost ones.
     min: 1,
     max: HOUR,
-    help: "longest time for a whole head, then 408",
+    help: "Longest time for a whole request head. Then the connection gets 408.",
   },
-  bodyTimeoutMs: {
-    flag: "body-timeout",
-    group: "limits",
+  stallTimeoutMs: {
+    flag: "stall-timeout",
     kind: "duration",
+    group: "limits",
     default: 30 * SECOND,
     min: 1,
     max: HOUR,
-    help: "longest stall of a body",
-  },
-  sendTimeoutMs: {
-    flag: "send-timeout",
-    group: "limits",
-    kind: "duration",
-    default: 30 * SECOND,
-    min: 1,
-    max: HOUR,
-    help: "longest stall of an answer",
+    help: "Longest stall of an upload or a response. Each period of this length must carry --min-rate on average.",
   },
   minRateBytes: {
     flag: "min-rate",
-    group: "limits",
     kind: "size",
+    group: "limits",
     default: KIB, // A modem of 1990 was faster; a peer below it is holding on, not transferring.
     min: 0,
     max: GIB,
-    help: "slowest bytes a second; 0 = any",
+    help: "Slowest transfer in bytes a second; 0 allows any.",
   },
   maxHeaderBytes: {
     flag: "max-header",
-    group: "limits",
     kind: "size",
-    default: 16 * KIB, // Node's default; twice what nginx gives one field.
+    group: "limits",
+    default: 16 * KIB, // Node's default. RFC 9112 §3 recommends room for a request line of 8,000 bytes at least.
     min: KIB, // A browser's plain request has 600 to 900 bytes of fields.
     max: MIB, // Each connection may hold as much.
-    help: "bytes of all fields; beyond it 431",
-  },
-  maxUriBytes: {
-    flag: "max-uri",
-    group: "limits",
-    kind: "size",
-    default: 8000, // RFC 9112 §3 recommends to support at least 8000 octets in a request line.
-    min: 16,
-    max: 64 * KIB,
-    help: "bytes of a target; beyond it 414",
+    help: "Largest request head. If the request line alone is longer, it gets 414, else 431.",
   },
   shutdownTimeoutMs: {
     flag: "shutdown-timeout",
-    group: "limits",
     kind: "duration",
+    group: "limits",
     default: 10 * SECOND, // What docker stop waits before it kills.
     min: 0,
     max: HOUR,
-    help: "time for requests in flight at the end",
+    help: "Time for requests in flight when the server stops.",
   },
   fixture: {
     flag: "fixture",
-    group: "fixture",
     kind: "switch",
-    default: false, // Whoever reaches it can make the server fail.
-    help: "/__server/: faults, journal, for tests",
+    group: "fixture",
+    default: false, // Every client that reaches it can make the server fail.
+    help: "Adds endpoints for tests below /__server/. They inject faults and record requests.",
   },
   fixtureToken: {
     flag: "fixture-token",
-    group: "fixture",
     kind: "text",
-    what: "letters, digits and any of -._~+/, with = at the end alone",
-    emptyAllowed: true,
-    example: "$(openssl rand -hex 16)",
-    normalize: (text) => (text === "" || isBearerToken(text) ? text : undefined),
-    mask: (text) => (text === "" ? "" : "***"),
-    default: "",
-    help: "for peers elsewhere: Authorization: Bearer",
-  },
-  fixtureOpen: {
-    flag: "fixture-open",
+    value: "TOKEN",
     group: "fixture",
-    kind: "switch",
-    default: false, // On a network, whoever reaches it can make the server fail.
-    help: "peers elsewhere need no token",
+    what: "letters, digits and any of -._~+/, with = only at the end, or * for every client",
+    example: "$(openssl rand -hex 16)",
+    normalize: (text) => (text === "" || text === ANY_CLIENT || isBearerToken(text) ? text : undefined),
+    mask: (text) => (text === "" || text === ANY_CLIENT ? text : "***"),
+    default: "",
+    help: "Bearer token of test clients on other machines; '*' admits every client.",
   },
   faults: {
     flag: "fault",
-    group: "fixture",
     kind: "list",
+    value: "RULE",
+    group: "fixture",
     what: "METHOD PATH FAULT such as 'GET /app.js reset after=1024 times=2'",
     example: "'GET /app.js reset'",
     separator: "\n", // A path may have commas.
     problem: (item) => problemIn(parseFaultRule(item)),
     normalize: normalizeFaultRule,
     default: [],
-    help: "'GET /a.js reset after=1kb': see docs",
+    help: "Fault to inject, such as 'GET /app.js reset after=1kb'. Repeatable; docs/fixture.md lists the kinds.",
   },
   status: {
     flag: "status",
-    group: "log",
     kind: "switch",
-    default: false, // Addresses and paths of all visitors are on it.
-    help: "/__server/: ready, metrics, a live page",
+    group: "log",
+    default: false, // It shows the addresses and paths of all visitors.
+    help: "Adds state, metrics and a live page at /__server/.",
   },
   live: {
     flag: "live",
-    group: "log",
     kind: "switch",
-    default: false, // A line that moves is not for everybody, nor for a screen reader.
-    help: "on a terminal: a status line below the log",
+    group: "log",
+    default: false, // A line that moves disturbs logs, and screen readers.
+    help: "Shows a status line below the log, on a terminal.",
   },
 };
 

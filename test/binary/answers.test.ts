@@ -75,7 +75,7 @@ needs("curl").describe("curl", () => {
   });
 
   test("an answer to whom is turned away above a cap has them too", async () => {
-    await using server = await start("--header", "X-Team: a", "--max-connections-per-host", "1");
+    await using server = await start("--header", "X-Team: a", "--max-connections-per-address", "1");
     const held = await Bun.connect({ hostname: "127.0.0.1", port: server.port, socket: { data() {} } });
     try {
       const { status, fields } = await headOf(server.url);

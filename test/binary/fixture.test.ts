@@ -132,7 +132,7 @@ describe("the guard", () => {
   });
 
   needs(network).test("lets everybody in where that was said", async () => {
-    await using program = await start(["--fixture", "--fixture-open", "--host", otherAddress ?? ""]);
+    await using program = await start(["--fixture", "--fixture-token", "*", "--host", otherAddress ?? ""]);
     expect((await room(program, "GET info")).status).toBe(200);
   });
 
@@ -152,12 +152,16 @@ describe("a start", () => {
     [
       ["--fixture", "--host", "0.0.0.0"],
       {},
-      /^httpserver: --fixture on 0\.0\.0\.0 would .*--fixture-token.*--fixture-open$/,
+      /^httpserver: --fixture on 0\.0\.0\.0 lets other machines control this server: set --fixture-token to a token, or to '\*' to/,
     ],
-    [["--fixture"], { HTTPSERVER_HOST: "::" }, /^httpserver: --fixture on :: would let the network steer this server/],
-    [["--fixture-open"], {}, /^httpserver: --fixture-open needs --fixture: there is nothing to guard$/],
+    [["--fixture"], { HTTPSERVER_HOST: "::" }, /^httpserver: --fixture on :: lets other machines control this server/],
+    [
+      ["--fixture-token=*"],
+      {},
+      /^httpserver: --fixture-token needs --fixture: without it, there are no endpoints to guard$/,
+    ],
     [[], { HTTPSERVER_FIXTURE_TOKEN: "a" }, /^httpserver: HTTPSERVER_FIXTURE_TOKEN needs --fixture/],
-    [["--fixture", "--fixture-open", "--fixture-token=a"], {}, /--fixture-token and --fixture-open exclude each other/],
+    [["--fixture", "--fixture-open"], {}, /^httpserver: --fixture-open is now --fixture-token '\*'$/],
     [["--fixture", "--fixture-token", "a b"], {}, /^httpserver: --fixture-token: expected letters, digits and any of/],
   ])("with %j and %j is refused in one line", async (words, env, line) => {
     const { code, stdout, stderr } = await once(words, env);

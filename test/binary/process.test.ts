@@ -407,7 +407,7 @@ describe("readers of stdout and stderr that both stopped reading", () => {
    */
   function starter(kind: "pipes" | "sockets"): string {
     if (kind === "sockets") {
-      return `const child = Bun.spawn(["${binary.path}", "--port", "0", "--max-uri", "64kb"], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+      return `const child = Bun.spawn(["${binary.path}", "--port", "0", "--max-header", "64kb"], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
       const { value } = await child.stdout.getReader().read();
       require("node:fs").writeSync(1, value);
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);`;
@@ -415,7 +415,7 @@ describe("readers of stdout and stderr that both stopped reading", () => {
     return `const { openSync, readSync, writeSync } = require("node:fs");
     Bun.spawnSync(["mkfifo", "out", "err"]);
     const [out, err] = [openSync("out", "r+"), openSync("err", "r+")];
-    Bun.spawn(["${binary.path}", "--port", "0", "--max-uri", "64kb"], { stdin: "ignore", stdout: out, stderr: err });
+    Bun.spawn(["${binary.path}", "--port", "0", "--max-header", "64kb"], { stdin: "ignore", stdout: out, stderr: err });
     const buffer = Buffer.alloc(4096);
     writeSync(1, buffer, 0, readSync(out, buffer));
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);`;

@@ -45,6 +45,11 @@ function fieldOf(bytes: number): string {
   return `X: ${"x".repeat(bytes - "X: \r\n".length)}`;
 }
 
+/** A target with which the head of a plain GET has this many bytes. */
+function targetFor(headBytes: number): string {
+  return `/${"a".repeat(headBytes - get("/").length)}`;
+}
+
 const messageParsing = section("RFC 9112 §2.2", [
   served("one request is answered", get("/page.html"), { status: 200, body: PAGE }),
   served("an empty line before the request line is skipped", `\r\n${get("/page.html")}`, 200),
@@ -206,9 +211,11 @@ const requestLine = section("RFC 9112 §3", [
   refused("a space inside the target", request("GET /page .html HTTP/1.1", HOST), 400, ParseError.VersionInvalid),
   refused("a second request on the line", request("GET /a GET /b HTTP/1.1", HOST), 400, ParseError.VersionInvalid),
   served("a target of 8000 bytes", get(`/${"a".repeat(7999)}`), 404),
-  refused("a target of 8001 bytes", get(`/${"a".repeat(8000)}`), 414, ParseError.TargetTooLong),
-  refused("a target without end", `GET /${"a".repeat(9000)}`, 414, ParseError.TargetTooLong),
-  refused("a query of 8001 bytes", get(`/?${"a".repeat(7999)}`), 414, ParseError.TargetTooLong),
+  served("a head of 16384 bytes, nearly all of it target", get(targetFor(16_384)), 404),
+  refused("a request line that leaves no room for fields", get(targetFor(16_385)), 431, ParseError.FieldsTooLarge),
+  refused("a request line of 16385 bytes", get(`/${"a".repeat(16_369)}`), 414, ParseError.TargetTooLong),
+  refused("a target without end", `GET /${"a".repeat(17_000)}`, 414, ParseError.TargetTooLong),
+  refused("a query without end", `GET /?${"a".repeat(17_000)}`, 414, ParseError.TargetTooLong),
 ]);
 
 const method = section("RFC 9112 §3.1", [
@@ -604,10 +611,14 @@ const fieldLimits = section("RFC 9112 §5", [
     431,
     ParseError.FieldTooLarge,
   ),
-  served("a section of 16384 bytes", get("/page.html", fieldOf(8192), fieldOf(16_384 - 8192 - HOST.length - 4)), 200),
+  served(
+    "a head of 16384 bytes",
+    get("/page.html", fieldOf(8192), fieldOf(16_384 - 8192 - get("/page.html").length)),
+    200,
+  ),
   refused(
-    "a section of 16385 bytes",
-    get("/page.html", fieldOf(8192), fieldOf(16_385 - 8192 - HOST.length - 4)),
+    "a head of 16385 bytes",
+    get("/page.html", fieldOf(8192), fieldOf(16_385 - 8192 - get("/page.html").length)),
     431,
     ParseError.FieldsTooLarge,
   ),

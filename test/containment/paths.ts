@@ -287,13 +287,13 @@ function* specialFiles(folder: string): Members {
 
 function* longForms(): Members {
   const exactly = (length: number, unit: string) => `/${unit.repeat(Math.ceil(length / unit.length))}`.slice(0, length);
-  for (const length of [254, 255, 256, 257, 1023, 1024, 4095, 4096, 4097, 7999, 8000]) {
+  for (const length of [254, 255, 256, 257, 1023, 1024, 4095, 4096, 4097, 7999, 8000, 16_000]) {
     yield [exactly(length, "a"), MISSING];
     yield [exactly(length, "a/"), MISSING];
     yield [exactly(length, "sub/"), MISSING];
     yield [`${exactly(length - 14, "a")}/../canary.txt`, REFUSED];
   }
-  for (const length of [8001, 8192, 10_000]) {
+  for (const length of [16_385, 16_400, 20_000]) {
     for (const unit of ["a", "../", "%2e", "sub/../", "/"]) yield [exactly(length, unit), [414]];
   }
   for (const count of [10, 100, 1000, 2600]) yield [`/${"../".repeat(count)}canary.txt`, REFUSED];

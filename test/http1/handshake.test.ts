@@ -75,7 +75,7 @@ describe("a handshake", () => {
 
 describe("an end that the transport puts off, because the peer does not read", () => {
   test("is waited for as long as an answer may stall, and then forced", () => {
-    const server = new FakeServer({ limits: { lingerMs: 2000, sendTimeoutMs: 30_000 } });
+    const server = new FakeServer({ limits: { lingerMs: 2000, stallTimeoutMs: 30_000 } });
     const client = connectSecurely(server);
     client.connection.secured();
     let ends = 0;

@@ -6,7 +6,7 @@ import { describeParseError, ParseError } from "../../src/http/parse-error.ts";
 import { type HeadLimits, ParsedHead, parseRequestHead } from "../../src/http1/request-head.ts";
 import { bytesOf } from "../support/bytes.ts";
 
-const LIMITS: HeadLimits = { maxHeaderBytes: 200, maxUriBytes: 40, maxFieldBytes: 100, maxFields: 6, maxEmptyLines: 2 };
+const LIMITS: HeadLimits = { maxHeaderBytes: 200, maxFieldBytes: 100, maxFields: 6, maxEmptyLines: 2 };
 
 /** What a receiver that gets the bytes in pieces that end at `stops` learns, and after how many bytes. */
 function receive(bytes: Uint8Array, stops: readonly number[], head: ParsedHead): { result: number; at: number } {
@@ -47,14 +47,14 @@ describe("a head that is accepted", () => {
     ["an unknown method", "BREW / HTTP/1.1\r\n\r\n"],
     ["every token character in a method", "!#$%&'*+-.^_`|~9aZ / HTTP/1.1\r\n\r\n"],
     ["a method as long as allowed", `${"M".repeat(32)} / HTTP/1.1\r\n\r\n`],
-    ["a target as long as allowed", `GET /${"a".repeat(39)} HTTP/1.1\r\n\r\n`],
+    ["a request line as long as allowed", `GET /${"a".repeat(182)} HTTP/1.1\r\n\r\n`],
     ["an absolute target", "GET http://[::1]:80/?a=[b] HTTP/1.1\r\n\r\n"],
     ["an empty value", line("A:")],
     ["a value of white space", line("A: \t ")],
     ["white space and bytes above 0x7f in a value", line("A: b\t c\x80\xff")],
     ["as many fields as allowed", `${REQUEST}${"a:b\r\n".repeat(6)}\r\n`],
     ["a field line as long as allowed", line(`A:${"b".repeat(96)}`)],
-    ["a section as long as allowed", `${REQUEST}A:${"b".repeat(96)}\r\nA:${"b".repeat(94)}\r\n\r\n`],
+    ["a head as long as allowed", `${REQUEST}A:${"b".repeat(96)}\r\nA:${"b".repeat(78)}\r\n\r\n`],
   ];
   test.each(rows)("%s", (_, text) => {
     expectResult(text, text.length);
@@ -153,8 +153,14 @@ describe("a head that is refused", () => {
     ["NUL in the target", "GET /\0 HTTP/1.1\r\n\r\n", E.TargetCharacter],
     ["a tab in the target", "GET /\t HTTP/1.1\r\n\r\n", E.TargetCharacter],
     ["raw UTF-8 in the target", "GET /\xc3\xa4 HTTP/1.1\r\n\r\n", E.TargetCharacter],
-    ["a target too long", `GET /${"a".repeat(40)} HTTP/1.1\r\n\r\n`, E.TargetTooLong],
-    ["a target too long, without an end", `GET /${"a".repeat(40)}`, E.TargetTooLong],
+    ["a request line too long by its version", `GET /${"a".repeat(185)} HTTP/1.1\r\n\r\n`, E.TargetTooLong],
+    ["a request line too long by its target", `GET /${"a".repeat(200)} HTTP/1.1\r\n\r\n`, E.TargetTooLong],
+    ["a request line too long, without an end", `GET /${"a".repeat(200)}`, E.TargetTooLong],
+    [
+      "a request line that leaves no room for the empty line",
+      `GET /${"a".repeat(183)} HTTP/1.1\r\n\r\n`,
+      E.FieldsTooLarge,
+    ],
     ["HTTP/0.9's simple request", "GET /\r\n", E.RequestLineWithoutVersion],
     ["a space, but no version", "GET / \r\n", E.RequestLineWithoutVersion],
     ["HTTP/0.9 by name", "GET / HTTP/0.9\r\n\r\n", E.VersionUnsupported],
@@ -189,7 +195,7 @@ describe("a head that is refused", () => {
     ["a field line too long", line(`A:${"b".repeat(97)}`), E.FieldTooLarge],
     ["a field line too long, without an end", `${REQUEST}A:${"b".repeat(200)}`, E.FieldTooLarge],
     ["a name too long, without an end", `${REQUEST}${"b".repeat(200)}`, E.FieldTooLarge],
-    ["a section too long", `${REQUEST}A:${"b".repeat(96)}\r\nA:${"b".repeat(95)}\r\n\r\n`, E.FieldsTooLarge],
+    ["a head too long", `${REQUEST}A:${"b".repeat(96)}\r\nA:${"b".repeat(79)}\r\n\r\n`, E.FieldsTooLarge],
     ["too many fields", `${REQUEST}${"a:b\r\n".repeat(7)}\r\n`, E.TooManyFields],
     ["a bad byte before a limit: the byte decides", `${REQUEST}A:\0${"b".repeat(200)}`, E.FieldValueInvalid],
     ["a bad byte behind a limit: the limit decides", `${REQUEST}A:${"b".repeat(200)}\0`, E.FieldTooLarge],
@@ -200,7 +206,7 @@ describe("a head that is refused", () => {
 
   test.each<[string, string, number, ParseError]>([
     ["a TLS ClientHello at its first byte", "\x16\x03", 1, E.TlsHello],
-    ["a target too long at the first byte beyond", `GET /${"a".repeat(60)}`, 45, E.TargetTooLong],
+    ["a request line too long at the first byte beyond", `GET /${"a".repeat(250)}`, 201, E.TargetTooLong],
     ["a version at its first wrong byte", "GET / XTTP/1.1", 7, E.VersionInvalid],
     ["a field line too long as soon as its end cannot fit", `${REQUEST}A:${"b".repeat(200)}`, 116, E.FieldTooLarge],
   ])("is refused early: %s", (_, text, at, error) => {

@@ -129,7 +129,7 @@ describe("a client that does not read", () => {
   });
 
   test("is cut after the send timeout, and its slot serves the next", async () => {
-    await using server = await startServer(options({ threads: 1, sendTimeoutMs: 100 }));
+    await using server = await startServer(options({ threads: 1, stallTimeoutMs: 100 }));
     using slow = await RawClient.connect(server.port, { onlyCount: true });
     slow.pause().send(request(server.port, "GET /large.bin"));
     await Bun.sleep(50);
@@ -192,7 +192,7 @@ describe("a client that sends slowly", () => {
   });
 
   test("has a deadline for its body", async () => {
-    await using server = await startServer(options({ bodyTimeoutMs: 200 }));
+    await using server = await startServer(options({ stallTimeoutMs: 200 }));
     using client = await RawClient.connect(server.port);
     client.send(request(server.port, "POST /upload", "Content-Type: application/json\r\nContent-Length: 9\r\n", "{"));
     expect((await client.answer()).status).toBe(408);
@@ -245,7 +245,7 @@ describe("more connections than allowed", () => {
   });
 
   test("from one address get it where each has its own limit", async () => {
-    await using server = await startServer(options({ maxConnectionsPerHost: 1 }));
+    await using server = await startServer(options({ maxConnectionsPerAddress: 1 }));
     using first = await RawClient.connect(server.port);
     using second = await RawClient.connect(server.port);
     const answer = await second.send(request(server.port, "GET /")).answer();

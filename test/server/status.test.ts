@@ -271,7 +271,7 @@ describe("the counters equal a counted load:", () => {
   });
 
   test("and those from one address", async () => {
-    await using rig = await Rig.start({ maxConnectionsPerHost: 1 });
+    await using rig = await Rig.start({ maxConnectionsPerAddress: 1 });
     const client = await rig.connect();
     await client.send(request(rig.port, "GET /")).answer();
     expect((await rig.get("/")).status).toBe(503);

@@ -89,14 +89,14 @@ const MUTATIONS: readonly Mutation[] = [
   swap(
     HEAD,
     "a bound on the section",
-    "const sectionMax = start + maxHeaderBytes;",
-    "const sectionMax = start + 4 * maxHeaderBytes;",
+    "const sectionMax = head.start + maxHeaderBytes;",
+    "const sectionMax = head.start + 4 * maxHeaderBytes;",
   ),
   swap(
     HEAD,
     "the bound on the section is inclusive",
-    "const sectionMax = start + maxHeaderBytes;",
-    "const sectionMax = start + maxHeaderBytes - 1;",
+    "const sectionMax = head.start + maxHeaderBytes;",
+    "const sectionMax = head.start + maxHeaderBytes - 1;",
   ),
   swap(
     HEAD,

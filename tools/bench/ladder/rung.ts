@@ -37,7 +37,6 @@ const handler = createHandler({
 });
 const headLimits = {
   maxHeaderBytes: settings.maxHeaderBytes,
-  maxUriBytes: settings.maxUriBytes,
   maxFieldBytes: limits.fieldBytesMax,
   maxFields: limits.fieldsMax,
   maxEmptyLines: limits.emptyLinesMax,

@@ -229,12 +229,12 @@ export class Client implements Peer, ReaderRules {
 
   /** The content came so slowly that a 408 is right: for a whole window, less than the least rate or nothing. */
   isSlow(course: Course): boolean {
-    const { bodyTimeoutMs, minRateBytes } = this.#referee.settings.limits;
-    const windowStart = this.#referee.nowMs - bodyTimeoutMs;
+    const { stallTimeoutMs, minRateBytes } = this.#referee.settings.limits;
+    const windowStart = this.#referee.nowMs - stallTimeoutMs;
     if (!(course.takenMs <= windowStart)) return false;
     let bytes = 0;
     for (const [atMs, count] of this.#deliveries) if (atMs > windowStart) bytes += count;
-    return bytes === 0 || bytes * 1000 < minRateBytes * bodyTimeoutMs;
+    return bytes === 0 || bytes * 1000 < minRateBytes * stallTimeoutMs;
   }
 
   // What it receives.
@@ -417,11 +417,11 @@ export class Client implements Peer, ReaderRules {
 
   resetting(): void {
     const { nowMs, settings, coverage } = this.#referee;
-    const { sendTimeoutMs } = settings.limits;
+    const { stallTimeoutMs } = settings.limits;
     if (this.#referee.trace) this.#referee.note(this.id, "receives a reset");
     if (this.isCut || this.transport.isDead || this.isEvicted) return;
     const windows = this.#isFastOnAverage ? SILENT_WINDOWS : 1;
-    if (!(nowMs - this.#unsentSinceMs >= windows * sendTimeoutMs)) this.fail("reset without a reason");
+    if (!(nowMs - this.#unsentSinceMs >= windows * stallTimeoutMs)) this.fail("reset without a reason");
     coverage.count("end: too slow a reader");
     this.isCut = true;
   }
@@ -509,7 +509,7 @@ export class Client implements Peer, ReaderRules {
       return;
     }
     if (this.#hasUnsent) {
-      this.#stall(Math.max(movedMs, current?.promised?.atMs ?? 0), limits.sendTimeoutMs);
+      this.#stall(Math.max(movedMs, current?.promised?.atMs ?? 0), limits.stallTimeoutMs);
       if (this.#stalls > SILENT_WINDOWS_MAX) this.fail("does not read, and is waited for");
       return;
     }
@@ -519,7 +519,7 @@ export class Client implements Peer, ReaderRules {
       const sinceMs = Math.max(movedMs, next.lineBegunMs);
       if (nowMs - sinceMs >= limits.headerTimeoutMs) this.fail("has sent a part of a head for too long");
     } else if (current !== null && this.delivered < current.plan.end) {
-      this.#stall(Math.max(movedMs, current.takenMs, this.#deliveredMs), limits.bodyTimeoutMs);
+      this.#stall(Math.max(movedMs, current.takenMs, this.#deliveredMs), limits.stallTimeoutMs);
       if (this.#stalls > 1) this.fail("sends no content, and is waited for");
     }
   }

@@ -270,8 +270,7 @@ export class World implements Desk, House, Observer {
     const exact = random.pick([
       limits.keepAliveTimeoutMs,
       limits.headerTimeoutMs,
-      limits.bodyTimeoutMs,
-      limits.sendTimeoutMs,
+      limits.stallTimeoutMs,
       limits.queueTimeoutMs,
       limits.lingerMs,
       limits.lingerTotalMs,
@@ -446,8 +445,7 @@ export class World implements Desk, House, Observer {
     const longestMs = Math.max(
       limits.keepAliveTimeoutMs,
       limits.headerTimeoutMs,
-      limits.bodyTimeoutMs,
-      limits.sendTimeoutMs,
+      limits.stallTimeoutMs,
       limits.queueTimeoutMs,
       limits.lingerTotalMs,
     );

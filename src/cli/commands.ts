@@ -1,0 +1,64 @@
+/**
+ * The table of commands: how each is written, what it does, and the module that does it, loaded only for its command. So help,
+ * errors and `hash-password` start without the server, and the server starts without them.
+ */
+import { type Environment, parseRun, parseServe, type Question } from "./command-line.ts";
+import type { StartServer } from "./launch.ts";
+import type { Answer } from "./say.ts";
+
+/** The exit code of a command that has done its work, or an answer, or a question to answer, instead. */
+export type Outcome = number | Answer | Question;
+
+export interface Command {
+  /** First word of the command line; "" for the command that needs none. */
+  readonly name: string;
+  /** Words that may follow, for the help. */
+  readonly words: string;
+  readonly summary: string;
+  /** Does the command with the words after its name. */
+  perform(words: readonly string[], env: Environment, start: StartServer | undefined): Promise<Outcome>;
+}
+
+const SERVE: Command = {
+  name: "",
+  words: "[port] [host] [threads] [flags]",
+  summary: "",
+  async perform(words, env, start) {
+    const order = parseServe(words, env);
+    return order.kind === "serve" ? (await import("./serve.ts")).serve(order, env, start) : order;
+  },
+};
+
+const RUN: Command = {
+  name: "run",
+  words: "[flags] -- command",
+  summary: "serves while a command runs",
+  async perform(words, env, start) {
+    const order = parseRun(words, env);
+    return order.kind === "run" ? (await import("./run.ts")).run(order, env, start) : order;
+  },
+};
+
+const PROBE: Command = {
+  name: "probe",
+  words: "[URL]",
+  summary: "waits until a server is ready",
+  perform: async (words, env) => (await import("./probe.ts")).probe(words, env),
+};
+
+const HASH_PASSWORD: Command = {
+  name: "hash-password",
+  words: "[USER]",
+  summary: "reads a password and prints its hash",
+  perform: async (words) => (await import("./hash-password.ts")).hashPassword(words),
+};
+
+/** In the order of the help. */
+export const COMMANDS: readonly Command[] = [SERVE, RUN, PROBE, HASH_PASSWORD];
+
+/** Returns the command that `argv` names, and the words for it. */
+export function findCommand(argv: readonly string[]): { command: Command; words: readonly string[] } {
+  const [first = ""] = argv;
+  const command = COMMANDS.find(({ name }) => name !== "" && name === first);
+  return command === undefined ? { command: SERVE, words: argv } : { command, words: argv.slice(1) };
+}
