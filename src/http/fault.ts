@@ -11,24 +11,6 @@
 import { PATH_PATTERN } from "./path-pattern.ts";
 import { formatDuration, formatSize, GIB, HOUR, MIB, parseDuration, parseSize } from "./units.ts";
 
-export type FaultKind =
-  | "delay"
-  | "slow-headers"
-  | "drip"
-  | "bandwidth"
-  | "status"
-  | "empty"
-  | "reset"
-  | "hang"
-  | "truncate"
-  | "stall"
-  | "bad-chunk"
-  | "bad-length"
-  | "garbage"
-  | "reset-request"
-  | "half-close"
-  | "last";
-
 /** Immutable: one rule's may be on many answers at the same time. */
 export interface Fault {
   readonly kind: FaultKind;
@@ -88,32 +70,59 @@ const PARAMETERS = {
 type ParameterName = keyof typeof PARAMETERS;
 type Values = { readonly [Name in ParameterName]?: number };
 
+/**
+ * Where a kind of fault takes effect. In each place a table or a switch has all kinds of that place, so a kind without an effect does
+ * not compile.
+ */
+export type FaultPlace =
+  /** When the bytes of the response pass (`fixture/faulty-wire.ts`). */
+  | "pace"
+  /** How the connection ends (`fixture/faulty-wire.ts`). */
+  | "ending"
+  /** In the fields and the content of the response (`fixture/faulty-response.ts`). */
+  | "response"
+  /** In place of the handler's response (`fixture/faulty-handler.ts`). */
+  | "handler";
+
 interface KindRule {
+  readonly place: FaultPlace;
   readonly needs: readonly ParameterName[];
   readonly takes: readonly ParameterName[];
-  /** Where it goes wrong when nothing is said. */
+  /** `afterBytes` of a fault that does not say it. */
   readonly afterBytes: number | null;
 }
 
-/** Each takes a delay besides. */
-const KINDS: Readonly<Record<FaultKind, KindRule>> = {
-  delay: { needs: ["delay"], takes: [], afterBytes: null },
-  "slow-headers": { needs: ["duration"], takes: [], afterBytes: null },
-  drip: { needs: ["duration"], takes: ["pieces"], afterBytes: null },
-  bandwidth: { needs: ["rate"], takes: [], afterBytes: null },
-  status: { needs: ["status"], takes: ["retry-after"], afterBytes: null },
-  empty: { needs: [], takes: [], afterBytes: null },
-  reset: { needs: [], takes: ["after"], afterBytes: null },
-  hang: { needs: [], takes: [], afterBytes: null },
-  truncate: { needs: [], takes: ["after"], afterBytes: 0 },
-  stall: { needs: [], takes: ["after"], afterBytes: 0 },
-  "bad-chunk": { needs: [], takes: ["after"], afterBytes: 0 },
-  "bad-length": { needs: [], takes: ["length"], afterBytes: null },
-  garbage: { needs: [], takes: ["after"], afterBytes: null },
-  "reset-request": { needs: [], takes: ["after"], afterBytes: 0 },
-  "half-close": { needs: [], takes: ["after"], afterBytes: null },
-  last: { needs: [], takes: [], afterBytes: null },
-};
+/** Each kind also takes a delay. */
+const KINDS = {
+  delay: { place: "pace", needs: ["delay"], takes: [], afterBytes: null },
+  "slow-headers": { place: "pace", needs: ["duration"], takes: [], afterBytes: null },
+  drip: { place: "pace", needs: ["duration"], takes: ["pieces"], afterBytes: null },
+  bandwidth: { place: "pace", needs: ["rate"], takes: [], afterBytes: null },
+  status: { place: "handler", needs: ["status"], takes: ["retry-after"], afterBytes: null },
+  empty: { place: "ending", needs: [], takes: [], afterBytes: null },
+  reset: { place: "ending", needs: [], takes: ["after"], afterBytes: null },
+  hang: { place: "ending", needs: [], takes: [], afterBytes: null },
+  truncate: { place: "ending", needs: [], takes: ["after"], afterBytes: 0 },
+  stall: { place: "ending", needs: [], takes: ["after"], afterBytes: 0 },
+  "bad-chunk": { place: "response", needs: [], takes: ["after"], afterBytes: 0 },
+  "bad-length": { place: "response", needs: [], takes: ["length"], afterBytes: null },
+  garbage: { place: "ending", needs: [], takes: ["after"], afterBytes: null },
+  "reset-request": { place: "ending", needs: [], takes: ["after"], afterBytes: 0 },
+  "half-close": { place: "ending", needs: [], takes: ["after"], afterBytes: null },
+  last: { place: "response", needs: [], takes: [], afterBytes: null },
+} as const satisfies Readonly<Record<string, KindRule>>;
+
+export type FaultKind = keyof typeof KINDS;
+
+/** The kinds that take effect in `Place`. */
+export type FaultKindAt<Place extends FaultPlace> = {
+  [Kind in FaultKind]: (typeof KINDS)[Kind]["place"] extends Place ? Kind : never;
+}[FaultKind];
+
+/** Returns true for a kind of fault that takes effect in `place`. */
+export function isFaultAt<Place extends FaultPlace>(kind: FaultKind, place: Place): kind is FaultKindAt<Place> {
+  return KINDS[kind].place === place;
+}
 
 /** A parameter that says what goes wrong, so that the kind need not be said. */
 const TELLING: readonly (readonly [ParameterName, FaultKind])[] = [
@@ -192,8 +201,10 @@ function readRule(
   words: readonly Word[],
 ): FaultRule | string {
   if (!METHOD.test(method)) return `${placeOf(methodPlace)}: expected a method such as GET, or * for every one`;
+  // A query stands behind the path, and a rule would never match it there.
+  if (path.includes("?")) return `${placeOf(pathPlace)}: a path has no query; use query`;
   if (!PATH_PATTERN.test(path)) {
-    return `${placeOf(pathPlace)}: expected a path with *, ** or ?, such as /app.js or /images/**`;
+    return `${placeOf(pathPlace)}: expected a path, * and ** as wildcards, such as /app.js or /images/**`;
   }
   const fault = readFault(words, PARAMETER_NAMES);
   if (typeof fault === "string") return fault;
@@ -214,7 +225,7 @@ function readFault(words: readonly Word[], known: readonly ParameterName[]): Fau
   const named = words.find(({ key }) => key === "fault");
   const kind = named?.value ?? TELLING.find(([name]) => values[name] !== undefined)?.[1];
   if (!isKind(kind)) return `${named?.place ?? "fault"}: expected one of ${KIND_NAMES.join(", ")}`;
-  const { needs, takes, afterBytes } = KINDS[kind];
+  const { needs, takes, afterBytes }: KindRule = KINDS[kind];
   const missing = needs.find((name) => values[name] === undefined);
   if (missing !== undefined) return `${named?.place ?? "fault"}: ${kind} needs ${missing}`;
   const useful = ["fault", "delay", ...ONLY_OF_RULES, ...needs, ...takes];
