@@ -6,6 +6,7 @@ import { chmodSync, copyFileSync, mkdtempSync, openSync, rmSync } from "node:fs"
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "../../build.ts";
+import { descendantsOf, killAll } from "./processes.ts";
 import { until, WAIT_MS } from "./raw-client.ts";
 
 /** Milliseconds for a build with its smoke run, on a busy machine. */
@@ -152,8 +153,9 @@ export class Program implements AsyncDisposable {
     return await this.#child.exited;
   }
 
+  /** Kills it, and the processes that it has started. */
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#child.kill("SIGKILL");
+    killAll([...descendantsOf(this.pid), this.pid]);
     await this.#child.exited;
   }
 }

@@ -1,0 +1,80 @@
+/** The processes of this machine as /proc shows them; none where there is no /proc. */
+import { readdirSync, readFileSync } from "node:fs";
+
+/** Ids of the processes that `pid` has started and that still run, and of those that these have started. */
+export function descendantsOf(pid: number): number[] {
+  const children = new Map<number, number[]>();
+  for (const id of processIds()) {
+    const { state, parent } = statOf(id);
+    if (state !== "Z") children.set(parent, [...(children.get(parent) ?? []), id]);
+  }
+  const found: number[] = [];
+  const visit = (parent: number) => {
+    for (const child of children.get(parent) ?? []) {
+      found.push(child);
+      visit(child);
+    }
+  };
+  visit(pid);
+  return found;
+}
+
+/** Ids of the running processes that were started with the variable `name=value`, whoever their parent is by now. */
+export function processesWith(name: string, value: string): number[] {
+  const line = `\0${name}=${value}\0`;
+  return processIds().filter(
+    (pid) => statOf(pid).state !== "Z" && `\0${readText(`/proc/${pid}/environ`)}`.includes(line),
+  );
+}
+
+/** False for a process that has ended, also while its parent has not asked for its exit code. */
+export function isRunning(pid: number): boolean {
+  return !["", "Z"].includes(statOf(pid).state);
+}
+
+/** True when the process waits, as in a read or an open that blocks. */
+export function isWaiting(pid: number): boolean {
+  return statOf(pid).state === "S";
+}
+
+/** The command line, for messages. */
+export function commandOf(pid: number): string {
+  return readText(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
+}
+
+/** Kills the processes that are still there. */
+export function killAll(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, "SIGKILL");
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+}
+
+function processIds(): number[] {
+  try {
+    return readdirSync("/proc")
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number);
+  } catch {
+    return [];
+  }
+}
+
+/** proc(5): the name in parentheses may itself have parentheses and spaces, so the fields are counted from the last one. */
+function statOf(pid: number): { readonly state: string; readonly parent: number } {
+  const stat = readText(`/proc/${pid}/stat`);
+  const [state = "", parent = ""] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return { state, parent: Number(parent) };
+}
+
+/** The empty text for a process that is gone, or another user's. */
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "latin1");
+  } catch {
+    return "";
+  }
+}
