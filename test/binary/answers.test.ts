@@ -10,7 +10,7 @@ import type { Browser, Page } from "playwright-core";
 import { type Binary, BUILD_MS, buildBinary, curl, curlStatus, Program, run } from "../support/binary.ts";
 import { needs } from "../support/needs.ts";
 import { CHROMIUM, launchBrowser } from "../support/page.ts";
-import { until } from "../support/raw-client.ts";
+import { until } from "../support/waiting.ts";
 
 let binary: Binary;
 /** The programs' working directory: the sample site, and `uploads`, which they share. */

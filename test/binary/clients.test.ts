@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { BUILD_MS, curl, type Finished, type Program, run } from "../support/binary.ts";
 import { needs } from "../support/needs.ts";
-import { until } from "../support/raw-client.ts";
+import { until } from "../support/waiting.ts";
 import { noise, sha256, sha256OfFile, Workshop } from "../support/workshop.ts";
 
 const MIB = 1024 * 1024;

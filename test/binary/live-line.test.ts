@@ -5,8 +5,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Binary, BUILD_MS, buildBinary, Program, run } from "../support/binary.ts";
 import { needs } from "../support/needs.ts";
-import { RawClient, request, until } from "../support/raw-client.ts";
+import { RawClient, request } from "../support/raw-client.ts";
 import { Terminal } from "../support/terminal.ts";
+import { until } from "../support/waiting.ts";
 
 const WIDE = 200;
 const LINE = /^\d+\/\d+ slots \| \d+ queued \| .*\d+ req\/s \| p50 .*, p99 .* \| \d+ connections?$/;

@@ -10,8 +10,9 @@ import type { Browser, Page } from "playwright-core";
 import { BUILD_MS, type Program } from "../support/binary.ts";
 import { needs } from "../support/needs.ts";
 import { CHROMIUM, launchBrowser, noteFaults, openPage, PAGE_TEST_MS } from "../support/page.ts";
-import { RawClient, request, until, WAIT_MS } from "../support/raw-client.ts";
+import { RawClient, request } from "../support/raw-client.ts";
 import { SteadyReader } from "../support/steady-reader.ts";
+import { until, WAIT_MS } from "../support/waiting.ts";
 import { Workshop } from "../support/workshop.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");

@@ -18,7 +18,8 @@ import { environmentName } from "../../src/settings/kinds.ts";
 import { settingNames, settingTable } from "../../src/settings/resolve.ts";
 import { type Binary, BUILD_MS, buildBinary, curl, Program, run } from "../support/binary.ts";
 import { ipv6, linux, needs, unless } from "../support/needs.ts";
-import { getRaw, isRefused, RawClient, request, statusOf, until } from "../support/raw-client.ts";
+import { getRaw, isRefused, RawClient, request, statusOf } from "../support/raw-client.ts";
+import { until } from "../support/waiting.ts";
 
 const LARGE_BYTES = 32 * 1024 * 1024;
 

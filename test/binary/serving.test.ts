@@ -15,7 +15,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Binary, BUILD_MS, buildBinary, curl, curlStatus, Program } from "../support/binary.ts";
 import { linux, needs } from "../support/needs.ts";
-import { getRaw, RawClient, request, statusOf, until } from "../support/raw-client.ts";
+import { getRaw, RawClient, request, statusOf } from "../support/raw-client.ts";
+import { until } from "../support/waiting.ts";
 
 const MIB = 1024 * 1024;
 const LARGE_BYTES = 64 * MIB;

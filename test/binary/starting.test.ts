@@ -17,7 +17,8 @@ import { version } from "../../package.json";
 import { type Binary, BUILD_MS, buildBinary, Program, run } from "../support/binary.ts";
 import { ipv6, LOOPBACK_HOSTS, needs, posix } from "../support/needs.ts";
 import { descendantsOf } from "../support/processes.ts";
-import { isRefused, RawClient, request, statusOf, until } from "../support/raw-client.ts";
+import { isRefused, RawClient, request, statusOf } from "../support/raw-client.ts";
+import { until } from "../support/waiting.ts";
 
 let top = "";
 let binary: Binary;

@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Binary, BUILD_MS, buildBinary, curl, curlStatus, Program, run } from "../support/binary.ts";
 import { hasCommand, needs } from "../support/needs.ts";
-import { RawClient, request, until } from "../support/raw-client.ts";
+import { RawClient, request } from "../support/raw-client.ts";
+import { until } from "../support/waiting.ts";
 
 const PASSPHRASE = "correct horse";
 const SITE_BYTES = 3_000_000;

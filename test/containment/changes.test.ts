@@ -26,8 +26,9 @@ import {
 } from "../../src/handlers/files/document-root.ts";
 import { startServer } from "../../src/index.ts";
 import { isRoot } from "../support/needs.ts";
-import { RawClient, request, until } from "../support/raw-client.ts";
+import { RawClient, request } from "../support/raw-client.ts";
 import { makeRequest, makeSite, respondTo, type Site } from "../support/site.ts";
+import { until } from "../support/waiting.ts";
 import { asNobody, isLinux, Lane, makeFifo, makeGround, openBelow, PAGE, plant } from "./ground.ts";
 import { Swapping, startRace } from "./swapper.ts";
 

@@ -8,7 +8,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { type Binary, BUILD_MS, buildBinary, Program } from "../support/binary.ts";
 import { needs } from "../support/needs.ts";
 import { Project, TOOL_TEST_MS } from "../support/project.ts";
-import { isRefused, until } from "../support/raw-client.ts";
+import { isRefused } from "../support/raw-client.ts";
+import { until } from "../support/waiting.ts";
 
 /** Milliseconds between SIGINT and SIGTERM when GitHub cancels a step. */
 const CANCEL_MS = 7500;

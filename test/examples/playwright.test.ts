@@ -4,7 +4,8 @@ import { existsSync } from "node:fs";
 import { type Binary, BUILD_MS, buildBinary, Program } from "../support/binary.ts";
 import { needs, pathOf } from "../support/needs.ts";
 import { Project, TOOL_TEST_MS } from "../support/project.ts";
-import { RawClient, request, statusOf, until } from "../support/raw-client.ts";
+import { RawClient, request, statusOf } from "../support/raw-client.ts";
+import { until } from "../support/waiting.ts";
 
 const PASSED = "1 passed";
 

@@ -4,7 +4,8 @@
  */
 import { afterEach, describe, expect, test } from "bun:test";
 import type { Socket, TCPSocketListener } from "bun";
-import { RawClient, until } from "../support/raw-client.ts";
+import { RawClient } from "../support/raw-client.ts";
+import { until } from "../support/waiting.ts";
 
 interface Events {
   data?: (socket: Socket<unknown>, bytes: Uint8Array) => void;

@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type RunningServer, type ServerLog, type StartOptions, startServer } from "../../src/index.ts";
 import { linux, needs } from "../support/needs.ts";
-import { RawClient, request, until } from "../support/raw-client.ts";
+import { RawClient, request } from "../support/raw-client.ts";
+import { until } from "../support/waiting.ts";
 
 const MIB = 1024 * 1024;
 const LARGE_BYTES = 512 * MIB;

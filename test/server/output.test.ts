@@ -19,7 +19,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Output } from "../../src/server/output.ts";
 import { linux, needs, posix } from "../support/needs.ts";
-import { until } from "../support/raw-client.ts";
+import { until } from "../support/waiting.ts";
 
 let folder = "";
 let path = "";

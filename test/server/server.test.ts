@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { OptionsError, type ServerLog, StartError, type StartOptions, startServer } from "../../src/index.ts";
 import { ipv6, needs } from "../support/needs.ts";
-import { isRefused, RawClient, request, until } from "../support/raw-client.ts";
+import { isRefused, RawClient, request } from "../support/raw-client.ts";
+import { until } from "../support/waiting.ts";
 
 const MIB = 1024 * 1024;
 

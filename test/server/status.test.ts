@@ -10,7 +10,8 @@ import type { Snapshot } from "../../src/handlers/endpoints/status.ts";
 import { type AccessEntry, type RunningServer, StartError, type StartOptions, startServer } from "../../src/index.ts";
 import { CountingClock } from "../support/counting-clock.ts";
 import { readExposition, type Scrape } from "../support/exposition.ts";
-import { RawClient, request, until } from "../support/raw-client.ts";
+import { RawClient, request } from "../support/raw-client.ts";
+import { until } from "../support/waiting.ts";
 
 /** More than the kernel's buffers on both sides take. */
 const LARGE_BYTES = 32 * 1024 * 1024;

@@ -24,7 +24,8 @@ import {
   startServer,
 } from "../../src/index.ts";
 import { makeSelfSigned } from "../../src/server/self-signed.ts";
-import { RawClient, request, until } from "../support/raw-client.ts";
+import { RawClient, request } from "../support/raw-client.ts";
+import { until } from "../support/waiting.ts";
 
 const LARGE_BYTES = 32 * 1024 * 1024;
 const PASSPHRASE = "correct horse";

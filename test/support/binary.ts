@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build } from "../../build.ts";
 import { descendantsOf, killAll } from "./processes.ts";
-import { until, WAIT_MS } from "./raw-client.ts";
+import { until, WAIT_MS } from "./waiting.ts";
 
 /** Milliseconds for a build with its smoke run, on a busy machine. */
 export const BUILD_MS = 60_000;

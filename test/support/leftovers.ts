@@ -6,7 +6,7 @@
  */
 import { afterAll } from "bun:test";
 import { commandOf, descendantsOf, killAll, processesWith } from "./processes.ts";
-import { until } from "./raw-client.ts";
+import { until } from "./waiting.ts";
 
 const MARK = "STARTED_BY_TESTS";
 const mark = `${process.pid}-${Date.now()}`;

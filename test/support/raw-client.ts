@@ -4,12 +4,7 @@
  */
 import type { Socket } from "bun";
 import { bytesOf, textOf } from "./bytes.ts";
-
-/**
- * Milliseconds until a wait gives up, unless it is told otherwise: less than `bun run test` gives a test, so that the wait can
- * say why. A busy machine may take seconds for what a quiet one does in milliseconds.
- */
-export const WAIT_MS = 15_000;
+import { WAIT_MS } from "./waiting.ts";
 
 /** How the server left: it said so by FIN, or it cut. */
 export type Ending = "fin" | "reset";
@@ -279,14 +274,5 @@ export async function isRefused(port: number): Promise<boolean> {
     return false;
   } catch {
     return true;
-  }
-}
-
-/** Waits until `condition` holds. */
-export async function until(condition: () => boolean, what: string, waitMs = WAIT_MS): Promise<void> {
-  const deadline = performance.now() + waitMs;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`waited ${waitMs} ms for ${what}`);
-    await Bun.sleep(5);
   }
 }

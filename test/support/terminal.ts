@@ -3,7 +3,7 @@
  * them. It knows what the program uses (CR, LF, erase below, colours); anything else is an error, so that it cannot be missed.
  */
 import { environment, type RunOptions } from "./binary.ts";
-import { until } from "./raw-client.ts";
+import { until } from "./waiting.ts";
 
 export interface TerminalOptions extends RunOptions {
   readonly columns: number;

@@ -12,7 +12,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildBinary, Program } from "../../test/support/binary.ts";
-import { RawClient, request, until } from "../../test/support/raw-client.ts";
+import { RawClient, request } from "../../test/support/raw-client.ts";
+import { until } from "../../test/support/waiting.ts";
 import { cpuPercentOf, descriptorsOf } from "./support/process-figures.ts";
 
 export interface CrowdOptions {

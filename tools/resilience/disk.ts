@@ -25,7 +25,8 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildBinary, Program } from "../../test/support/binary.ts";
-import { type Answer, RawClient, request, until } from "../../test/support/raw-client.ts";
+import { type Answer, RawClient, request } from "../../test/support/raw-client.ts";
+import { until } from "../../test/support/waiting.ts";
 import { FailingDisk, type Rule } from "./failing-disk.ts";
 import { descriptorsOf, listeningPortOf } from "./support/process-figures.ts";
 

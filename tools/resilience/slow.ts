@@ -12,7 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildBinary, Program } from "../../test/support/binary.ts";
-import { until } from "../../test/support/raw-client.ts";
+import { until } from "../../test/support/waiting.ts";
 import { describeLatencies, OrdinaryClient, type Seen } from "./ordinary-client.ts";
 import { cpuMsOf, descriptorsOf, memoryOf } from "./support/process-figures.ts";
 

@@ -1,7 +1,8 @@
 /** One of the two executables at work, and what a client of it has to know to fill in a case's placeholders. */
 import { existsSync, realpathSync } from "node:fs";
 import { Program } from "../../../test/support/binary.ts";
-import { RawClient, until } from "../../../test/support/raw-client.ts";
+import { RawClient } from "../../../test/support/raw-client.ts";
+import { until } from "../../../test/support/waiting.ts";
 import type { Case, Conversation, Transcript } from "./case.ts";
 import { QUIET } from "./case.ts";
 
