@@ -47,8 +47,8 @@ export interface Context {
   readonly answered: Answered;
   readonly scratch: Scratch;
   readonly headStarts: HeadStarts;
-  /** Of answers of the server's own rooms. */
-  readonly roomHeadStarts: HeadStarts;
+  /** Of answers of the server's own endpoints. */
+  readonly endpointHeadStarts: HeadStarts;
   readonly exchanges: ExchangePool;
   /** Calls `resumed` in a later turn of the event loop. */
   defer(sleeper: Resumable): void;

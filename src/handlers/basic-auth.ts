@@ -12,8 +12,16 @@ import { problemOfUser } from "../http/credentials.ts";
 import { escapeControls } from "../http/escape.ts";
 import { Field } from "../http/field.ts";
 import { RETRY_SOON } from "../http/fields.ts";
-import type { Request, Response } from "../http/message.ts";
+import {
+  type Admission,
+  type Handler,
+  type LateRefusal,
+  type Request,
+  type Response,
+  refused,
+} from "../http/message.ts";
 import { type ErrorPages, wantsJson } from "./error-page.ts";
+import { type Layer, LayerHandler } from "./mount.ts";
 import { readSmallFile, reasonOf } from "./small-file.ts";
 
 /** What the head alone tells of the credentials. */
@@ -63,7 +71,7 @@ export class BasicAuth {
   readonly #wrong: RecentKeys;
   readonly #pending = new Map<string, Promise<boolean>>();
   readonly #turns = new Turns(VERIFIED_AT_ONCE);
-  /** Requests that wait for a result; each holds a slot, unless it is for one of the server's own rooms. */
+  /** Requests that wait for a result; each holds a slot, unless it is for one of the server's own endpoints. */
   #waiting = 0;
   readonly #waitingMax: number;
   readonly #waitingByAddress = new Map<string, number>();
@@ -309,5 +317,51 @@ class Turns {
       if (next === undefined) this.#free++;
       else next();
     }
+  }
+}
+
+/**
+ * Lets only verified credentials through. `isGuarded` decides by the path which requests need them.
+ *
+ * The rule it guards: before the credentials are verified the response says nothing about the server, and no content is
+ * taken. Credentials that were never seen are verified by `respond`; until then even a refusal waits.
+ */
+export function credentialsLayer(auth: BasicAuth, isGuarded: (path: string) => boolean): Layer {
+  return (inner) => new CredentialsLayer(inner, auth, isGuarded);
+}
+
+class CredentialsLayer extends LayerHandler {
+  readonly #auth: BasicAuth;
+  readonly #isGuarded: (path: string) => boolean;
+
+  constructor(inner: Handler, auth: BasicAuth, isGuarded: (path: string) => boolean) {
+    super(inner);
+    this.#auth = auth;
+    this.#isGuarded = isGuarded;
+  }
+
+  override admit(request: Request): Admission {
+    if (!this.#isGuarded(request.target.path)) return this.inner.admit(request);
+    const standing = this.#auth.look(request);
+    if (typeof standing === "object") return refused(standing);
+    const admission = this.inner.admit(request);
+    if (standing === Standing.Known || admission.refusal === null) return admission;
+    return { ...admission, refusal: null };
+  }
+
+  override respond(request: Request, admission: Admission): Response | Promise<Response | LateRefusal> {
+    if (!this.#isGuarded(request.target.path)) return this.inner.respond(request, admission);
+    const standing = this.#auth.look(request);
+    if (typeof standing === "object") return Promise.resolve({ refused: standing });
+    if (standing === Standing.Known) return this.#respondKnown(request);
+    return this.#auth
+      .verify(request)
+      .then((refusal) => (refusal === null ? this.#respondKnown(request) : { refused: refusal }));
+  }
+
+  /** Answers a request with verified credentials; a refusal that had to wait for them is given now. */
+  #respondKnown(request: Request): Response | Promise<Response | LateRefusal> {
+    const admission = this.inner.admit(request);
+    return admission.refusal ?? this.inner.respond(request, admission);
   }
 }

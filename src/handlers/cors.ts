@@ -17,10 +17,13 @@ import {
   type LateRefusal,
   type Request,
   type Response,
+  refused,
   response,
 } from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import { ANY_ORIGIN } from "../http/origin.ts";
+import { type Layer, LayerHandler } from "./mount.ts";
+import type { Router } from "./router.ts";
 
 /**
  * The lines that every answer has. `Vary` as well on answers to requests without Origin: a cache must not give one of those to a
@@ -85,24 +88,59 @@ export function preflightAnswer(methods: string): Response {
 /** Ten minutes: a change of `--cors` is seen soon, and a page asks once for its many requests. */
 const PREFLIGHT_SECONDS = "600";
 
-/** A handler whose answers name the origin that asks. */
-export class MarkedForOrigins implements Handler {
-  readonly #inner: Handler;
+/** Answers preflights of allowed origins. Stands before credentials: browsers send none with a preflight (Fetch §3.2.2). */
+export function preflightLayer(origins: AllowedOrigins, router: Router): Layer {
+  return (inner) => new PreflightLayer(inner, origins, router);
+}
+
+class PreflightLayer extends LayerHandler {
+  readonly #origins: AllowedOrigins;
+  readonly #router: Router;
+  /** By the methods that they allow. */
+  readonly #answers = new Map<string, Admission>();
+
+  constructor(inner: Handler, origins: AllowedOrigins, router: Router) {
+    super(inner);
+    this.#origins = origins;
+    this.#router = router;
+  }
+
+  override admit(request: Request): Admission {
+    const methods = this.#origins.isPreflight(request) ? this.#router.allowFor(request.target) : null;
+    return methods === null ? this.inner.admit(request) : this.#answerFor(methods);
+  }
+
+  #answerFor(methods: string): Admission {
+    let answer = this.#answers.get(methods);
+    if (answer === undefined) {
+      answer = refused(preflightAnswer(methods));
+      this.#answers.set(methods, answer);
+    }
+    return answer;
+  }
+}
+
+/** Names the origin that asks in every answer to it. */
+export function originLayer(origins: AllowedOrigins): Layer {
+  return (inner) => new OriginLayer(inner, origins);
+}
+
+class OriginLayer extends LayerHandler {
   readonly #origins: AllowedOrigins;
 
   constructor(inner: Handler, origins: AllowedOrigins) {
-    this.#inner = inner;
+    super(inner);
     this.#origins = origins;
   }
 
-  admit(request: Request): Admission {
-    const admission = this.#inner.admit(request);
+  override admit(request: Request): Admission {
+    const admission = this.inner.admit(request);
     const { refusal } = admission;
     return refusal === null ? admission : { ...admission, refusal: this.#origins.mark(request, refusal) };
   }
 
-  respond(request: Request, admission: Admission): Response | Promise<Response | LateRefusal> {
-    const response = this.#inner.respond(request, admission);
+  override respond(request: Request, admission: Admission): Response | Promise<Response | LateRefusal> {
+    const response = this.inner.respond(request, admission);
     if (!(response instanceof Promise)) return this.#origins.mark(request, response);
     return response.then((settled) =>
       "refused" in settled
@@ -111,7 +149,7 @@ export class MarkedForOrigins implements Handler {
     );
   }
 
-  failure(status: number, sentence: string, request: Request | null, fields?: FieldLines): Response {
-    return this.#origins.mark(request, this.#inner.failure(status, sentence, request, fields));
+  override failure(status: number, sentence: string, request: Request | null, fields?: FieldLines): Response {
+    return this.#origins.mark(request, this.inner.failure(status, sentence, request, fields));
   }
 }

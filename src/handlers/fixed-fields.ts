@@ -12,10 +12,10 @@ export function fixedFields(settings: FixedFieldsSettings, further: FieldLines =
 }
 
 /**
- * Returns the fields of the server's own rooms: all but a policy for scripts and styles. The operator wrote that for the
+ * Returns the fields of the server's own endpoints: all but a policy for scripts and styles. The operator wrote that for the
  * site's pages, and our pages bring their own. A browser would keep to both.
  */
-export function roomFields(settings: FixedFieldsSettings, further: FieldLines): Fields {
+export function endpointFields(settings: FixedFieldsSettings, further: FieldLines): Fields {
   const lines = linesOf(settings).filter(([name]) => name.toLowerCase() !== "content-security-policy");
   return Fields.of([...lines, ...further]);
 }

@@ -9,7 +9,9 @@
 import { hostname, networkInterfaces } from "node:os";
 import { Authority, effectivePort, parseAuthority } from "../http/authority.ts";
 import { escapeControls } from "../http/escape.ts";
-import type { HostVerdict, Request } from "../http/message.ts";
+import { type Admission, type Handler, type HostVerdict, type Request, refused } from "../http/message.ts";
+import { type ErrorPages, wantsJson } from "./error-page.ts";
+import { type Layer, LayerHandler } from "./mount.ts";
 
 export interface HostPolicyOptions {
   /** The address or name that is bound, as `resolveServerSettings` writes it. */
@@ -152,6 +154,31 @@ export class HostPolicy {
     this.#options.log(`refused a request for the host ${host}, which is not ours${advice}`);
   }
 }
+
+/** Refuses requests for hosts that are not ours with 403, and notes the verdict on all others. */
+export function hostLayer(hosts: HostPolicy, pages: ErrorPages): Layer {
+  return (inner) => new HostLayer(inner, hosts, pages);
+}
+
+class HostLayer extends LayerHandler {
+  readonly #hosts: HostPolicy;
+  readonly #pages: ErrorPages;
+
+  constructor(inner: Handler, hosts: HostPolicy, pages: ErrorPages) {
+    super(inner);
+    this.#hosts = hosts;
+    this.#pages = pages;
+  }
+
+  override admit(request: Request): Admission {
+    const host = this.#hosts.judge(request);
+    if (host === "refused") return refused(this.#pages.answer(403, HOST_REFUSED, wantsJson(request)), host);
+    const admission = this.inner.admit(request);
+    return admission.host === host ? admission : { ...admission, host };
+  }
+}
+
+export const HOST_REFUSED = "This server does not answer for that host name.";
 
 const LOOPBACK_HOSTS: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
 

@@ -18,7 +18,7 @@ import {
 } from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import { type ErrorExtras, ErrorPages, wantsJson } from "./error-page.ts";
-import { HostPolicy, type HostPolicyOptions } from "./host-policy.ts";
+import { HOST_REFUSED, HostPolicy, type HostPolicyOptions } from "./host-policy.ts";
 
 export interface HttpsRedirectOptions extends HostPolicyOptions {
   /** The port that speaks TLS. */
@@ -51,7 +51,7 @@ class HttpsRedirect implements Handler {
 
   #answer(request: Request, host: HostVerdict): Response {
     const { head, target } = request;
-    if (host === "refused") return this.#refuse(403, "This server does not answer for that host name.", request);
+    if (host === "refused") return this.#refuse(403, HOST_REFUSED, request);
     // What follows a CONNECT is no HTTP (RFC 9110 §9.3.6), so the connection ends.
     if (head.method === Method.Connect)
       return this.#refuse(405, "That method cannot be used here.", request, ONLY_FILES);

@@ -665,7 +665,7 @@ export class Connection implements Conversation, Sender, Suspended, Waiter {
 
     const outbox = this.#outbox;
     const scratch = context.scratch;
-    const headStarts = this.#exchange?.admission.isControl ? context.roomHeadStarts : context.headStarts;
+    const headStarts = this.#exchange?.admission.isControl ? context.endpointHeadStarts : context.headStarts;
     const pendingBytes = outbox.gatheredBytes;
     const headStart = scratch.used;
     scratch.used = headStarts.append(

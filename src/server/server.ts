@@ -1,5 +1,5 @@
 /**
- * One server: composes the rooms, listens, keeps time, and stops. Everything it owns hangs on this object, so any number of
+ * One server: composes the endpoints, listens, keeps time, and stops. Everything it owns hangs on this object, so any number of
  * servers live side by side in one process.
  */
 import { lstatSync } from "node:fs";
@@ -13,12 +13,12 @@ import { Pool } from "../exchange/pool.ts";
 import type { Transport } from "../exchange/transport.ts";
 import type { FixtureParts } from "../fixture/endpoints.ts";
 import type { Fixture, FixtureOptions } from "../fixture/fixture.ts";
-import { RESERVED_NAME, type Rooms } from "../handlers/endpoints/endpoint.ts";
+import { composeHandler } from "../handlers/compose.ts";
+import { type Endpoints, RESERVED_NAME } from "../handlers/endpoints/endpoint.ts";
 import type { Snapshot } from "../handlers/endpoints/status.ts";
 import { type DocumentRoot, FolderError, openDocumentRoot } from "../handlers/files/document-root.ts";
-import { fixedFields, roomFields } from "../handlers/fixed-fields.ts";
+import { endpointFields, fixedFields } from "../handlers/fixed-fields.ts";
 import { createHttpsRedirect } from "../handlers/https-redirect.ts";
-import { createHandler } from "../handlers/router.ts";
 import { prepareUploadsFolder } from "../handlers/uploads/upload.ts";
 import { type FieldLines, type Fields, RETRY_SOON } from "../http/fields.ts";
 import type { Handler } from "../http/message.ts";
@@ -93,7 +93,7 @@ export class Server {
   readonly #vitals: Vitals | null;
   /** Null unless a test drives the server. */
   readonly #fixture: Fixture | null;
-  readonly #fixtureRooms: FixtureParts["rooms"];
+  readonly #fixtureEndpoints: FixtureParts["endpoints"];
   /** Peers that are being turned away. */
   readonly #farewells = new Set<Farewell>();
   readonly #admission: Admission;
@@ -164,7 +164,7 @@ export class Server {
         shutDown,
       }) ?? null;
     this.#fixture = fixtureParts?.fixture ?? null;
-    this.#fixtureRooms = fixtureParts?.rooms ?? [];
+    this.#fixtureEndpoints = fixtureParts?.endpoints ?? [];
     this.#vitals =
       watch?.({
         instance,
@@ -194,7 +194,7 @@ export class Server {
       answered: newAnswered(),
       scratch: new Scratch(SCRATCH_BYTES),
       headStarts: this.#headStarts(clock, fixedFields(options, secureLines)),
-      roomHeadStarts: this.#headStarts(clock, roomFields(options, secureLines)),
+      endpointHeadStarts: this.#headStarts(clock, endpointFields(options, secureLines)),
       exchanges: new ExchangePool(headLimits, new BodyMemory(limits.bodyMemoryBytesMax)),
       defer: (sleeper) => this.#defer(sleeper),
       draining: false,
@@ -228,25 +228,26 @@ export class Server {
     const options = this.#options;
     try {
       const root = usable(openDocumentRoot(options.root, "--root"));
-      const rooms = this.#rooms();
-      if (rooms !== null) refuseReservedName(root, options.uploads);
+      const endpoints = this.#endpoints();
+      if (endpoints !== null) refuseReservedName(root, options.uploads);
       const uploads = usable(prepareUploadsFolder(options.uploads, "--uploads", wallMs()));
       if (uploads.realPath === root.realPath) {
         throw new StartError(`--uploads ${options.uploads} is the served folder itself; choose another folder`);
       }
-      const handler = createHandler({
+      const fixture = this.#fixture;
+      return composeHandler({
         settings: options,
         // Uploads are read back by --serve-uploads alone, also when their folder lies in the served one.
         root: root.without(uploads.realPath),
         uploads,
-        rooms,
+        endpoints,
         port: () => this.port,
         now: wallMs,
         log: (line) => this.#log.warn(line),
         fileCache: { bytesMax: options.fileCacheBytes, maxAgeMs: limits.fileCacheAgeMs },
-        uploaded: (upload) => this.#fixture?.uploaded(upload),
+        faults: fixture === null ? null : (inner) => fixture.wrap(inner),
+        uploaded: (upload) => fixture?.uploaded(upload),
       });
-      return this.#fixture?.wrap(handler) ?? handler;
     } catch (error) {
       this.#listening.stop();
       this.#redirecting?.stop();
@@ -256,10 +257,10 @@ export class Server {
   }
 
   /** What is below `/__server/`, or null when nothing is. */
-  #rooms(): Rooms | null {
+  #endpoints(): Endpoints | null {
     const { status } = this.#options;
     if (!status && this.#fixture === null) return null;
-    return new Map([...(status ? (this.#vitals?.rooms() ?? []) : []), ...this.#fixtureRooms]);
+    return new Map([...(status ? (this.#vitals?.endpoints() ?? []) : []), ...this.#fixtureEndpoints]);
   }
 
   #observer(): Observer {

@@ -1,8 +1,8 @@
-/** All that can be seen of one server from outside, put together: its counters, its live view, and the rooms that show them. */
+/** All that can be seen of one server from outside, put together: its counters, its live view, and the endpoints that show them. */
 import type { Observer } from "../exchange/observer.ts";
-import type { Room } from "../handlers/endpoints/endpoint.ts";
+import type { Endpoint } from "../handlers/endpoints/endpoint.ts";
 import type { EventStream } from "../handlers/endpoints/event-stream.ts";
-import { type Snapshot, type StatusSource, statusRooms } from "../handlers/endpoints/status.ts";
+import { type Snapshot, type StatusSource, statusEndpoints } from "../handlers/endpoints/status.ts";
 import { VERSION } from "../settings/version.ts";
 import { LiveView, type LiveViewOptions, type Watcher } from "./live-view.ts";
 import { Metrics } from "./metrics.ts";
@@ -31,8 +31,8 @@ export class Vitals implements StatusSource {
   }
 
   /** For `/__server/`. */
-  rooms(): [name: string, room: Room][] {
-    return statusRooms(this);
+  endpoints(): [name: string, endpoint: Endpoint][] {
+    return statusEndpoints(this);
   }
 
   isDraining(): boolean {

@@ -30,8 +30,8 @@ function once(words: readonly string[], env: Readonly<Record<string, string>> = 
   return run([binary.path, "--port", "0", ...words], { cwd: folder, env });
 }
 
-/** A room, without a connection that is kept: the server's own would be in the way of what a test counts. */
-async function room(
+/** A endpoint, without a connection that is kept: the server's own would be in the way of what a test counts. */
+async function endpoint(
   program: Program,
   line: string,
   content?: object,
@@ -50,7 +50,7 @@ async function room(
 /** Resolves when a request waits for a slot. */
 async function isQueued(program: Program): Promise<void> {
   for (let looks = 0; looks < 500; looks++) {
-    if ((await room(program, "GET hold")).value["queued"] === 1) return;
+    if ((await endpoint(program, "GET hold")).value["queued"] === 1) return;
   }
   throw new Error("nobody waits for a slot");
 }
@@ -58,7 +58,7 @@ async function isQueued(program: Program): Promise<void> {
 describe("a full pool", () => {
   test("is there on demand: the next request waits, the one behind it gets 503 exactly", async () => {
     await using program = await start(["--fixture", "--threads", "2", "--queue", "1"]);
-    expect(await room(program, "POST hold", { slots: 2 })).toMatchObject({ status: 200, value: { held: 2 } });
+    expect(await endpoint(program, "POST hold", { slots: 2 })).toMatchObject({ status: 200, value: { held: 2 } });
     using waiting = await RawClient.connect(program.port);
     waiting.send(request(program.port, "GET /"));
     await isQueued(program);
@@ -66,9 +66,9 @@ describe("a full pool", () => {
     const { status, fields } = await refused.send(request(program.port, "GET /")).answer();
     expect([status, fields.get("retry-after"), fields.get("connection")]).toEqual([503, "1", "close"]);
     expect(await refused.left()).toBe("fin");
-    expect(await room(program, "DELETE hold")).toMatchObject({ value: { released: 2 } });
+    expect(await endpoint(program, "DELETE hold")).toMatchObject({ value: { released: 2 } });
     expect((await waiting.answer()).text).toBe("the page");
-    const { value } = await room(program, "GET requests?wait=2&timeout=3s");
+    const { value } = await endpoint(program, "GET requests?wait=2&timeout=3s");
     const [first, second] = value["requests"] as { status: number; queuedMs: number }[];
     expect([first?.status, second?.status, value["isComplete"]]).toEqual([503, 200, true]);
     expect(second?.queuedMs).toBeGreaterThan(0);
@@ -78,11 +78,11 @@ describe("a full pool", () => {
 describe("to shut down", () => {
   test("ends the program with 0, after what is under way", async () => {
     await using program = await start(["--fixture", "--threads", "1"]);
-    await room(program, "POST hold", { slots: 1 });
+    await endpoint(program, "POST hold", { slots: 1 });
     using waiting = await RawClient.connect(program.port);
     waiting.send(request(program.port, "GET /"));
     await isQueued(program);
-    expect((await room(program, "POST shutdown")).status).toBe(200);
+    expect((await endpoint(program, "POST shutdown")).status).toBe(200);
     expect((await waiting.answer()).text).toBe("the page");
     expect(await program.ended()).toBe(0);
     expect(program.stdout).toContain("POST /__server/shutdown received: finishing requests in flight");
@@ -96,7 +96,7 @@ describe("to shut down", () => {
     stalled.send(request(program.port, "GET /large.bin"));
     await stalled.received(1);
     stalled.pause();
-    await room(program, "POST shutdown");
+    await endpoint(program, "POST shutdown");
     await program.says("received: finishing");
     program.signal("SIGTERM");
     expect(await program.ended()).toBe(143);
@@ -108,22 +108,22 @@ describe("the guard", () => {
     await using program = await start(["--fixture"]);
     const fields = [{ Origin: "http://evil.test" }, { "Sec-Fetch-Site": "cross-site" }];
     for (const headers of fields) {
-      const answer = await room(program, "POST hold", { slots: 1 }, headers);
+      const answer = await endpoint(program, "POST hold", { slots: 1 }, headers);
       expect([answer.status, answer.value["code"]]).toEqual([403, 403]);
     }
-    expect((await room(program, "GET hold")).value["held"]).toBe(0);
+    expect((await endpoint(program, "GET hold")).value["held"]).toBe(0);
   });
 
   needs(network).test("lets others in by the token alone, and never shows it", async () => {
     const env = { HTTPSERVER_FIXTURE_TOKEN: "a-secret" };
     await using program = await start(["--fixture", "--host", otherAddress ?? ""], env);
-    expect((await room(program, "GET ready")).status).toBe(200);
-    expect((await room(program, "GET info")).status).toBe(401);
-    expect((await room(program, "GET info", undefined, { Authorization: "Bearer a-secreT" })).status).toBe(401);
-    const info = await room(program, "GET info", undefined, { Authorization: "Bearer a-secret" });
+    expect((await endpoint(program, "GET ready")).status).toBe(200);
+    expect((await endpoint(program, "GET info")).status).toBe(401);
+    expect((await endpoint(program, "GET info", undefined, { Authorization: "Bearer a-secreT" })).status).toBe(401);
+    const info = await endpoint(program, "GET info", undefined, { Authorization: "Bearer a-secret" });
     expect([info.status, info.value["pid"]]).toEqual([200, program.pid]);
     await fetch(program.url, { headers: { Authorization: "Bearer a-secret" } });
-    const { value } = await room(program, "GET requests", undefined, { Authorization: "Bearer a-secret" });
+    const { value } = await endpoint(program, "GET requests", undefined, { Authorization: "Bearer a-secret" });
     program.signal("SIGTERM");
     expect(await program.ended()).toBe(0);
     const shown = JSON.stringify([info.value, value]) + program.stdout + program.stderr;
@@ -133,7 +133,7 @@ describe("the guard", () => {
 
   needs(network).test("lets everybody in where that was said", async () => {
     await using program = await start(["--fixture", "--fixture-token", "*", "--host", otherAddress ?? ""]);
-    expect((await room(program, "GET info")).status).toBe(200);
+    expect((await endpoint(program, "GET info")).status).toBe(200);
   });
 
   test("--print-config masks the token", async () => {
@@ -171,7 +171,7 @@ describe("a start", () => {
     expect(stderr.trimEnd()).not.toContain("\n");
   });
 
-  test("beside a folder of the rooms' name is refused", async () => {
+  test("beside a folder of the endpoints' name is refused", async () => {
     const root = join(folder, "shadow");
     mkdirSync(join(root, "__server"), { recursive: true });
     const { code, stderr } = await once(["--fixture", "--root", root]);
@@ -183,7 +183,7 @@ describe("a start", () => {
 test("a long poll ends with the request that it waits for", async () => {
   await using program = await start(["--fixture", "--quiet"]);
   let isOver = false;
-  const waiting = room(program, "GET requests?path=/x&wait=2&timeout=1m").finally(() => {
+  const waiting = endpoint(program, "GET requests?path=/x&wait=2&timeout=1m").finally(() => {
     isOver = true;
   });
   await fetch(`${program.url}/x`);

@@ -132,7 +132,7 @@ needs("python3").describe("on a terminal", () => {
     terminal.resize(30);
     await until(() => terminal.lastLine === "0/10 slots | 0 queued", "a shorter line");
     terminal.resize(8);
-    await until(() => terminal.lastLine === "0/10 sl", "what there is room for");
+    await until(() => terminal.lastLine === "0/10 sl", "what there is endpoint for");
     terminal.resize(WIDE);
     await until(() => LINE.test(terminal.lastLine), "the whole line");
     expect(terminal.lines.filter((line) => line.includes(" slots"))).toHaveLength(1);

@@ -3,8 +3,8 @@
  * that are the same for every way of cutting, so that two runs are compared by comparing text.
  */
 
+import { composeHandler } from "../../src/handlers/compose.ts";
 import { type DocumentRoot, FolderError, openDocumentRoot } from "../../src/handlers/files/document-root.ts";
-import { createHandler } from "../../src/handlers/router.ts";
 import type { UploadDisk } from "../../src/handlers/uploads/upload.ts";
 import { prepareUploadsFolder } from "../../src/handlers/uploads/upload.ts";
 import { describeParseError, ParseError } from "../../src/http/parse-error.ts";
@@ -13,6 +13,7 @@ import { BodyDecoder } from "../../src/http1/body-decoder.ts";
 import { decideFraming, Framing } from "../../src/http1/framing.ts";
 import { ParsedHead, parseRequestHead } from "../../src/http1/request-head.ts";
 import { readTarget } from "../../src/http1/request-target.ts";
+import { resolveServerSettings } from "../../src/settings/resolve.ts";
 import { bytesOf, textOf } from "../support/bytes.ts";
 import { type FakeClient, FakeServer, WALL_MS } from "../support/conversation.ts";
 import { HEAD_LIMITS } from "../support/limits.ts";
@@ -179,15 +180,11 @@ export class MachineFloor {
   });
 
   constructor(site: ConformanceSite) {
-    const handler = createHandler({
-      settings: {
-        host: "127.0.0.1",
-        allowedHosts: HOSTS,
-        inline: false,
-        strictTypes: false,
-        serveUploads: false,
-        maxBodyBytes: BODY_BYTES_MAX,
-      },
+    const handler = composeHandler({
+      settings: resolveServerSettings({ host: "127.0.0.1", allowedHosts: HOSTS, maxBodyBytes: BODY_BYTES_MAX }),
+      endpoints: null,
+      faults: null,
+      fileCache: { bytesMax: 1 << 20, maxAgeMs: 0 },
       root: usable(openDocumentRoot(site.root, "--root")),
       uploads: usable(prepareUploadsFolder(site.uploads, "--uploads", WALL_MS)),
       port: () => 8080,

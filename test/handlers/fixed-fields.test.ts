@@ -1,6 +1,6 @@
 /** The lines that every answer has. */
 import { describe, expect, test } from "bun:test";
-import { fixedFields, roomFields } from "../../src/handlers/fixed-fields.ts";
+import { endpointFields, fixedFields } from "../../src/handlers/fixed-fields.ts";
 import { parseFieldLine } from "../../src/http/fields.ts";
 
 const NONE = { headers: [], securityHeaders: false, cors: [] };
@@ -79,10 +79,10 @@ describe("a line that cannot be set", () => {
   });
 });
 
-test("the server's own rooms have all of them but a policy for scripts and styles, which is their own", () => {
+test("the server's own endpoints have all of them but a policy for scripts and styles, which is their own", () => {
   const headers = ["X-Team: one", "content-security-policy: default-src 'none'"];
   const further = [["Strict-Transport-Security", "max-age=1"]] as const;
-  const { lines } = roomFields({ ...NONE, securityHeaders: true, headers }, further);
+  const { lines } = endpointFields({ ...NONE, securityHeaders: true, headers }, further);
   expect(lines).toEqual([
     ["X-Team", "one"],
     ["X-Frame-Options", "SAMEORIGIN"],

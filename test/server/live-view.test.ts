@@ -251,7 +251,7 @@ test("an answer whose slot was lent is shown as sent without one", () => {
   expect(one.seen[0]?.work).toMatchObject([{ phase: "sending", slot: 0 }]);
 });
 
-test("the server's own rooms are no work", () => {
+test("the server's own endpoints are no work", () => {
   const { server, live } = start();
   server.handler.admit = () => CONTROL;
   server.handler.respond = () => new Promise(() => {});

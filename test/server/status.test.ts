@@ -165,7 +165,7 @@ function refusing(port: number): () => boolean {
   return () => isRefused;
 }
 
-test("with the pool and the queue full, the server's own rooms answer at once, and take no slot", async () => {
+test("with the pool and the queue full, the server's own endpoints answer at once, and take no slot", async () => {
   await using rig = await Rig.start({ threads: 1, queue: 1 });
   await rig.stall();
   await rig.wait();
@@ -180,7 +180,7 @@ test("with the pool and the queue full, the server's own rooms answer at once, a
   expect(gauges.map((name) => scrape.value(`httpserver_${name}`))).toEqual([1, 1, 1, 1]);
 });
 
-test("the server's own rooms are neither logged nor counted, whatever they answer", async () => {
+test("the server's own endpoints are neither logged nor counted, whatever they answer", async () => {
   await using rig = await Rig.start();
   for (const path of ["", "/", "/ready", "/metrics", "/none"]) await rig.get(`/__server${path}`);
   using client = await RawClient.connect(rig.port);

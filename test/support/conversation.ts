@@ -293,7 +293,7 @@ export class FakeServer {
       observer: this.observer,
       answered: newAnswered(),
       headStarts,
-      roomHeadStarts: headStarts,
+      endpointHeadStarts: headStarts,
       scratch: new Scratch(options.scratchBytes ?? 400_000),
       exchanges: new ExchangePool(HEAD_LIMITS, this.memory),
       defer: (sleeper) => this.deferred.push(sleeper),

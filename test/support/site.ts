@@ -2,14 +2,15 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { composeHandler, type HandlerOptions } from "../../src/handlers/compose.ts";
 import { type DocumentRoot, FolderError, openDocumentRoot } from "../../src/handlers/files/document-root.ts";
-import { createHandler, type HandlerOptions } from "../../src/handlers/router.ts";
 import { prepareUploadsFolder } from "../../src/handlers/uploads/upload.ts";
 import { ADMITTED, type Handler, type Request, type Response } from "../../src/http/message.ts";
 import { Target } from "../../src/http/target.ts";
 import { decideFraming, Framing } from "../../src/http1/framing.ts";
 import { ParsedHead, parseRequestHead } from "../../src/http1/request-head.ts";
 import { readTarget } from "../../src/http1/request-target.ts";
+import { resolveServerSettings } from "../../src/settings/resolve.ts";
 import { HEAD_LIMITS } from "./limits.ts";
 
 /** Far from every file's own time, so that a comparison with the wrong one shows. */
@@ -34,16 +35,11 @@ export function makeSite(settings: Partial<Settings> = {}, further: Partial<Hand
   const uploads = join(folder, "up");
   prepareUploadsFolder(root, "--root", Date.now());
   const lines: string[] = [];
-  const handler = createHandler({
-    settings: {
-      host: "127.0.0.1",
-      allowedHosts: [],
-      inline: false,
-      strictTypes: false,
-      serveUploads: false,
-      maxBodyBytes: 1000,
-      ...settings,
-    },
+  const handler = composeHandler({
+    settings: { ...resolveServerSettings({ maxBodyBytes: 1000 }), ...settings },
+    endpoints: null,
+    faults: null,
+    fileCache: { bytesMax: 1 << 20, maxAgeMs: 0 },
     root: usable(openDocumentRoot(root, "--root")),
     uploads: usable(prepareUploadsFolder(uploads, "--uploads", Date.now())),
     port: () => PORT,

@@ -1,13 +1,14 @@
 /**
- * The server's own rooms, below one prefix that the served folder may not have: how it does, and in a test, what it shall do.
- * They are found by the decoded path after the traversal checks, so that no other spelling reaches or avoids them. They take
- * no slot, are neither logged nor counted, and obey the Host rule like everything else.
+ * The server's own endpoints, below one prefix that the served folder may not have: its status, and in a fixture server the
+ * controls of a test. They are found by the decoded path after the traversal checks, so that no other spelling reaches or
+ * avoids them. Requests to them take no slot, are neither logged nor counted, and obey the Host rule like all others.
  */
 
 import { type FieldLines, Fields } from "../../http/fields.ts";
 import { ADMITTED, type Admission, type Request, type Response, response } from "../../http/message.ts";
 import { Method } from "../../http/method.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
+import type { Mount } from "../mount.ts";
 
 /** The first segment of their paths. */
 export const RESERVED_NAME = "__server";
@@ -15,82 +16,88 @@ export const RESERVED_NAME = "__server";
 const WITHOUT_SLASH = `/${RESERVED_NAME}`;
 const PREFIX = `${WITHOUT_SLASH}/`;
 
-/** One room: what is behind the prefix and its name. */
-export interface Room {
+/** One endpoint. Its path is the prefix and its name. */
+export interface Endpoint {
   /** GET implies HEAD. */
   readonly methods: readonly ("GET" | "POST" | "DELETE")[];
-  /** Bytes of content that it takes; 0 when it takes none. */
+  /** Most bytes of content that it takes; 0 when it takes none. */
   readonly contentBytesMax: number;
-  /** True: not even the server's password is asked for. */
+  /** True: needs no password, even if the server has one. */
   readonly isOpen: boolean;
-  /** True: has rooms of its own, `faults/f1`. */
+  /** True: has parts of its own, such as `faults/f1`. */
   readonly hasParts: boolean;
-  /** Refuses whom the room is not for; null lets them in. */
+  /** Refuses clients that may not use it; null lets the request in. */
   readonly guard: ((request: Request) => Response | null) | null;
-  /** `part` is what follows the room's name and a slash, or "". */
+  /** `part` is the path after the endpoint's name and a slash, or "". */
   respond(request: Request, part: string): Response | Promise<Response>;
 }
 
-/** By name, which may have a slash; "" is the prefix itself. */
-export type Rooms = ReadonlyMap<string, Room>;
+/** Endpoints by name, which may have a slash; "" is the prefix itself. */
+export type Endpoints = ReadonlyMap<string, Endpoint>;
 
-export class Reserved {
-  readonly #rooms: Rooms;
+export class EndpointMount implements Mount {
+  readonly isControl = true;
+  readonly #endpoints: Endpoints;
   readonly #pages: ErrorPages;
 
-  constructor(rooms: Rooms, pages: ErrorPages) {
-    this.#rooms = rooms;
+  constructor(endpoints: Endpoints, pages: ErrorPages) {
+    this.#endpoints = endpoints;
     this.#pages = pages;
   }
 
-  /** True for paths that are never a file's. */
   owns(path: string): boolean {
     return isReserved(path);
   }
 
-  /** True where no password is asked for. */
-  isOpen(path: string): boolean {
-    return isReserved(path) && this.#find(path)?.room.isOpen === true;
+  allow(path: string): string {
+    const found = this.#find(path);
+    return found === null ? "OPTIONS" : allowed(found.endpoint);
   }
 
-  /** Admits as a Handler does, for a path that `owns`. */
+  /** Returns true for a path that needs no password. */
+  isOpen(path: string): boolean {
+    return isReserved(path) && this.#find(path)?.endpoint.isOpen === true;
+  }
+
+  /** Never returns null: the answers to other methods and to OPTIONS are those of a control request, too. */
   admit(request: Request): Admission {
     const found = this.#find(request.target.path);
     const refusal =
-      found === null ? this.#refuse(404, "There is no such room here.", request) : this.#refusal(request, found.room);
+      found === null
+        ? this.#refuse(404, "There is no such endpoint here.", request)
+        : this.#refusal(request, found.endpoint);
     if (refusal !== null) return { ...CONTROL, refusal };
     const isRead = request.head.method === Method.Get || request.head.method === Method.Head;
-    const collectMax = isRead ? 0 : (found?.room.contentBytesMax ?? 0);
+    const collectMax = isRead ? 0 : (found?.endpoint.contentBytesMax ?? 0);
     return collectMax === 0 ? CONTROL : { ...CONTROL, content: { collectMax } };
   }
 
-  #refusal(request: Request, room: Room): Response | null {
+  #refusal(request: Request, endpoint: Endpoint): Response | null {
     const method = request.head.methodText;
-    if (method === "OPTIONS") return optionsAnswer(room);
-    if (!room.methods.includes((method === "HEAD" ? "GET" : method) as "GET")) {
-      return this.#refuse(405, "That method cannot be used here.", request, [["Allow", allowed(room)]]);
+    if (method === "OPTIONS") return optionsAnswer(endpoint);
+    if (!endpoint.methods.includes((method === "HEAD" ? "GET" : method) as "GET")) {
+      return this.#refuse(405, "That method cannot be used here.", request, [["Allow", allowed(endpoint)]]);
     }
-    const refusal = room.guard?.(request) ?? null;
+    const refusal = endpoint.guard?.(request) ?? null;
     if (refusal !== null) return refusal;
     return request.target.path === WITHOUT_SLASH ? redirectTo(`${PREFIX}${request.target.query}`) : null;
   }
 
-  /** As of a Handler, for a request that was admitted. */
   respond(request: Request): Response | Promise<Response> {
     const found = this.#find(request.target.path);
-    if (found === null) throw new Error("a room that was admitted has gone");
-    return found.room.respond(request, found.part);
+    if (found === null) throw new Error("an endpoint that admitted a request is missing");
+    return found.endpoint.respond(request, found.part);
   }
 
-  #find(path: string): { readonly room: Room; readonly part: string } | null {
+  #find(path: string): { readonly endpoint: Endpoint; readonly part: string } | null {
     const name = path.slice(PREFIX.length);
-    const named = this.#rooms.get(name);
-    if (named !== undefined) return { room: named, part: "" };
+    const named = this.#endpoints.get(name);
+    if (named !== undefined) return { endpoint: named, part: "" };
     const slash = name.indexOf("/");
-    const room = this.#rooms.get(name.slice(0, slash));
+    const endpoint = this.#endpoints.get(name.slice(0, slash));
     const part = name.slice(slash + 1);
-    // `faults/` is neither the room nor a part of it: who forgot the id must not mean all of them.
-    return slash > 0 && part !== "" && room?.hasParts === true ? { room, part } : null;
+    // `faults/` is neither the endpoint nor a part of it: a client that left the id out must not mean all of them.
+    return slash > 0 && part !== "" && endpoint?.hasParts === true ? { endpoint, part } : null;
   }
 
   #refuse(status: number, sentence: string, request: Request, fields: FieldLines = []): Response {
@@ -135,11 +142,13 @@ function redirectTo(location: string): Response {
   return ownAnswer(308, "text/plain; charset=utf-8", `${PREFIX}\n`, [["Location", location]]);
 }
 
-function allowed(room: Room): string {
-  return [...room.methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])), "OPTIONS"].join(", ");
+function allowed(endpoint: Endpoint): string {
+  return [...endpoint.methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])), "OPTIONS"].join(
+    ", ",
+  );
 }
 
 /** RFC 9110 §9.3.7; 204 has no Content-Length (§8.6). */
-function optionsAnswer(room: Room): Response {
-  return response(204, Fields.of([["Allow", allowed(room)]]), null, "options");
+function optionsAnswer(endpoint: Endpoint): Response {
+  return response(204, Fields.of([["Allow", allowed(endpoint)]]), null, "options");
 }

@@ -1,6 +1,6 @@
-/** The rooms of `--status`: is the server ready, its numbers for a monitoring system, and its pool at work to look at. */
+/** The endpoints of `--status`: is the server ready, its numbers for a monitoring system, and its pool at work to look at. */
 import type { Request, Response } from "../../http/message.ts";
-import { jsonAnswer, ownAnswer, type Room } from "./endpoint.ts";
+import { type Endpoint, jsonAnswer, ownAnswer } from "./endpoint.ts";
 import { EventStream } from "./event-stream.ts";
 import livePageText from "./live-page.html" with { type: "text" };
 
@@ -88,7 +88,7 @@ export interface Snapshot {
   };
 }
 
-/** What the rooms ask the server for. */
+/** What the endpoints ask the server for. */
 export interface StatusSource {
   readonly instance: string;
   isDraining(): boolean;
@@ -99,27 +99,27 @@ export interface StatusSource {
   unwatch(stream: EventStream): void;
 }
 
-export function statusRooms(source: StatusSource): [name: string, room: Room][] {
+export function statusEndpoints(source: StatusSource): [name: string, endpoint: Endpoint][] {
   return [
-    ["ready", readyRoom(source)],
-    ["metrics", roomOf(() => ownAnswer(200, "text/plain; version=0.0.4; charset=utf-8", source.renderMetrics()))],
-    ["events", roomOf((request) => watchAnswer(source, request))],
-    ["", livePageRoom()],
+    ["ready", readyEndpoint(source)],
+    ["metrics", endpointOf(() => ownAnswer(200, "text/plain; version=0.0.4; charset=utf-8", source.renderMetrics()))],
+    ["events", endpointOf((request) => watchAnswer(source, request))],
+    ["", livePageEndpoint()],
   ];
 }
 
 /** Answers 200 while the server takes requests, 503 when it drains: for whoever waits until it is there. */
-export function readyRoom(source: Pick<StatusSource, "instance" | "isDraining">): Room {
+export function readyEndpoint(source: Pick<StatusSource, "instance" | "isDraining">): Endpoint {
   const { instance } = source;
   const ready = jsonAnswer(200, { status: "ready", instance });
   const draining = jsonAnswer(503, { status: "draining", instance });
-  return { ...roomOf(() => (source.isDraining() ? draining : ready)), isOpen: true };
+  return { ...endpointOf(() => (source.isDraining() ? draining : ready)), isOpen: true };
 }
 
 /** The live page, made when it is first asked for. */
-function livePageRoom(): Room {
+function livePageEndpoint(): Endpoint {
   let answer: Response | null = null;
-  return roomOf(() => {
+  return endpointOf(() => {
     answer ??= ownAnswer(200, "text/html; charset=utf-8", livePage, [["Content-Security-Policy", policyOf(livePage)]]);
     return answer;
   });
@@ -149,7 +149,7 @@ function hashOf(page: string, name: string): string {
 }
 
 /** One that is read. */
-function roomOf(respond: (request: Request) => Response): Room {
+function endpointOf(respond: (request: Request) => Response): Endpoint {
   return { methods: ["GET"], contentBytesMax: 0, isOpen: false, hasParts: false, guard: null, respond };
 }
 

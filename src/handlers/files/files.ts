@@ -16,18 +16,27 @@
 import { parseQualityList } from "../../http/accept.ts";
 import type { ContentCoding } from "../../http/accept-encoding.ts";
 import { Field } from "../../http/field.ts";
-import type { Request, RequestHead, Response } from "../../http/message.ts";
+import {
+  ADMITTED,
+  type Admission,
+  type Request,
+  type RequestHead,
+  type Response,
+  refused,
+} from "../../http/message.ts";
 import { Method } from "../../http/method.ts";
+import type { Target } from "../../http/target.ts";
 import { limits } from "../../settings/limits.ts";
 import type { ErrorPages } from "../error-page.ts";
 import type { Listing } from "../listing/listing.ts";
+import type { Mount } from "../mount.ts";
 import type { CachePolicy } from "./cache-policy.ts";
 import type { Codings } from "./coding.ts";
 import { extensionOf } from "./content-type.ts";
 import { type DocumentRoot, OpenFailure } from "./document-root.ts";
 import type { HotFiles, Snapshot } from "./hot-files.ts";
 import { fileNameOf } from "./names.ts";
-import { FileRefusals, redirectToFolder } from "./refusal.ts";
+import { FILE_METHODS, FileRefusals, redirectToFolder } from "./refusal.ts";
 import { Replies } from "./reply.ts";
 import { Representations, type Variant } from "./representation.ts";
 import { Folder, resolve } from "./resolve.ts";
@@ -59,7 +68,8 @@ export interface StaticFilesOptions {
   readonly log: (line: string) => void;
 }
 
-export class StaticFiles {
+export class StaticFiles implements Mount {
+  readonly isControl = false;
   readonly #options: StaticFilesOptions;
   readonly #refusals: FileRefusals;
   readonly #replies: Replies;
@@ -72,7 +82,25 @@ export class StaticFiles {
     this.#representations = new Representations({ ...options, replies: this.#replies });
   }
 
-  /** Answers GET and HEAD. Refuses every other method by what is there: 405 with Allow, or 404. */
+  owns(path: string): boolean {
+    const { prefix } = this.#options;
+    return prefix === "" || path === prefix || path.startsWith(`${prefix}/`);
+  }
+
+  allow(): string {
+    return FILE_METHODS;
+  }
+
+  /** Lets POST pass: only the disk tells whether it gets 405, or 404 because the file does not exist. */
+  admit(request: Request): Admission | null {
+    const { method } = request.head;
+    const isOptions = method === Method.Options;
+    if (!isRead(method) && method !== Method.Post && !isOptions) return null;
+    if (isHidden(request.target)) return refused(this.#refusals.failure(OpenFailure.Missing, request));
+    return isOptions ? null : ADMITTED;
+  }
+
+  /** Answers GET and HEAD. Refuses POST: 405 with Allow, or 404. */
   respond(request: Request): Response | Promise<Response> {
     const { codings, prefix } = this.#options;
     const { path } = request.target;
@@ -208,7 +236,17 @@ function isRead(method: Method): boolean {
  * paths (RFC 8615) are never pages: programs request them, some to learn whether a path that cannot exist is 404.
  */
 function isNavigation(name: string, head: RequestHead): boolean {
-  if (!isRead(head.method) || extensionOf(name) !== "" || name.startsWith("/.well-known/")) return false;
+  if (!isRead(head.method) || extensionOf(name) !== "" || name.startsWith(WELL_KNOWN)) return false;
   const accept = head.value(Field.Accept);
   return accept !== null && parseQualityList(accept).some((item) => item.name === "text/html" && item.quality > 0);
+}
+
+/** RFC 8615: the one hidden name whose content is public. */
+const WELL_KNOWN = "/.well-known/";
+
+/** True when a segment starts with a dot: configuration, version control, unfinished uploads. */
+function isHidden({ path, hasDotName }: Target): boolean {
+  if (!hasDotName) return false;
+  const from = path.startsWith(WELL_KNOWN) ? WELL_KNOWN.length - 1 : 0;
+  return path.includes("/.", from);
 }

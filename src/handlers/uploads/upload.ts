@@ -25,9 +25,11 @@ import { type FieldLine, type FieldLines, Fields } from "../../http/fields.ts";
 import { JsonCheck, JsonVerdict, NESTING_MAX } from "../../http/json.ts";
 import { isJsonMediaType } from "../../http/media-type.ts";
 import { ADMITTED, type Admission, type Request, type Response, refused, response } from "../../http/message.ts";
+import { Method } from "../../http/method.ts";
 import { randomHex, sha256Hex, sha256HexOf } from "../digest.ts";
-import type { ErrorPages } from "../error-page.ts";
+import { type ErrorPages, UPLOAD_PATH } from "../error-page.ts";
 import { type DocumentRoot, errorCode, FolderError, openDocumentRoot } from "../files/document-root.ts";
+import type { Mount } from "../mount.ts";
 
 /** What an upload does to the disk; a test hands in one that fails. */
 export interface UploadDisk {
@@ -68,7 +70,8 @@ export interface UploadsOptions {
 }
 
 /** Takes uploads into one folder. */
-export class Uploads {
+export class Uploads implements Mount {
+  readonly isControl = false;
   readonly #options: UploadsOptions;
   readonly #admitted: Admission;
   #loadedDisk: UploadDisk | null;
@@ -89,8 +92,17 @@ export class Uploads {
     return this.#loadedDisk;
   }
 
+  owns(path: string): boolean {
+    return path === UPLOAD_PATH;
+  }
+
+  allow(): string {
+    return "POST, OPTIONS";
+  }
+
   /** Admits the content, or refuses what the head alone can refuse: 411, 415, 413. */
-  admit(request: Request): Admission {
+  admit(request: Request): Admission | null {
+    if (request.head.method !== Method.Post) return null;
     const refusal = this.#refusal(request);
     return refusal === null ? this.#admitted : refused(refusal);
   }

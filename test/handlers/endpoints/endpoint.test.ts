@@ -2,8 +2,8 @@
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { jsonAnswer, type Room, type Rooms } from "../../../src/handlers/endpoints/endpoint.ts";
-import { type StatusSource, statusRooms } from "../../../src/handlers/endpoints/status.ts";
+import { type Endpoint, type Endpoints, jsonAnswer } from "../../../src/handlers/endpoints/endpoint.ts";
+import { type StatusSource, statusEndpoints } from "../../../src/handlers/endpoints/status.ts";
 import { FakeServer } from "../../support/conversation.ts";
 import { answerOf, ask, type Fields, makeRequest, makeSite, PORT, responseTo, type Site } from "../../support/site.ts";
 
@@ -16,7 +16,7 @@ const SOURCE: StatusSource = {
 };
 
 /** Tells what it was asked, takes content, and has parts. */
-const ECHO: Room = {
+const ECHO: Endpoint = {
   methods: ["GET", "POST", "DELETE"],
   contentBytesMax: 10,
   isOpen: false,
@@ -26,13 +26,13 @@ const ECHO: Room = {
     jsonAnswer(200, { method: request.head.methodText, part, text: new TextDecoder().decode(request.content) }),
 };
 
-const ROOMS: Rooms = new Map([...statusRooms(SOURCE), ["echo", ECHO]]);
+const ENDPOINTS: Endpoints = new Map([...statusEndpoints(SOURCE), ["echo", ECHO]]);
 
 type Settings = Parameters<typeof makeSite>[0];
 
-/** With the server's own rooms, and files beside them that are named like them. */
-function makeReserved(settings: Settings = {}, rooms: Rooms | null = ROOMS): Site {
-  const site = makeSite(settings, { rooms });
+/** With the server's own endpoints, and files beside them that are named like them. */
+function makeReserved(settings: Settings = {}, endpoints: Endpoints | null = ENDPOINTS): Site {
+  const site = makeSite(settings, { endpoints });
   for (const folder of ["__SERVER", "__serverx", "x"]) mkdirSync(join(site.root, folder));
   for (const name of ["index.html", "__SERVER/ready", "__serverx/ready", "__server.html", "x/ready"]) {
     writeFileSync(join(site.root, name), `file ${name}`);
@@ -99,7 +99,7 @@ describe("the server's own paths", () => {
     }
   });
 
-  test("that are no room are 404, whatever lies in the root, and so is what is behind a room without parts", async () => {
+  test("that are no endpoint are 404, whatever lies in the root, and so is what is behind a endpoint without parts", async () => {
     using site = makeReserved();
     mkdirSync(join(site.root, "__server"));
     writeFileSync(join(site.root, "__server/none"), "file");
@@ -116,20 +116,20 @@ describe("the server's own paths", () => {
     mkdirSync(join(site.root, "__server"));
     expect(await statusOf(site, "GET /__server/none", { Accept: "text/html" })).toBe(404);
     writeFileSync(join(site.root, "x/index.txt"), "");
-    using bare = makeSite({ listing: true }, { rooms: ROOMS });
+    using bare = makeSite({ listing: true }, { endpoints: ENDPOINTS });
     mkdirSync(join(bare.root, "__server"));
     mkdirSync(join(bare.root, "shown"));
     const { text } = await ask(bare, "GET /");
     expect([text.includes("shown"), text.includes("__server")]).toEqual([true, false]);
   });
 
-  test("have a part behind the room's name where it has rooms of its own", async () => {
+  test("have a part behind the endpoint's name where it has endpoints of its own", async () => {
     using site = makeReserved();
     const partOf = async (path: string) => JSON.parse((await ask(site, `GET /__server/echo${path}`)).text).part;
     expect([await partOf(""), await partOf("/a"), await partOf("/a/b%20c")]).toEqual(["", "a", "a/b c"]);
   });
 
-  test("have no part without a name, so that who forgot it does not mean the whole room", async () => {
+  test("have no part without a name, so that who forgot it does not mean the whole endpoint", async () => {
     using site = makeReserved();
     for (const method of ["GET", "POST", "DELETE"]) {
       expect([method, await statusOf(site, `${method} /__server/echo/`)]).toEqual([method, 404]);
@@ -154,7 +154,7 @@ describe("asking there", () => {
     }
   });
 
-  test("with OPTIONS tells a room's methods, and 404 where there is none", async () => {
+  test("with OPTIONS tells a endpoint's methods, and 404 where there is none", async () => {
     using site = makeReserved();
     const { status, fields, response } = await ask(site, "OPTIONS /__server/ready");
     expect([status, fields, response.content]).toEqual([204, { allow: "GET, HEAD, OPTIONS" }, null]);
@@ -172,7 +172,7 @@ describe("asking there", () => {
     expect(await statusOf(site, "DELETE /__server/echo")).toBe(200);
   });
 
-  test("passes a room's guard before its content is taken", async () => {
+  test("passes a endpoint's guard before its content is taken", async () => {
     using site = makeReserved();
     const admit = (line: string) => site.handler.admit(makeRequest(line, { "Content-Length": "3" }));
     const guarded = admit("POST /__server/echo?no");
@@ -207,7 +207,7 @@ describe("asking there", () => {
 
 describe("ready", () => {
   test("is 503 while the server drains", async () => {
-    using site = makeReserved({}, new Map(statusRooms({ ...SOURCE, isDraining: () => true })));
+    using site = makeReserved({}, new Map(statusEndpoints({ ...SOURCE, isDraining: () => true })));
     const { status, text } = await ask(site, "GET /__server/ready");
     expect([status, JSON.parse(text)]).toEqual([503, { status: "draining", instance: "i1" }]);
   });
@@ -232,7 +232,7 @@ describe("events", () => {
   });
 
   test("asked for while the server drains are one look and the end", async () => {
-    using site = makeReserved({}, new Map(statusRooms({ ...SOURCE, isDraining: () => true })));
+    using site = makeReserved({}, new Map(statusEndpoints({ ...SOURCE, isDraining: () => true })));
     const response = await responseTo(site.handler, makeRequest("GET /__server/events"));
     if (response.content === null || !("isOver" in response.content)) throw new Error("it is no stream");
     expect(response.content.isOver).toBe(true);

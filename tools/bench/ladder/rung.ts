@@ -8,8 +8,8 @@
  */
 import { readFileSync } from "node:fs";
 import { BodyMemory } from "../../../src/exchange/content-buffer.ts";
+import { composeHandler } from "../../../src/handlers/compose.ts";
 import { openDocumentRoot } from "../../../src/handlers/files/document-root.ts";
-import { createHandler } from "../../../src/handlers/router.ts";
 import { CR, LF } from "../../../src/http/ascii.ts";
 import { PathMemo } from "../../../src/http/path-memo.ts";
 import { Exchange } from "../../../src/http1/request.ts";
@@ -27,8 +27,11 @@ const settings = resolveServerSettings({ root: rootFolder });
 const root = openDocumentRoot(rootFolder, "root");
 if (root instanceof Error) throw root;
 
-const handler = createHandler({
+const handler = composeHandler({
   settings,
+  endpoints: null,
+  faults: null,
+  fileCache: { bytesMax: 1 << 20, maxAgeMs: 0 },
   root,
   uploads: root,
   port: () => listener.port,

@@ -8,7 +8,7 @@ import { API } from "typescript/unstable/async";
 export interface Instrumented {
   /** Path below the tree, with "/". */
   readonly file: string;
-  /** `HotFiles.get`, `parseTarget`, or `→ in createHandler` for an arrow without a name. */
+  /** `HotFiles.get`, `parseTarget`, or `→ in composeHandler` for an arrow without a name. */
   readonly name: string;
   readonly line: number;
   /** Says yes or no to one byte: called for each byte of a line, it would hide the walk. */

@@ -1,0 +1,185 @@
+/**
+ * Composes the handler of one server: its layers and its mounts, each in the order in which a request meets them. This
+ * file is the whole policy; the modules that it names hold the rules.
+ */
+import type { Handler } from "../http/message.ts";
+import type { ServerSettings } from "../settings/server-settings.ts";
+import { BasicAuth, credentialsLayer } from "./basic-auth.ts";
+import { AllowedOrigins, originLayer, preflightLayer } from "./cors.ts";
+import { EndpointMount, type Endpoints, RESERVED_NAME } from "./endpoints/endpoint.ts";
+import { ErrorPages, readOwnPages, UPLOAD_PATH } from "./error-page.ts";
+import { CachePolicy, DEFAULT_CACHE_CONTROL } from "./files/cache-policy.ts";
+import { openCodings } from "./files/coding.ts";
+import type { DocumentRoot } from "./files/document-root.ts";
+import { StaticFiles } from "./files/files.ts";
+import { HotFiles, type HotFilesOptions } from "./files/hot-files.ts";
+import { INDEX_NAME } from "./files/names.ts";
+import { HostPolicy, hostLayer } from "./host-policy.ts";
+import { Listing } from "./listing/listing.ts";
+import type { Layer, Mount } from "./mount.ts";
+import { Router } from "./router.ts";
+import { type KeptUpload, type UploadDisk, Uploads } from "./uploads/upload.ts";
+
+/** Path under which uploads can be read back, and which 201 names. */
+const UPLOADS_PREFIX = "/uploads";
+
+export interface HandlerOptions {
+  readonly settings: HandlerSettings;
+  /** Endpoints below `/__server/`; null: their paths are files' like all others. */
+  readonly endpoints: Endpoints | null;
+  /** Lets a test order faults; null outside of fixture servers. Outermost, so that it sees every request. */
+  readonly faults: Layer | null;
+  /** From `openDocumentRoot`. */
+  readonly root: DocumentRoot;
+  /** From `prepareUploadsFolder`. */
+  readonly uploads: DocumentRoot;
+  /** Returns the port that the server listens on. It is asked for with each new Host: port 0 becomes a number late. */
+  readonly port: () => number;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  /** Takes a line for the operator: a refused host and its remedy, a failing disk. Bytes from the wire are escaped. */
+  readonly log: (line: string) => void;
+  /** Memory for small files, and how often the disk is asked whether they are still the same. */
+  readonly fileCache: Omit<HotFilesOptions, "now">;
+  /** Takes each upload that became a file. */
+  readonly uploaded?: (upload: KeptUpload) => void;
+  /** For tests of failing disks. */
+  readonly uploadDisk?: UploadDisk;
+}
+
+export type HandlerSettings = Pick<
+  ServerSettings,
+  | "host"
+  | "allowedHosts"
+  | "threads"
+  | "cors"
+  | "errorPages"
+  | "basicAuth"
+  | "authUploads"
+  | "inline"
+  | "strictTypes"
+  | "serveUploads"
+  | "maxBodyBytes"
+  | "precompressed"
+  | "compress"
+  | "cacheControl"
+  | "immutable"
+  | "spa"
+  | "listing"
+  | "index"
+  | "fixture"
+>;
+
+/**
+ * Throws a RangeError, in one line for the operator, when a value of `allowedHosts` is not a host, or a file of users or an
+ * error page cannot be used.
+ */
+export function composeHandler(options: HandlerOptions): Handler {
+  const { settings } = options;
+  const pages = new ErrorPages(readOwnPages(settings.errorPages));
+  const origins = settings.cors.length === 0 ? null : new AllowedOrigins(settings.cors);
+
+  const endpoints = options.endpoints === null ? null : new EndpointMount(options.endpoints, pages);
+  const upload = composeUpload(options, pages);
+  const uploaded = settings.serveUploads ? composeUploadedFiles(options, pages) : null;
+  const mounts: readonly (Mount | null)[] = [
+    endpoints, //                    /__server/…  status, and the endpoints of a fixture
+    upload, //                       /upload      takes JSON
+    uploaded, //                     /uploads/…   uploads, read back
+    composeFiles(options, pages), // every other path: the served folder
+  ];
+  const router = new Router(mounts.filter(isGiven), pages);
+
+  const isGuarded = (path: string) =>
+    endpoints?.isOpen(path) !== true && (!settings.authUploads || upload.owns(path) || isUploadedPath(path));
+  const layers: readonly (Layer | null)[] = [
+    options.faults, //                                            may spoil every answer
+    origins?.areNamed ? originLayer(origins) : null, //           names the origin in every answer
+    hostLayer(composeHosts(options), pages), //                   403 for a Host that is not ours
+    origins && preflightLayer(origins, router), //                before credentials, which no preflight has
+    settings.basicAuth.length > 0
+      ? credentialsLayer(composeAuth(options, pages), isGuarded) // 401 until the credentials are verified
+      : null,
+  ];
+  return layers.filter(isGiven).reduceRight<Handler>((inner, layer) => layer(inner), router);
+}
+
+function composeHosts({ settings, port, now, log }: HandlerOptions): HostPolicy {
+  const { host, allowedHosts, fixture } = settings;
+  return new HostPolicy({ boundHost: host, allowedHosts, isMapped: fixture, port, now, log });
+}
+
+function composeAuth({ settings, now, log }: HandlerOptions, pages: ErrorPages): BasicAuth {
+  return new BasicAuth({ credentials: settings.basicAuth, threads: settings.threads, pages, now, log });
+}
+
+function composeFiles(options: HandlerOptions, pages: ErrorPages): StaticFiles {
+  const { settings, root, now, log } = options;
+  const { inline, strictTypes, spa, index, cacheControl, immutable, serveUploads } = settings;
+  // A name that another mount answers for is not a file of the root, whatever lies there.
+  const shadowed = [
+    UPLOAD_PATH,
+    ...(options.endpoints === null ? [] : [`/${RESERVED_NAME}`]),
+    ...(serveUploads ? [UPLOADS_PREFIX] : []),
+  ];
+  const mounts = serveUploads ? [UPLOADS_PREFIX] : [];
+  const isPrivate = settings.basicAuth.length > 0 && !settings.authUploads;
+  return new StaticFiles({
+    root,
+    hot: new HotFiles({ ...options.fileCache, now }),
+    pages,
+    prefix: "",
+    inline,
+    strictTypes,
+    codings: openCodings(settings),
+    cachePolicy: new CachePolicy({ cacheControl, immutable, isPrivate }),
+    spa,
+    listing: settings.listing ? new Listing({ root, pages, shadowed, mounts }) : null,
+    index,
+    now,
+    log,
+  });
+}
+
+/** The rules about the site's own files do not hold for uploads: strict types would refuse all of them. */
+function composeUploadedFiles(options: HandlerOptions, pages: ErrorPages): StaticFiles {
+  const { settings, uploads: root, now, log } = options;
+  return new StaticFiles({
+    root,
+    hot: new HotFiles({ ...options.fileCache, now }),
+    pages,
+    prefix: UPLOADS_PREFIX,
+    inline: settings.inline,
+    strictTypes: false,
+    codings: null,
+    cachePolicy: new CachePolicy({ cacheControl: DEFAULT_CACHE_CONTROL, immutable: [], isPrivate: false }),
+    spa: false,
+    listing: settings.listing ? new Listing({ root, pages, shadowed: [], mounts: [] }) : null,
+    index: INDEX_NAME,
+    now,
+    log,
+  });
+}
+
+function composeUpload(options: HandlerOptions, pages: ErrorPages): Uploads {
+  const { settings, uploads: root, uploaded, uploadDisk, now, log } = options;
+  return new Uploads({
+    root,
+    pages,
+    maxBodyBytes: settings.maxBodyBytes,
+    serveUploads: settings.serveUploads,
+    now,
+    log,
+    ...(uploaded === undefined ? {} : { kept: uploaded }),
+    ...(uploadDisk === undefined ? {} : { disk: uploadDisk }),
+  });
+}
+
+/** True below the prefix, also when uploads are not shown: with `--auth-uploads` their names need credentials too. */
+function isUploadedPath(path: string): boolean {
+  return path === UPLOADS_PREFIX || path.startsWith(`${UPLOADS_PREFIX}/`);
+}
+
+function isGiven<Item>(item: Item | null): item is Item {
+  return item !== null;
+}

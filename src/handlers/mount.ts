@@ -1,0 +1,41 @@
+/** A part of the server that owns paths, and a layer around all of them: what compose.ts is made of. */
+
+import type { FieldLines } from "../http/fields.ts";
+import type { Admission, Handler, LateRefusal, Request, Response } from "../http/message.ts";
+
+export interface Mount {
+  /** True for the server's own endpoints, which no other origin may use. */
+  readonly isControl: boolean;
+  /** Returns whether this mount answers for `path`, decoded and without dot segments. */
+  owns(path: string): boolean;
+  /** Returns the methods of `path`, which this mount owns, as the value of Allow. */
+  allow(path: string): string;
+  /** Decides by the head alone, as a Handler does. Returns null for a method that `allow` does not name, and for OPTIONS. */
+  admit(request: Request): Admission | null;
+  /** Answers a request that was admitted, as a Handler does. */
+  respond(request: Request): Response | Promise<Response>;
+}
+
+/** Wraps a handler in another one. */
+export type Layer = (inner: Handler) => Handler;
+
+/** A handler that passes everything on. A layer extends it and overrides the calls that it decides. */
+export class LayerHandler implements Handler {
+  protected readonly inner: Handler;
+
+  constructor(inner: Handler) {
+    this.inner = inner;
+  }
+
+  admit(request: Request): Admission {
+    return this.inner.admit(request);
+  }
+
+  respond(request: Request, admission: Admission): Response | Promise<Response | LateRefusal> {
+    return this.inner.respond(request, admission);
+  }
+
+  failure(status: number, sentence: string, request: Request | null, fields?: FieldLines): Response {
+    return this.inner.failure(status, sentence, request, fields);
+  }
+}
