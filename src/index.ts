@@ -52,40 +52,40 @@ export {
 export interface StartOptions extends Partial<ServerSettings> {
   /** Served instead of a folder: content by path, such as `/images/logo.png`. Not together with `root`. */
   files?: Files;
-  /** Where the server's time comes from: the machine, unless a test moves a `ManualClock` by hand. */
+  /** Source of the server's time: by default the machine, or a `ManualClock` that a test moves by hand. */
   clock?: TimeSource;
-  /** Receives request lines, warnings and failures; nothing is written anywhere without it. */
+  /** Receives request lines, warnings and failures. Without it, they are not written anywhere. */
   log?: ServerLog;
-  /** What `POST /__server/shutdown` of a fixture does; a drain, unless this says otherwise. */
+  /** Called for `POST /__server/shutdown` of a fixture, in place of a drain. */
   shutDown?: () => void;
-  /** Of an encrypted `tlsKey`; it is no setting, so that no list of settings ever shows it. */
+  /** Passphrase of an encrypted `tlsKey`. It is not a setting, so that no list of settings shows it. */
   tlsPassphrase?: string;
 }
 
 /** A server that listens. */
 export interface RunningServer extends AsyncDisposable {
-  /** For clients on this machine, without a slash at the end: `http://127.0.0.1:8080`. */
+  /** URL for clients on this machine, without a slash at the end: `http://127.0.0.1:8080`. */
   readonly url: string;
-  /** One for each address that was bound: the loopback default also answers on `http://[::1]:8080`. */
+  /** A URL for each bound address: the loopback default also answers on `http://[::1]:8080`. */
   readonly urls: readonly string[];
-  /** The port that was bound. */
+  /** The bound port. */
   readonly port: number;
-  /** Where plain requests are sent to https from, with `httpsRedirectPort`; else null. */
+  /** URL of the plain HTTP listener of `httpsRedirectPort`, which redirects to https; else null. */
   readonly redirectUrl: string | null;
-  /** With TLS, what a client may want to trust: `fetch(url, { tls: { ca: server.certificate.pem } })`. Else null. */
+  /** Certificate for a client to trust: `fetch(url, { tls: { ca: server.certificate.pem } })`. Null without TLS. */
   readonly certificate: CertificateInfo | null;
-  /** Reads `tlsCert` and `tlsKey` again, for new connections. Rejects with a StartError; then the old ones stay in use. */
+  /** Reads `tlsCert` and `tlsKey` again, for new connections. If that fails, rejects with a StartError, and the old ones stay. */
   reload(): Promise<void>;
   /**
-   * Shows `see` the pool at work, now and four times a second, until the returned function is called. Throws an Error for a server
-   * that was started with neither `live` nor `status`.
+   * Calls `see` with a snapshot now and four times a second, until the returned function is called. Throws an Error for a server
+   * that was started without `live` and without `status`.
    */
   watch(see: (snapshot: Snapshot) => void): () => void;
   /** Drains and closes; see `Server.stop`. Never rejects. */
   stop(options?: StopOptions): Promise<void>;
 }
 
-/** What `startServer({ fixture: true })` gives besides: what happened, and what shall happen. docs/fixture.md tells all of it. */
+/** A server with `fixture: true`: its journal, and the faults to inject. docs/fixture.md describes each method. */
 export interface FixtureServer
   extends RunningServer,
     Pick<
@@ -106,12 +106,12 @@ export interface FixtureServer
       | "reset"
     > {}
 
-/** Milliseconds that requests in flight get when a fixture server's scope ends: a test is not held up by what it has left behind. */
+/** Milliseconds for requests in flight when the scope of a fixture server ends, so that a forgotten request does not hold up a test. */
 const DISPOSE_MS = 250;
 
 export async function startServer(options: StartOptions & { fixture: true }): Promise<FixtureServer>;
 export async function startServer(options?: StartOptions): Promise<RunningServer>;
-/** Starts a server and resolves when it listens. Rejects with an OptionsError or a StartError, and then leaves nothing behind. */
+/** Starts a server and resolves when it listens. If that fails, rejects with an OptionsError or a StartError, and leaves nothing behind. */
 export async function startServer(options: StartOptions = {}): Promise<RunningServer | FixtureServer> {
   const folders = await makeFolders(options);
   const server = await makeServer({ ...options, shutDown: options.shutDown ?? (() => void stop()) }, folders).catch(
@@ -159,7 +159,7 @@ function fixtureMethods(fixture: Fixture): Omit<FixtureServer, keyof RunningServ
   };
 }
 
-/** Null when both folders are the caller's. */
+/** Makes temporary folders for `files` and uploads; null when both folders are the caller's. */
 async function makeFolders({ files, root, uploads }: StartOptions): Promise<TemporaryFolders | null> {
   if (files === undefined && uploads !== undefined) return null;
   if (files !== undefined && root !== undefined) throw new OptionsError("files or root: give one of them");
@@ -187,21 +187,21 @@ async function makeServer(
   });
 }
 
-/** Only a server that speaks TLS pays for it. */
+/** Loads TLS, only for a server with a certificate. */
 async function loadTls(settings: ServerSettings, passphrase: string, log: ServerLog): Promise<Tls | null> {
   if (settings.tlsCert === "" && !settings.tlsSelfSigned) return null;
   const { Tls } = await import("./server/tls.ts");
   return Tls.load(settings, passphrase, (line) => log.warn(line));
 }
 
-/** The same for one that somebody may look at. */
+/** Loads snapshots, only for a server that can be watched. */
 async function loadVitals(settings: ServerSettings): Promise<NonNullable<ServerParts["watch"]> | null> {
   if (!settings.status && !settings.live) return null;
   const { Vitals } = await import("./server/vitals.ts");
   return (options) => new Vitals(options);
 }
 
-/** And for one that a test drives. */
+/** Loads the fixture, only for a server that a test drives. */
 async function loadFixture(settings: ServerSettings): Promise<NonNullable<ServerParts["fixture"]> | null> {
   if (!settings.fixture) return null;
   const { makeFixture } = await import("./fixture/endpoints.ts");

@@ -1,6 +1,8 @@
 /**
- * How others learn that a server is ready, and where: the ready line, a file with the port, lines for an environment. The files
- * come first, so that whoever has read the line finds them; and of the files the port's is last, because it is waited for.
+ * The ways to say that a server is ready, and where: the ready line, a file with the port, lines for an environment.
+ *
+ * Strategy: the files come first, so that a program that has read the line finds them. The port's file is the last one, because
+ * programs wait for it.
  */
 import {
   closeSync,
@@ -19,29 +21,26 @@ import type { Settings } from "../settings/resolve.ts";
 import { messageOf, StartError } from "../settings/start-error.ts";
 import { VERSION } from "../settings/version.ts";
 
-/** Where a server listens. */
+/** The address of a server that listens. */
 export interface Place {
   readonly port: number;
   readonly url: string;
   readonly urls: readonly string[];
 }
 
-/** The variables that tell another program where the server is; `run` sets them for its command as well. */
+/** Returns the variables that tell another program the address of the server. `run` sets them for its command. */
 export function environmentOf({ url, port }: Place): Readonly<Record<string, string>> {
   return { HTTPSERVER_URL: url, HTTPSERVER_PORT: String(port) };
 }
 
-/** The line that says that every socket listens, without LF. The words of the text never change: scripts wait for them. */
+/** Returns the line that says that every socket listens, without LF. The words of the text never change: scripts wait for them. */
 export function readyLine(format: Settings["readyFormat"], { port, url, urls }: Place): string {
   const { pid } = process;
   if (format === "json") return JSON.stringify({ event: "ready", port, url, urls, pid, version: VERSION });
   return `Listening on port ${port} (${url}) pid=${pid}`;
 }
 
-/**
- * Writes the files that were asked for, and returns what takes the port's file away again. Throws a StartError for one that
- * cannot be written.
- */
+/** Writes the files of the settings, and returns a function that removes the port's file. Throws a StartError. */
 export function writeFiles({ envFile, portFile }: Pick<Settings, "envFile" | "portFile">, place: Place): () => void {
   if (envFile !== "") attempt("--env-file", envFile, () => appendEnvironment(envFile, environmentOf(place)));
   if (portFile === "") return () => {};
@@ -56,7 +55,7 @@ function attempt<Result>(flag: string, path: string, write: () => Result): Resul
   }
 }
 
-/** One write at the end of the file, so that lines of others, written meanwhile, stay whole; made when it is not there. */
+/** Appends lines in one write, so that lines that another program writes meanwhile stay whole. Creates the file if it is missing. */
 function appendEnvironment(path: string, variables: Readonly<Record<string, string>>): void {
   const descriptor = openSync(path, constants.O_RDWR | constants.O_APPEND | constants.O_CREAT, 0o644);
   try {
@@ -68,7 +67,7 @@ function appendEnvironment(path: string, variables: Readonly<Record<string, stri
   }
 }
 
-/** True when the file's last line has no LF, so that what is appended would become part of it. */
+/** Returns true when the file's last line has no LF, so that an appended line would become part of it. */
 function endsInLine(descriptor: number): boolean {
   const { size } = fstatSync(descriptor);
   const last = new Uint8Array(1);
@@ -76,9 +75,9 @@ function endsInLine(descriptor: number): boolean {
 }
 
 /**
- * Digits and LF under a name of its own, then renamed: a reader sees the whole or nothing, and what a killed server left is
- * replaced. Returns what removes it, unless another server's has taken its place: the file says which server's it is by being
- * the same one, since an inode that is used again has another time.
+ * Writes digits and LF to a file with a unique name, and renames it. So a reader sees the whole line or no file, and the file of a
+ * killed server is replaced. Returns a function that removes the file, unless another server has replaced it since. The file's
+ * identity tells: an inode that is used again has another time.
  */
 function writePort(path: string, port: number): () => void {
   const temporary = `${path}.${crypto.randomUUID()}`;
@@ -90,7 +89,7 @@ function writePort(path: string, port: number): () => void {
       try {
         if (identityOf(path) === own) unlinkSync(path);
       } catch {
-        // Somebody has removed it.
+        // The file is gone already.
       }
     };
   } catch (error) {

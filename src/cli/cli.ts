@@ -1,13 +1,13 @@
-/** The program: finds the command, lets it do its work, and prints the answer of one that has nothing else to do. */
+/** The program: finds the command and performs it, or prints the answer to a question such as `--help`. */
 import type { Environment } from "./command-line.ts";
 import { COMMANDS, findCommand, type Outcome } from "./commands.ts";
 import type { StartServer } from "./launch.ts";
 import { type Answer, say } from "./say.ts";
 
 /**
- * Runs the program and resolves with its exit code: 0 after help, version or a drain, 1 after a failure of ours, 2 for bad
- * words, 3 when the server cannot start, 130, 143 or 129 when a second SIGINT, SIGTERM or SIGHUP cut answers short. `run` has
- * those of its command, and 4, 126 and 127; `probe` 0 and 1.
+ * Runs the program and resolves with its exit code: 0 after help, version or a drain, 1 after a failure of ours, 2 for bad words, 3
+ * when the server cannot start. A second SIGINT, SIGTERM or SIGHUP cuts responses short and gives 130, 143 or 129. `run` gives the
+ * code of its command, or 4, 126 or 127; `probe` gives 0 or 1.
  */
 export async function main(argv: readonly string[], env: Environment, start?: StartServer): Promise<number> {
   const { command, words } = findCommand(argv);

@@ -121,17 +121,17 @@ function questionIn({ help, version, problem }: Words): Question | null {
   return null;
 }
 
-/** Splits at the first `--`. A flag's value has no dash in front, so the first one is the one that is meant. */
+/** Splits at the first `--`, which cannot be the value of a flag: values do not begin with a dash. */
 function splitRun(words: readonly string[]): { own: readonly string[]; command: readonly string[] } {
   const end = words.indexOf("--");
   return end === -1 ? { own: words, command: [] } : { own: words.slice(0, end), command: words.slice(end + 1) };
 }
 
-/** Throws `OptionsError` when there is no command to run, or a word that may be meant as one. */
+/** Throws `OptionsError` when there is no command to run, or a word before `--` that may be part of one. */
 function refuseStrayWord({ positionals: [stray] }: Words, command: readonly string[]): void {
   if (stray === undefined && command.length > 0) return;
   const got = stray === undefined ? "none" : quote(stray);
-  throw new OptionsError(`expected run [flags] -- command, for instance run -- bun test, got ${got}`);
+  throw new OptionsError(`expected a command, as in httpserver run [flags] -- bun test, got ${got}`);
 }
 
 interface Words {
@@ -146,7 +146,7 @@ interface Words {
   readonly positionals: string[];
 }
 
-/** Reads the words strictly: every flag known, every value there, nothing left over. */
+/** Reads the words strictly: every flag is known, and every value is there. */
 function normalize(argv: readonly string[]): Words {
   const words: Words = {
     help: null,
@@ -227,7 +227,10 @@ function readShort(words: Words, word: string, next: Next): string | null {
   return null;
 }
 
-/** The last one of a repeated flag counts, so that a script's `httpserver --port 80 "$@"` can be overruled; lists add up. */
+/**
+ * Keeps the value of a flag and returns the mistake, or null. The last one of a repeated flag counts, so that `httpserver --port 80
+ * "$@"` in a script can be overruled; lists add up.
+ */
 function keep(words: Words, name: keyof Settings, value: string | undefined): string | null {
   const setting = settingTable[name];
   if (value === undefined || value === "") {
@@ -273,7 +276,7 @@ function resolveWords(
   };
   const extra = words.positionals[POSITIONALS.length];
   if (extra !== undefined) {
-    throw new OptionsError(`expected at most [port] [host] [threads], got ${quote(extra)} as well`);
+    throw new OptionsError(`expected at most [port] [host] [threads], but ${quote(extra)} follows`);
   }
   const labels = new Map<keyof Settings, string>();
   for (const name of settingNames) {

@@ -1,6 +1,6 @@
 /**
- * The table of commands: how each is written, what it does, and the module that does it, loaded only for its command. So help,
- * errors and `hash-password` start without the server, and the server starts without them.
+ * The table of commands: words, summary, and the module of each command. A module is loaded only for its command, so help, errors
+ * and `hash-password` start without the server, and the server starts without them.
  */
 import { type Environment, parseRun, parseServe, type Question } from "./command-line.ts";
 import type { StartServer } from "./launch.ts";

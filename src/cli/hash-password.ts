@@ -23,8 +23,8 @@ function refusal(text: string): { readonly kind: "error"; readonly line: string 
 }
 
 /**
- * Reads a password from stdin and prints its hash, behind the user's name if one is given. The password is not a word of the
- * command line, which every user of the machine can read; on a terminal it is not shown. Returns the exit code, or an answer.
+ * Reads a password from stdin and returns its hash, after the user's name if one is given. Every user of the machine can read a
+ * command line, so the password is not one of its words; a terminal does not show it. Resolves with the exit code after Ctrl+C.
  */
 export async function hashPassword(words: readonly string[]): Promise<number | Answer | HelpOrError> {
   const order = parseHashPassword(words);
@@ -42,7 +42,7 @@ function firstLine(text: string): string {
   return /^[^\r\n]*/.exec(text)?.[0] ?? "";
 }
 
-/** A line typed on a terminal that does not show it; null after Ctrl+C. */
+/** Reads a line from a terminal without showing it. Resolves with null after Ctrl+C. */
 async function typedLine(prompt: string): Promise<string | null> {
   const terminal = process.stdin;
   const output = Output.descriptor(2, () => {});

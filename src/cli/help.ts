@@ -14,7 +14,7 @@ import { COMMIT, VERSION } from "../settings/version.ts";
 import { ALL_TOPICS, type Labels } from "./command-line.ts";
 import type { Command } from "./commands.ts";
 
-/** Settings of the short help, by how many people use them. The test counts their lines. */
+/** Settings of the short help: the ones that most people use. */
 const COMMON: ReadonlySet<keyof Settings> = new Set([
   "port",
   "host",

@@ -1,4 +1,4 @@
-/** What the commands with a server share: a log, a start that fails in one line, and the ways to say that it is ready. */
+/** The common part of commands with a server: a log, a start that fails in one line, and the announcement. */
 import { resolve } from "node:path";
 import type { Snapshot } from "../handlers/endpoints/status.ts";
 import type { ServerLog } from "../server/access-log.ts";
@@ -11,7 +11,7 @@ import type { Environment, ServeOrder } from "./command-line.ts";
 import { Log } from "./log.ts";
 import { EXIT_FAILURE, EXIT_USAGE, isTerminal, LOG_SETTLE_MS, say } from "./say.ts";
 
-/** What the program needs of a server; `startServer` gives it. */
+/** The part of a server that the program needs. `startServer` returns it. */
 export interface RunningServer {
   readonly url: string;
   readonly urls: readonly string[];
@@ -27,16 +27,16 @@ export type StartServer = (
   options: ServerSettings & { log: ServerLog; tlsPassphrase: string; shutDown: () => void },
 ) => Promise<RunningServer>;
 
-/** A server that has said that it listens. */
+/** A server that has been announced. */
 export interface Launched {
   readonly server: RunningServer;
-  /** Takes back what says so: nobody new shall come. */
+  /** Withdraws the announcement, so that no new client comes. */
   withdraw(): void;
 }
 
 /**
- * Opens the log, does `work` with it, and lets the last lines reach their readers. Resolves with `work`'s exit code.
- * `descriptor`: where information goes, see `Log`.
+ * Opens the log, does `work` with it, and waits until the last lines have reached their readers. Resolves with the exit code of
+ * `work`. Information goes to `descriptor`, see `Log`.
  */
 export async function withLog(
   { options, warnings }: Pick<ServeOrder, "options" | "warnings">,
@@ -63,12 +63,12 @@ export async function withLog(
   return code;
 }
 
-/** The passphrase of `--tls-key`: never a word of the command line, which every user of the machine can read. */
+/** Passphrase of `--tls-key`. Every user of the machine can read a command line, so it is not a flag. */
 const TLS_PASSPHRASE = `${ENVIRONMENT_PREFIX}TLS_PASSPHRASE`;
 
 /**
- * Starts a server and says that it is ready. When it cannot, that is told and nothing listens: resolves with the exit code.
- * `shutDown` is called when `POST /__server/shutdown` asks for it. `serverLog`: what the server talks to, where that is not `log`.
+ * Starts a server and announces it. If the start fails, logs the reason, leaves nothing that listens, and resolves with the exit
+ * code. `shutDown` is called for `POST /__server/shutdown`. The server logs to `serverLog`.
  */
 export async function launch(
   options: Settings,
@@ -98,8 +98,8 @@ export async function launch(
 }
 
 /**
- * The ready line, then what runs where. In this order, because the first timestamp in local time makes the runtime load its time
- * zones, which takes 8 ms.
+ * Logs the ready line, then addresses and folders. In this order, because the first timestamp in local time makes the runtime load
+ * its time zones, which takes 8 ms.
  */
 function announce(options: Settings, server: RunningServer, log: Log): void {
   log.ready(readyLine(options.readyFormat, server));
@@ -117,7 +117,7 @@ export function describeCertificate({ certificate }: RunningServer): string {
   return `${names}, until ${validTo.toISOString().slice(0, 10)}, SHA-256 ${fingerprint}`;
 }
 
-/** One line for what the operator can mend, a stack for what we have to. */
+/** Logs one line for an error that the operator can remove, and a stack for an error of ours. Returns the exit code. */
 function failStart(error: unknown, log: Log): number {
   const code = error instanceof OptionsError ? EXIT_USAGE : exitCodeOf(error);
   if (code === EXIT_FAILURE) log.error("the server could not start", error);
@@ -125,7 +125,7 @@ function failStart(error: unknown, log: Log): number {
   return code;
 }
 
-/** Errors that carry an `exitCode` are meant for the operator. */
+/** Returns the `exitCode` of an error that is for the operator. */
 function exitCodeOf(error: unknown): number {
   const code: unknown = error instanceof Error && "exitCode" in error ? error.exitCode : undefined;
   return typeof code === "number" ? code : EXIT_FAILURE;

@@ -1,16 +1,16 @@
-/** Ends that nobody signals: a time that is over, a parent that is gone. */
+/** Reasons to stop without a signal: the lifetime is over, or the parent process has ended. */
 import { formatValue } from "../settings/kinds.ts";
 import { type ProgramSettings, programTable } from "../settings/program-settings.ts";
 
 /**
- * Milliseconds between two looks at who our parent is. Linux could send a signal (prctl, PR_SET_PDEATHSIG), which no runtime of
- * ours can ask for; a look is one system call.
+ * Milliseconds between two looks at the number of our parent. A look is one system call. Linux can send a signal instead (prctl,
+ * PR_SET_PDEATHSIG), but Bun cannot ask for it.
  */
 const PARENT_MS = 250;
 
 /**
- * Resolves with a sentence that says why the program ought to end; never without `--max-lifetime` and `--exit-with-parent`.
- * Counts from the call. A parent that had ended before cannot be told from the one that took its place.
+ * Resolves with a sentence that says why the program has to stop; never without `--max-lifetime` and `--exit-with-parent`. Time
+ * counts from the call. A parent that ended before the call is not noticed, because another process has taken its place.
  */
 export function lifetimeEnd({ maxLifetimeMs, exitWithParent }: ProgramSettings): Promise<string> {
   return new Promise((resolve) => {
@@ -21,7 +21,7 @@ export function lifetimeEnd({ maxLifetimeMs, exitWithParent }: ProgramSettings):
     if (!exitWithParent) return;
     const parent = process.ppid;
     const timer = setInterval(() => {
-      // An orphan is given to process 1, or to one that collects orphans.
+      // The parent of an orphan is process 1, or a process that collects orphans.
       if (process.ppid === parent) return;
       clearInterval(timer);
       resolve("the parent process has ended");

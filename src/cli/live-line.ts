@@ -1,18 +1,18 @@
 /**
- * The status line of `--live`: the last row of a terminal, below the log, shows the pool at work. It is made of what the live page
- * is made of, and the log's own Output draws it, so that it never stands between the lines. It changes at most four times a
- * second; while it does not change, nothing is written.
+ * The status line of `--live`: the last row of a terminal, below the log, shows the pool at work. Its figures are those of the live
+ * page, and the log's own Output draws it, so that it never stands between log lines. It changes at most four times a second. While
+ * the text stays the same, the line is not written.
  */
 import type { Snapshot } from "../handlers/endpoints/status.ts";
 import type { Log } from "./log.ts";
 
-/** Columns of a terminal that does not tell. */
+/** Columns of a terminal whose width is unknown. */
 const COLUMNS = 80;
 
-/** Milliseconds that the rate is taken over. */
+/** Milliseconds over which the rate is measured. */
 const RATE_MS = 1000;
 
-/** What the line shows. */
+/** Figures of the line. */
 export interface LiveFigures {
   readonly active: number;
   readonly size: number;
@@ -20,13 +20,13 @@ export interface LiveFigures {
   /** Requests and connections turned away since the start. */
   readonly refused: number;
   readonly requestsPerSecond: number;
-  /** Null when nothing was answered lately. */
+  /** Null when there was no response lately. */
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
   readonly connections: number;
 }
 
-/** Draws the line from now on, if stdout is a terminal that can; else says so. `env` may ask for no colour (no-color.org). */
+/** Keeps the line up to date, if stdout is a terminal that can show it; else logs a warning. `env` may ask for no colour (no-color.org). */
 export function keepLiveLine(
   server: { watch(see: (snapshot: Snapshot) => void): () => void },
   log: Log,
@@ -34,7 +34,7 @@ export function keepLiveLine(
 ): void {
   const terminal = process.stdout;
   if (!terminal.isTTY || env["TERM"] === "dumb") {
-    log.warn("--live needs a terminal on stdout; going on without it");
+    log.warn("--live needs a terminal on stdout: the status line is not shown");
     return;
   }
   const line = new LiveLine(log.takeLastRow(), () => terminal.columns || COLUMNS, !env["NO_COLOR"]);
@@ -42,16 +42,16 @@ export function keepLiveLine(
   server.watch((snapshot) => line.see(snapshot));
 }
 
-/** Makes a line of each look at the server. */
+/** Renders each snapshot of the server as a line. */
 export class LiveLine {
   readonly #show: (text: string) => void;
   readonly #columns: () => number;
   readonly #isColored: boolean;
   #figures: LiveFigures | null = null;
-  /** The looks of the last second. */
+  /** Snapshots of the last second. */
   #looks: Pick<Snapshot, "requests" | "intervalMs">[] = [];
 
-  /** `show` draws a text, `columns` tells the width of the terminal. */
+  /** `show` draws a text, `columns` returns the width of the terminal. */
   constructor(show: (text: string) => void, columns: () => number, isColored: boolean) {
     this.#show = show;
     this.#columns = columns;
@@ -61,7 +61,7 @@ export class LiveLine {
   see(snapshot: Snapshot): void {
     const { pool, connections, totals } = snapshot;
     const requestsPerSecond = this.#rate(snapshot);
-    // Those of the last look at which there was an answer, as long as the rate tells of it.
+    // Without a response in this snapshot, the percentiles of the last one with a response stay while the rate shows it.
     const { p50Ms, p99Ms } = snapshot.p50Ms === null && requestsPerSecond > 0 ? (this.#figures ?? snapshot) : snapshot;
     this.#figures = {
       active: pool.active,
@@ -76,7 +76,7 @@ export class LiveLine {
     this.draw();
   }
 
-  /** Also when the terminal has another width. The last column stays free: a cursor behind it is in the next row for some. */
+  /** Draws the figures for the present width. The last column stays free: some terminals wrap the cursor after it. */
   draw(): void {
     if (this.#figures !== null) this.#show(renderLiveLine(this.#figures, this.#columns() - 1, this.#isColored));
   }
@@ -94,7 +94,7 @@ const RED = 31;
 const YELLOW = 33;
 const PLAIN = 0;
 
-/** The parts that fit into `columns` from the left, the most telling ones first; never more. In ASCII, with or without colours. */
+/** Returns the parts that fit into `columns`, the most important one first. In ASCII, with or without colours. */
 export function renderLiveLine(figures: LiveFigures, columns: number, isColored: boolean): string {
   const { active, size, queued, refused, connections } = figures;
   const parts: readonly (readonly [text: string, color: number])[] = [
@@ -110,7 +110,7 @@ export function renderLiveLine(figures: LiveFigures, columns: number, isColored:
   for (const [text, color] of parts) {
     if (text === "") continue;
     const gap = line === "" ? "" : SEPARATOR;
-    // Half a number is a wrong number; only the first part is cut, where there is no room for anything.
+    // Half a number is a wrong number, so only the first part is ever cut, in a terminal without room for one.
     if (gap !== "" && gap.length + text.length > left) break;
     const shown = text.slice(0, left);
     left -= gap.length + shown.length;
@@ -121,7 +121,7 @@ export function renderLiveLine(figures: LiveFigures, columns: number, isColored:
 
 const SEPARATOR = " | ";
 
-/** Three figures at the most: `0.42 ms`, `4.2 ms`, `420 ms`, `4.2 s`, `42 s`. */
+/** Returns a duration with at most three digits: `0.42 ms`, `4.2 ms`, `420 ms`, `4.2 s`, `42 s`. */
 function formatMs(ms: number | null): string {
   if (ms === null) return "-";
   if (ms < 0.995) return `${ms.toFixed(2)} ms`;

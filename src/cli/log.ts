@@ -1,10 +1,11 @@
 /**
- * The server's voice to its operator: life cycle and steps to stdout, warnings and failures to stderr, request lines to
- * stdout or a file. One consola instance decides by its level what is said (`--quiet`, `--verbose`); its reporter gives a
- * line its form and an `Output` carries it, so that no reader, and no missing one, ever holds up the server.
+ * The log for the operator: life cycle and steps to stdout, warnings and failures to stderr, request lines to stdout or a file.
  *
- * consola's core alone is loaded: its own reporters write to `process.stdout`, which neither survives a closed pipe
- * quietly nor keeps its order with the request lines.
+ * Strategy: the level of one consola instance decides which lines appear (`--quiet`, `--verbose`). Its reporter formats a line, and
+ * an `Output` writes it, so that a slow or missing reader never holds up the server.
+ *
+ * Only consola's core is loaded. Its own reporters write to `process.stdout`, which fails on a closed pipe and does not keep the
+ * order with request lines.
  */
 import { fstatSync } from "node:fs";
 import { type ConsolaInstance, createConsola, type LogObject } from "consola/core";
@@ -28,10 +29,9 @@ export class Log implements ServerLog {
   readonly #file: Output | null;
 
   /**
-   * `colorsStderr`: whether warnings and errors are coloured, asked with each of them. Throws what `open` throws for a
-   * `--log-file` that cannot be opened. `--quiet` silences stdout but not a log file, which was asked for by name.
-   * `descriptor` 2 is for a process whose stdout is somebody else's: what would go there goes to stderr, and request lines only
-   * with `--verbose`.
+   * `colorsStderr` decides for each warning and error whether it is coloured. `--quiet` silences stdout but not a log file. With
+   * `descriptor` 2, stdout belongs to a command: information goes to stderr, and request lines only with `--verbose`. Throws the
+   * error of `open` for a `--log-file` that cannot be opened.
    */
   constructor(
     options: Pick<Settings, "quiet" | "verbose" | "logFormat" | "logFile">,
@@ -65,14 +65,14 @@ export class Log implements ServerLog {
     else this.#console.error(text, cause);
   }
 
-  /** The line that says that every socket listens: plain, in one write, also with `--quiet`. */
+  /** Writes the line that says that every socket listens: plain, in one write, also with `--quiet`. */
   ready(line: string): void {
     this.#stdout.writeAlone(`${line}\n`);
   }
 
   /**
-   * Takes the last row of the terminal that stdout is, below all that is said; returns what sets its text, "" for none. What stderr
-   * says on the same terminal goes the same way from now on, or the two would write into each other.
+   * Reserves the last row of the terminal on stdout, and returns a function that sets its text; "" clears it. If stderr is the same
+   * terminal, its lines go through stdout from now on, because two writers would mix their bytes.
    */
   takeLastRow(): (text: string) => void {
     const stdout = this.#stdout;
@@ -88,18 +88,18 @@ export class Log implements ServerLog {
     (line.level <= LEVEL_QUIET ? this.#stderr : this.#stdout).write(text);
   }
 
-  /** Goes on in a new log file, after a rotation. */
+  /** Opens the log file again, after a rotation. */
   reopen(): void {
     this.#file?.reopen();
   }
 
-  /** Resolves when all is written, at the latest after `waitMs`: a reader that stopped reading must not keep the process. */
+  /** Resolves when all lines are written, or after `waitMs`: a reader that has stopped must not keep the process. */
   async settle(waitMs: number): Promise<void> {
     await Promise.all([this.#file?.settle(waitMs), this.#stdout.settle(waitMs)]);
-    await this.#stderr.settle(waitMs); // Last: the others report to it.
+    await this.#stderr.settle(waitMs); // Last, because the others report to it.
   }
 
-  /** Writes what still waits, at the very end. */
+  /** Writes the lines that still wait, and closes. */
   close(): void {
     this.#file?.close();
     this.#stdout.close();
@@ -107,7 +107,7 @@ export class Log implements ServerLog {
   }
 }
 
-/** `[2026-03-15 10:30:15] warning: …`; the lines of a cause's stack follow, indented. */
+/** Returns `[2026-03-15 10:30:15] warning: …`; the lines of a cause's stack follow, indented. */
 function formatMessage(line: LogObject, color: boolean): string {
   const label = line.level === 0 ? "error: " : line.level === 1 ? "warning: " : "";
   const shown = color && label !== "" ? `\x1b[${line.level === 0 ? 31 : 33}m${label}\x1b[39m` : label;

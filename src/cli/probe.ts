@@ -1,10 +1,9 @@
 /**
- * `httpserver probe [URL | --port-file F]`: waits until a server answers, for health checks where there is neither shell nor
- * curl. Loads nothing of the server, because it runs every few seconds.
+ * `httpserver probe [URL | --port-file F]`: waits until a server answers, for health checks without shell and curl. It runs every
+ * few seconds, so it does not load the server.
  *
- * Ready is decided by the answer: at a URL with a path 2xx. Without a path it asks a server of ours, which says so in the field
- * Server: 2xx, and every other answer below 500, since it answers 404 where nothing tells its state, and 401 or 403 to whom it
- * does not know. So another program on the port is never mistaken for it, whatever it answers.
+ * A URL with a path is ready when it answers 2xx. Without a path, a server of ours has to answer, with a status below 500: it
+ * answers 404 without `--status`, and 401 or 403 to an unknown client. The field Server tells it from another program on the port.
  */
 import { readFileSync } from "node:fs";
 import { quote } from "../http/escape.ts";
@@ -21,22 +20,22 @@ const TIMEOUT_MS = 10_000;
 const INTERVAL_MS = 100;
 const TIME_MS_MAX = 24 * 3600 * 1000;
 
-/** Longest wait for one answer: a program that accepts and says nothing may be replaced by one that answers. */
+/** Longest wait for one response: a program that accepts and stays silent may be replaced by one that answers. */
 const ANSWER_MS_MAX = 5000;
 
-/** The shortest: the last question, asked when the time is over, gets an answer too. */
+/** Shortest wait: also the last request, sent when the time is over, may get its response. */
 const ANSWER_MS_MIN = 100;
 
-/** Where a server tells its state. */
+/** Path at which a server tells its state. */
 const READY_PATH = "/__server/ready";
 
-/** What to ask, and for how long. */
+/** URLs to ask, and for how long. */
 export type ProbeOrder =
   | {
       readonly kind: "probe";
-      /** Each is asked, and one that is ready is enough. `{port}` stands for what `portFile` says. */
+      /** Each is asked, and one that is ready is enough. `{port}` stands for the port in `portFile`. */
       readonly urls: readonly string[];
-      /** True: a server of ours is looked for. False: anything that answers 2xx. */
+      /** True: a server of ours has to answer. False: any program, with 2xx. */
       readonly isOurs: boolean;
       /** Path of the file with the port, or "". */
       readonly portFile: string;
@@ -44,10 +43,10 @@ export type ProbeOrder =
       readonly intervalMs: number;
     }
   | { readonly kind: "help"; readonly text: string }
-  /** What is wrong, on one line without LF. */
+  /** A mistake, on one line without LF. */
   | { readonly kind: "error"; readonly line: string };
 
-/** The words behind `probe`, and the environment, as an order. A word beats the environment. */
+/** Reads the words after `probe`, and the environment. A word beats the environment. */
 export function parseProbe(words: readonly string[], env: Environment): ProbeOrder {
   try {
     if (words.includes("--help") || words.includes("-h")) return { kind: "help", text: HELP };
@@ -85,7 +84,7 @@ where HTTPSERVER_PORT_FILE, or HTTPSERVER_HOST and HTTPSERVER_PORT, say.
 
 type Flag = "port-file" | "timeout" | "interval";
 
-/** `--flag value`, `--flag=value`, and what is no flag. Throws `OptionsError`. */
+/** Reads `--flag value`, `--flag=value`, and the other words. Throws `OptionsError`. */
 function readWords(words: readonly string[]): { flags: ReadonlyMap<Flag, string>; places: readonly string[] } {
   const flags = new Map<Flag, string>();
   const places: string[] = [];
@@ -124,7 +123,7 @@ function fromUrl(text: string): Targets {
   return { urls: [hasPath ? url.href : `${url.origin}${READY_PATH}`], isOurs: !hasPath };
 }
 
-/** Where a server with this environment listens, seen from its own machine. Throws `OptionsError`. */
+/** Returns the URLs of a server with this environment, as its own machine reaches it. Throws `OptionsError`. */
 function fromEnvironment(env: Environment, portFile: string): Targets {
   const port = portFile === "" ? env["HTTPSERVER_PORT"] || String(serverTable.port.default) : "{port}";
   if (portFile === "" && !(/^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65535)) {
@@ -135,7 +134,7 @@ function fromEnvironment(env: Environment, portFile: string): Targets {
   const named = env["HTTPSERVER_HOST"];
   const host = normalizeHost(named || serverTable.host.default);
   if (host === undefined)
-    throw new OptionsError(`HTTPSERVER_HOST: expected ${serverTable.host.what}, got ${quote(named)}`);
+    throw new OptionsError(`HTTPSERVER_HOST: expected ${serverTable.host.expected}, got ${quote(named)}`);
   const isSecure =
     env["HTTPSERVER_TLS_CERT"] || parseSetting(serverTable.tlsSelfSigned, env["HTTPSERVER_TLS_SELF_SIGNED"] ?? "");
   const scheme = isSecure ? "https" : "http";
@@ -164,7 +163,7 @@ export async function probe(words: readonly string[], env: Environment): Promise
   }
 }
 
-/** Asks one URL until it is ready. Rejects with what was seen when the time was over. */
+/** Asks one URL until it is ready. Rejects with the last finding when the time is over. */
 async function waitFor(
   template: string,
   isOurs: boolean,
@@ -184,7 +183,7 @@ async function waitFor(
   }
 }
 
-/** The digits in the file, or null while there is none. */
+/** Returns the digits in the file, or null while it has none. */
 function readPort(path: string): string | null {
   try {
     return /^(\d{1,5})\r?\n?$/.exec(readFileSync(path, "latin1"))?.[1] ?? null;
@@ -193,17 +192,17 @@ function readPort(path: string): string | null {
   }
 }
 
-/** Null when the answer says that it is ready, else what was seen. Waits `waitMs` at most. */
+/** Resolves with null when the response means ready, else with the finding. Waits at most `waitMs`. */
 async function ask(url: string, isOurs: boolean, waitMs: number): Promise<string | null> {
   try {
     const isLoopback = LOOPBACK.test(new URL(url).hostname);
-    // A proxy is for other machines; fetch would ask it for this one as well.
+    // A proxy is for other machines, but fetch would use it for this one too.
     if (isLoopback) process.env["NO_PROXY"] = "*";
     const response = await fetch(url, {
       signal: AbortSignal.timeout(Math.ceil(waitMs)),
       redirect: "manual",
       keepalive: false,
-      // Nobody stands between two programs of one machine, and a certificate for tests is signed by nobody.
+      // Between two programs of one machine there is no attacker, and a certificate for tests has no known issuer.
       tls: { rejectUnauthorized: !isLoopback },
     });
     await response.body?.cancel();
@@ -218,7 +217,7 @@ async function ask(url: string, isOurs: boolean, waitMs: number): Promise<string
   }
 }
 
-/** Why no connection came about, in place of Bun's sentence. */
+/** Reasons for a missing connection, in place of Bun's sentences. */
 const REASONS: Readonly<Record<string, string>> = {
   ECONNREFUSED: "connection refused",
   EADDRNOTAVAIL: "this machine has no such address",

@@ -1,7 +1,6 @@
 /**
- * `httpserver run [flags] -- command…`: a server for as long as a command runs, which is told where it is by variables. The
- * command has this process's stdin, stdout and stderr, and stays in its process group; so what we say goes to stderr, and is
- * little. Its exit code is ours.
+ * `httpserver run [flags] -- command…`: a server for as long as a command runs. Variables tell the command its address. The command
+ * has this process's stdin, stdout and stderr, and stays in its process group, so our few lines go to stderr. Its exit code is ours.
  */
 
 import { isUnexpected } from "../fixture/journal.ts";
@@ -19,13 +18,13 @@ import type { Log } from "./log.ts";
 import { EXIT_OK, EXIT_UNEXPECTED, isTerminal } from "./say.ts";
 import { isHangupIgnored, SIGNAL_NUMBERS, type StopSignal } from "./signals.ts";
 
-/** As shells answer for a command that is not there, and for one that cannot be executed. */
+/** Exit codes of shells for a command that is missing, and for one that cannot be executed. */
 const EXIT_NOT_FOUND = 127;
 const EXIT_NOT_EXECUTABLE = 126;
 
 /**
- * Milliseconds that answers get which are on their way when the command has ended: it no longer waits for them, while what it
- * has started may.
+ * Milliseconds for responses in flight when the command has ended. The command no longer waits for them, but a process that it has
+ * started may.
  */
 const DRAIN_MS = 250;
 
@@ -38,7 +37,7 @@ async function work({ options, command }: RunOrder, env: Environment, log: Log, 
   const relay = new Relay();
   const end = lifetimeEnd(options);
   const unexpected = options.strict ? new Unexpected() : null;
-  // Whoever shuts the server down has still a command that runs.
+  // A client that shuts the server down does not end the command.
   const shutDown = () => void stop?.({ timeoutMs: DRAIN_MS });
   let stop: RunningServer["stop"] | null = null;
   const launched = await launch(options, env, log, start, shutDown, unexpected?.watch(log) ?? log);
@@ -48,7 +47,7 @@ async function work({ options, command }: RunOrder, env: Environment, log: Log, 
   end.then((reason) => {
     log.warn(`${reason}: ending the command`);
     relay.pass("SIGTERM");
-    // A command that does not listen would outlive what was to end it.
+    // A command may ignore SIGTERM.
     setTimeout(() => relay.kill(), options.shutdownTimeoutMs);
   });
   const code = await relay.command(command, { ...env, ...variablesOf(server, options) }, log);
@@ -58,7 +57,7 @@ async function work({ options, command }: RunOrder, env: Environment, log: Log, 
   return code === EXIT_OK && unexpected !== null && unexpected.count > 0 ? EXIT_UNEXPECTED : code;
 }
 
-/** What the command is told of the server. */
+/** Returns the variables that tell the command about the server. */
 function variablesOf(server: RunningServer, { fixtureToken }: Settings): Readonly<Record<string, string>> {
   return {
     ...environmentOf(server),
@@ -66,10 +65,10 @@ function variablesOf(server: RunningServer, { fixtureToken }: Settings): Readonl
   };
 }
 
-/** Passes signals on to the command, from before it is there. */
+/** Passes signals on to the command. It listens before the command starts. */
 class Relay {
   #child: Bun.Subprocess | null = null;
-  /** The first that came before the command. */
+  /** The first signal that came before the command. */
   #early: StopSignal | null = null;
 
   constructor() {
@@ -82,7 +81,7 @@ class Relay {
     }
   }
 
-  /** To the command, or in its place when it has not been started; then it will not be. Nothing once it has ended. */
+  /** Sends a signal to the command. Before its start, the signal is kept, and the command is not started. */
   pass(signal: StopSignal): void {
     if (this.#child === null) this.#early ??= signal;
     else this.#child.kill(signal);
@@ -92,7 +91,7 @@ class Relay {
     this.#child?.kill("SIGKILL");
   }
 
-  /** Runs the command and resolves with its exit code, which for an end by a signal is 128 + its number. */
+  /** Runs the command and resolves with its exit code. A signal that ended it counts as 128 + its number. */
   async command(words: readonly string[], env: Environment, log: Log): Promise<number> {
     if (this.#early !== null) return 128 + SIGNAL_NUMBERS[this.#early];
     let child: Bun.Subprocess;
@@ -112,18 +111,18 @@ class Relay {
 const SHOWN_MAX = 10;
 const SHOWN_CHARS_MAX = 200;
 
-/** Where `httpserver probe` asks first, whether or not the server answers there. */
+/** Request line of `httpserver probe`, which is expected whatever the server answers. */
 const PROBED = /^(?:GET|HEAD) \/__server\/ready /;
 
 /**
- * For `--strict`: requests that were answered 404, 405 or 5xx, and no fault is the cause, so that a test that asks for what is
- * not there does not pass by chance. Other refusals (400, 403, 413 …) are what tests ask for on purpose.
+ * Unexpected requests, for `--strict`: those answered with 404, 405 or 5xx without a fault. So a test that asks for a missing file
+ * does not pass by chance. Tests cause other refusals (400, 403, 413 …) on purpose.
  */
 class Unexpected {
   count = 0;
   readonly #shown: string[] = [];
 
-  /** Goes between the server and `log`. */
+  /** Returns a log that counts requests and passes everything on to `log`. */
   watch(log: Log): ServerLog {
     return {
       access: (entry) => {

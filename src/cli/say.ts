@@ -1,25 +1,25 @@
-/** How a command ends that has no log: its text or its one line, and its exit code. */
+/** The end of a command without a log: its text or its one line, and its exit code. */
 import { escapeControls } from "../http/escape.ts";
 import { Output } from "../server/output.ts";
 
 export const EXIT_OK = 0;
-/** Of a server: our own fault. Of `probe`: not ready. */
+/** A failure of the server itself. With `probe`: the server is not ready. */
 export const EXIT_FAILURE = 1;
 export const EXIT_USAGE = 2;
 export const EXIT_CANNOT_START = 3;
-/** `run --strict`. */
+/** `run --strict`: there were unexpected requests. */
 export const EXIT_UNEXPECTED = 4;
 
-/** Milliseconds that log lines get to reach a slow reader before the process ends. */
+/** Milliseconds for log lines to reach a slow reader before the process ends. */
 export const LOG_SETTLE_MS = 500;
 
-/** The exit code of what is said on stderr. */
+/** Exit codes of lines on stderr. */
 const EXIT_CODES = { error: EXIT_USAGE, "cannot-start": EXIT_CANNOT_START, "not-ready": EXIT_FAILURE } as const;
 
-/** What a command has to say that ends with it: a text for stdout, or a line without LF for stderr. */
+/** A text for stdout, or a line without LF for stderr. The command ends with it. */
 export type Answer = { readonly text: string } | { readonly kind: keyof typeof EXIT_CODES; readonly line: string };
 
-/** Says it, and resolves with the exit code. */
+/** Prints an answer, and resolves with the exit code. */
 export async function say(answer: Answer): Promise<number> {
   const spoken = "text" in answer;
   const output = Output.descriptor(spoken ? 1 : 2, () => {});
@@ -28,7 +28,7 @@ export async function say(answer: Answer): Promise<number> {
   return spoken ? EXIT_OK : EXIT_CODES[answer.kind];
 }
 
-/** Loaded with the first warning: `node:tty` would take 4 ms of each start. */
+/** Returns true for a terminal. `node:tty` is loaded by the first call: it would take 4 ms of each start. */
 export function isTerminal(descriptor: number): boolean {
   const { isatty } = require("node:tty") as typeof import("node:tty");
   return isatty(descriptor);

@@ -1,4 +1,4 @@
-/** A server in the life of a process: it starts, says that it is ready, waits for a reason to stop, drains. */
+/** A server as a process: it starts, says that it is ready, waits for a reason to stop, and drains. */
 import { startServer } from "../index.ts";
 import { limits } from "../settings/limits.ts";
 import type { Settings } from "../settings/resolve.ts";
@@ -10,10 +10,10 @@ import type { Log } from "./log.ts";
 import { EXIT_OK } from "./say.ts";
 import { isHangupIgnored, SIGNAL_NUMBERS, Signals } from "./signals.ts";
 
-/** Milliseconds that cut connections get to be closed properly after a second signal. */
+/** Milliseconds for cut connections to close properly after a second signal. */
 const FORCE_MS = 1000;
 
-/** Serves until it is told to stop, and resolves with the exit code. */
+/** Serves until there is a reason to stop, and resolves with the exit code. */
 export function serve(order: ServeOrder, env: Environment, start: StartServer = startServer): Promise<number> {
   return withLog(order, env, 1, (log) => work(order.options, env, log, start));
 }
@@ -40,7 +40,7 @@ async function work(options: Settings, env: Environment, log: Log, start: StartS
   const [level, reason] = await Promise.race([
     signals.next().then((signal) => ["info", `${signal} received`] as const),
     asked.promise.then(() => ["info", "POST /__server/shutdown received"] as const),
-    end.then((sentence) => ["warn", sentence] as const), // Told with --quiet too: nobody asks for it at that moment.
+    end.then((sentence) => ["warn", sentence] as const), // A warning, so that --quiet shows it: the end comes unasked.
   ]);
   const patience = `at most ${options.shutdownTimeoutMs / 1000} s`;
   log[level](`${reason}: finishing requests in flight (${patience}), again to cut them`);
@@ -52,12 +52,12 @@ async function work(options: Settings, env: Environment, log: Log, start: StartS
     log.info("Server stopped");
     return EXIT_OK;
   }
-  log.warn(`${second} received again: cutting what is in flight`);
+  log.warn(`${second} received again: cutting requests in flight`);
   await Promise.race([server.stop({ force: true }), Bun.sleep(FORCE_MS)]);
   return 128 + SIGNAL_NUMBERS[second];
 }
 
-/** SIGHUP: a certificate that was renewed on disk is taken up; one that cannot be used leaves all as it is. */
+/** Reads the certificate again, after SIGHUP. If it cannot be used, the old one stays in use. */
 function renew(server: RunningServer, log: Log): void {
   server.reload().then(
     () => log.info(`Certificate read again: ${describeCertificate(server)}`),

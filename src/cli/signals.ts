@@ -1,4 +1,4 @@
-/** Signals to stop. */
+/** Signals that stop the program. */
 import { readFileSync } from "node:fs";
 
 /** 128 + number is how a shell shows the end by a signal. */
@@ -6,7 +6,7 @@ export const SIGNAL_NUMBERS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 export type StopSignal = keyof typeof SIGNAL_NUMBERS;
 
-/** True under nohup(1), which starts a program deaf to SIGHUP so that it outlives its terminal; a handler would undo that. */
+/** Returns true under nohup(1), which makes a program ignore SIGHUP and outlive its terminal. A handler would undo that. */
 export function isHangupIgnored(): boolean {
   try {
     const mask = /^SigIgn:\s*([0-9a-f]+)$/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? "0";
@@ -17,17 +17,17 @@ export function isHangupIgnored(): boolean {
 }
 
 /**
- * Milliseconds in which further signals are the first one once more: `bun start` passes on the SIGINT of Ctrl+C, which the
- * terminal has already sent to the whole group, so one key press arrives twice. Nobody presses it twice in that time to force.
+ * Milliseconds in which further signals count as the first one. `bun start` passes on the SIGINT of Ctrl+C, which the terminal has
+ * already sent to the whole group, so one key press arrives twice. People do not press it twice in that time to force an end.
  */
 const SAME_REQUEST_MS = 250;
 
-/** Requests to stop in the order they come, also those that come before somebody waits. */
+/** Signals in the order of their arrival. Those that come before `next` is called are kept. */
 export class Signals {
   readonly #arrived: StopSignal[] = [];
   #waiting: ((signal: StopSignal) => void) | null = null;
 
-  /** When the first one came. */
+  /** Arrival of the first signal. */
   #firstMs: number | null = null;
 
   constructor() {
@@ -49,7 +49,7 @@ export class Signals {
     else waiting(signal);
   }
 
-  /** One caller at a time. */
+  /** Resolves with the next signal. One caller waits at a time. */
   next(): Promise<StopSignal> {
     const signal = this.#arrived.shift();
     if (signal !== undefined) return Promise.resolve(signal);

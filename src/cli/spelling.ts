@@ -1,6 +1,6 @@
-/** What somebody meant who made a typing error. */
+/** The likely meaning of a word with a typing error. */
 
-/** The word that `typed` begins, or that is at most two typing errors away; null when none is near. */
+/** Returns the one word that begins with `typed`, or one that is at most two typing errors away; null when none is near. */
 export function nearest(typed: string, words: readonly string[]): string | null {
   if (typed.length >= 2) {
     const begun = words.filter((word) => word.startsWith(typed));
@@ -19,7 +19,7 @@ export function nearest(typed: string, words: readonly string[]): string | null 
   return near;
 }
 
-/** Letters to insert, delete, replace or swap with their neighbour to make `a` of `b` (optimal string alignment). */
+/** Returns the number of letters to insert, delete, replace or swap to make `a` of `b` (optimal string alignment). */
 function editDistance(a: string, b: string): number {
   let twoAbove: number[] = [];
   let above = Array.from({ length: b.length + 1 }, (_, column) => column);

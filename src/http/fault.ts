@@ -1,49 +1,49 @@
 /**
- * What shall go wrong with an answer, and with which one: said by tests in three spellings, read by one parser.
+ * Faults that a test orders, and rules for the requests that get one: three spellings, read by one parser.
  *
  *     X-Fixture: delay=200ms, fault=truncate, after=1024                        one request's own
  *     GET /app.js reset after=1024 times=2                                      a rule on the command line
  *     {"match":{"method":"GET","path":"/app.js"},"fault":"reset","after":1024}  a rule in JSON
  *
- * The two tables below are the whole vocabulary. Whatever is not in them is refused with its place: a fault that was
- * misspelled and ignored would be a test that proves nothing.
+ * The two tables below are the whole vocabulary. Any other word is refused with its place: a misspelled fault that is ignored would
+ * make a test prove nothing.
  */
 import { PATH_PATTERN } from "./path-pattern.ts";
 import { formatDuration, formatSize, GIB, HOUR, MIB, parseDuration, parseSize } from "./units.ts";
 
-/** Immutable: one rule's may be on many answers at the same time. */
+/** Immutable, because the fault of one rule may be on many responses at the same time. */
 export interface Fault {
   readonly kind: FaultKind;
-  /** Bytes of content behind the complete head, of the request's for `reset-request`; null: before the answer's first byte. */
+  /** Bytes of content after the head, with `reset-request` of the request's; null: before the first byte of the response. */
   readonly afterBytes: number | null;
-  /** Until the answer's first byte. */
+  /** Delay of the first byte of the response. */
   readonly delayMs: number;
-  /** In which the head or the content is sent. */
+  /** Time in which the head or the content is sent. */
   readonly durationMs: number;
-  /** Equal parts of the content. */
+  /** Number of equal parts of the content. */
   readonly pieces: number;
   readonly bytesPerSecond: number;
-  /** 0 but for `status`. */
+  /** Status of the response, 0 for other kinds than `status`. */
   readonly status: number;
-  /** Of the field Retry-After; null: none. */
+  /** Value of the field Retry-After; null: no such field. */
   readonly retryAfterSeconds: number | null;
-  /** What Content-Length says; null: one more than there is. */
+  /** Value of Content-Length; null: one more than the content has. */
   readonly lengthBytes: number | null;
 }
 
 export interface FaultRule {
-  /** As sent, or `*` for every one. */
+  /** Method as sent, or `*` for every method. */
   readonly method: string;
   /** A pattern (`path-pattern.ts`) of the decoded path. */
   readonly path: string;
   readonly fault: Fault;
-  /** Requests that match and are left alone, before the first fault. */
+  /** Requests that match and get no fault, before the first one that does. */
   readonly skip: number;
-  /** Faults, and then no more; null: no end. */
+  /** Number of faults; null: no end. */
   readonly times: number | null;
 }
 
-/** Rules at once. Each request for a file is compared with all of them. */
+/** Rules at the same time. Each request for a file is compared with all of them. */
 export const FAULT_RULES_MAX = 1000;
 
 type Unit = "size" | "duration" | "seconds" | "count" | "status";
@@ -124,7 +124,7 @@ export function isFaultAt<Place extends FaultPlace>(kind: FaultKind, place: Plac
   return KINDS[kind].place === place;
 }
 
-/** A parameter that says what goes wrong, so that the kind need not be said. */
+/** Parameters that imply their kind. */
 const TELLING: readonly (readonly [ParameterName, FaultKind])[] = [
   ["status", "status"],
   ["rate", "bandwidth"],
@@ -144,7 +144,7 @@ interface Word {
   readonly place: string;
 }
 
-/** The value of one request's X-Fixture, or what is wrong with it: the column, from 1, and what belongs there. */
+/** Reads the value of an X-Fixture field. Returns the mistake as a text: the column, from 1, and the expected word. */
 export function parseFaultField(text: string): Fault | string {
   const words: Word[] = [];
   for (const [part, column] of split(text, /[^,]+/g)) {
@@ -152,14 +152,14 @@ export function parseFaultField(text: string): Fault | string {
     if (typeof word === "string") return word;
     words.push(word);
   }
-  // Two commas in a row, or one at an end, are a word that was forgotten.
+  // Two commas in a row, or one at an end: a word is missing.
   if (words.length === 0 || text.split(",").length !== words.length) {
     return "column 1: expected key=value, separated by single commas, such as fault=truncate, after=1024";
   }
   return readFault(words, FAULT_PARAMETERS);
 }
 
-/** `METHOD PATH [FAULT] [key=value…]`, or what is wrong with it. */
+/** Reads `METHOD PATH [FAULT] [key=value…]`. Returns the mistake as a text. */
 export function parseFaultRule(text: string): FaultRule | string {
   const [method, path, ...rest] = split(text, /\S+/g);
   if (method === undefined || path === undefined) return "expected METHOD PATH FAULT, such as GET /app.js reset";
@@ -173,7 +173,10 @@ export function parseFaultRule(text: string): FaultRule | string {
   return readRule(method, path, words);
 }
 
-/** The same from JSON: `match` with `method` and `path`, `fault`, and the parameters, as numbers or in their units. */
+/**
+ * Reads a rule from JSON: `match` with `method` and `path`, `fault`, and the parameters as numbers or in their units. Returns the
+ * mistake as a text.
+ */
 export function readFaultRule(given: unknown): FaultRule | string {
   if (!isObject(given)) return `expected an object such as {"match":{"path":"/app.js"},"fault":"reset"}`;
   const { match = {}, ...rest } = given;
@@ -184,7 +187,7 @@ export function readFaultRule(given: unknown): FaultRule | string {
   if (typeof method !== "string" || typeof path !== "string") return "match: expected method and path as texts";
   const words: Word[] = [];
   for (const [key, value] of Object.entries(rest)) {
-    // In JSON there is none; in an object of this process it says nothing.
+    // Only an object of this process can have it, and it means a missing member.
     if (value === undefined) continue;
     const place = isKey(key) ? key : JSON.stringify(key);
     if (typeof value !== "string" && typeof value !== "number") return `${place}: expected a text or a number`;
@@ -201,7 +204,7 @@ function readRule(
   words: readonly Word[],
 ): FaultRule | string {
   if (!METHOD.test(method)) return `${placeOf(methodPlace)}: expected a method such as GET, or * for every one`;
-  // A query stands behind the path, and a rule would never match it there.
+  // The rule is compared with the path alone, so it would never match.
   if (path.includes("?")) return `${placeOf(pathPlace)}: a path has no query; use query`;
   if (!PATH_PATTERN.test(path)) {
     return `${placeOf(pathPlace)}: expected a path, * and ** as wildcards, such as /app.js or /images/**`;
@@ -244,7 +247,7 @@ function readFault(words: readonly Word[], known: readonly ParameterName[]): Fau
   };
 }
 
-/** The numbers of all words but the kind. */
+/** Returns the numbers of all words but the kind, or the mistake as a text. */
 function readValues(words: readonly Word[]): Values | string {
   const values: { [Name in ParameterName]?: number } = {};
   for (const { key, value, place } of words) {
@@ -299,7 +302,7 @@ const UNITS: Readonly<Record<Unit, UnitRule>> = {
   },
 };
 
-/** `fault` and the parameters that differ from what is meant without them, in JSON's spelling. */
+/** Returns `fault` and the parameters that differ from their defaults, in JSON's spelling. */
 function entriesOf(fault: Fault): (readonly [key: string, value: string | number])[] {
   const { kind } = fault;
   const given: { readonly [Name in ParameterName]?: number | null } = {
@@ -319,13 +322,13 @@ function entriesOf(fault: Fault): (readonly [key: string, value: string | number
   return [["fault", kind], ...parameters];
 }
 
-/** As `parseFaultRule` reads it, and a path without white space is written. */
+/** Writes a rule as `parseFaultRule` reads it, if its path has no white space. */
 export function formatFaultRule(rule: FaultRule): string {
   const [, ...parameters] = [...entriesOf(rule.fault), ...countsOf(rule)];
   return [rule.method, rule.path, rule.fault.kind, ...parameters.map((entry) => entry.join("="))].join(" ");
 }
 
-/** As `readFaultRule` reads it. */
+/** Writes a rule as `readFaultRule` reads it. */
 export function describeFaultRule(rule: FaultRule): Record<string, unknown> {
   const { method, path, fault } = rule;
   return { match: { method, path }, ...Object.fromEntries([...entriesOf(fault), ...countsOf(rule)]) };
@@ -335,7 +338,7 @@ function countsOf({ skip, times }: FaultRule): (readonly [key: string, value: nu
   return [...(skip === 0 ? [] : [["skip", skip] as const]), ...(times === null ? [] : [["times", times] as const])];
 }
 
-/** The parts that `pattern` finds, without white space around them, each with its column from 1; empty ones left out. */
+/** Returns the parts that `pattern` finds, trimmed, each with its column from 1. Empty ones are left out. */
 function split(text: string, pattern: RegExp): (readonly [part: string, column: number])[] {
   return [...text.matchAll(pattern)].flatMap((found) => {
     const part = found[0].trim();

@@ -8,8 +8,8 @@ const MINUTE = 60 * SECOND;
 export const HOUR = 60 * MINUTE;
 
 /**
- * Milliseconds of `500ms`, `30s`, `1.5m`, `2h`; a plain number means seconds, as with nginx, curl and static-web-server.
- * Undefined for anything else, and for what is no whole number of milliseconds.
+ * Returns the milliseconds of `500ms`, `30s`, `1.5m`, `2h`; a plain number means seconds, as with nginx, curl and
+ * static-web-server. Undefined for anything else, and for a fraction of a millisecond.
  */
 export function parseDuration(text: string): number | undefined {
   const match = /^([0-9]{1,12}(?:\.[0-9]{1,3})?)(ms|s|m|h)?$/i.exec(text);
@@ -20,7 +20,7 @@ export function parseDuration(text: string): number | undefined {
   return Math.abs(milliseconds - whole) < 1e-6 && Number.isSafeInteger(whole) ? whole : undefined;
 }
 
-/** Bytes of `10mb`, `64kb`, `1g`, `512`; 1024-based, upper or lower case. Undefined for anything else. */
+/** Returns the bytes of `10mb`, `64kb`, `1g`, `512`; 1024-based, upper or lower case. Undefined for anything else. */
 export function parseSize(text: string): number | undefined {
   const match = /^([0-9]{1,15})(b|kb?|kib|mb?|mib|gb?|gib)?$/i.exec(text);
   if (match === null) return undefined;
@@ -29,13 +29,13 @@ export function parseSize(text: string): number | undefined {
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
 
-/** As `parseDuration` reads it. */
+/** Writes a duration as `parseDuration` reads it. */
 export function formatDuration(milliseconds: number): string {
   if (milliseconds >= HOUR && milliseconds % HOUR === 0) return `${milliseconds / HOUR}h`;
   return milliseconds % SECOND === 0 ? `${milliseconds / SECOND}s` : `${milliseconds}ms`;
 }
 
-/** As `parseSize` reads it. */
+/** Writes a size as `parseSize` reads it. */
 export function formatSize(bytes: number): string {
   if (bytes >= GIB && bytes % GIB === 0) return `${bytes / GIB}gb`;
   if (bytes >= MIB && bytes % MIB === 0) return `${bytes / MIB}mb`;

@@ -49,7 +49,7 @@ export interface NumberSetting extends Common<number> {
 export interface TextSetting extends Common<string> {
   readonly kind: "text";
   /** The expected text, for messages: "a folder". An empty one is refused, unless it is the default. */
-  readonly what: string;
+  readonly expected: string;
   /** For messages, where the default is not an example. */
   readonly example?: string;
   /** Returns the one spelling of a text, or undefined when it cannot be used. */
@@ -64,12 +64,13 @@ export interface SwitchSetting extends Common<boolean> {
 
 export interface ListSetting extends Common<readonly string[]> {
   readonly kind: "list";
-  readonly what: string;
+  /** The expected text of an item, for messages. */
+  readonly expected: string;
   /** One item, for messages. */
   readonly example: string;
   /** Separates the items of one text, by default ","; an item contains neither the separator nor a line break. */
   readonly separator?: "," | "\n";
-  /** Returns what is wrong with an item, as the end of a sentence, or null. */
+  /** Returns the problem of an item, as the end of a sentence, or null. */
   readonly problem?: (item: string) => string | null;
   /** Returns the one spelling of an item without a problem. */
   readonly normalize?: (item: string) => string;
@@ -183,7 +184,7 @@ export function mismatch(label: string, setting: Setting, value: unknown): strin
     const refused = items.find((item) => typeof item !== "string" || !fitsList(setting, item));
     const problem = typeof refused === "string" ? setting.problem(refused) : null;
     const shown = setting.mask === undefined ? `, got ${quote(refused ?? value)}` : "";
-    return `${label}: ${problem ?? `expected ${setting.what}`}${shown}`;
+    return `${label}: ${problem ?? `expected ${setting.expected}`}${shown}`;
   }
   const shown = setting.kind === "text" && setting.mask !== undefined ? "" : `, got ${quote(value)}`;
   return `${label}: expected ${expectation(setting)}${shown}`;
@@ -203,7 +204,7 @@ function expectation(setting: Setting): string {
       return `one of ${setting.choices.join(", ")}`;
     case "list":
     case "text":
-      return setting.what;
+      return setting.expected;
   }
 }
 

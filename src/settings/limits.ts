@@ -22,7 +22,7 @@ export const limits = {
   shutdownGraceMs: 250,
   /** Connections at once without `--max-connections`. A hostile one takes 40 KiB, and a container may allow a million. */
   connectionsUnaskedMax: 50_000,
-  /** Received bytes that may wait behind an answer in progress: some dozens of pipelined requests. */
+  /** Received bytes that may wait for the end of a response: some dozens of pipelined requests. */
   receiveBytesMax: 64 * KIB,
   /** Bytes of request content in memory over all connections: a dozen uploads of the default size at the same time. */
   bodyMemoryBytesMax: 128 * MIB,
@@ -34,7 +34,7 @@ export const limits = {
    * each answer; a second means 4,400.
    */
   fileCacheAgeMs: SECOND,
-  /** Bytes of the operator's own fields on every answer: as much as one field of a request may have. */
+  /** Bytes of the operator's own fields on every response: as much as one field of a request may have. */
   extraFieldsBytesMax: 8 * KIB,
   /** Bytes of an error page: it leaves in one write, and is kept with each of the fields that it is sent with. */
   errorPageBytesMax: 64 * KIB,

@@ -1,9 +1,9 @@
-/** Failures in the words that the operator reads. */
+/** Errors of a start, in words for the operator. */
 
-/** The server could not start, for a reason the operator can mend: the message is one line that says what to do. */
+/** The server could not start, for a reason that the operator can remove. The message is one line. */
 export class StartError extends Error {
   override readonly name = "StartError";
-  /** The exit code of a program that gives up because of it. */
+  /** Exit code of a program that ends with this error. */
   readonly exitCode = 3;
 }
 
@@ -12,7 +12,7 @@ export class OptionsError extends Error {
   override readonly name = "OptionsError";
 }
 
-/** What a failure says, for a line that says what failed. Whatever was thrown, it says something. */
+/** Returns the message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

@@ -11,7 +11,7 @@ import { until } from "../support/waiting.ts";
 
 const WIDE = 200;
 const LINE = /^\d+\/\d+ slots \| \d+ queued \| .*\d+ req\/s \| p50 .*, p99 .* \| \d+ connections?$/;
-const WARNING = "--live needs a terminal on stdout; going on without it";
+const WARNING = "--live needs a terminal on stdout: the status line is not shown";
 
 let binary: Binary;
 let folder = "";
