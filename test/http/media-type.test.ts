@@ -26,8 +26,7 @@ test("application/json is taken with parameters in their grammar, of which a cha
   ];
   for (const value of good) expect([value, isJsonMediaType(value)]).toEqual([value, true]);
   for (const value of bad) expect([value, isJsonMediaType(value)]).toEqual([value, false]);
-  const started = performance.now();
-  isJsonMediaType(`application/json${"; ".repeat(4000)}"`);
-  isJsonMediaType(`application/json;a="${'\\"'.repeat(4000)}`);
-  expect(performance.now() - started).toBeLessThan(500);
+  // An expression that went back and forth would take minutes for these.
+  expect(isJsonMediaType(`application/json${"; ".repeat(400_000)}"`)).toBe(false);
+  expect(isJsonMediaType(`application/json;a="${'\\"'.repeat(400_000)}`)).toBe(false);
 });

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { type FixtureServer, ManualClock, type StartOptions, startServer } from "../../src/index.ts";
 import { RawClient, request } from "../support/raw-client.ts";
+import { until } from "../support/waiting.ts";
 
 const FILES = { "/a.txt": "hello", "/b.bin": new Uint8Array(100_000).fill(7) };
 
@@ -108,7 +109,7 @@ test("after a reset it is as after its start", async () => {
   server.fault("GET /b.bin status=500");
   await upload(server, "{}");
   const hanging = get(server, "/a.txt");
-  while (!server.connections().open.some(({ state }) => state === "sending")) await Bun.sleep(1);
+  await until(() => server.connections().open.some(({ state }) => state === "sending"), "the answer to be under way");
   server.reset();
   expect(await hanging).toMatch(/^[A-Z]/);
   expect([server.requests(), server.uploads()]).toEqual([[], []]);
@@ -123,9 +124,9 @@ test("by a clock moved by hand, an idle connection closes after 30 s and a slow 
   using slow = await RawClient.connect(server.port);
   await idle.send(request(server.port, "GET /a.txt")).answer();
   slow.send(request(server.port, "GET /b.bin"));
-  while (!server.connections().open.some(({ state }) => state === "sending")) await Bun.sleep(1);
+  await until(() => server.connections().open.some(({ state }) => state === "sending"), "the answer to be under way");
   clock.advance(19_999);
-  await Bun.sleep(5);
+  await get(server, "/a.txt");
   expect(slow.receivedBytes).toBe(0);
   clock.advance(1);
   expect((await slow.answer()).status).toBe(200);

@@ -5,7 +5,7 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import type { Socket, TCPSocketListener } from "bun";
 import { RawClient } from "../support/raw-client.ts";
-import { until } from "../support/waiting.ts";
+import { turns, until } from "../support/waiting.ts";
 
 interface Events {
   data?: (socket: Socket<unknown>, bytes: Uint8Array) => void;
@@ -75,7 +75,7 @@ describe("a chunk of received bytes", () => {
     await until(() => bytesSeen > 0, "the first chunk");
     for (let i = 0; i < 10; i++) {
       client.send("more");
-      await Bun.sleep(10);
+      await turns(2);
     }
     expect(bytesSeen).toBe(5);
     (paused as Socket<unknown> | null)?.resume();
@@ -159,10 +159,10 @@ describe("leaving", () => {
   test("a FIN from the client is told by end, and leaves our side open", async () => {
     const port = listen({
       end: (socket) => {
-        setTimeout(() => {
+        setImmediate(() => {
           socket.write("answer");
           socket.end();
-        }, 20);
+        });
       },
     });
     using client = await RawClient.connect(port);
@@ -195,14 +195,18 @@ describe("leaving", () => {
 
   test("a reset from the client is a close with ECONNRESET", async () => {
     let code: unknown;
+    let isRead = false;
     const port = listen({
+      data: () => {
+        isRead = true;
+      },
       close: (_socket, error) => {
         code = error instanceof Error && "code" in error ? error.code : "none";
       },
     });
     const client = await RawClient.connect(port);
     client.send("x");
-    await Bun.sleep(20);
+    await until(() => isRead, "the byte");
     client.reset();
     await until(() => code !== undefined, "the close");
     expect(code).toBe("ECONNRESET");

@@ -10,7 +10,7 @@ import type { Snapshot } from "../../src/handlers/endpoints/status.ts";
 import { type AccessEntry, type RunningServer, StartError, type StartOptions, startServer } from "../../src/index.ts";
 import { CountingClock } from "../support/counting-clock.ts";
 import { readExposition, type Scrape } from "../support/exposition.ts";
-import { RawClient, request } from "../support/raw-client.ts";
+import { isRefused, RawClient, request } from "../support/raw-client.ts";
 import { until } from "../support/waiting.ts";
 
 /** More than the kernel's buffers on both sides take. */
@@ -83,12 +83,13 @@ class Rig implements AsyncDisposable {
 
   /** Scrapes until `condition` holds: a connection's end is seen a little later than its client sees it. */
   async scrapeUntil(condition: (scrape: Scrape) => boolean, what: string): Promise<Scrape> {
-    const deadline = performance.now() + 4000;
-    for (;;) {
-      const scrape = await this.scrape();
-      if (condition(scrape)) return scrape;
-      if (performance.now() > deadline) throw new Error(`waited in vain for ${what}`);
-    }
+    let scrape = await this.scrape();
+    await until(async () => {
+      if (condition(scrape)) return true;
+      scrape = await this.scrape();
+      return false;
+    }, what);
+    return scrape;
   }
 
   /** A client whose large answer has begun and does not go on, because it does not read: it has a slot. */
@@ -140,30 +141,13 @@ describe("ready", () => {
     client.send("GET /__server/ready HTTP/1.1\r\nHost: local");
     const stalled = await rig.stall(); // Also tells that the server has read the other's bytes.
     const stopped = rig.server.stop();
-    await until(refusing(rig.port), "the server to drain");
+    await until(() => isRefused(rig.port), "the server to drain");
     const { status, text, fields } = await client.send(`host:${rig.port}\r\n\r\n`).answer();
     expect([status, JSON.parse(text).status, fields.get("connection")]).toEqual([503, "draining", "close"]);
     stalled.reset();
     await stopped;
   });
 });
-
-/** A condition that holds once nobody listens there any more. */
-function refusing(port: number): () => boolean {
-  let isRefused = false;
-  const probe = async () => {
-    while (!isRefused) {
-      try {
-        using _client = await RawClient.connect(port);
-        await Bun.sleep(5);
-      } catch {
-        isRefused = true;
-      }
-    }
-  };
-  void probe();
-  return () => isRefused;
-}
 
 test("with the pool and the queue full, the server's own endpoints answer at once, and take no slot", async () => {
   await using rig = await Rig.start({ threads: 1, queue: 1 });
@@ -376,7 +360,7 @@ describe("live pages", () => {
     client.send("GET /__server/events HTTP/1.1\r\nHost: local");
     const stalled = await rig.stall();
     const stopped = rig.server.stop();
-    await until(refusing(rig.port), "the server to drain");
+    await until(() => isRefused(rig.port), "the server to drain");
     client.send(`host:${rig.port}\r\n\r\n`);
     expect(await client.left()).toBe("fin");
     expect(client.text).toEndWith("\r\n0\r\n\r\n");

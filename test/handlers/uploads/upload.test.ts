@@ -18,6 +18,7 @@ import { join } from "node:path";
 import { FolderError } from "../../../src/handlers/files/document-root.ts";
 import { prepareUploadsFolder, type UploadDisk } from "../../../src/handlers/uploads/upload.ts";
 import { answerOf, ask, makeRequest, makeSite, NOW_MS, post } from "../../support/site.ts";
+import { turns, until } from "../../support/waiting.ts";
 
 const DISK: UploadDisk = { open, link, rename, unlink };
 
@@ -194,15 +195,26 @@ test("a folder that cannot be flushed makes the upload fail, and its file goes",
 });
 
 test("the temporary name is gone when the answer comes, however slowly it goes", async () => {
+  const asked = Promise.withResolvers<void>();
+  const allowed = Promise.withResolvers<void>();
   const uploadDisk: UploadDisk = {
     ...DISK,
     unlink: async (path) => {
-      await Bun.sleep(20);
+      asked.resolve();
+      await allowed.promise;
       await unlink(path);
     },
   };
   using www = makeSite({}, { uploadDisk });
-  expect((await post(www, "{}")).status).toBe(201);
+  let isAnswered = false;
+  const answer = post(www, "{}").finally(() => {
+    isAnswered = true;
+  });
+  await asked.promise;
+  await turns(20);
+  expect(isAnswered).toBe(false);
+  allowed.resolve();
+  expect((await answer).status).toBe(201);
   expect(readdirSync(www.uploads)).toEqual([expect.stringMatching(/^upload_.*json$/)]);
 });
 
@@ -229,14 +241,6 @@ function heldFolderFlushes() {
   return { disk, flushes, counts };
 }
 
-/** Waits, for a second at most, until `holds`. */
-async function until(holds: () => boolean): Promise<void> {
-  for (let waits = 0; !holds(); waits++) {
-    if (waits === 1000) throw new Error(`waited in vain for ${holds}`);
-    await Bun.sleep(1);
-  }
-}
-
 test("uploads that come while the folder is flushed share the next flush, for that one began before their names", async () => {
   const { disk, flushes, counts } = heldFolderFlushes();
   using www = makeSite({}, { uploadDisk: disk });
@@ -247,15 +251,15 @@ test("uploads that come while the folder is flushed share the next flush, for th
     return status;
   };
   const first = send(0);
-  await until(() => flushes.length === 1);
+  await until(() => flushes.length === 1, "flush 1");
   const others = [send(1), send(2), send(3)];
-  await until(() => counts.links === 4);
-  await Bun.sleep(5);
+  await until(() => counts.links === 4, "4 names");
+  await turns(20);
   expect([flushes.length, answered]).toEqual([1, []]);
 
   flushes[0]?.end();
   expect(await first).toBe(201);
-  await until(() => flushes.length === 2);
+  await until(() => flushes.length === 2, "flush 2");
   expect(answered).toEqual([0]);
 
   flushes[1]?.end();
@@ -264,7 +268,7 @@ test("uploads that come while the folder is flushed share the next flush, for th
   expect(readdirSync(www.uploads)).toHaveLength(4);
 
   const later = send(4);
-  await until(() => flushes.length === 3);
+  await until(() => flushes.length === 3, "flush 3");
   flushes[2]?.end();
   expect(await later).toBe(201);
 });
@@ -273,15 +277,15 @@ test("a flush that fails fails those who waited for it, and nobody else", async 
   const { disk, flushes, counts } = heldFolderFlushes();
   using www = makeSite({}, { uploadDisk: disk });
   const first = post(www, "0");
-  await until(() => flushes.length === 1);
+  await until(() => flushes.length === 1, "flush 1");
   const second = [post(www, "1"), post(www, "2")];
-  await until(() => counts.links === 3);
+  await until(() => counts.links === 3, "3 names");
   flushes[0]?.end();
-  await until(() => flushes.length === 2);
+  await until(() => flushes.length === 2, "flush 2");
   const third = post(www, "3");
-  await until(() => counts.links === 4);
+  await until(() => counts.links === 4, "4 names");
   flushes[1]?.end("EIO");
-  await until(() => flushes.length === 3);
+  await until(() => flushes.length === 3, "flush 3");
   flushes[2]?.end();
   const statuses = (await Promise.all([first, ...second, third])).map(({ status }) => status);
   expect(statuses).toEqual([201, 500, 500, 201]);
