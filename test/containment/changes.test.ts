@@ -28,7 +28,7 @@ import { startServer } from "../../src/index.ts";
 import { isRoot } from "../support/needs.ts";
 import { RawClient, request } from "../support/raw-client.ts";
 import { makeRequest, makeSite, respondTo, type Site } from "../support/site.ts";
-import { until } from "../support/waiting.ts";
+import { turns, until } from "../support/waiting.ts";
 import { asNobody, isLinux, Lane, makeFifo, makeGround, openBelow, PAGE, plant } from "./ground.ts";
 import { Swapping, startRace } from "./swapper.ts";
 
@@ -100,7 +100,7 @@ describe("a large file that a slow client is reading is", () => {
       client.send(request(server.port, "GET /large.bin"));
       await client.received(1);
       client.pause();
-      await Bun.sleep(20);
+      await turns(20); // The kernel's buffers are full by then.
       if (isLinux) expect(openBelow(ground.root)).toEqual([path]);
       make(path, ground.outside);
       client.resume();
@@ -143,7 +143,7 @@ test("a range of a file that was cut meanwhile ends early, and the server closes
     client.send(request(server.port, "GET /large.bin", `Range: ${range}\r\n`));
     await client.received(1);
     client.pause();
-    await Bun.sleep(20);
+    await turns(20); // The kernel's buffers are full by then.
     truncateSync(path, 500);
     client.resume();
     await client.left();
@@ -195,7 +195,6 @@ test("a folder on the way that may not be entered any more hides what was read b
   await asNobody(async () => expect(await askedOf(site, "/a/b/file.bin")).toEqual([200, 1]));
   chmodSync(folder, 0o700);
   if (!isRoot) chmodSync(folder, 0);
-  await Bun.sleep(2); // A folder is looked at once in a millisecond.
   await asNobody(async () => expect(await askedOf(site, "/a/b/file.bin")).toEqual([403]));
   chmodSync(folder, 0o755);
   await asNobody(async () => expect(await askedOf(site, "/a/b/file.bin")).toEqual([200, 1]));

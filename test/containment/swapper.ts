@@ -4,6 +4,7 @@
  */
 import { dlopen } from "bun:ffi";
 import { renameSync, symlinkSync, writeFileSync } from "node:fs";
+import { until } from "../support/waiting.ts";
 
 /** How the name changes, in turn from the first state to the second and back. `name` and `rival` are absolute paths. */
 export type Swap =
@@ -55,7 +56,7 @@ export class Swapping implements AsyncDisposable {
   /** Resolves when the first swaps were made. */
   static async start(swap: Swap): Promise<Swapping> {
     const swapping = new Swapping(swap);
-    while (swapping.swaps < 10) await Promise.race([Bun.sleep(1), swapping.#ended]);
+    await Promise.race([until(() => swapping.swaps >= 10, "the first swaps"), swapping.#ended]);
     return swapping;
   }
 

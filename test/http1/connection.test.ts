@@ -15,6 +15,7 @@ import {
   respondWith,
   WALL_MS,
 } from "../support/conversation.ts";
+import { turns } from "../support/waiting.ts";
 
 describe("a persistent connection", () => {
   test("answers one request in one write and stays open", () => {
@@ -130,10 +131,10 @@ describe("pipelined requests", () => {
       return respondWith(200, request.target.path);
     };
     const client = server.connect().send(get("/slow") + get("/fast"));
-    await Bun.sleep(0);
+    await turns();
     expect(client.take()).toBe("");
     slow.resolve();
-    await Bun.sleep(0);
+    await turns();
     expect(client.transport.sent.indexOf("/slow")).toBeLessThan(client.transport.sent.indexOf("/fast"));
     expect(client.statuses).toEqual([200, 200]);
   });
@@ -149,7 +150,7 @@ describe("pipelined requests", () => {
     client.send(get("/").repeat(200));
     expect(client.transport.isPaused).toBe(true);
     slow.resolve();
-    await Bun.sleep(5);
+    await turns();
     expect(client.transport.isPaused).toBe(false);
     expect(client.statuses.length).toBe(100);
   });
@@ -178,7 +179,7 @@ describe("half-close", () => {
     const client = server.connect().send(get("/")).finish();
     expect(client.transport.isClosed).toBe(false);
     slow.resolve();
-    await Bun.sleep(0);
+    await turns();
     expect(client.statuses).toEqual([200]);
     expect(client.transport.isClosed).toBe(true);
   });
@@ -441,7 +442,7 @@ describe("the pool", () => {
     };
     const finish = async () => {
       held.shift()?.();
-      await Bun.sleep(0);
+      await turns();
     };
     return { server, finish };
   };
@@ -603,7 +604,7 @@ describe("our own mistakes", () => {
     expect(server.connect().send(get("/")).statuses).toEqual([500]);
     server.handler.respond = () => Promise.reject(new Error("later"));
     const later = server.connect().send(get("/"));
-    await Bun.sleep(0);
+    await turns();
     expect(later.statuses).toEqual([500]);
     server.handler.admit = () => {
       throw new Error("early");
@@ -630,7 +631,7 @@ describe("shutting down", () => {
     for (const connection of server.connections) connection.shutDown();
     expect([idle.transport.isClosed, busy.transport.isClosed]).toEqual([true, false]);
     slow.resolve();
-    await Bun.sleep(0);
+    await turns();
     expect(busy.take()).toContain("Connection: close\r\n");
     expect(busy.transport.finSent).toBe(true);
   });
@@ -741,7 +742,7 @@ describe("a peer that does not read", () => {
     reluctant.transport.room = 10;
     reluctant.send(get("/a") + get("/slow"));
     slow.resolve();
-    await Bun.sleep(0);
+    await turns();
     const other = server.connect().send(get("/b"));
     expect(other.take()).toEndWith("\r\n\r\n/b");
     expect(other.take()).not.toContain("secret");

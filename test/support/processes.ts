@@ -32,9 +32,9 @@ export function isRunning(pid: number): boolean {
   return !["", "Z"].includes(statOf(pid).state);
 }
 
-/** True when the process waits, as in a read or an open that blocks. */
+/** True when the process waits, as in an open that blocks; also where there is no /proc to ask. */
 export function isWaiting(pid: number): boolean {
-  return statOf(pid).state === "S";
+  return !["R", "D"].includes(statOf(pid).state);
 }
 
 /** The command line, for messages. */
