@@ -10,7 +10,7 @@ import type { ClosedConnection, OpenConnection } from "./fixture/connection-log.
 import type { FaultOrder, Fixture } from "./fixture/fixture.ts";
 import type { Expectation, RequestFilter, RequestPage, RequestRecord, Verification } from "./fixture/journal.ts";
 import type { Snapshot } from "./handlers/endpoints/status.ts";
-import type { KeptUpload } from "./handlers/uploads/upload.ts";
+import type { StoredUpload } from "./handlers/uploads/store.ts";
 import type { FaultKind } from "./http/fault.ts";
 import type { AccessEntry, ServerLog } from "./server/access-log.ts";
 import { Server, type ServerParts, type StopOptions } from "./server/server.ts";
@@ -29,7 +29,6 @@ export {
   type FaultKind,
   type FaultOrder,
   type Files,
-  type KeptUpload,
   ManualClock,
   type OpenConnection,
   OptionsError,
@@ -41,6 +40,7 @@ export {
   type Snapshot,
   StartError,
   type StopOptions,
+  type StoredUpload as KeptUpload,
   type TimeSource,
   type Verification,
 };

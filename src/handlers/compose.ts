@@ -7,7 +7,7 @@ import type { ServerSettings } from "../settings/server-settings.ts";
 import { BasicAuth, credentialsLayer } from "./basic-auth.ts";
 import { AllowedOrigins, originLayer, preflightLayer } from "./cors.ts";
 import { EndpointMount, type Endpoints, RESERVED_NAME } from "./endpoints/endpoint.ts";
-import { ErrorPages, readOwnPages, UPLOAD_PATH } from "./error-page.ts";
+import { ErrorPages, readOwnPages } from "./error-page.ts";
 import { CachePolicy, DEFAULT_CACHE_CONTROL } from "./files/cache-policy.ts";
 import { openCodings } from "./files/coding.ts";
 import type { DocumentRoot } from "./files/document-root.ts";
@@ -18,10 +18,10 @@ import { HostPolicy, hostLayer } from "./host-policy.ts";
 import { Listing } from "./listing/listing.ts";
 import type { Layer, Mount } from "./mount.ts";
 import { Router } from "./router.ts";
-import { type KeptUpload, type UploadDisk, Uploads } from "./uploads/upload.ts";
-
-/** Path under which uploads can be read back, and which 201 names. */
-const UPLOADS_PREFIX = "/uploads";
+import type { FolderStore } from "./uploads/folder-store.ts";
+import { isBelowUploads, UPLOAD_PATH, UPLOADS_PATH } from "./uploads/paths.ts";
+import type { StoredUpload } from "./uploads/store.ts";
+import { Uploads } from "./uploads/upload.ts";
 
 export interface HandlerOptions {
   readonly settings: HandlerSettings;
@@ -31,8 +31,8 @@ export interface HandlerOptions {
   readonly faults: Layer | null;
   /** From `openDocumentRoot`. */
   readonly root: DocumentRoot;
-  /** From `prepareUploadsFolder`. */
-  readonly uploads: DocumentRoot;
+  /** Keeps uploads. Its folder is shown if uploads can be read back. */
+  readonly uploads: FolderStore;
   /** Returns the port that the server listens on. It is asked for with each new Host: port 0 becomes a number late. */
   readonly port: () => number;
   /** Milliseconds since 1970. */
@@ -41,10 +41,8 @@ export interface HandlerOptions {
   readonly log: (line: string) => void;
   /** Memory for small files, and how often the disk is asked whether they are still the same. */
   readonly fileCache: Omit<HotFilesOptions, "now">;
-  /** Takes each upload that became a file. */
-  readonly uploaded?: (upload: KeptUpload) => void;
-  /** For tests of failing disks. */
-  readonly uploadDisk?: UploadDisk;
+  /** Takes each upload that is kept. */
+  readonly uploaded?: (upload: StoredUpload) => void;
 }
 
 export type HandlerSettings = Pick<
@@ -90,8 +88,9 @@ export function composeHandler(options: HandlerOptions): Handler {
   ];
   const router = new Router(mounts.filter(isGiven), pages);
 
+  // The names of uploads need credentials too, also when uploads are not shown.
   const isGuarded = (path: string) =>
-    endpoints?.isOpen(path) !== true && (!settings.authUploads || upload.owns(path) || isUploadedPath(path));
+    endpoints?.isOpen(path) !== true && (!settings.authUploads || upload.owns(path) || isBelowUploads(path));
   const layers: readonly (Layer | null)[] = [
     options.faults, //                                            may spoil every answer
     origins?.areNamed ? originLayer(origins) : null, //           names the origin in every answer
@@ -120,9 +119,9 @@ function composeFiles(options: HandlerOptions, pages: ErrorPages): StaticFiles {
   const shadowed = [
     UPLOAD_PATH,
     ...(options.endpoints === null ? [] : [`/${RESERVED_NAME}`]),
-    ...(serveUploads ? [UPLOADS_PREFIX] : []),
+    ...(serveUploads ? [UPLOADS_PATH] : []),
   ];
-  const mounts = serveUploads ? [UPLOADS_PREFIX] : [];
+  const mounts = serveUploads ? [UPLOADS_PATH] : [];
   const isPrivate = settings.basicAuth.length > 0 && !settings.authUploads;
   return new StaticFiles({
     root,
@@ -143,12 +142,13 @@ function composeFiles(options: HandlerOptions, pages: ErrorPages): StaticFiles {
 
 /** The rules about the site's own files do not hold for uploads: strict types would refuse all of them. */
 function composeUploadedFiles(options: HandlerOptions, pages: ErrorPages): StaticFiles {
-  const { settings, uploads: root, now, log } = options;
+  const { settings, now, log } = options;
+  const { root } = options.uploads;
   return new StaticFiles({
     root,
     hot: new HotFiles({ ...options.fileCache, now }),
     pages,
-    prefix: UPLOADS_PREFIX,
+    prefix: UPLOADS_PATH,
     inline: settings.inline,
     strictTypes: false,
     codings: null,
@@ -162,22 +162,15 @@ function composeUploadedFiles(options: HandlerOptions, pages: ErrorPages): Stati
 }
 
 function composeUpload(options: HandlerOptions, pages: ErrorPages): Uploads {
-  const { settings, uploads: root, uploaded, uploadDisk, now, log } = options;
+  const { settings, uploads: store, uploaded, log } = options;
   return new Uploads({
-    root,
+    store,
     pages,
     maxBodyBytes: settings.maxBodyBytes,
     serveUploads: settings.serveUploads,
-    now,
     log,
     ...(uploaded === undefined ? {} : { kept: uploaded }),
-    ...(uploadDisk === undefined ? {} : { disk: uploadDisk }),
   });
-}
-
-/** True below the prefix, also when uploads are not shown: with `--auth-uploads` their names need credentials too. */
-function isUploadedPath(path: string): boolean {
-  return path === UPLOADS_PREFIX || path.startsWith(`${UPLOADS_PREFIX}/`);
 }
 
 function isGiven<Item>(item: Item | null): item is Item {

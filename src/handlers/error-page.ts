@@ -14,9 +14,7 @@ import { ERROR_PAGE } from "../settings/server-settings.ts";
 import { contentTypeOf } from "./files/content-type.ts";
 import { errorCode } from "./files/document-root.ts";
 import { escapeHtml, htmlPage } from "./page.ts";
-
-/** Where uploads are posted; its answers are JSON, whoever asks. */
-export const UPLOAD_PATH = "/upload";
+import { UPLOAD_PATH } from "./uploads/paths.ts";
 
 /** What may differ between two answers with the same status and sentence. */
 export interface ErrorExtras {
@@ -78,7 +76,7 @@ export class ErrorPages {
 }
 
 /** Origin and absolute form of the upload path. */
-const UPLOAD_TARGET = /^(?:https?:\/\/[^/?]*)?\/upload(?:\?|$)/i;
+const UPLOAD_TARGET = new RegExp(`^(?:https?://[^/?]*)?${UPLOAD_PATH}(?:\\?|$)`, "i");
 
 /** About a kilobyte each, or an own page of 64 at the most. */
 const PREPARED_MAX = 200;

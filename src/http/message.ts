@@ -84,6 +84,27 @@ export interface Request {
   readonly content: Uint8Array;
 }
 
+/** Why a request's content will never be complete. */
+export type ContentFailure = "client" | "malformed" | "timeout" | "answered" | "shutdown";
+
+/**
+ * Takes the content of one request piece by piece, and says when it has to wait (docs/decisions/0013). After its first call it
+ * gets exactly one `ended` or `failed`, and then no further call. No method throws.
+ */
+export interface ContentSink {
+  /**
+   * Takes a piece, which never changes afterwards, so the sink may keep it. Returns false if the next piece has to wait: then
+   * `whenReady` follows.
+   */
+  write(bytes: Uint8Array): boolean;
+  /** The content is complete. */
+  ended(): void;
+  /** The content will never be complete: the sink gives back everything it holds. */
+  failed(reason: ContentFailure): void;
+  /** Calls `resume` once, when `write` may be called again. Never calls it before `whenReady` has returned. */
+  whenReady(resume: () => void): void;
+}
+
 /** Content that is not in memory. The receiver of a Response with it calls `close` exactly once. */
 export interface ContentSource {
   /** Bytes in all; never changes. */

@@ -19,7 +19,7 @@ import type { Snapshot } from "../handlers/endpoints/status.ts";
 import { type DocumentRoot, FolderError, openDocumentRoot } from "../handlers/files/document-root.ts";
 import { endpointFields, fixedFields } from "../handlers/fixed-fields.ts";
 import { createHttpsRedirect } from "../handlers/https-redirect.ts";
-import { prepareUploadsFolder } from "../handlers/uploads/upload.ts";
+import { type FolderStore, openFolderStore } from "../handlers/uploads/folder-store.ts";
 import { type FieldLines, type Fields, RETRY_SOON } from "../http/fields.ts";
 import type { Handler } from "../http/message.ts";
 import { Connection, GATHER_BYTES_MAX } from "../http1/connection.ts";
@@ -97,6 +97,8 @@ export class Server {
   /** Peers that are being turned away. */
   readonly #farewells = new Set<Farewell>();
   readonly #admission: Admission;
+  /** Null until the folders are opened. */
+  #uploads: FolderStore | null = null;
   readonly #listening: Listening;
   readonly #redirecting: Listening | null;
   /** Ends the ticking. */
@@ -161,6 +163,7 @@ export class Server {
         urls: () => this.urls,
         moveClock,
         isDraining,
+        removeUpload: (name) => this.#uploads?.remove(name),
         shutDown,
       }) ?? null;
     this.#fixture = fixtureParts?.fixture ?? null;
@@ -230,15 +233,16 @@ export class Server {
       const root = usable(openDocumentRoot(options.root, "--root"));
       const endpoints = this.#endpoints();
       if (endpoints !== null) refuseReservedName(root, options.uploads);
-      const uploads = usable(prepareUploadsFolder(options.uploads, "--uploads", wallMs()));
-      if (uploads.realPath === root.realPath) {
+      const uploads = usable(openFolderStore({ folder: options.uploads, flag: "--uploads", now: wallMs }));
+      this.#uploads = uploads;
+      if (uploads.root.realPath === root.realPath) {
         throw new StartError(`--uploads ${options.uploads} is the served folder itself; choose another folder`);
       }
       const fixture = this.#fixture;
       return composeHandler({
         settings: options,
         // Uploads are read back by --serve-uploads alone, also when their folder lies in the served one.
-        root: root.without(uploads.realPath),
+        root: root.without(uploads.root.realPath),
         uploads,
         endpoints,
         port: () => this.port,
@@ -533,7 +537,7 @@ function refuseReservedName(root: DocumentRoot, uploads: string): void {
   throw new StartError(`${path} ${advice}; rename it, or leave out --status and --fixture`);
 }
 
-function usable(folder: DocumentRoot | FolderError): DocumentRoot {
+function usable<Folder extends object>(folder: Folder | FolderError): Folder {
   if (folder instanceof FolderError) throw new StartError(folder.message);
   return folder;
 }

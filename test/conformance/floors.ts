@@ -4,9 +4,8 @@
  */
 
 import { composeHandler } from "../../src/handlers/compose.ts";
-import { type DocumentRoot, FolderError, openDocumentRoot } from "../../src/handlers/files/document-root.ts";
-import type { UploadDisk } from "../../src/handlers/uploads/upload.ts";
-import { prepareUploadsFolder } from "../../src/handlers/uploads/upload.ts";
+import { FolderError, openDocumentRoot } from "../../src/handlers/files/document-root.ts";
+import { openFolderStore, type UploadDisk } from "../../src/handlers/uploads/folder-store.ts";
 import { describeParseError, ParseError } from "../../src/http/parse-error.ts";
 import { Target } from "../../src/http/target.ts";
 import { BodyDecoder } from "../../src/http1/body-decoder.ts";
@@ -186,11 +185,12 @@ export class MachineFloor {
       faults: null,
       fileCache: { bytesMax: 1 << 20, maxAgeMs: 0 },
       root: usable(openDocumentRoot(site.root, "--root")),
-      uploads: usable(prepareUploadsFolder(site.uploads, "--uploads", WALL_MS)),
+      uploads: usable(
+        openFolderStore({ folder: site.uploads, flag: "--uploads", now: () => WALL_MS, disk: MEMORY_DISK }),
+      ),
       port: () => 8080,
       now: () => WALL_MS,
       log: () => {},
-      uploadDisk: MEMORY_DISK,
     });
     this.#server.handler.admit = (request) => handler.admit(request);
     this.#server.handler.respond = (...admitted) => handler.respond(...admitted);
@@ -263,7 +263,7 @@ const MEMORY_DISK: UploadDisk = {
   unlink: async () => {},
 };
 
-function usable(root: DocumentRoot | FolderError): DocumentRoot {
+function usable<Folder extends object>(root: Folder | FolderError): Folder {
   if (root instanceof FolderError) throw root;
   return root;
 }

@@ -1,10 +1,10 @@
 /** A request as the connection would hand it over, and an answer as the client would read it: without a socket. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { composeHandler, type HandlerOptions } from "../../src/handlers/compose.ts";
-import { type DocumentRoot, FolderError, openDocumentRoot } from "../../src/handlers/files/document-root.ts";
-import { prepareUploadsFolder } from "../../src/handlers/uploads/upload.ts";
+import { FolderError, openDocumentRoot } from "../../src/handlers/files/document-root.ts";
+import { openFolderStore, type UploadDisk } from "../../src/handlers/uploads/folder-store.ts";
 import { ADMITTED, type Handler, type Request, type Response } from "../../src/http/message.ts";
 import { Target } from "../../src/http/target.ts";
 import { decideFraming, Framing } from "../../src/http1/framing.ts";
@@ -28,12 +28,18 @@ export interface Site extends Disposable {
 
 type Settings = HandlerOptions["settings"];
 
+/** For tests of failing disks. */
+interface Disk {
+  readonly uploadDisk?: UploadDisk;
+}
+
 /** A temporary site, removed when the scope ends. */
-export function makeSite(settings: Partial<Settings> = {}, further: Partial<HandlerOptions> = {}): Site {
+export function makeSite(settings: Partial<Settings> = {}, further: Partial<HandlerOptions> & Disk = {}): Site {
+  const { uploadDisk: disk, ...options } = further;
   const folder = mkdtempSync(join(tmpdir(), "handlers-"));
   const root = join(folder, "www");
   const uploads = join(folder, "up");
-  prepareUploadsFolder(root, "--root", Date.now());
+  mkdirSync(root);
   const lines: string[] = [];
   const handler = composeHandler({
     settings: { ...resolveServerSettings({ maxBodyBytes: 1000 }), ...settings },
@@ -41,11 +47,18 @@ export function makeSite(settings: Partial<Settings> = {}, further: Partial<Hand
     faults: null,
     fileCache: { bytesMax: 1 << 20, maxAgeMs: 0 },
     root: usable(openDocumentRoot(root, "--root")),
-    uploads: usable(prepareUploadsFolder(uploads, "--uploads", Date.now())),
+    uploads: usable(
+      openFolderStore({
+        folder: uploads,
+        flag: "--uploads",
+        now: () => NOW_MS,
+        ...(disk === undefined ? {} : { disk }),
+      }),
+    ),
     port: () => PORT,
     now: () => NOW_MS,
     log: (line) => lines.push(line),
-    ...further,
+    ...options,
   });
   return {
     folder,
@@ -57,7 +70,7 @@ export function makeSite(settings: Partial<Settings> = {}, further: Partial<Hand
   };
 }
 
-export function usable(root: DocumentRoot | FolderError): DocumentRoot {
+export function usable<Folder extends object>(root: Folder | FolderError): Folder {
   if (root instanceof FolderError) throw root;
   return root;
 }

@@ -13,6 +13,7 @@ import {
   type SortOrder,
   sortEntries,
 } from "../../../src/handlers/listing/listing-page.ts";
+import { FolderStore } from "../../../src/handlers/uploads/folder-store.ts";
 import { ask, makeSite, type Site, usable } from "../../support/site.ts";
 
 const JSON_WANTED = { Accept: "application/json" };
@@ -198,8 +199,10 @@ describe("a listing leaves out", () => {
       add(site, "upload");
       writeFileSync(join(site.root, "uploads/one.json"), "{}");
       writeFileSync(join(site.root, "uploads/.unfinished"), "{");
-      const uploads = usable(openDocumentRoot(join(site.root, "uploads"), "--uploads"));
-      const root = usable(openDocumentRoot(site.root, "--root")).without(uploads.realPath);
+      const uploads = new FolderStore(usable(openDocumentRoot(join(site.root, "uploads"), "--uploads")), {
+        now: Date.now,
+      });
+      const root = usable(openDocumentRoot(site.root, "--root")).without(uploads.root.realPath);
       using shop = makeSite({ listing: true, serveUploads }, { root, uploads });
       expect(await namesIn(shop, "/")).toEqual(serveUploads ? ["own", "uploads"] : ["own"]);
       if (serveUploads) expect(await namesIn(shop, "/uploads/")).toEqual(["one.json"]);

@@ -16,7 +16,7 @@ import { link, open, rename, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FolderError } from "../../../src/handlers/files/document-root.ts";
-import { prepareUploadsFolder, type UploadDisk } from "../../../src/handlers/uploads/upload.ts";
+import { openFolderStore, type UploadDisk } from "../../../src/handlers/uploads/folder-store.ts";
 import { answerOf, ask, makeRequest, makeSite, NOW_MS, post } from "../../support/site.ts";
 import { turns, until } from "../../support/waiting.ts";
 
@@ -345,15 +345,17 @@ test("an uploads folder that goes away while the server runs is 500", async () =
   expect((await post(www, "{}")).status).toBe(500);
 });
 
+const opened = (folder: string, now = () => NOW_MS) => openFolderStore({ folder, flag: "--uploads", now });
+
 test("the uploads folder is made, and one that cannot be used is an error with its name and flag", () => {
   const folder = mkdtempSync(join(tmpdir(), "uploads-"));
   try {
     const inner = join(folder, "a/b");
-    expect(prepareUploadsFolder(inner, "--uploads", NOW_MS)).not.toBeInstanceOf(FolderError);
+    expect(opened(inner)).not.toBeInstanceOf(FolderError);
     expect(readdirSync(inner)).toEqual([]);
     writeFileSync(join(folder, "file"), "");
     for (const bad of [join(folder, "file"), join(folder, "file/x"), "/proc/uploads"]) {
-      const error = prepareUploadsFolder(bad, "--uploads", NOW_MS);
+      const error = opened(bad);
       expect(error).toBeInstanceOf(FolderError);
       expect((error as FolderError).message).toContain(bad);
       expect((error as FolderError).message).toContain("--uploads");
@@ -366,14 +368,14 @@ test("the uploads folder is made, and one that cannot be used is an error with i
 test("what a killed server left is swept, what a running one writes is not", async () => {
   const folder = mkdtempSync(join(tmpdir(), "uploads-"));
   const script = `
-    import { prepareUploadsFolder, Uploads } from ${JSON.stringify(join(import.meta.dir, "../../../src/handlers/uploads/upload.ts"))};
-    import { ErrorPages } from ${JSON.stringify(join(import.meta.dir, "../../../src/handlers/error-page.ts"))};
+    import { openFolderStore } from ${JSON.stringify(join(import.meta.dir, "../../../src/handlers/uploads/folder-store.ts"))};
     import { link, open, rename, unlink } from "node:fs/promises";
-    const root = prepareUploadsFolder(${JSON.stringify(folder)}, "--uploads", Date.now());
     // Stops between the write and the link, with the temporary file in place.
     const disk = { open, rename, unlink, link: () => { console.log("written"); return new Promise(() => setInterval(() => {}, 1000)); } };
-    const uploads = new Uploads({ root, pages: new ErrorPages(), maxBodyBytes: 9, serveUploads: false, now: Date.now, log() {}, disk });
-    await uploads.respond({ content: new TextEncoder().encode("{}") });
+    const sink = openFolderStore({ folder: ${JSON.stringify(folder)}, flag: "--uploads", now: Date.now, disk }).create(null);
+    sink.write(new TextEncoder().encode("{}"));
+    sink.ended();
+    await sink.commit();
   `;
   const writer = Bun.spawn([process.execPath, "-e", script], { stdout: "pipe", stderr: "inherit" });
   try {
@@ -386,13 +388,13 @@ test("what a killed server left is swept, what a running one writes is not", asy
     const twoHoursAgo = Date.now() / 1000 - 7200;
     for (const path of [foreignOld, notOurs]) utimesSync(path, twoHoursAgo, twoHoursAgo);
 
-    prepareUploadsFolder(folder, "--uploads", Date.now());
+    opened(folder, Date.now);
     expect([foreignNew, foreignOld, notOurs].map((path) => existsSync(path))).toEqual([true, false, true]);
     expect(readdirSync(folder)).toHaveLength(3);
 
     writer.kill("SIGKILL");
     await writer.exited;
-    prepareUploadsFolder(folder, "--uploads", Date.now());
+    opened(folder, Date.now);
     expect(readdirSync(folder).sort()).toEqual([".other.tmp", ".upload-0123456789ab-1-1-00ff.tmp"]);
   } finally {
     writer.kill("SIGKILL");

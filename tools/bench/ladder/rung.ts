@@ -10,6 +10,7 @@ import { readFileSync } from "node:fs";
 import { BodyMemory } from "../../../src/exchange/content-buffer.ts";
 import { composeHandler } from "../../../src/handlers/compose.ts";
 import { openDocumentRoot } from "../../../src/handlers/files/document-root.ts";
+import { FolderStore } from "../../../src/handlers/uploads/folder-store.ts";
 import { CR, LF } from "../../../src/http/ascii.ts";
 import { PathMemo } from "../../../src/http/path-memo.ts";
 import { Exchange } from "../../../src/http1/request.ts";
@@ -33,7 +34,7 @@ const handler = composeHandler({
   faults: null,
   fileCache: { bytesMax: 1 << 20, maxAgeMs: 0 },
   root,
-  uploads: root,
+  uploads: new FolderStore(root, { now: () => Date.now() }),
   port: () => listener.port,
   now: () => Date.now(),
   log: (line) => process.stderr.write(`${line}\n`),

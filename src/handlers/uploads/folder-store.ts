@@ -1,0 +1,356 @@
+/**
+ * Keeps uploads in a folder, one file of exactly the received bytes each.
+ *
+ * Strategy: a temporary file in the same folder is written and flushed, then linked to its final name, which link(2) never
+ * overwrites; then the temporary name goes and the folder is flushed, once for all uploads that wait for it. So a final
+ * name always has the whole content, also after a power cut, and a failed upload leaves nothing. Leftovers of a killed process
+ * go at the next start (leftovers.ts).
+ */
+import { closeSync, constants, mkdirSync, openSync, readdirSync, unlinkSync } from "node:fs";
+import type { link, open, rename, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import type { ContentFailure } from "../../http/message.ts";
+import { ContentDigest, randomHex } from "../digest.ts";
+import { type DocumentRoot, errorCode, FolderError, OpenedFile, openDocumentRoot } from "../files/document-root.ts";
+import { sweepLeftovers, temporaryName } from "./leftovers.ts";
+import type { OpenedUpload, StoredUpload, UploadSink, UploadStore } from "./store.ts";
+
+/** Calls that change the folder. A test hands in some that fail. */
+export interface UploadDisk {
+  readonly open: typeof open;
+  readonly link: typeof link;
+  readonly rename: typeof rename;
+  readonly unlink: typeof unlink;
+}
+
+export interface FolderStoreOptions {
+  readonly folder: string;
+  /** Setting that names the folder, for the operator (`--uploads`). */
+  readonly flag: string;
+  /** Milliseconds since 1970. */
+  readonly now: () => number;
+  readonly disk?: UploadDisk;
+}
+
+/**
+ * Makes the folder where it is missing, proves that a file can be made in it, and removes what a killed server left behind.
+ * Returns the error as a value.
+ */
+export function openFolderStore(options: FolderStoreOptions): FolderStore | FolderError {
+  const { folder, flag, now } = options;
+  const failed = (verb: string, error: unknown) =>
+    new FolderError(`cannot ${verb} the folder ${folder} (${errorCode(error)}); choose another with ${flag} <folder>`);
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    return failed("make", error);
+  }
+  const root = openDocumentRoot(folder, flag);
+  if (root instanceof FolderError) return root;
+  try {
+    // access(2) says yes to root on a read-only disk, so really make one.
+    const probe = join(root.realPath, temporaryName());
+    closeSync(openSync(probe, CREATE_FLAGS, FILE_MODE));
+    unlinkSync(probe);
+    sweepLeftovers(root.realPath, now());
+  } catch (error) {
+    return failed("write to", error);
+  }
+  return new FolderStore(root, options);
+}
+
+export class FolderStore implements UploadStore {
+  readonly root: DocumentRoot;
+  readonly #now: () => number;
+  #loadedDisk: UploadDisk | null;
+  /** The last flush of the folder that has begun; over, or in flight. */
+  #flushing: Promise<void> = Promise.resolve();
+  /** The flush that begins when that one is over; null when nothing waits for it. */
+  #nextFlush: Promise<void> | null = null;
+
+  constructor(root: DocumentRoot, { now, disk }: Pick<FolderStoreOptions, "now" | "disk">) {
+    this.root = root;
+    this.#now = now;
+    this.#loadedDisk = disk ?? null;
+  }
+
+  get place(): string {
+    return this.root.realPath;
+  }
+
+  create(name: string | null): UploadSink {
+    if (name !== null && !isPlainName(name)) throw new RangeError(`${JSON.stringify(name)} is not a name of an upload`);
+    return new FolderSink((pieces, digest) => this.#keep(name, pieces, digest));
+  }
+
+  open(name: string): OpenedUpload | null {
+    const opened = isPlainName(name) ? this.root.open(`/${name}`) : null;
+    if (!(opened instanceof OpenedFile)) return null;
+    if (opened.stats.isFile()) return opened;
+    opened.close();
+    return null;
+  }
+
+  list(): readonly string[] {
+    const entries = readdirSync(this.root.realPath, { withFileTypes: true });
+    return entries
+      .filter((entry) => entry.isFile() && isPlainName(entry.name))
+      .map(({ name }) => name)
+      .sort();
+  }
+
+  remove(name: string): void {
+    if (!isPlainName(name)) return;
+    try {
+      unlinkSync(join(this.root.realPath, name));
+    } catch {
+      // It is gone already.
+    }
+  }
+
+  /** Loaded with the first upload: `node:fs/promises` would take 1 ms of each start. */
+  get #disk(): UploadDisk {
+    this.#loadedDisk ??= require("node:fs/promises") as typeof import("node:fs/promises");
+    return this.#loadedDisk;
+  }
+
+  /** Makes a file of the pieces. Throws the disk's error, or the one of the pieces, after it has removed what it made. */
+  async #keep(name: string | null, pieces: AsyncIterable<Uint8Array>, digest: ContentDigest): Promise<StoredUpload> {
+    const folder = this.root.realPath;
+    const temporary = join(folder, temporaryName());
+    const final = await this.#write(temporary, name, pieces, digest);
+    // Nothing depends on when the temporary name goes, so it goes while the folder is flushed.
+    const removed = this.#unlink(temporary);
+    const path = join(folder, final);
+    try {
+      await this.#folderFlushed();
+    } catch (error) {
+      await this.#unlink(path);
+      throw error;
+    } finally {
+      await removed;
+    }
+    const { bytes } = digest;
+    return { name: final, path, bytes, sha256: await digest.hex(), receivedMs: Math.round(this.#now()) };
+  }
+
+  /** Flushes the content first, then gives it its final name, which is returned. The temporary name stays, unless it failed. */
+  async #write(
+    temporary: string,
+    name: string | null,
+    pieces: AsyncIterable<Uint8Array>,
+    digest: ContentDigest,
+  ): Promise<string> {
+    const handle = await this.#disk.open(temporary, CREATE_FLAGS, FILE_MODE);
+    try {
+      try {
+        for await (const piece of pieces) await handle.writeFile(piece);
+        await handle.sync();
+      } finally {
+        await handle.close();
+      }
+      // Before the file has its name, so that nothing can fail afterwards.
+      await digest.hex();
+      return await this.#publish(temporary, name);
+    } catch (error) {
+      await this.#unlink(temporary);
+      throw error;
+    }
+  }
+
+  /** Gives the temporary file its final name: `name`, or one that is not taken. Returns it. */
+  async #publish(temporary: string, name: string | null): Promise<string> {
+    for (let attempt = 1; ; attempt++) {
+      const final = name ?? jsonName(this.#now());
+      try {
+        await this.#link(temporary, join(this.root.realPath, final));
+        return final;
+      } catch (error) {
+        if (errorCode(error) !== "EEXIST" || name !== null || attempt === NAME_ATTEMPTS_MAX) throw error;
+      }
+    }
+  }
+
+  /** Throws EEXIST if the name is taken. */
+  async #link(temporary: string, path: string): Promise<void> {
+    try {
+      await this.#disk.link(temporary, path);
+    } catch (error) {
+      if (!NO_LINKS.has(errorCode(error))) throw error;
+      await this.#renameInstead(temporary, path);
+    }
+  }
+
+  /**
+   * For file systems without hard links (FAT, some network ones): an empty file made with O_EXCL takes the name, and
+   * rename(2) replaces our own empty file by the whole one at once. The price: for that moment, and after a power cut in
+   * it, an empty file may be seen. Throws EEXIST if the name is taken.
+   */
+  async #renameInstead(temporary: string, path: string): Promise<void> {
+    const handle = await this.#disk.open(path, CREATE_FLAGS, FILE_MODE);
+    await handle.close();
+    try {
+      await this.#disk.rename(temporary, path);
+    } catch (error) {
+      await this.#unlink(path);
+      throw error;
+    }
+  }
+
+  /**
+   * Makes names that exist by now survive a power cut. One flush is in flight at a time. It may have begun before the
+   * caller's name was made, so the caller shares the next one with all that come until that begins.
+   */
+  #folderFlushed(): Promise<void> {
+    this.#nextFlush ??= this.#flushNext();
+    return this.#nextFlush;
+  }
+
+  async #flushNext(): Promise<void> {
+    // Its failure is told to those that wait for it.
+    await this.#flushing.catch(() => {});
+    this.#flushing = this.#flushFolder();
+    this.#nextFlush = null;
+    return this.#flushing;
+  }
+
+  /**
+   * The folder is opened each time: a descriptor that is kept would go on flushing a folder that was moved away, and nothing
+   * would close it. A file system that cannot flush folders says EINVAL, and that is not a failure.
+   */
+  async #flushFolder(): Promise<void> {
+    const handle = await this.#disk.open(this.root.realPath, constants.O_RDONLY);
+    try {
+      await handle.sync();
+    } catch (error) {
+      if (errorCode(error) !== "EINVAL" && errorCode(error) !== "ENOTSUP") throw error;
+    } finally {
+      await handle.close();
+    }
+  }
+
+  async #unlink(path: string): Promise<void> {
+    try {
+      await this.#disk.unlink(path);
+    } catch {
+      // Renamed, or never made. If the disk cannot even remove it, the next start does.
+    }
+  }
+}
+
+/** Queue between the writer of a sink and the file that is made of it. */
+class FolderSink implements UploadSink {
+  readonly #keep: (pieces: AsyncIterable<Uint8Array>, digest: ContentDigest) => Promise<StoredUpload>;
+  readonly #digest = new ContentDigest();
+  #stored: Promise<StoredUpload> | null = null;
+  #pieces: Uint8Array[] = [];
+  /** Bytes that were taken and are not written. */
+  #waitingBytes = 0;
+  #isEnded = false;
+  /** Error with which the upload ends, or null. */
+  #failure: Error | null = null;
+  /** Lets the file go on after an empty queue. */
+  #wake: () => void = () => {};
+  #resume: (() => void) | null = null;
+
+  constructor(keep: (pieces: AsyncIterable<Uint8Array>, digest: ContentDigest) => Promise<StoredUpload>) {
+    this.#keep = keep;
+  }
+
+  write(bytes: Uint8Array): boolean {
+    // Nothing is written any more: `commit` has rejected, or will.
+    if (this.#failure !== null) return true;
+    this.#begin();
+    this.#digest.update(bytes);
+    this.#pieces.push(bytes);
+    this.#waitingBytes += bytes.length;
+    this.#wake();
+    return this.#waitingBytes <= WAITING_BYTES_MAX;
+  }
+
+  ended(): void {
+    this.#isEnded = true;
+    this.#begin();
+    this.#wake();
+  }
+
+  failed(reason: ContentFailure): void {
+    this.#end(new Error(`the content is not complete (${reason})`));
+  }
+
+  abort(): void {
+    this.#end(new Error("the upload was not wanted"));
+  }
+
+  whenReady(resume: () => void): void {
+    this.#resume = resume;
+  }
+
+  commit(): Promise<StoredUpload> {
+    return this.#begin();
+  }
+
+  #begin(): Promise<StoredUpload> {
+    if (this.#stored !== null) return this.#stored;
+    this.#stored = this.#keep(this.#received(), this.#digest);
+    // The caller of `commit` is told of the error; without one, the file is gone all the same.
+    this.#stored.catch((error) => this.#end(error));
+    return this.#stored;
+  }
+
+  #end(error: Error): void {
+    this.#failure ??= error;
+    this.#pieces = [];
+    this.#wake();
+  }
+
+  async *#received(): AsyncGenerator<Uint8Array> {
+    for (;;) {
+      if (this.#failure !== null) throw this.#failure;
+      const piece = this.#pieces.shift();
+      if (piece !== undefined) {
+        yield piece;
+        this.#written(piece.length);
+      } else if (this.#isEnded) return;
+      else
+        await new Promise<void>((resolve) => {
+          this.#wake = resolve;
+        });
+    }
+  }
+
+  #written(bytes: number): void {
+    this.#waitingBytes -= bytes;
+    if (this.#waitingBytes > WAITING_BYTES_MAX) return;
+    this.#resume?.();
+    this.#resume = null;
+  }
+}
+
+/** Bytes that wait for the disk before the writer has to: four pieces as a connection receives them. */
+const WAITING_BYTES_MAX = 262_144;
+
+const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
+const FILE_MODE = 0o644;
+
+/** Errors by which file systems without hard links refuse one. */
+const NO_LINKS: ReadonlySet<string> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS", "EMLINK"]);
+
+/** 16 million names a second: a second collision is unlikely, an eighth is a failure of ours. */
+const NAME_ATTEMPTS_MAX = 8;
+
+/** Longest name of a file, bytes (NAME_MAX of Linux). */
+const NAME_BYTES_MAX = 255;
+
+function isPlainName(name: string): boolean {
+  return /^[^./\\\0][^/\\\0]*$/.test(name) && Buffer.byteLength(name) <= NAME_BYTES_MAX;
+}
+
+/** `upload_20260315_123456_a7b9c2.json`, in local time as the log lines are. */
+function jsonName(nowMs: number): string {
+  const now = new Date(nowMs);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
+  const time = `${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
+  return `upload_${day}_${time}_${randomHex(3)}.json`;
+}

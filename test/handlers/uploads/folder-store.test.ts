@@ -1,0 +1,222 @@
+/** A folder as a store: what a sink promises, and what is in the folder meanwhile. */
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { type FileHandle, link, open, rename, unlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { sha256Hex } from "../../../src/handlers/digest.ts";
+import { FolderStore, openFolderStore, type UploadDisk } from "../../../src/handlers/uploads/folder-store.ts";
+import type { UploadSink } from "../../../src/handlers/uploads/store.ts";
+import { bytesOf } from "../../support/bytes.ts";
+import { NOW_MS } from "../../support/site.ts";
+
+const DISK: UploadDisk = { open, link, rename, unlink };
+
+let folder = "";
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "store-"));
+});
+
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+function store(disk: UploadDisk = DISK): FolderStore {
+  const made = openFolderStore({ folder, flag: "--uploads", now: () => NOW_MS, disk });
+  if (!(made instanceof FolderStore)) throw made;
+  return made;
+}
+
+/** A disk whose writes wait until the test lets them go, and whose `steps` are counted. */
+function heldDisk() {
+  const writes: (() => void)[] = [];
+  const disk: UploadDisk = {
+    ...DISK,
+    open: async (...given) => {
+      const handle = await open(...given);
+      const write = handle.writeFile.bind(handle);
+      handle.writeFile = (async (content: Uint8Array) => {
+        await new Promise<void>((resolve) => writes.push(resolve));
+        await write(content);
+      }) as FileHandle["writeFile"];
+      return handle;
+    },
+  };
+  return { disk, writes };
+}
+
+async function until(holds: () => boolean): Promise<void> {
+  for (let turns = 0; !holds(); turns++) {
+    if (turns === 10_000) throw new Error(`waited in vain for ${holds}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function put(sink: UploadSink, ...pieces: string[]) {
+  for (const piece of pieces) sink.write(bytesOf(piece));
+  sink.ended();
+  return sink.commit();
+}
+
+describe("an upload", () => {
+  test("in pieces is one file of all bytes, with their number and digest", async () => {
+    const stored = await put(store().create("a.txt"), "one ", "two ", "three");
+    expect(stored).toEqual({
+      name: "a.txt",
+      path: join(folder, "a.txt"),
+      bytes: 13,
+      sha256: sha256Hex("one two three"),
+      receivedMs: Math.round(NOW_MS),
+    });
+    expect(readFileSync(stored.path, "utf8")).toBe("one two three");
+    expect(readdirSync(folder)).toEqual(["a.txt"]);
+  });
+
+  test("of one large piece, and of nothing, has the digest of its bytes", async () => {
+    const large = "x".repeat(100_000);
+    expect((await put(store().create("large"), large)).sha256).toBe(sha256Hex(large));
+    expect(await put(store().create("empty"))).toMatchObject({ bytes: 0, sha256: sha256Hex("") });
+    expect(readFileSync(join(folder, "empty"), "utf8")).toBe("");
+  });
+
+  test("may be committed before it has ended", async () => {
+    const sink = store().create("a.txt");
+    const committed = sink.commit();
+    sink.write(bytesOf("late"));
+    sink.ended();
+    expect((await committed).bytes).toBe(4);
+  });
+
+  test("never takes the name of another: EEXIST, and the other stays", async () => {
+    for (const disk of [DISK, { ...DISK, link: () => Promise.reject(Object.assign(new Error(), { code: "EPERM" })) }]) {
+      writeFileSync(join(folder, "taken"), "theirs");
+      await expect(put(store(disk).create("taken"), "ours")).rejects.toHaveProperty("code", "EEXIST");
+      expect(readFileSync(join(folder, "taken"), "utf8")).toBe("theirs");
+      expect(readdirSync(folder)).toEqual(["taken"]);
+    }
+  });
+
+  test("cannot have a name that is a path, hidden, empty or too long", () => {
+    for (const name of ["", ".", "..", ".hidden", "a/b", "/a", "a\\b", "a\0b", "é".repeat(128)])
+      expect(() => store().create(name)).toThrow(RangeError);
+    for (const name of ["a", "a.b", "a..", " ", "é".repeat(127)]) expect(() => store().create(name)).not.toThrow();
+  });
+});
+
+describe("a sink", () => {
+  test("touches nothing before its first piece", async () => {
+    let opened = 0;
+    const disk: UploadDisk = {
+      ...DISK,
+      open: (...given) => {
+        opened++;
+        return open(...given);
+      },
+    };
+    const sink = store(disk).create(null);
+    sink.abort();
+    await Promise.resolve();
+    expect([opened, readdirSync(folder)]).toEqual([0, []]);
+  });
+
+  test("says no while much waits for the disk, and calls once when it may go on", async () => {
+    const { disk, writes } = heldDisk();
+    const sink = store(disk).create("slow");
+    const piece = new Uint8Array(100_000);
+    const answers = Array.from({ length: 4 }, () => sink.write(piece));
+    expect(answers).toEqual([true, true, false, false]);
+    let resumed = 0;
+    sink.whenReady(() => {
+      resumed++;
+    });
+    expect(resumed).toBe(0);
+    await until(() => writes.length === 1);
+    writes[0]?.();
+    // 300,000 bytes wait.
+    await until(() => writes.length === 2);
+    expect(resumed).toBe(0);
+    writes[1]?.();
+    await until(() => writes.length === 3);
+    expect(resumed).toBe(1);
+    writes[2]?.();
+    await until(() => writes.length === 4);
+    writes[3]?.();
+    expect(sink.write(bytesOf("end"))).toBe(true);
+    sink.ended();
+    await until(() => writes.length === 5);
+    writes[4]?.();
+    expect((await sink.commit()).bytes).toBe(400_003);
+    expect(resumed).toBe(1);
+  });
+
+  for (const [how, end] of [
+    ["whose content fails", (sink: UploadSink) => sink.failed("client")],
+    ["that is aborted", (sink: UploadSink) => sink.abort()],
+  ] as const) {
+    test(`${how} leaves nothing, whether somebody waits for it or not`, async () => {
+      for (const isAwaited of [true, false]) {
+        const { disk, writes } = heldDisk();
+        const sink = store(disk).create("a.txt");
+        const committed = isAwaited ? sink.commit() : null;
+        sink.write(bytesOf("one"));
+        sink.write(bytesOf("two"));
+        await until(() => writes.length === 1);
+        end(sink);
+        expect(sink.write(bytesOf("three"))).toBe(true);
+        writes[0]?.();
+        if (committed !== null) await expect(committed).rejects.toThrow();
+        await until(() => readdirSync(folder).length === 0);
+        expect(writes).toHaveLength(1);
+        await expect(sink.commit()).rejects.toThrow();
+      }
+    });
+  }
+
+  test("is not undone after it has been kept", async () => {
+    const sink = store().create("a.txt");
+    await put(sink, "kept");
+    sink.abort();
+    await sink.commit();
+    expect(readdirSync(folder)).toEqual(["a.txt"]);
+  });
+
+  test("tells of a failing disk before the content has ended, and takes what still comes without keeping it", async () => {
+    const disk: UploadDisk = {
+      ...DISK,
+      open: async (...given) => {
+        const handle = await open(...given);
+        handle.writeFile = () => Promise.reject(Object.assign(new Error("full"), { code: "ENOSPC" }));
+        return handle;
+      },
+    };
+    const sink = store(disk).create("a.txt");
+    sink.write(bytesOf("one"));
+    await expect(sink.commit()).rejects.toHaveProperty("code", "ENOSPC");
+    expect(readdirSync(folder)).toEqual([]);
+    expect(sink.write(new Uint8Array(1_000_000))).toBe(true);
+    sink.failed("answered");
+  });
+});
+
+describe("kept uploads", () => {
+  test("are listed in the order of their bytes, without what is unfinished, hidden or not a file", () => {
+    for (const name of ["b", "a", "Z", ".upload-1-1-1-ab.tmp", ".hidden"]) writeFileSync(join(folder, name), "");
+    mkdirSync(join(folder, "folder"));
+    symlinkSync("/etc/hostname", join(folder, "link"));
+    expect(store().list()).toEqual(["Z", "a", "b"]);
+  });
+
+  test("are opened by their names alone, and nothing outside is", () => {
+    writeFileSync(join(folder, "a"), "four");
+    mkdirSync(join(folder, "folder"));
+    symlinkSync("/etc/hostname", join(folder, "link"));
+    using opened = store().open("a");
+    expect(opened?.stats.size).toBe(4);
+    for (const name of ["none", "folder", "link", "..", "../a", "/a", ".", ""]) expect(store().open(name)).toBeNull();
+  });
+
+  test("are removed by their names, once or twice", () => {
+    for (const name of ["a", ".hidden"]) writeFileSync(join(folder, name), "");
+    for (const name of ["a", "a", ".hidden", "../a", ""]) store().remove(name);
+    expect(readdirSync(folder)).toEqual([".hidden"]);
+  });
+});
