@@ -4,19 +4,22 @@
  * the run over the tree, so a rule that has stopped seeing anything is noticed.
  */
 import { describe, expect, test } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
-import { join, posix } from "node:path";
-
-interface Module {
-  /** Path from the top of the project, with "/". */
-  readonly path: string;
-  readonly text: string;
-}
+import {
+  importFaults,
+  importsOf,
+  isRelative,
+  type Module,
+  packageOf,
+  readText,
+  readTree,
+  resolveImport,
+  targetsOf,
+  wordFaults,
+} from "./tidy/modules.ts";
 
 type Floor = "http" | "settings" | "exchange" | "http1" | "handlers" | "fixture" | "server" | "top";
 type Rule = (modules: readonly Module[]) => string[];
 
-const TOP = join(import.meta.dir, "..");
 const RUNTIME_PACKAGES = ["@peculiar/x509", "citty", "consola", "mime", "reflect-metadata"];
 
 /** Floors and packages that a floor may import, types included, besides itself. */
@@ -369,111 +372,10 @@ function versionFaults(manifest: string, files: readonly Module[]): string[] {
   return faults;
 }
 
-// What the rules are made of ---------------------------------------------------------------------------------------
-
-function wordFaults(
-  modules: readonly Module[],
-  words: RegExp,
-  applies: (path: string) => boolean,
-  keepStrings = false,
-): string[] {
-  const faults: string[] = [];
-  for (const module of modules) {
-    if (!applies(module.path)) continue;
-    const found = words.exec(keepStrings ? blank(module.text, isComment) : codeOf(module));
-    if (found !== null) faults.push(`${module.path}: ${found[0]}`);
-  }
-  return faults;
-}
-
-function importFaults(modules: readonly Module[], forbidden: (specifier: string) => boolean): string[] {
-  return modules.flatMap((module) =>
-    importsOf(module)
-      .filter(forbidden)
-      .map((specifier) => `${module.path}: imports ${specifier}`),
-  );
-}
-
 function floorOf(path: string): Floor | undefined {
   const [top, name = "", below] = path.split("/");
   if (top !== "src") return undefined;
   if (below === undefined) return name === "main.ts" || name === "index.ts" ? "top" : undefined;
   if (name === "cli") return "top";
   return name in ALLOWED && name !== "top" ? (name as Floor) : undefined;
-}
-
-function isRelative(specifier: string): boolean {
-  return specifier.startsWith(".") || specifier.startsWith("/");
-}
-
-function packageOf(specifier: string): string {
-  if (specifier.startsWith("node:")) return "node";
-  if (/^(?:bun$|bun:)/.test(specifier)) return "bun";
-  return specifier.split("/", specifier.startsWith("@") ? 2 : 1).join("/");
-}
-
-function resolveImport(module: Module, specifier: string): string {
-  return posix.join(posix.dirname(module.path), specifier);
-}
-
-/** Returns the files that a module imports. */
-function targetsOf(module: Module): string[] {
-  return (
-    importsOf(module)
-      .filter(isRelative)
-      .map((specifier) => resolveImport(module, specifier))
-      // A page that is part of the program is no module.
-      .filter((path) => path !== "package.json" && !path.endsWith(".html"))
-  );
-}
-
-/** Returns every specifier of an import, re-export or dynamic import. Bun.Transpiler.scanImports leaves type imports out. */
-function importsOf(module: Module): string[] {
-  const code = blank(module.text, isComment);
-  // A statement's keyword stands at the start of a line; inside a string it does not count.
-  const statement = /^[ \t]*(?:import|export)\s+(?:type\s+(?!from\b))?(?:[^"'();=]*?\bfrom\s*)?["']([^"'\n]+)["']/gm;
-  const call = /\bimport\s*\(\s*["']([^"'\n]+)["']/g;
-  return [
-    ...Array.from(code.matchAll(statement), (found) => found[1] ?? ""),
-    ...Array.from(code.matchAll(call), (found) => found[1] ?? ""),
-  ];
-}
-
-/** What runs: types and comments are gone, and texts are empty. */
-function codeOf(module: Module): string {
-  const script = new Bun.Transpiler({ loader: "ts", target: "bun" }).transformSync(module.text);
-  return blank(script, () => true);
-}
-
-const TOKEN =
-  /\/\*[\s\S]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\[\s\S]|[^`\\])*`|(?<=[(,=:[!&|?{};]\s*)\/(?![*/])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/[a-z]*/g;
-
-function isComment(token: string): boolean {
-  return token.startsWith("//") || token.startsWith("/*");
-}
-
-/** Empties the comments, strings and regular expressions that `chosen` names; of a template the expressions stay. */
-function blank(text: string, chosen: (token: string) => boolean): string {
-  return text.replace(TOKEN, (token) => {
-    if (!chosen(token)) return token;
-    return token.startsWith("`") ? (token.match(/\$\{[^}]*\}/g) ?? []).join(" ") : " ";
-  });
-}
-
-function readText(path: string): string {
-  return readFileSync(join(TOP, path), "utf8");
-}
-
-/** Every file below `folder`, without what is installed, built, uploaded or Git's. */
-function readTree(folder: string): Module[] {
-  const skipped = new Set(
-    ["node_modules", ".git", "uploads", "httpserver", "httpserver.exe"].map((name) => posix.join(".", name)),
-  );
-  const modules: Module[] = [];
-  for (const entry of readdirSync(join(TOP, folder), { withFileTypes: true })) {
-    const path = posix.join(folder, entry.name);
-    if (entry.isDirectory() && !skipped.has(path)) modules.push(...readTree(path));
-    if (entry.isFile() && !skipped.has(path)) modules.push({ path, text: readText(path) });
-  }
-  return modules;
 }

@@ -6,7 +6,7 @@ export const EXIT_OK = 0;
 /** A failure of the server itself. With `probe`: the server is not ready. */
 export const EXIT_FAILURE = 1;
 export const EXIT_USAGE = 2;
-export const EXIT_CANNOT_START = 3;
+const EXIT_CANNOT_START = 3;
 /** `run --strict`: there were unexpected requests. */
 export const EXIT_UNEXPECTED = 4;
 

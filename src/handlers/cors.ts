@@ -75,7 +75,7 @@ export class AllowedOrigins {
  * What a preflight is told. `methods` are those of the target. `*` covers every field but Authorization, which has to be named.
  * Nothing about private networks: browsers ask their user now instead of the server that would be reached.
  */
-export function preflightAnswer(methods: string): Response {
+function preflightAnswer(methods: string): Response {
   const fields = Fields.of([
     ["Allow", methods],
     ["Access-Control-Allow-Methods", methods],

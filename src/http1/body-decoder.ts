@@ -39,7 +39,7 @@ export const CHUNK_EXTENSION_BYTES_MAX = 16 * 1024;
 export const CHUNK_OVERHEAD_BYTES_BASE = 16 * 1024 + 1024;
 
 /** And for each byte of content: a chunk of one byte has 5 bytes of framing at the least, padded ones have more. */
-export const CHUNK_OVERHEAD_PER_CONTENT_BYTE = 8;
+const CHUNK_OVERHEAD_PER_CONTENT_BYTE = 8;
 
 /** All trailer lines of one body, with their line ends and the last empty one, bytes. */
 export const TRAILER_BYTES_MAX = 4096;

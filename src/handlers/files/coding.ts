@@ -13,7 +13,7 @@ import type { RequestHead } from "../../http/message.ts";
 import { contentTypeOf, extensionOf } from "./content-type.ts";
 
 /** Fewer bytes are not compressed: with their head they fit into one packet either way. */
-export const COMPRESSED_BYTES_MIN = 1024;
+const COMPRESSED_BYTES_MIN = 1024;
 
 /** What is appended to a file's name when it was compressed beforehand. */
 export const CODING_EXTENSIONS: Readonly<Record<ContentCoding, string>> = { br: ".br", zstd: ".zst", gzip: ".gz" };

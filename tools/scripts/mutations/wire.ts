@@ -1,0 +1,362 @@
+/** Weakened rules of the HTTP/1.1 wire: request line, fields, framing, content. */
+import { gone, type Mutation, swap } from "./mutation.ts";
+
+const HEAD = "http1/request-head.ts";
+const FRAMING = "http1/framing.ts";
+const BODY = "http1/body-decoder.ts";
+const CLASSES = "http/ascii.ts";
+
+export const WIRE_MUTATIONS: readonly Mutation[] = [
+  // Request line
+  gone(HEAD, "a bound on empty lines", "if (lines === linesMax) return ParseError.TooManyEmptyLines;"),
+  gone(HEAD, "LF behind the CR of an empty line", "if (bytes[pos + 1] !== LF) return ParseError.BareCr;"),
+  gone(HEAD, "a bound on the method", "if (pos - start > METHOD_BYTES_MAX) return ParseError.MethodTooLong;"),
+  swap(
+    HEAD,
+    "SP alone behind the method",
+    "if (afterMethod !== SP || pos === start) {",
+    "if ((afterMethod !== SP && afterMethod !== HTAB) || pos === start) {",
+  ),
+  swap(HEAD, "a method has a byte at least", "if (afterMethod !== SP || pos === start) {", "if (afterMethod !== SP) {"),
+  gone(
+    HEAD,
+    "a bound on the request line",
+    "if (fieldsStart - lineStart > head.limits.maxHeaderBytes) return ParseError.TargetTooLong;",
+  ),
+  swap(
+    HEAD,
+    "the bound on the request line is inclusive",
+    "if (fieldsStart - lineStart > head.limits.maxHeaderBytes)",
+    "if (fieldsStart - lineStart >= head.limits.maxHeaderBytes)",
+  ),
+  swap(
+    HEAD,
+    "SP alone behind the target",
+    "if (afterTarget !== SP) {",
+    "if (afterTarget !== SP && afterTarget !== HTAB) {",
+  ),
+  gone(HEAD, "a target has a byte at least", "if (pos === targetStart) return ParseError.TargetEmpty;"),
+  swap(
+    HEAD,
+    "the version is compared exactly",
+    ": byte === wanted) continue;",
+    ": (byte | 0x20) === ((wanted ?? 0) | 0x20)) continue;",
+  ),
+  gone(HEAD, "major version 1", "if (bytes[start + MAJOR_AT] !== DIGIT_ONE) return ParseError.VersionUnsupported;"),
+  swap(
+    HEAD,
+    "the minor version is kept",
+    "head.minorVersion = (bytes[start + MINOR_AT] as number) - 0x30;",
+    "head.minorVersion = 1;",
+  ),
+  swap(
+    HEAD,
+    "methods are case-sensitive",
+    "if (bytes[start + i] !== name.charCodeAt(i)) return Method.Other;",
+    "if (((bytes[start + i] as number) & 0xdf) !== name.charCodeAt(i)) return Method.Other;",
+  ),
+  // Field section
+  swap(
+    HEAD,
+    "a bound on the section",
+    "const sectionMax = head.start + maxHeaderBytes;",
+    "const sectionMax = head.start + 4 * maxHeaderBytes;",
+  ),
+  swap(
+    HEAD,
+    "the bound on the section is inclusive",
+    "const sectionMax = head.start + maxHeaderBytes;",
+    "const sectionMax = head.start + maxHeaderBytes - 1;",
+  ),
+  swap(
+    HEAD,
+    "a bound on a line",
+    "const lineMax = Math.min(sectionMax, lineStart + maxFieldBytes);",
+    "const lineMax = sectionMax;",
+  ),
+  swap(HEAD, "the bound on a line is inclusive", "lineStart + maxFieldBytes);", "lineStart + maxFieldBytes - 1);"),
+  gone(HEAD, "a bound on the number of lines", "if (count === maxFields) return ParseError.TooManyFields;"),
+  swap(
+    HEAD,
+    "LF behind the CR of the last line",
+    "if (bytes[pos] !== LF) return ParseError.BareCr;\n      head.fieldCount",
+    "head.fieldCount",
+  ),
+  swap(
+    HEAD,
+    "no space before the colon",
+    "const nameEnd = pos;",
+    "const nameEnd = pos;\n    while (bytes[pos] === SP) pos++;",
+  ),
+  swap(
+    HEAD,
+    "a name has a byte at least",
+    "if (bytes[pos] !== COLON || nameEnd === lineStart)",
+    "if (bytes[pos] !== COLON)",
+  ),
+  swap(
+    HEAD,
+    "no bare LF behind a value",
+    "if (bytes[pos] !== CR) return bytes[pos] === LF ? ParseError.BareLf : ParseError.FieldValueInvalid;\n    pos++;",
+    "if (bytes[pos] !== CR && bytes[pos] !== LF) return ParseError.FieldValueInvalid;\n    if (bytes[pos] === CR) pos++;",
+  ),
+  swap(
+    HEAD,
+    "no control in a value",
+    "return bytes[pos] === LF ? ParseError.BareLf : ParseError.FieldValueInvalid;\n",
+    "{\n      if (bytes[pos] === LF) return ParseError.BareLf;\n      while (bytes[pos] !== CR && pos < stop - 1) pos++;\n    }\n",
+  ),
+  swap(
+    HEAD,
+    "no bare CR behind a value",
+    "if (pos >= stop) return exhausted(pos, lineMax, sectionMax);\n    if (bytes[pos] !== LF) return ParseError.BareCr;\n    pos++;",
+    "if (pos >= stop) return exhausted(pos, lineMax, sectionMax);\n    pos++;",
+  ),
+  swap(
+    HEAD,
+    "white space behind a value is no part of it",
+    "while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) valueEnd--;",
+    "",
+  ),
+  gone(HEAD, "a repeated field is known to be", "else head.repeated |= 1 << field;"),
+  swap(
+    HEAD,
+    "folding has its name",
+    "if (byte === SP || byte === HTAB) return isFirst ? ParseError.FieldFolded",
+    "if (byte === SP) return isFirst ? ParseError.FieldFolded",
+  ),
+  // Byte classes
+  swap(CLASSES, "no # in a target", "%:@/?[]`, TARGET_CHAR", "%:@/?[]#`, TARGET_CHAR"),
+  swap(CLASSES, "no DEL in a value", "(byte >= SP && byte !== DEL)", "byte >= SP"),
+  swap(
+    CLASSES,
+    "no high bytes in a token",
+    "mark(digits, DIGIT);",
+    "mark(digits, DIGIT);\n  for (let byte = 0x80; byte < 256; byte++) table[byte] = TCHAR;",
+  ),
+  swap(
+    CLASSES,
+    "no high bytes in a target",
+    "mark(digits, DIGIT);",
+    "mark(digits, DIGIT);\n  for (let byte = 0x80; byte < 256; byte++) table[byte] = TARGET_CHAR;",
+  ),
+  swap(CLASSES, "no slash in a token", "mark(`!#$%&'", "mark(`/!#$%&'"),
+  swap(CLASSES, "no underscore among digits", "mark(digits, DIGIT);", "mark('_'.concat(digits), DIGIT);"),
+  // Framing
+  gone(FRAMING, "no coding in HTTP/1.0", "if (head.minorVersion === 0) return ParseError.TransferEncodingInHttp10;"),
+  gone(
+    FRAMING,
+    "no coding beside a length",
+    "if (known[Field.ContentLength] !== 0) return ParseError.TransferEncodingWithLength;",
+  ),
+  gone(
+    FRAMING,
+    "one Transfer-Encoding",
+    "if (head.isRepeated(Field.TransferEncoding)) return ParseError.TransferEncodingInvalid;",
+  ),
+  swap(
+    FRAMING,
+    "chunked alone",
+    "return transferEncodingError(head.bytes, start, end);",
+    "transferEncodingError(head.bytes, start, end);",
+  ),
+  gone(
+    FRAMING,
+    "one Content-Length",
+    "if (head.isRepeated(Field.ContentLength)) return ParseError.ContentLengthRepeated;",
+  ),
+  gone(FRAMING, "a length has a digit", "if (start === end) return ParseError.ContentLengthInvalid;"),
+  swap(
+    FRAMING,
+    "a length has digits only",
+    "if (((CLASS[byte] as number) & DIGIT) === 0) return ParseError.ContentLengthInvalid;",
+    "if (((CLASS[byte] as number) & DIGIT) === 0) continue;",
+  ),
+  swap(
+    FRAMING,
+    "a length has a bound",
+    "if (pos - start >= LENGTH_DIGITS_MAX || length > (Number.MAX_SAFE_INTEGER - digit) / 10) {",
+    "if (false) {",
+  ),
+  swap(FRAMING, "a length has a bound of digits", "if (pos - start >= LENGTH_DIGITS_MAX || length", "if (length"),
+  swap(FRAMING, "a length stays exact", "|| length > (Number.MAX_SAFE_INTEGER - digit) / 10) {", ") {"),
+  gone(FRAMING, "a coding has a name", "if (codingEnd === codingStart) return ParseError.TransferEncodingInvalid;"),
+  gone(
+    FRAMING,
+    "chunked comes last",
+    'if (equalsIgnoringCase(bytes, codingStart, codingEnd, "chunked")) return ParseError.TransferEncodingInvalid;',
+  ),
+  gone(
+    FRAMING,
+    "a bound on empty elements",
+    "if (++emptyElements > EMPTY_ELEMENTS_MAX) return ParseError.ConnectionInvalid;",
+  ),
+  swap(
+    FRAMING,
+    "Connection is a list of tokens",
+    "if (bytes[pos] !== COMMA) return ParseError.ConnectionInvalid;",
+    "if (bytes[pos] !== COMMA) return seen;",
+  ),
+  gone(FRAMING, "close ends the connection", "if ((seen & SAW_CLOSE) !== 0) return 0;"),
+  swap(
+    FRAMING,
+    "HTTP/1.0 does not persist by itself",
+    "return head.minorVersion >= 1 || (seen",
+    "return head.minorVersion >= 0 || (seen",
+  ),
+  swap(
+    FRAMING,
+    "HTTP/1.0 persists on request",
+    "return head.minorVersion >= 1 || (seen & SAW_KEEP_ALIVE) !== 0 ? 1 : 0;",
+    "return head.minorVersion >= 1 ? 1 : 0;",
+  ),
+  swap(
+    FRAMING,
+    "every Connection line counts",
+    "i = head.isRepeated(Field.Connection) ? head.next(Field.Connection, i) : -1;",
+    "i = -1;",
+  ),
+  gone(FRAMING, "HTTP/1.0 has no expectations", "if (head.minorVersion === 0) return 0;"),
+  swap(
+    FRAMING,
+    "every Expect line counts",
+    "i = head.isRepeated(Field.Expect) ? head.next(Field.Expect, i) : -1;",
+    "i = -1;",
+  ),
+  swap(
+    FRAMING,
+    "no 100 without content",
+    'framing.expectsContinue = framing.kind === "chunked" || framing.contentLength > 0;',
+    "framing.expectsContinue = true;",
+  ),
+  // Content
+  swap(
+    BODY,
+    "a size has a digit",
+    "if (this.#state === State.SizeStart) return byte === LF ? ParseError.BareLf : ParseError.ChunkSizeInvalid;",
+    "",
+  ),
+  swap(
+    BODY,
+    "nothing around a size",
+    "return this.#afterExtension(byte, ParseError.ChunkSizeInvalid);",
+    "return byte === 0x20 || byte === 0x09 ? 0 : this.#afterExtension(byte, ParseError.ChunkSizeInvalid);",
+  ),
+  swap(
+    BODY,
+    "CR behind a chunk",
+    "if (byte !== CR) return byte === LF ? ParseError.BareLf : ParseError.ChunkDataUnterminated;",
+    "",
+  ),
+  swap(
+    BODY,
+    "LF behind a chunk's CR",
+    "if (byte !== LF) return ParseError.BareCr;\n        this.#sizeDigits = 0;",
+    "this.#sizeDigits = 0;",
+  ),
+  swap(
+    BODY,
+    "LF behind a size's CR",
+    "return byte === LF ? this.#sizeLineEnd() : ParseError.BareCr;",
+    "return this.#sizeLineEnd();",
+  ),
+  gone(
+    BODY,
+    "a bound on a size's digits",
+    "if (this.#sizeDigits === CHUNK_SIZE_DIGITS_MAX) return ParseError.ChunkSizeTooLarge;",
+  ),
+  gone(
+    BODY,
+    "a size stays exact",
+    "if (this.#remaining > (Number.MAX_SAFE_INTEGER - digit) / 16) return ParseError.ChunkSizeTooLarge;",
+  ),
+  swap(
+    BODY,
+    "no bare LF behind a size",
+    "else return byte === LF ? ParseError.BareLf : otherwise;",
+    "else if (byte === LF) return this.#sizeLineEnd();\n    else return otherwise;",
+  ),
+  swap(
+    BODY,
+    "a bound on extensions",
+    "if (++this.#extensionBytes > CHUNK_EXTENSION_BYTES_MAX) return ParseError.ChunkExtensionsTooLong;",
+    "this.#extensionBytes++;",
+  ),
+  swap(
+    BODY,
+    "an extension has a name",
+    "if ((flags & TCHAR) === 0) break;\n        this.#state = State.ExtensionNameMore;\n        return 0;",
+    "if ((flags & TCHAR) === 0) return this.#afterExtension(byte, ParseError.ChunkExtensionInvalid);\n        this.#state = State.ExtensionNameMore;\n        return 0;",
+  ),
+  swap(
+    BODY,
+    "an extension's value has a byte",
+    "else break;\n        return 0;\n      case State.ExtensionToken:",
+    "else return this.#afterExtension(byte, ParseError.ChunkExtensionInvalid);\n        return 0;\n      case State.ExtensionToken:",
+  ),
+  swap(
+    BODY,
+    "no control in a quoted value",
+    "if ((flags & QUOTED_TEXT) !== 0) return 0;",
+    "if ((flags & QUOTED_TEXT) !== 0 || byte === CR || byte === 0) return 0;",
+  ),
+  gone(BODY, "no control behind a backslash", "if ((flags & FIELD_BYTE) === 0) break;"),
+  gone(BODY, "a bound on the framing of small chunks", "return ParseError.ChunkOverhead;"),
+  swap(
+    BODY,
+    "a bound on trailers",
+    "if (++this.#trailerBytes > TRAILER_BYTES_MAX) return ParseError.TrailersTooLarge;",
+    "this.#trailerBytes++;",
+  ),
+  gone(
+    BODY,
+    "a bound on the number of trailers",
+    "if (++this.#trailerFields > TRAILER_FIELDS_MAX) return ParseError.TrailersTooLarge;",
+  ),
+  gone(
+    BODY,
+    "a trailer begins with a token",
+    "if (((CLASS[byte] as number) & TCHAR) === 0) return fieldNameError(byte, true);",
+  ),
+  gone(
+    BODY,
+    "a trailer's name is a token",
+    "if (((CLASS[byte] as number) & TCHAR) === 0) return fieldNameError(byte, false);",
+  ),
+  swap(BODY, "forbidden trailers", "return this.#isForbidden() ? ParseError.TrailerForbidden : 0;", "return 0;"),
+  swap(
+    BODY,
+    "forbidden trailers in any case",
+    "this.#name[this.#nameLength] = LOWER[byte] as number;",
+    "this.#name[this.#nameLength] = byte;",
+  ),
+  gone(
+    BODY,
+    "forbidden trailers by their first letters",
+    'if (name.startsWith("if-") || name.startsWith("proxy-") || name.startsWith("x-forwarded-")) return true;',
+  ),
+  swap(
+    BODY,
+    "no control in a trailer's value",
+    "if (byte !== CR) return byte === LF ? ParseError.BareLf : ParseError.FieldValueInvalid;",
+    "if (byte === LF) return ParseError.BareLf;\n        if (byte !== CR) return 0;",
+  ),
+  swap(
+    BODY,
+    "no bare LF behind a trailer",
+    "if (byte !== CR) return byte === LF ? ParseError.BareLf : ParseError.FieldValueInvalid;",
+    "if (byte !== CR && byte !== LF) return ParseError.FieldValueInvalid;\n        if (byte === LF) this.#state = State.TrailerStart;\n        if (byte === LF) return 0;",
+  ),
+  swap(
+    BODY,
+    "LF behind a trailer's CR",
+    "if (byte !== LF) return ParseError.BareCr;\n        this.#state = State.TrailerStart;",
+    "this.#state = State.TrailerStart;",
+  ),
+  swap(
+    BODY,
+    "LF behind the last CR",
+    "if (byte !== LF) return ParseError.BareCr;\n        this.#finish();",
+    "this.#finish();",
+  ),
+];
