@@ -3,17 +3,16 @@
  * file is the whole policy; the modules that it names hold the rules.
  */
 import type { Handler } from "../http/message.ts";
-import type { ServerSettings } from "../settings/server-settings.ts";
+import { type ServerSettings, serverTable } from "../settings/server-settings.ts";
 import { BasicAuth, credentialsLayer } from "./basic-auth.ts";
 import { AllowedOrigins, originLayer, preflightLayer } from "./cors.ts";
 import { EndpointMount, type Endpoints, RESERVED_NAME } from "./endpoints/endpoint.ts";
 import { ErrorPages, readOwnPages } from "./error-page.ts";
-import { CachePolicy, DEFAULT_CACHE_CONTROL } from "./files/cache-policy.ts";
+import { CachePolicy } from "./files/cache-policy.ts";
 import { openCodings } from "./files/coding.ts";
 import type { DocumentRoot } from "./files/document-root.ts";
 import { StaticFiles } from "./files/files.ts";
 import { HotFiles, type HotFilesOptions } from "./files/hot-files.ts";
-import { INDEX_NAME } from "./files/names.ts";
 import { HostPolicy, hostLayer } from "./host-policy.ts";
 import { Listing } from "./listing/listing.ts";
 import type { Layer, Mount } from "./mount.ts";
@@ -140,7 +139,7 @@ function composeFiles(options: HandlerOptions, pages: ErrorPages): StaticFiles {
   });
 }
 
-/** The rules about the site's own files do not hold for uploads: strict types would refuse all of them. */
+/** The settings of the site's own files do not hold for uploads, which have the defaults: strict types would refuse all of them. */
 function composeUploadedFiles(options: HandlerOptions, pages: ErrorPages): StaticFiles {
   const { settings, now, log } = options;
   const { root } = options.uploads;
@@ -152,10 +151,10 @@ function composeUploadedFiles(options: HandlerOptions, pages: ErrorPages): Stati
     inline: settings.inline,
     strictTypes: false,
     codings: null,
-    cachePolicy: new CachePolicy({ cacheControl: DEFAULT_CACHE_CONTROL, immutable: [], isPrivate: false }),
+    cachePolicy: new CachePolicy({ cacheControl: serverTable.cacheControl.default, immutable: [], isPrivate: false }),
     spa: false,
     listing: settings.listing ? new Listing({ root, pages, shadowed: [], mounts: [] }) : null,
-    index: INDEX_NAME,
+    index: serverTable.index.default,
     now,
     log,
   });

@@ -6,16 +6,13 @@
  */
 import { fromRoot } from "../../http/path-pattern.ts";
 
-/** Makes caches ask each time, and have the answer 304. */
-export const DEFAULT_CACHE_CONTROL = "no-cache";
-
 /** A year, the longest that RFC 2616 allowed and caches still know; `immutable` is RFC 8246's. */
 const NEVER_CHANGES = "max-age=31536000, immutable";
 
 export interface CachePolicyOptions {
   /** The value of the field for all other files. */
   readonly cacheControl: string;
-  /** Patterns as above, which `options.ts` has checked. */
+  /** Patterns as above, which `settings/resolve.ts` has checked. */
   readonly immutable: readonly string[];
   /** True: files are for those alone who have named themselves, so no cache that is shared may keep one (RFC 9111 §3.5). */
   readonly isPrivate: boolean;

@@ -1,6 +1,3 @@
-/** The index file of a folder whose path ends with "/", unless `--index` names another. */
-export const INDEX_NAME = "index.html";
-
 /** Returns the path of the file that `name` stands for: a folder's is that of its index. */
 export function withIndex(name: string, index: string): string {
   return name.endsWith("/") ? name + index : name;
