@@ -29,8 +29,10 @@ export class Signals {
 
   /** Arrival of the first signal. */
   #firstMs: number | null = null;
+  readonly #nowMs: () => number;
 
-  constructor() {
+  constructor(nowMs: () => number = () => performance.now()) {
+    this.#nowMs = nowMs;
     this.listen("SIGINT");
     this.listen("SIGTERM");
   }
@@ -40,7 +42,7 @@ export class Signals {
   }
 
   #arrive(signal: StopSignal): void {
-    const now = performance.now();
+    const now = this.#nowMs();
     if (this.#firstMs !== null && now - this.#firstMs < SAME_REQUEST_MS) return;
     this.#firstMs ??= now;
     const waiting = this.#waiting;
