@@ -12,7 +12,7 @@ import { needs } from "../support/needs.ts";
 import { CHROMIUM, launchBrowser, noteFaults, openPage, PAGE_TEST_MS } from "../support/page.ts";
 import { RawClient, request } from "../support/raw-client.ts";
 import { SteadyReader } from "../support/steady-reader.ts";
-import { until, WAIT_MS } from "../support/waiting.ts";
+import { until } from "../support/waiting.ts";
 import { Workshop } from "../support/workshop.ts";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -90,17 +90,18 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
   async function saturate(server: Program, slots: number, queue: number, pauseMs = 0): Promise<void> {
     let waiting = 0;
     let readers = 0;
-    const deadline = performance.now() + PAGE_TEST_MS;
-    for (; performance.now() < deadline; await Bun.sleep(pauseMs)) {
+    const isFull = async () => {
       const metrics = await metricsOf(server);
       if (metrics["httpserver_slots_busy"] !== slots) {
         clients.use(await SteadyReader.open(server.port, `/${LONG_FILES[readers++ % LONG_FILES.length]}`));
       } else if (metrics["httpserver_queue_length"] !== queue) {
         const client = clients.use(await RawClient.connect(server.port));
         client.send(request(server.port, `GET /${SHORT_FILES[waiting++ % SHORT_FILES.length]}`));
-      } else return;
-    }
-    throw new Error("the pool was never full");
+      } else return true;
+      if (pauseMs > 0) await Bun.sleep(pauseMs);
+      return false;
+    };
+    await until(isFull, "a full pool and queue", PAGE_TEST_MS);
   }
 
   async function statusOf({ port }: Program, path: string): Promise<number> {
@@ -175,7 +176,7 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
       flood.kill("SIGINT");
       const said = await flood.stdout.text();
       const sent = Number(/(\d+) requests in/.exec(said)?.[1]);
-      await eventually(async () => (await metricsOf(server))["httpserver_connections"] === 2, "wrk to be gone");
+      await until(async () => (await metricsOf(server))["httpserver_connections"] === 2, "wrk to be gone");
       const total = countOf(await metricsOf(server), "httpserver_requests_total");
       // What was under way when wrk had enough, one for each connection, is not in its count.
       expect(total).toBeGreaterThanOrEqual(sent);
@@ -222,15 +223,15 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
       const button = page.getByRole("button");
       await button.press("Enter");
       await shows("#state", "Paused");
-      await eventually(async () => (await connections()) === Number(live) - 1, "the stream to end");
+      await until(async () => (await connections()) === Number(live) - 1, "the stream to end");
       await button.press("Enter");
       await shows("#state", "Live");
-      await eventually(async () => (await connections()) === live, "the stream to come back");
+      await until(async () => (await connections()) === live, "the stream to come back");
 
       await page.evaluate(hide(true));
-      await eventually(async () => (await connections()) === Number(live) - 1, "the stream to end");
+      await until(async () => (await connections()) === Number(live) - 1, "the stream to end");
       await page.evaluate(hide(false));
-      await eventually(async () => (await connections()) === live, "the stream to come back");
+      await until(async () => (await connections()) === live, "the stream to come back");
       expect(faults).toEqual([]);
     },
     PAGE_TEST_MS,
@@ -325,15 +326,6 @@ const OWN_PATHS: ReadonlySet<string> = new Set(["/__server/", "/__server/events"
 const SHORT_FILES = ["index.html", "photo.jpg", "sample.txt", "banner.png"];
 
 const asGet = (name: string) => `GET /${name}`;
-
-/** Waits until `condition` holds. */
-async function eventually(condition: () => Promise<boolean>, what: string): Promise<void> {
-  const deadline = performance.now() + WAIT_MS;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`waited ${WAIT_MS} ms for ${what}`);
-    await Bun.sleep(20);
-  }
-}
 
 /** Tells the page that it has been hidden, or shown, which a browser without a window never does. */
 function hide(isHidden: boolean): string {

@@ -13,6 +13,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Socket } from "bun";
 import { version } from "../../package.json";
 import { type Binary, BUILD_MS, buildBinary, Program, run } from "../support/binary.ts";
 import { ipv6, LOOPBACK_HOSTS, needs, posix } from "../support/needs.ts";
@@ -442,9 +443,16 @@ describe("probe", () => {
   });
 
   test("waits for a server that starts later, past a port file that a killed one left", async () => {
-    writeFileSync(join(folder, "port"), `${await closedPort()}\n`);
-    const waiting = once(["probe", "--port-file", "port", "--timeout", "4s", "--interval", "20ms"]);
-    await Bun.sleep(200);
+    let tries = 0;
+    const hangUp = (socket: Socket) => {
+      tries++;
+      socket.terminate();
+    };
+    const other = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { open: hangUp, data() {} } });
+    writeFileSync(join(folder, "port"), `${other.port}\n`);
+    const waiting = once(["probe", "--port-file", "port", "--timeout", "10s", "--interval", "20ms"]);
+    await until(() => tries > 0, "a try at the old port");
+    other.stop(true);
     await using program = await start(["--port-file", "port"]);
     expect(await waiting).toEqual({ code: 0, stdout: "", stderr: "" });
     await program.says('"GET /__server/ready HTTP/1.1"');

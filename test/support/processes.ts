@@ -1,6 +1,9 @@
 /** The processes of this machine as /proc shows them; none where there is no /proc. */
 import { readdirSync, readFileSync } from "node:fs";
 
+/** Characters of a command line in a message; a browser fills a page with its own. */
+const COMMAND_CHARS_MAX = 300;
+
 /** Ids of the processes that `pid` has started and that still run, and of those that these have started. */
 export function descendantsOf(pid: number): number[] {
   const children = new Map<number, number[]>();
@@ -39,7 +42,7 @@ export function isWaiting(pid: number): boolean {
 
 /** The command line, for messages. */
 export function commandOf(pid: number): string {
-  return readText(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim();
+  return readText(`/proc/${pid}/cmdline`).replaceAll("\0", " ").trim().slice(0, COMMAND_CHARS_MAX);
 }
 
 /** Kills the processes that are still there. */
