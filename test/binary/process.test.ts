@@ -110,6 +110,14 @@ describe("words", () => {
     for (const name of settingNames) expect(all.stdout).toContain(`--${settingTable[name].flag} `);
   });
 
+  test("--help with an unknown group names the groups", async () => {
+    const { code, stdout, stderr } = await once(["--help", "flags"]);
+    expect([code, stdout]).toEqual([2, ""]);
+    expect(stderr).toContain(
+      "expected one of all, listen, files, caching, uploads, access, tls, limits, fixture, log, process",
+    );
+  });
+
   test("--version names version and commit", async () => {
     const { code, stdout } = await once(["--version"]);
     expect(code).toBe(0);
