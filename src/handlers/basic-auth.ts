@@ -1,12 +1,13 @@
 /**
- * Who is let in: Basic credentials (RFC 7617), compared with hashes that are slow on purpose.
+ * Verifies Basic credentials (RFC 7617) against password hashes that are slow on purpose.
  *
- * Strategy: the first request with certain credentials has them verified on another thread; the result is remembered under a
- * keyed hash of them, so the next ones cost a look-up (3 µs). What is decoded is overwritten once it is
- * verified; the password is neither remembered nor logged.
+ * Strategy: the first request with certain credentials has them verified on another thread. The result is kept under a
+ * keyed hash of them, so later requests cost a lookup (3 µs). Decoded credentials are overwritten once verified; the
+ * password is neither kept nor logged.
  *
- * The rules it guards: whoever guesses learns nothing from the time an answer takes (an unknown user costs what a known
- * one costs); and guessing holds up nobody who has been let in: few are verified at a time, and few slots wait for them.
+ * The rules it guards: the time of a response does not reveal whether a user exists, because an unknown name costs as
+ * much as a known one. Guessing does not delay verified clients: few credentials are verified at a time, and few slots
+ * wait for them.
  */
 import { problemOfUser } from "../http/credentials.ts";
 import { escapeControls } from "../http/escape.ts";
@@ -24,54 +25,62 @@ import { type ErrorPages, wantsJson } from "./error-page.ts";
 import { type Layer, LayerHandler } from "./mount.ts";
 import { readSmallFile, reasonOf } from "./small-file.ts";
 
-/** What the head alone tells of the credentials. */
+/** Result of a look at the credentials in the head. */
 export enum Standing {
   /** Verified before. */
   Known,
-  /** Well-formed, and never seen, or long ago. */
+  /** Well-formed, but never verified, or too long ago. */
   Unknown,
 }
 
 export interface BasicAuthOptions {
   /** `USER:HASH`, or `@FILE` with such lines; at least one. */
   readonly credentials: readonly string[];
-  /** Size of the pool: so many requests are worked on at a time. */
+  /** Size of the pool, which is the number of requests in work at a time. */
   readonly threads: number;
   readonly pages: ErrorPages;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   /** Takes a line for the operator. */
   readonly log: (line: string) => void;
-  /** Bun.password.verify; for tests of what happens meanwhile. Rejects when the hash cannot be used. */
+  /** Replaces Bun.password.verify in tests. Rejects when the hash cannot be used. */
   readonly verify?: (password: Uint8Array, hash: string) => Promise<boolean>;
 }
 
-/** Milliseconds that right credentials are remembered, from when they were verified. */
+/** Milliseconds that right credentials are remembered after they were verified. */
 const RIGHT_MS = 1_800_000;
 
-/** Wrong ones: a program that tries the same again and again costs one verification a minute. */
+/** Milliseconds for wrong ones: a program that repeats them costs one verification a minute. */
 const WRONG_MS = 60_000;
 
-/** Results of each kind that are remembered, some hundred bytes each. The oldest goes first. */
+/** Remembered results of each kind, some hundred bytes each. The oldest is dropped first. */
 const REMEMBERED_MAX = 1_000;
 
-/** Half of the processors, because the event loop needs one, and more than four verify 60 passwords a second. */
+/**
+ * Verifications at a time: half of the processors, because the event loop needs one; more than four verify 60
+ * passwords a second.
+ */
 const VERIFIED_AT_ONCE = Math.max(1, Math.min(4, Math.floor(navigator.hardwareConcurrency / 2)));
 
-/** Longest user name and password together, in bytes: bounds the work of a hash, and the memory of those that wait. */
+/** Longest user name and password together, in bytes. Bounds the work of a hash and the memory of waiting requests. */
 const CREDENTIALS_BYTES_MAX = 1_024;
 
-/** One per handler. The constructor reads the files, and throws a RangeError, in one line, for what cannot be used. */
+/**
+ * One per handler. The constructor reads the files. It throws a RangeError, in one line, for a file or item that
+ * cannot be used.
+ */
 export class BasicAuth {
   readonly #options: BasicAuthOptions;
   readonly #hashes: ReadonlyMap<string, string>;
-  /** Of this process alone: nobody else can tell which credentials a remembered result is of. */
+  /**
+   * Key of the hashes. It exists in this process alone, so no one else can tell whose credentials a result belongs to.
+   */
   readonly #secret = crypto.getRandomValues(new Uint8Array(32));
   readonly #right: RecentKeys;
   readonly #wrong: RecentKeys;
   readonly #pending = new Map<string, Promise<boolean>>();
   readonly #turns = new Turns(VERIFIED_AT_ONCE);
-  /** Requests that wait for a result; each holds a slot, unless it is for one of the server's own endpoints. */
+  /** Requests that wait for a result. Each holds a slot, unless it is for one of the server's own endpoints. */
   #waiting = 0;
   readonly #waitingMax: number;
   readonly #waitingByAddress = new Map<string, number>();
@@ -82,12 +91,12 @@ export class BasicAuth {
     this.#hashes = readCredentials(options.credentials);
     this.#right = new RecentKeys(RIGHT_MS, options.now);
     this.#wrong = new RecentKeys(WRONG_MS, options.now);
-    // A quarter of the slots is left to those who have been let in, and of the others one peer never has all.
+    // A quarter of the slots stays free for verified clients, and one peer never takes all the others.
     this.#waitingMax = Math.max(1, Math.floor((options.threads * 3) / 4));
     this.#waitingByAddressMax = Math.max(1, this.#waitingMax - 1);
   }
 
-  /** What the head tells: a refusal, or how its credentials stand. Does not wait. */
+  /** Looks at the head: returns a refusal, or how its credentials stand. Does not wait. */
   look(request: Request): Response | Standing {
     const { head } = request;
     if (!head.has(Field.Authorization)) return this.#challenge(request, null);
@@ -99,7 +108,10 @@ export class BasicAuth {
     return this.#wrong.has(key) ? this.#challenge(request, "wrong credentials once more") : Standing.Unknown;
   }
 
-  /** For what `look` says is Unknown: resolves with null when they are right, else with the refusal. Never rejects. */
+  /**
+   * Verifies credentials that `look` calls Unknown. Resolves with null when they are right, else with the refusal.
+   * Never rejects.
+   */
   async verify(request: Request): Promise<Response | null> {
     const presented = parseBasic(request.head.value(Field.Authorization) ?? "");
     if (presented === null) return this.#challenge(request, "credentials that are malformed");
@@ -119,7 +131,7 @@ export class BasicAuth {
     }
   }
 
-  /** The same credentials that come several times at once, as a browser's connections do, are verified once. */
+  /** Verifies credentials once, even if several connections of a browser present them at the same time. */
   #resultOf(key: string, presented: Uint8Array, name: string): Promise<boolean> {
     const pending = this.#pending.get(key);
     if (pending !== undefined) return pending;
@@ -132,14 +144,14 @@ export class BasicAuth {
     const hash = this.#hashes.get(name);
     const password = presented.subarray(presented.indexOf(COLON) + 1);
     const isRight = await this.#turns.take(() => this.#isPasswordOf(password, hash ?? this.#substitute(name), name));
-    // The substitute is the hash of somebody else's password.
+    // The substitute is the hash of another user's password.
     const isIn = isRight && hash !== undefined;
     (isIn ? this.#right : this.#wrong).add(key);
     return isIn;
   }
 
   async #isPasswordOf(password: Uint8Array, hash: string, name: string): Promise<boolean> {
-    // RFC 7617 allows an empty one, Bun does not.
+    // RFC 7617 allows an empty password, Bun does not.
     if (password.length === 0) return false;
     try {
       return await (this.#options.verify ?? Bun.password.verify)(password, hash);
@@ -150,7 +162,7 @@ export class BasicAuth {
     }
   }
 
-  /** For an unknown name: always the same user's hash, so that it takes the time that this user's takes, try after try. */
+  /** Returns a hash for an unknown name: always the same user's, so that each try takes as long as that user's. */
   #substitute(name: string): string {
     const hashes = [...this.#hashes.values()];
     const choice = Number.parseInt(this.#keyOf(new TextEncoder().encode(name)).slice(0, 8), 16);
@@ -176,7 +188,10 @@ export class BasicAuth {
     else this.#waitingByAddress.set(address, ofAddress);
   }
 
-  /** 401 (RFC 9110 §15.5.2). A request without credentials is how every browser begins, so that one is no incident. */
+  /**
+   * Makes the 401 (RFC 9110 §15.5.2). Every browser begins with a request without credentials, so that is not an
+   * incident.
+   */
   #challenge(request: Request, incident: string | null): Response {
     const page = this.#options.pages.answer(
       401,
@@ -196,15 +211,18 @@ export class BasicAuth {
 
 const COLON = 0x3a;
 
-/** RFC 7617 §2, §2.1. The realm is quoted and has no user's bytes in it. */
+/** RFC 7617 §2, §2.1. The realm is quoted and has no bytes of a user in it. */
 const ASK = { fields: [["WWW-Authenticate", 'Basic realm="httpserver", charset="UTF-8"']] } as const;
 
-/** A hash as the operator gives it, at about 60 ms and 19 MiB of memory: OWASP's first choice for argon2id. */
+/** Hashes a password, in about 60 ms and 19 MiB of memory: OWASP's first choice for argon2id. */
 export function hashPassword(password: string): Promise<string> {
   return Bun.password.hash(password, { algorithm: "argon2id", memoryCost: 19_456, timeCost: 2 });
 }
 
-/** The bytes `user ":" password` of a Basic Authorization (RFC 7617 §2), or null when it is malformed or of another scheme. */
+/**
+ * Returns the bytes `user ":" password` of a Basic Authorization (RFC 7617 §2); null if malformed or of another
+ * scheme.
+ */
 function parseBasic(value: string): Uint8Array | null {
   const token = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(value)?.[1];
   if (token === undefined || token.length > Math.ceil(CREDENTIALS_BYTES_MAX / 3) * 4) return null;
@@ -214,21 +232,23 @@ function parseBasic(value: string): Uint8Array | null {
   } catch {
     return null;
   }
-  const hasControl = bytes.some((byte) => byte < 0x20 || byte === 0x7f); // RFC 7617 §2 forbids them
+  const hasControl = bytes.some((byte) => byte < 0x20 || byte === 0x7f); // RFC 7617 §2 forbids controls.
   return hasControl || !bytes.includes(COLON) ? null : bytes;
 }
 
-/** UTF-8, as our challenge asks for; other bytes make a name that nobody has. */
+/** Decodes UTF-8, as our challenge asks for. Other bytes become a name that no user has. */
 function nameOf(credentials: Uint8Array): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(credentials.subarray(0, credentials.indexOf(COLON)));
 }
 
-/** A name that we do not know is not repeated: people put their password in the wrong field. */
+/** Returns the log line. An unknown name is not repeated in it: people type their password into the wrong field. */
 function sentenceFor(name: string, isUser: boolean): string {
   return isUser ? `wrong password for ${escapeControls(name)}` : "credentials of an unknown user";
 }
 
-/** Hashes by user name. Throws a RangeError for a file that cannot be read, a bad line, a user named twice. */
+/**
+ * Returns hashes by user name. Throws a RangeError for a file that cannot be read, a bad line, or a user named twice.
+ */
 function readCredentials(items: readonly string[]): ReadonlyMap<string, string> {
   const hashes = new Map<string, string>();
   const add = (item: string, where: string) => {
@@ -253,10 +273,10 @@ function readCredentials(items: readonly string[]): ReadonlyMap<string, string> 
   return hashes;
 }
 
-/** Some thousands of users. */
+/** Bytes: some thousands of users. */
 const USERS_BYTES_MAX = 1_048_576;
 
-/** Lines without white space at their ends; "" where there is nothing but a comment. */
+/** Returns the lines without white space at their ends; "" for a comment. */
 function readLines(path: string): readonly string[] {
   try {
     const lines = new TextDecoder().decode(readSmallFile(path, USERS_BYTES_MAX)).split("\n");
@@ -266,11 +286,11 @@ function readLines(path: string): readonly string[] {
   }
 }
 
-/** Keys that were added lately. */
+/** Keys that were added recently. */
 class RecentKeys {
   readonly #maxAgeMs: number;
   readonly #now: () => number;
-  /** When each was added; the oldest first. */
+  /** Time at which each was added, oldest first. */
   readonly #addedMs = new Map<string, number>();
 
   constructor(maxAgeMs: number, now: () => number) {
@@ -281,7 +301,7 @@ class RecentKeys {
   has(key: string): boolean {
     const addedMs = this.#addedMs.get(key);
     if (addedMs === undefined) return false;
-    // A clock that was set back makes an age below zero, and nothing is remembered for longer by that.
+    // If the clock is set back, an age is below zero; that does not keep anything for longer.
     const ageMs = this.#now() - addedMs;
     if (ageMs >= 0 && ageMs < this.#maxAgeMs) return true;
     this.#addedMs.delete(key);
@@ -298,7 +318,7 @@ class RecentKeys {
   }
 }
 
-/** Lets so many work at a time, in the order they come. Who waits is bounded by the callers. */
+/** Lets a limited number of tasks run at a time, in the order in which they come. The callers bound how many wait. */
 class Turns {
   #free: number;
   readonly #waiting: (() => void)[] = [];

@@ -1,12 +1,12 @@
 /**
- * Which pages from elsewhere may read our answers (Fetch Standard §3.2, CORS).
+ * Decides which pages of other origins may read our responses (Fetch Standard §3.2, CORS).
  *
- * Strategy: what does not depend on the request stands on every answer and costs nothing. `*` is such a thing, so there
- * only preflights are looked at. With a list of origins, an answer to one of them gets its name in a line of its own.
+ * Strategy: fields that do not depend on the request stand on every response and cost nothing. With `*` all fields do,
+ * so only preflights are examined. With a list of origins, the response to one of them names it in a line of its own.
  *
- * The rule it guards: an upload must be `application/json`, which no page can send to another origin without a preflight, and a
- * preflight is granted to allowed origins alone. Credentials that the browser keeps (Basic, cookies) are allowed to none:
- * a page that knows a password sends it in Authorization itself.
+ * The rule it guards: an upload must be `application/json`, which a page cannot send to another origin without a
+ * preflight, and only allowed origins get a preflight granted. Credentials that the browser keeps (Basic, cookies) are
+ * never allowed: a page that knows a password sends it in Authorization itself.
  */
 
 import { Field } from "../http/field.ts";
@@ -26,8 +26,9 @@ import { type Layer, LayerHandler } from "./mount.ts";
 import type { Router } from "./router.ts";
 
 /**
- * The lines that every answer has. `Vary` as well on answers to requests without Origin: a cache must not give one of those to a
- * page (Fetch §3.2.7). Without credentials `*` exposes all fields, ETag, Content-Range and Location among them.
+ * Returns the lines of every response. `Vary` also stands on responses to requests without Origin: a cache must not
+ * give one of those to a page (Fetch §3.2.7). Without credentials `*` exposes all fields, ETag, Content-Range and
+ * Location among them.
  */
 export function corsFields(origins: readonly string[]): FieldLines {
   if (origins.length === 0) return [];
@@ -37,7 +38,7 @@ export function corsFields(origins: readonly string[]): FieldLines {
   return [who, ["Access-Control-Expose-Headers", "*"]];
 }
 
-/** The origins that the operator allows, as `resolveServerSettings` writes them. */
+/** Origins that the operator allows, as `resolveServerSettings` writes them. */
 export class AllowedOrigins {
   readonly #isAny: boolean;
   readonly #origins: ReadonlySet<string>;
@@ -47,18 +48,18 @@ export class AllowedOrigins {
     this.#origins = new Set(origins);
   }
 
-  /** True when answers name the origin one by one. */
+  /** True when responses name the origin one by one. */
   get areNamed(): boolean {
     return !this.#isAny;
   }
 
-  /** OPTIONS that asks on a page's behalf whether it may: from an allowed origin, with a method to ask for (Fetch §4.8). */
+  /** Returns true for OPTIONS from an allowed origin that asks for a method (Fetch §4.8). */
   isPreflight({ head }: Request): boolean {
     if (head.method !== Method.Options || !head.has(Field.AccessControlRequestMethod)) return false;
     return head.has(Field.Origin) && (this.#isAny || this.#has(head.value(Field.Origin)));
   }
 
-  /** The answer with the line that names the request's origin, if it is an allowed one. */
+  /** Returns the response with a line that names the request's origin, if that is allowed. */
   mark(request: Request | null, response: Response): Response {
     if (request === null || !request.head.has(Field.Origin)) return response;
     const origin = request.head.value(Field.Origin);
@@ -72,8 +73,8 @@ export class AllowedOrigins {
 }
 
 /**
- * What a preflight is told. `methods` are those of the target. `*` covers every field but Authorization, which has to be named.
- * Nothing about private networks: browsers ask their user now instead of the server that would be reached.
+ * Makes the answer to a preflight. `*` covers every field but Authorization, which has to be named. Says nothing about
+ * private networks: browsers ask their user instead of the server.
  */
 function preflightAnswer(methods: string): Response {
   const fields = Fields.of([
@@ -85,7 +86,7 @@ function preflightAnswer(methods: string): Response {
   return response(204, fields, null, "preflight");
 }
 
-/** Ten minutes: a change of `--cors` is seen soon, and a page asks once for its many requests. */
+/** Ten minutes: a change of `--cors` takes effect soon, and a page asks once for many requests. */
 const PREFLIGHT_SECONDS = "600";
 
 /** Answers preflights of allowed origins. Stands before credentials: browsers send none with a preflight (Fetch §3.2.2). */
@@ -96,7 +97,7 @@ export function preflightLayer(origins: AllowedOrigins, router: Router): Layer {
 class PreflightLayer extends LayerHandler {
   readonly #origins: AllowedOrigins;
   readonly #router: Router;
-  /** By the methods that they allow. */
+  /** Keyed by the methods that they allow. */
   readonly #answers = new Map<string, Admission>();
 
   constructor(inner: Handler, origins: AllowedOrigins, router: Router) {

@@ -1,22 +1,22 @@
-/** Random names and digests by what Bun has built in: loading `node:crypto` would take 2.7 ms of each start. */
+/** Random names and digests by Bun's own functions: loading `node:crypto` would take 2.7 ms of each start. */
 
-/** `bytes` random bytes, not to be guessed, as twice as many hexadecimal digits. */
+/** Returns `bytes` unpredictable random bytes as twice as many hexadecimal digits. */
 export function randomHex(bytes: number): string {
   return crypto.getRandomValues(new Uint8Array(bytes)).toHex();
 }
 
-/** SHA-256 (FIPS 180-4) as 64 hexadecimal digits. */
+/** Returns SHA-256 (FIPS 180-4) as 64 hexadecimal digits. */
 export function sha256Hex(content: Uint8Array | string): string {
   return new Bun.CryptoHasher("sha256").update(content).digest("hex");
 }
 
 /**
- * SHA-256 of content that comes in pieces, without holding up the event loop. A single large piece is hashed on another thread,
- * which costs a copy; for a small one, that would take longer than hashing it.
+ * SHA-256 of content that comes in pieces, without blocking the event loop. A single large piece is hashed on another
+ * thread, which costs a copy; for a small one the copy would take longer than the hash.
  */
 export class ContentDigest {
   bytes = 0;
-  /** The first piece, as long as it is the only one. */
+  /** First piece, while it is the only one. */
   #only: Uint8Array | null = null;
   #hasher: Bun.CryptoHasher | null = null;
   #hex: Promise<string> | null = null;

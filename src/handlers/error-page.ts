@@ -1,6 +1,6 @@
 /**
- * The answers that say no: a small HTML page, the operator's or ours, or JSON for programs. Nothing of the request is ever in
- * them, so there is nothing to escape and the same bytes serve everybody: each answer is made once and kept.
+ * Makes error responses: a small HTML page, the operator's or ours, or JSON for programs. No byte of the request
+ * stands in them, so nothing has to be escaped, and each response is made once and kept for all clients.
  */
 import { readFileSync, statSync } from "node:fs";
 import { prefersJson } from "../http/accept.ts";
@@ -16,31 +16,34 @@ import { errorCode } from "./files/document-root.ts";
 import { escapeHtml, htmlPage } from "./page.ts";
 import { UPLOAD_PATH } from "./uploads/paths.ts";
 
-/** What may differ between two answers with the same status and sentence. */
+/** Differences between two responses with the same status and sentence. */
 export interface ErrorExtras {
-  /** Further field lines: Allow, Retry-After, Content-Range. */
+  /** Additional fields: Allow, Retry-After, Content-Range. */
   readonly fields?: FieldLines;
   /** True: the connection ends with this answer. */
   readonly isLast?: boolean;
 }
 
-/** JSON where the client prefers it and on POST /upload; HTML for everybody else, also where the head is unknown. */
+/**
+ * Returns true if the client prefers JSON, and for POST /upload. HTML is for all others, also if the head is unknown.
+ */
 export function wantsJson(request: Request | null): boolean {
   if (request === null) return false;
-  // The raw target: where the connection refuses, the decoded one may not have been made.
+  // Reads the raw target: if the connection refuses the request, the decoded one may not exist.
   if (request.head.method === Method.Post && UPLOAD_TARGET.test(request.head.targetText)) return true;
   return request.head.has(Field.Accept) && prefersJson(request.head.value(Field.Accept));
 }
 
-/** A page of the operator's, for everybody who does not prefer JSON. */
+/** A page of the operator, for clients that do not prefer JSON. */
 export interface OwnPage {
   readonly contentType: string;
   readonly content: Uint8Array;
 }
 
 /**
- * The pages of `STATUS=FILE` items, by status. They are read once, at the start: an error answer must not need the disk,
- * which may be what fails. A relative name is looked up in the working directory, as all names of the command line.
+ * Reads the pages of `STATUS=FILE` items, by status. They are read once, at the start: an error response must not need
+ * the disk, which may be what fails. A relative name is resolved against the working directory, as all names on the
+ * command line.
  *
  * Throws a RangeError, in one line for the operator, for a file that cannot be read or is too large.
  */
@@ -53,7 +56,7 @@ export function readOwnPages(items: readonly string[]): ReadonlyMap<number, OwnP
   return pages;
 }
 
-/** Makes error answers and keeps them. One per handler. */
+/** Makes error responses and keeps them. One per handler. */
 export class ErrorPages {
   readonly #prepared = new Map<string, Response>();
   readonly #own: ReadonlyMap<number, OwnPage>;
@@ -62,23 +65,23 @@ export class ErrorPages {
     this.#own = own;
   }
 
-  /** `sentence` is one plain sentence of ours, without any byte from the wire. */
+  /** Returns the response. `sentence` is one plain sentence of ours, without any byte from the wire. */
   answer(status: number, sentence: string, json: boolean, extras: ErrorExtras = NOTHING): Response {
     const key = keyOf(status, sentence, json, extras);
     const known = this.#prepared.get(key);
     if (known !== undefined) return known;
     const own = json ? undefined : this.#own.get(status);
     const made = errorResponse(status, own ?? madePage(status, sentence, json), extras);
-    // 416 names the file's size, so the number of different answers has no natural end.
+    // 416 names the file's size, so the number of different responses has no natural end.
     if (this.#prepared.size < PREPARED_MAX) this.#prepared.set(key, made);
     return made;
   }
 }
 
-/** Origin and absolute form of the upload path. */
+/** The upload path in origin and absolute form. */
 const UPLOAD_TARGET = new RegExp(`^(?:https?://[^/?]*)?${UPLOAD_PATH}(?:\\?|$)`, "i");
 
-/** About a kilobyte each, or an own page of 64 at the most. */
+/** Responses of about a kilobyte each; an operator's page has at most 64. */
 const PREPARED_MAX = 200;
 
 const NOTHING: ErrorExtras = {};
@@ -91,7 +94,7 @@ function keyOf(status: number, sentence: string, json: boolean, extras: ErrorExt
 function readPage(path: string): Uint8Array {
   try {
     const stats = statSync(path);
-    if (!stats.isFile()) throw new RangeError(`--error-page: ${path} is no file`);
+    if (!stats.isFile()) throw new RangeError(`--error-page: ${path} is not a file`);
     const { errorPageBytesMax } = limits;
     if (stats.size > errorPageBytesMax) {
       throw new RangeError(`--error-page: ${path} has ${stats.size} bytes; at most ${errorPageBytesMax} are sent`);

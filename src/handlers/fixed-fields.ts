@@ -1,19 +1,19 @@
 /**
- * Fields that every answer has, whatever it is: the operator's own, the security preset, what CORS says to everybody. They
- * become part of the prepared beginnings of heads (`HeadStarts`), so a request pays for their bytes alone.
+ * Fields that every response has: the operator's own, the security preset, and the part of CORS that is the same for
+ * all. They become part of the prepared response heads (`HeadStarts`), so a request pays for their bytes alone.
  */
 import { type FieldLines, Fields, parseFieldLine } from "../http/fields.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
 import { corsFields } from "./cors.ts";
 
-/** Returns them in the order in which they are sent, with `further` lines behind them. */
+/** Returns the fields in the order in which they are sent, followed by `further` lines. */
 export function fixedFields(settings: FixedFieldsSettings, further: FieldLines = []): Fields {
   return Fields.of([...linesOf(settings), ...further]);
 }
 
 /**
- * Returns the fields of the server's own endpoints: all but a policy for scripts and styles. The operator wrote that for the
- * site's pages, and our pages bring their own. A browser would keep to both.
+ * Returns the fields of the server's own endpoints: all but a policy for scripts and styles. The operator wrote that
+ * policy for the site's pages, and our pages bring their own. A browser would apply both.
  */
 export function endpointFields(settings: FixedFieldsSettings, further: FieldLines): Fields {
   const lines = linesOf(settings).filter(([name]) => name.toLowerCase() !== "content-security-policy");
@@ -22,7 +22,7 @@ export function endpointFields(settings: FixedFieldsSettings, further: FieldLine
 
 type FixedFieldsSettings = Pick<ServerSettings, "headers" | "securityHeaders" | "cors">;
 
-/** A field of the operator's takes the place of the preset's of the same name. */
+/** A field of the operator replaces the preset's field of that name. */
 function linesOf(settings: FixedFieldsSettings): FieldLines {
   const own = settings.headers.map(fieldOf);
   const names = new Set(own.map(([name]) => name.toLowerCase()));
@@ -31,14 +31,14 @@ function linesOf(settings: FixedFieldsSettings): FieldLines {
 }
 
 /**
- * What protects every site and breaks no ordinary one: other sites cannot show ours in a frame and have it clicked (the old
- * field for browsers before 2018), and learn the origin alone of a page that links to them.
+ * Protects every site and breaks no ordinary one. Other sites cannot show ours in a frame and have it clicked (the
+ * older field is for browsers before 2018). They learn only the origin of a page that links to them.
  *
  * Left out on purpose: a policy for scripts and styles, which only the site's author can write (`--header`);
- * Cross-Origin-Resource-Policy and -Embedder-Policy, which stop pictures that are shown elsewhere or come from there;
- * Cross-Origin-Opener-Policy, of which browsers complain on each page without TLS; Permissions-Policy, because what it
- * would take from frames of other sites they do not have by default, and a map may ask where its reader is;
- * X-XSS-Protection, which is dead.
+ * Cross-Origin-Resource-Policy and -Embedder-Policy, which stop pictures that are shown on or come from other sites;
+ * Cross-Origin-Opener-Policy, about which browsers complain on each page without TLS; Permissions-Policy, because
+ * frames of other sites do not have those permissions by default, and a map may ask for the reader's position;
+ * X-XSS-Protection, which browsers no longer use.
  */
 const SECURITY_FIELDS: FieldLines = [
   ["Content-Security-Policy", "frame-ancestors 'self'"],

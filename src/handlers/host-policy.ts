@@ -1,10 +1,11 @@
 /**
- * Which Host values are ours. A page from elsewhere can make a browser connect to this machine under a name of its own
- * (DNS rebinding) and read what only the local user should; the Host field then still carries that name, so we refuse it.
+ * Decides which Host values are ours. A page of another site can make a browser connect to this machine under a name
+ * of that site (DNS rebinding) and read what only the local user should. The Host field then still carries that name,
+ * so the request is refused.
  *
- * Strategy: a host and port that were accepted once are remembered and cost one look-up; everything else is judged: the
- * host must be one of our names, and the port the one we listen on. What the operator allows in addition may be a proxy's
- * name, so there the port only counts where it was given.
+ * Strategy: a host and port that were accepted once are remembered and cost one lookup. Every other host must be one
+ * of our names, with the port that we listen on. A host that the operator allows may be the name of a proxy, so its
+ * port counts only if the operator named one.
  */
 import { hostname, networkInterfaces } from "node:os";
 import { Authority, effectivePort, parseAuthority } from "../http/authority.ts";
@@ -14,13 +15,13 @@ import { type ErrorPages, wantsJson } from "./error-page.ts";
 import { type Layer, LayerHandler } from "./mount.ts";
 
 export interface HostPolicyOptions {
-  /** The address or name that is bound, as `resolveServerSettings` writes it. */
+  /** Address or name that is bound, as `resolveServerSettings` writes it. */
   readonly boundHost: string;
   /** `host` or `host:port`, where `*.example.com` is every name below example.com; `*` switches the check off. */
   readonly allowedHosts: readonly string[];
-  /** True: names of loopback are ours with any port, for a container's port that is another one outside. */
+  /** True: loopback names are ours with any port, because a container's port has another number outside. */
   readonly isMapped?: boolean;
-  /** The port that we listen on. */
+  /** Port that the server listens on. */
   readonly port: () => number;
   /** Milliseconds since 1970. */
   readonly now: () => number;
@@ -28,26 +29,29 @@ export interface HostPolicyOptions {
   readonly log: (line: string) => void;
 }
 
-/** One per handler. The constructor throws a RangeError when an allowed host is not one. */
+/** One per handler. The constructor throws a RangeError when an allowed host is malformed. */
 export class HostPolicy {
   readonly #options: HostPolicyOptions;
-  /** Hosts that are ours with our port. */
+  /** Hosts that are ours together with our port. */
   readonly #own = new Set(LOOPBACK_HOSTS);
-  /** Hosts that the operator allows, each with its ports; an empty list is any port. */
+  /** Hosts that the operator allows, each with its ports; an empty list means any port. */
   readonly #further = new Map<string, number[]>();
-  /** The same for every name below a domain; the key has the dot in front, so that it only fits between labels. */
+  /** Allowed domains, each with its ports. The key begins with the dot, so that it matches only between labels. */
   readonly #furtherBelow = new Map<string, number[]>();
   readonly #isOff: boolean;
   readonly #isWildcard: boolean;
-  /** Hosts accepted before, each with the port of the last time; over TLS another port is the default, so there are two. */
+  /**
+   * Accepted hosts, each with the port of its last request. Over TLS another port is the default, so there are two
+   * maps.
+   */
   readonly #acceptedPlain = new Map<string, number>();
   readonly #acceptedSecure = new Map<string, number>();
-  /** Refused hosts that were named, the oldest first. */
+  /** Refused hosts that were logged, oldest first. */
   readonly #logged = new Set<string>();
-  /** When the minute began that lines about refused hosts are counted in, and their number. */
+  /** Start of the minute in which lines about refused hosts are counted, and their number. */
   #minuteStartMs = Number.NEGATIVE_INFINITY;
   #minuteLines = 0;
-  /** When the machine's addresses were read. */
+  /** Time at which the machine's addresses were read. */
   #addressesReadMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: HostPolicyOptions) {
@@ -62,7 +66,7 @@ export class HostPolicy {
     }
   }
 
-  /** Says whether the request is for us: all but `refused` are served. */
+  /** Returns the verdict on the request's host. Every verdict but `refused` is served. */
   judge(request: Request): HostVerdict {
     const { host, port } = request.target.authority;
     if (host === "") {
@@ -76,7 +80,7 @@ export class HostPolicy {
         this.#logOnce(this.#isOwn(host) ? `${host}:${portMeant}` : host);
         return "refused";
       }
-      // `*.localhost` has no end, but the hosts in use at one time have.
+      // `*.localhost` has no end of names, but few are in use at one time.
       if (accepted.size >= ACCEPTED_MAX) accepted.clear();
       accepted.set(host, port);
     }
@@ -86,7 +90,7 @@ export class HostPolicy {
   #allow(text: string): void {
     const isBelow = text.startsWith("*.");
     const authority = authorityOf(isBelow ? text.slice(2) : text);
-    // An asterisk elsewhere is within the grammar of a host, but nobody means it so.
+    // RFC 3986 allows an asterisk elsewhere in a host, but here it is a mistake.
     if (authority === null || authority.host.includes("*")) {
       throw new RangeError(`--allowed-host takes a host, host:port or *.domain, not "${escapeControls(text)}"`);
     }
@@ -119,7 +123,7 @@ export class HostPolicy {
     return this.#own.has(host);
   }
 
-  /** Addresses come and go with the network; asked for at most once in five seconds. */
+  /** Reads the machine's addresses, which change with the network, at most once in five seconds. */
   #readAddresses(): void {
     const now = this.#options.now();
     if (now - this.#addressesReadMs < ADDRESSES_READ_MS) return;
@@ -131,7 +135,10 @@ export class HostPolicy {
     }
   }
 
-  /** An attacker chooses the hosts: so many lines a minute and so much memory, but a new host is named again later. */
+  /**
+   * Logs a refused host once. A peer chooses the hosts, so lines per minute and memory are bounded; a host is logged
+   * again later.
+   */
   #logOnce(host: string): void {
     if (this.#logged.has(host)) return;
     const now = this.#options.now();
@@ -149,7 +156,7 @@ export class HostPolicy {
       this.#logged.delete(oldest);
     }
     this.#logged.add(host);
-    // Nobody shall talk the operator into switching the check off: `Host: *` is no reason to allow `*`.
+    // A peer must not talk the operator into switching the check off: `Host: *` is not a reason to allow `*`.
     const advice = host.includes("*") ? "" : `; to allow it: --allowed-host ${quoted(host)}`;
     this.#options.log(`refused a request for the host ${host}, which is not ours${advice}`);
   }
@@ -182,47 +189,50 @@ export const HOST_REFUSED = "This server does not answer for that host name.";
 
 const LOOPBACK_HOSTS: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
 
-/** RFC 6761 §6.3: every name under localhost is this machine too. */
+/** RFC 6761 §6.3: every name under localhost is this machine. */
 function isLoopback(host: string): boolean {
   return LOOPBACK_HOSTS.includes(host) || host.endsWith(".localhost");
 }
 
 const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
 
-/** What `Authority.port` says when there is none. */
+/** Value of `Authority.port` without a port. */
 const NO_PORT = -1;
 
 /** Distinct hosts in use at one time. */
 const ACCEPTED_MAX = 64;
 
-/** A machine with more addresses than this is a mistake in reading them. */
+/** More addresses than this mean that reading them went wrong. */
 const OWN_MAX = 1_000;
 
-/** Refused hosts that are remembered as named. */
+/** Refused hosts that are remembered as logged. */
 const LOGGED_MAX = 200;
 
-/** A person reads these; a minute of mistakes fits, a flood does not. */
+/** Lines a minute: enough for a person's mistakes, too few for a flood. */
 const LINES_A_MINUTE_MAX = 20;
 
 const MINUTE_MS = 60_000;
 
 const ADDRESSES_READ_MS = 5_000;
 
-/** Host and port that the operator or the system names; an IPv6 address may come without its brackets. Null when malformed. */
+/**
+ * Parses a host and port that the operator or the system names. An IPv6 address may come without its brackets. Returns
+ * null if malformed.
+ */
 function authorityOf(text: string): Authority | null {
   const isBareIpv6 = !text.startsWith("[") && text.indexOf(":") !== text.lastIndexOf(":");
-  // A zone (fe80::1%eth0) is a matter of this machine and never in a Host (RFC 6874 §3).
+  // A zone (fe80::1%eth0) has a meaning on this machine only and never stands in a Host (RFC 6874 §3).
   const bytes = new TextEncoder().encode(isBareIpv6 ? `[${text.replace(/%.*$/, "")}]` : text);
   const authority = new Authority();
   return parseAuthority(bytes, 0, bytes.length, authority) ? authority : null;
 }
 
-/** No ports in the list stand for all of them. */
+/** Returns true if the list is empty, which stands for all ports, or has this port. */
 function includesPort(ports: readonly number[] | undefined, port: number): boolean {
   return ports !== undefined && (ports.length === 0 || ports.includes(port));
 }
 
-/** As one word of a shell: a host may have characters that a shell would act on. */
+/** Quotes the host as one word of a shell: it may have characters that a shell would act on. */
 function quoted(host: string): string {
   return /^[a-z0-9._:-]+$/.test(host) ? host : `'${host.replaceAll("'", "'\\''")}'`;
 }

@@ -1,9 +1,9 @@
 /**
- * What the plain port beside a TLS one answers: the same address with https (RFC 9110 §15.4.9), so that the method and the
- * content are sent again as they were.
+ * Answers on the plain port beside a TLS one: a redirect to the same address with https (RFC 9110 §15.4.9), so that
+ * the client sends the method and the content again.
  *
- * Rule it guards: the address in Location is made of a host that passed the Host rule, or this would send a browser, which a
- * page from elsewhere made come here, to wherever that page wants.
+ * The rule it guards: Location is made of a host that passed the Host rule. Otherwise a page of another site could
+ * make a browser come here and be sent wherever that page wants.
  */
 
 import { type FieldLines, Fields } from "../http/fields.ts";
@@ -21,11 +21,11 @@ import { type ErrorExtras, ErrorPages, wantsJson } from "./error-page.ts";
 import { HOST_REFUSED, HostPolicy, type HostPolicyOptions } from "./host-policy.ts";
 
 export interface HttpsRedirectOptions extends HostPolicyOptions {
-  /** The port that speaks TLS. */
+  /** Port that speaks TLS. */
   readonly securePort: () => number;
 }
 
-/** Throws a RangeError, in one line for the operator, when an allowed host is not one. */
+/** Throws a RangeError, in one line for the operator, when an allowed host is malformed. */
 export function createHttpsRedirect(options: HttpsRedirectOptions): Handler {
   return new HttpsRedirect(options);
 }
@@ -52,7 +52,7 @@ class HttpsRedirect implements Handler {
   #answer(request: Request, host: HostVerdict): Response {
     const { head, target } = request;
     if (host === "refused") return this.#refuse(403, HOST_REFUSED, request);
-    // What follows a CONNECT is no HTTP (RFC 9110 §9.3.6), so the connection ends.
+    // The bytes after a CONNECT are not HTTP (RFC 9110 §9.3.6), so the connection ends.
     if (head.method === Method.Connect)
       return this.#refuse(405, "That method cannot be used here.", request, ONLY_FILES);
     if (target.authority.host === "") return this.#refuse(400, "This port leads to https, but of which host?", request);
@@ -60,7 +60,7 @@ class HttpsRedirect implements Handler {
     const authority = port === HTTPS_PORT ? target.authority.host : `${target.authority.host}:${port}`;
     const fields = Fields.of([
       ["Location", `https://${authority}${pathAndQuery(request)}`],
-      ["Cache-Control", "no-cache"], // A browser must not remember it when the server is plain again.
+      ["Cache-Control", "no-cache"], // A browser must not remember the redirect after the server has become plain again.
       ["Content-Length", "0"],
     ]);
     return response(308, fields, null, "redirect");
@@ -79,7 +79,10 @@ const HTTPS_PORT = 443;
 
 const ONLY_FILES: ErrorExtras = { fields: [["Allow", "GET, HEAD, POST, OPTIONS"]], isLast: true };
 
-/** As sent, so that nothing is decoded on the way; it has no byte that a field could not have (RFC 3986 §3.3, §3.4). */
+/**
+ * Returns path and query as sent, without decoding. They have no byte that a field could not have (RFC 3986 §3.3,
+ * §3.4).
+ */
 function pathAndQuery(request: Request): string {
   const { form } = request.target;
   if (form === "asterisk") return "/";

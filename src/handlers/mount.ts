@@ -1,4 +1,4 @@
-/** A part of the server that owns paths, and a layer around all of them: what compose.ts is made of. */
+/** The parts of compose.ts: a mount owns paths and answers for them; a layer stands around all mounts. */
 
 import type { FieldLines } from "../http/fields.ts";
 import type { Admission, Handler, LateRefusal, Request, Response } from "../http/message.ts";
@@ -12,7 +12,7 @@ export interface Mount {
   allow(path: string): string;
   /** Decides by the head alone, as a Handler does. Returns null for a method that `allow` does not name, and for OPTIONS. */
   admit(request: Request): Admission | null;
-  /** Answers a request that was admitted, as a Handler does. */
+  /** Wraps a handler in a layer. */
   respond(request: Request): Response | Promise<Response>;
 }
 

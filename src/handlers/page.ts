@@ -1,11 +1,11 @@
 /**
- * How the server's own pages look: small, calm, readable, light or dark as the reader likes it, without script or any
- * other file. The colours are those of the sample site and of the live page.
+ * Look of the server's own pages: small, calm, readable, light or dark by the reader's preference, without script or
+ * any other file. The colours are those of the sample site and of the live page.
  */
 
 /**
- * A whole page. `title` and `body` are HTML already: whoever puts a name in them escapes it. `style` is added behind the shared
- * one, so it may change it.
+ * Returns a whole page. `title` and `body` are HTML; the caller escapes names in them. `style` follows the shared
+ * style and may override it.
  */
 export function htmlPage(title: string, body: string, style = ""): string {
   return `<!doctype html>
@@ -21,7 +21,7 @@ ${body}<footer>httpserver</footer>
 `;
 }
 
-/** For text between tags and in quoted attributes. */
+/** Escapes text for the space between tags and for quoted attributes. */
 export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 }

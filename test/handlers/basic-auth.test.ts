@@ -372,7 +372,7 @@ test("a file that cannot be used is refused at the start, with its line and with
     expect(() => makeSite({ basicAuth: [`@${path}`] })).not.toThrow("password\n");
   }
   expect(() => makeSite({ basicAuth: [`@${path}.none`] })).toThrow("cannot read");
-  expect(() => makeSite({ basicAuth: ["@/dev/zero"] })).toThrow("cannot read /dev/zero (it is no file)");
+  expect(() => makeSite({ basicAuth: ["@/dev/zero"] })).toThrow("cannot read /dev/zero (it is not a file)");
 });
 
 test("the hash that we make is right for its password alone, and differs each time", async () => {

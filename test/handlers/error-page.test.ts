@@ -93,7 +93,7 @@ test("a page that cannot be used is refused at the start", () => {
   for (const [file, message] of [
     [path, "65537 bytes; at most 65536 are sent"],
     [`${path}.none`, "404.html.none (ENOENT)"],
-    [site.folder, "is no file"],
+    [site.folder, "is not a file"],
   ] as const) {
     expect(() => makeSite({ errorPages: [`404=${file}`] })).toThrow(RangeError);
     expect(() => makeSite({ errorPages: [`404=${file}`] })).toThrow(message);

@@ -165,7 +165,7 @@ describe("a certificate in files", () => {
     ["a file without a key", "first.pem", "first.pem", {}, "has no key in PEM"],
     ["a damaged certificate in the chain", "damaged.pem", "first.key", {}, "certificate 2 of 2 is damaged"],
     ["a certificate without an end in the chain", "cut.pem", "first.key", {}, "one of its 2 certificates has no end"],
-    ["a FIFO, which would be waited for", "fifo.pem", "first.key", {}, "it is no file"],
+    ["a FIFO, which would be waited for", "fifo.pem", "first.key", {}, "it is not a file"],
     ["a key that nobody would trust", "first.pem", "short.key", {}, "has fewer than 1024 bits"],
     ["a damaged key", "first.pem", "damaged.key", {}, "damaged.key is damaged"],
     ["the key of another certificate", "first.pem", "second.key", {}, "does not fit the first certificate"],

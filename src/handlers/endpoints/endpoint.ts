@@ -10,7 +10,7 @@ import { Method } from "../../http/method.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
 import type { Mount } from "../mount.ts";
 
-/** The first segment of their paths. */
+/** First segment of their paths. */
 export const RESERVED_NAME = "__server";
 
 const WITHOUT_SLASH = `/${RESERVED_NAME}`;
@@ -20,7 +20,7 @@ const PREFIX = `${WITHOUT_SLASH}/`;
 export interface Endpoint {
   /** GET implies HEAD. */
   readonly methods: readonly ("GET" | "POST" | "DELETE")[];
-  /** Most bytes of content that it takes; 0 when it takes none. */
+  /** Most bytes of content that it takes; 0 for none. */
   readonly contentBytesMax: number;
   /** True: needs no password, even if the server has one. */
   readonly isOpen: boolean;
@@ -107,12 +107,12 @@ export class EndpointMount implements Mount {
 
 const CONTROL: Admission = { ...ADMITTED, isControl: true };
 
-/** True below the prefix. `path` is decoded and free of traversal. */
+/** Returns true below the prefix. `path` is decoded and free of dot segments. */
 export function isReserved(path: string): boolean {
   return path.startsWith(PREFIX) || path === WITHOUT_SLASH;
 }
 
-/** Text of ours, which nobody keeps. */
+/** Makes a response with text of ours that must not be cached. */
 export function ownAnswer(status: number, contentType: string, content: string, further: FieldLines = []): Response {
   const bytes = ENCODER.encode(content);
   const fields = Fields.of([
@@ -125,19 +125,19 @@ export function ownAnswer(status: number, contentType: string, content: string, 
   return response(status, fields, bytes, "own");
 }
 
-/** `value` as JSON, on one line with LF. */
+/** Makes a response with `value` as JSON, on one line with LF. */
 export function jsonAnswer(status: number, value: unknown, further: FieldLines = []): Response {
   return ownAnswer(status, "application/json", `${JSON.stringify(value)}\n`, further);
 }
 
-/** One sentence, in the shape of all errors that are JSON. */
+/** Makes a response with one sentence, in the shape of all errors in JSON. */
 export function errorAnswer(status: number, message: string, further: FieldLines = []): Response {
   return jsonAnswer(status, { status: "error", code: status, message }, further);
 }
 
 const ENCODER = new TextEncoder();
 
-/** Never to another host: a path and its query. */
+/** Redirects to a path and query of this server, never to another host. */
 function redirectTo(location: string): Response {
   return ownAnswer(308, "text/plain; charset=utf-8", `${PREFIX}\n`, [["Location", location]]);
 }
@@ -148,7 +148,7 @@ function allowed(endpoint: Endpoint): string {
   );
 }
 
-/** RFC 9110 §9.3.7; 204 has no Content-Length (§8.6). */
+/** Answers OPTIONS (RFC 9110 §9.3.7). 204 has no Content-Length (§8.6). */
 function optionsAnswer(endpoint: Endpoint): Response {
   return response(204, Fields.of([["Allow", allowed(endpoint)]]), null, "options");
 }

@@ -1,12 +1,12 @@
 /**
- * Server-sent events (HTML, "Server-sent events") as live content, one chunk for each event (RFC 9112 §7.1). A reader that is
- * too slow misses events rather than fill our memory.
+ * Server-sent events (HTML, "Server-sent events") as live content, one chunk for each event (RFC 9112 §7.1). A reader
+ * that is too slow misses events instead of filling our memory.
  */
 
 import { type FieldLines, Fields } from "../../http/fields.ts";
 import { type LiveSource, type Response, response } from "../../http/message.ts";
 
-/** Bytes that wait for a slow reader; beyond it all but the one under way are dropped. */
+/** Bytes that wait for a slow reader. Beyond it all events but the current one are dropped. */
 const WAITING_BYTES_MAX = 256 * 1024;
 
 const ENCODER = new TextEncoder();
@@ -30,8 +30,8 @@ export class EventStream implements LiveSource {
   #call: () => void = () => {};
 
   /**
-   * `isChunked`: false for HTTP/1.0, where the end of the connection is the end of the content (RFC 9112 §6.1, §6.3). `onClose` is
-   * told once when nobody reads it any more.
+   * `isChunked` is false for HTTP/1.0, where the end of the connection is the end of the content (RFC 9112 §6.1,
+   * §6.3). `onClose` is called once, when the reader has gone.
    */
   constructor(isChunked: boolean, onClose: (stream: EventStream) => void) {
     this.#isChunked = isChunked;
@@ -42,7 +42,7 @@ export class EventStream implements LiveSource {
     return this.#isOver;
   }
 
-  /** The answer whose content this is; the connection ends with it, because a page that leaves says nothing. */
+  /** Returns the response with this content. The connection ends with it, because a page that is left says nothing. */
   get response(): Response {
     return response(200, this.#isChunked ? CHUNKED_FIELDS : PLAIN_FIELDS, this, "events", true);
   }
@@ -52,10 +52,10 @@ export class EventStream implements LiveSource {
     this.#send(`data: ${data}\n\n`);
   }
 
-  /** Nothing will follow: the reader sees an event with the name `end`, and a complete answer. */
+  /** Ends the stream: the reader gets an event with the name `end`, and a complete response. */
   end(): void {
     if (this.#isOver) return;
-    // A browser does not tell a complete answer from one that was cut.
+    // A browser does not tell a complete response from one that was cut.
     this.#send("event: end\ndata: {}\n\n");
     this.#isOver = true;
     this.#add(this.#framed(""));
@@ -101,7 +101,7 @@ export class EventStream implements LiveSource {
     this.#call();
   }
 
-  /** An event as its own chunk; of no text, the last one. */
+  /** Returns the text as a chunk of its own; an empty text gives the last chunk. */
   #framed(text: string): Uint8Array {
     if (!this.#isChunked) return ENCODER.encode(text);
     return ENCODER.encode(`${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`);

@@ -1,35 +1,35 @@
-/** The endpoints of `--status`: is the server ready, its numbers for a monitoring system, and its pool at work to look at. */
+/** The endpoints of `--status`: readiness, numbers for a monitoring system, and a page that shows the pool at work. */
 import type { Request, Response } from "../../http/message.ts";
 import { type Endpoint, jsonAnswer, ownAnswer } from "./endpoint.ts";
 import { EventStream } from "./event-stream.ts";
 import livePageText from "./live-page.html" with { type: "text" };
 
-/** Bun's types take every `.html` for a bundle; imported as text, it is one. */
+/** Bun's types take every `.html` for a bundle, but imported as text it is a string. */
 const livePage = livePageText as unknown as string;
 
-/** One request that has a slot, or waits for one. */
+/** A request that has a slot, or waits for one. */
 export interface WorkView {
   readonly connection: number;
   readonly peer: string;
-  /** As received, in latin1, its beginning: whoever shows it escapes it. */
+  /** First bytes of the request line as received, in ISO-8859-1. The page that shows them escapes them. */
   readonly request: string;
-  /** `sending` without a slot is an answer that goes on with its slot lent (docs/decisions/0005). */
+  /** `sending` without a slot is a response that continues with its slot lent (docs/decisions/0005). */
   readonly phase: "waiting" | "working" | "sending";
-  /** 0 while it has none. */
+  /** 0 while it has no slot. */
   readonly slot: number;
   /** Milliseconds since the request was complete. */
   readonly forMs: number;
-  /** Of the answer's content. */
+  /** Bytes of the response's content that were sent. */
   readonly sentBytes: number;
   readonly totalBytes: number;
 }
 
-/** One request that was answered. */
+/** A request that was answered. */
 export interface AnswerView {
   /** Milliseconds since 1970. */
   readonly atMs: number;
   readonly connection: number;
-  /** Which request of its connection it was, from 1. */
+  /** Position of the request on its connection, from 1. */
   readonly position: number;
   readonly peer: string;
   readonly request: string;
@@ -41,42 +41,45 @@ export interface AnswerView {
   readonly isAborted: boolean;
 }
 
-/** One look at the server. Everything since the last look, or at this moment, or (`totals`) since the start. */
+/** State of the server at this moment, and counts since the last snapshot or (`totals`) since the start. */
 export interface Snapshot {
   /** Milliseconds since 1970, and since the start. */
   readonly atMs: number;
   readonly uptimeMs: number;
-  /** Another one after each start. */
+  /** Differs after each start. */
   readonly instance: string;
   readonly version: string;
-  /** Milliseconds since the last look. */
+  /** Milliseconds since the last snapshot. */
   readonly intervalMs: number;
   readonly pool: {
     readonly size: number;
     readonly active: number;
     readonly queued: number;
     readonly queueMax: number;
-    /** Answers that go on with their slots lent. */
+    /** Responses that continue with their slots lent. */
     readonly lent: number;
   };
   /** One character for each slot, Thread-1 first: `.` free, `w` working, `s` sending. */
   readonly slots: string;
-  /** Of the first slots, of those who wait longest, and of some who have lent their slots; a bounded number of each. */
+  /**
+   * Work of the first slots, of the requests that wait longest, and of some that have lent their slots: a bounded
+   * number of each.
+   */
   readonly work: readonly WorkView[];
-  /** Answers of each slot, Thread-1 first: most requests are over long before anybody can look. */
+  /** Requests answered by each slot, Thread-1 first. Most requests are over long before they can be seen in `work`. */
   readonly answeredBySlot: readonly number[];
   readonly connections: { readonly open: number; readonly max: number };
   readonly requests: number;
   readonly contentBytes: number;
-  /** Content sent so far of answers that are under way: `contentBytes` has it when they are over. */
+  /** Bytes sent so far of responses in progress; `contentBytes` counts them when they are complete. */
   readonly sendingBytes: number;
-  /** Requests that had to wait, and that were turned away. */
+  /** Requests that had to wait, and requests that were turned away. */
   readonly queued: number;
   readonly refused: number;
-  /** Of the requests answered; null when there was none. */
+  /** Median of the answered requests; null when there was none. */
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
-  /** The first of those answered; `requests` counts all of them. */
+  /** First of the answered requests; `requests` counts all of them. */
   readonly recent: readonly AnswerView[];
   readonly totals: {
     readonly accepted: number;
@@ -88,13 +91,13 @@ export interface Snapshot {
   };
 }
 
-/** What the endpoints ask the server for. */
+/** Parts of the server that the endpoints read. */
 export interface StatusSource {
   readonly instance: string;
   isDraining(): boolean;
-  /** In Prometheus's text format. */
+  /** Returns the metrics in Prometheus's text format. */
   renderMetrics(): string;
-  /** `stream` gets a Snapshot now and several times a second, until `unwatch`. */
+  /** Sends a Snapshot to `stream` now and several times a second, until `unwatch`. */
   watch(stream: EventStream): void;
   unwatch(stream: EventStream): void;
 }
@@ -108,7 +111,7 @@ export function statusEndpoints(source: StatusSource): [name: string, endpoint: 
   ];
 }
 
-/** Answers 200 while the server takes requests, 503 when it drains: for whoever waits until it is there. */
+/** Answers 200 while the server takes requests and 503 while it drains, for clients that wait until it is ready. */
 export function readyEndpoint(source: Pick<StatusSource, "instance" | "isDraining">): Endpoint {
   const { instance } = source;
   const ready = jsonAnswer(200, { status: "ready", instance });
@@ -116,7 +119,7 @@ export function readyEndpoint(source: Pick<StatusSource, "instance" | "isDrainin
   return { ...endpointOf(() => (source.isDraining() ? draining : ready)), isOpen: true };
 }
 
-/** The live page, made when it is first asked for. */
+/** Makes the live page when it is first requested. */
 function livePageEndpoint(): Endpoint {
   let answer: Response | null = null;
   return endpointOf(() => {
@@ -126,8 +129,8 @@ function livePageEndpoint(): Endpoint {
 }
 
 /**
- * The policy of a page whose only script and style are its own, and that talks to nobody but us: no text that finds its way into it can
- * do anything.
+ * Returns the policy of a page whose only script and style are its own, and that connects to this server alone: text
+ * that finds its way into the page cannot do anything.
  */
 function policyOf(page: string): string {
   return [
@@ -142,13 +145,13 @@ function policyOf(page: string): string {
   ].join("; ");
 }
 
-/** Of what stands between the tags of `name`, of which there is one pair (CSP 3 §8.3). */
+/** Returns the hash of the text between the tags of `name`, of which there is one pair (CSP 3 §8.3). */
 function hashOf(page: string, name: string): string {
   const content = page.slice(page.indexOf(`<${name}>`) + name.length + 2, page.indexOf(`</${name}>`));
   return `'sha256-${new Bun.CryptoHasher("sha256").update(content).digest("base64")}'`;
 }
 
-/** One that is read. */
+/** Makes an endpoint that is read with GET. */
 function endpointOf(respond: (request: Request) => Response): Endpoint {
   return { methods: ["GET"], contentBytesMax: 0, isOpen: false, hasParts: false, guard: null, respond };
 }
@@ -156,7 +159,7 @@ function endpointOf(respond: (request: Request) => Response): Endpoint {
 function watchAnswer(source: StatusSource, request: Request): Response {
   const stream = new EventStream(request.protocol === "1.1", (closed) => source.unwatch(closed));
   source.watch(stream);
-  // The others were told when it began to drain.
+  // Streams that were open have been ended when the drain began.
   if (source.isDraining()) stream.end();
   return stream.response;
 }

@@ -1,8 +1,8 @@
 /**
- * What caches may do with a file: one value of Cache-Control for all, and another for the paths of which the operator knows
- * that their content never changes, because its hash is in the name.
+ * Chooses Cache-Control: one value for all files, and another for paths whose content never changes, because a hash is
+ * part of the name.
  *
- * A pattern (`http/path-pattern.ts`) is matched against the whole decoded path, a folder's being that of its index.
+ * A pattern (`http/path-pattern.ts`) is matched against the whole decoded path; a folder's path is that of its index.
  */
 import { fromRoot } from "../../http/path-pattern.ts";
 
@@ -14,7 +14,7 @@ export interface CachePolicyOptions {
   readonly cacheControl: string;
   /** Patterns as above, which `settings/resolve.ts` has checked. */
   readonly immutable: readonly string[];
-  /** True: files are for those alone who have named themselves, so no cache that is shared may keep one (RFC 9111 §3.5). */
+  /** True: files are for verified users alone, so no shared cache may keep one (RFC 9111 §3.5). */
   readonly isPrivate: boolean;
 }
 

@@ -1,43 +1,45 @@
 /**
- * Content codings of files (RFC 9110 §8.4): which files may have one, where a file that was compressed beforehand lies, and
- * compression of those that were not.
+ * Content codings of files (RFC 9110 §8.4): which files may have one, where precompressed files lie, and compression
+ * of the others.
  *
- * Strategy: compression runs in the runtime's own threads, and requests for the same bytes at the same time share one run. How
- * many run at once is bounded by the pool: each serves a request that holds a slot. The levels are those that web servers use
- * on the fly: for 1 MiB of program text br 5 took 49 ms, gzip 6 40 ms, zstd 6 23 ms, to 6, 18 and 7 percent, while the longest
- * pause of the event loop was 7 ms on a machine of two cores; br 9 took 147 ms for another 0.2 percent.
+ * Strategy: compression runs in the runtime's own threads, and simultaneous requests for the same bytes share one run.
+ * The pool bounds the number of runs, because each serves a request that holds a slot.
+ *
+ * The levels are those that web servers use on the fly. For 1 MiB of program text, br 5 took 49 ms, gzip 6 40 ms and
+ * zstd 6 23 ms, down to 6, 18 and 7 percent. The longest pause of the event loop was 7 ms on a machine of two cores.
+ * br 9 took 147 ms for another 0.2 percent.
  */
 import { acceptedCodings, type ContentCoding } from "../../http/accept-encoding.ts";
 import { Field } from "../../http/field.ts";
 import type { RequestHead } from "../../http/message.ts";
 import { contentTypeOf, extensionOf } from "./content-type.ts";
 
-/** Fewer bytes are not compressed: with their head they fit into one packet either way. */
+/** Smallest file that is compressed, in bytes: a smaller one fits into one packet with its head either way. */
 const COMPRESSED_BYTES_MIN = 1024;
 
-/** What is appended to a file's name when it was compressed beforehand. */
+/** Extension of a file that was compressed beforehand. */
 export const CODING_EXTENSIONS: Readonly<Record<ContentCoding, string>> = { br: ".br", zstd: ".zst", gzip: ".gz" };
 
 const BROTLI_QUALITY = 5;
 const GZIP_LEVEL = 6;
 const ZSTD_LEVEL = 6;
 
-/** Values of Accept-Encoding whose meaning is remembered; browsers and tools together send about a dozen. */
+/** Values of Accept-Encoding that are remembered in parsed form; browsers and tools together send about a dozen. */
 const REMEMBERED_MAX = 64;
 
-/** What the two flags switch on. */
+/** The two flags that switch codings on. */
 export interface CodingOptions {
   readonly precompressed: boolean;
   readonly compress: boolean;
 }
 
-/** Null when `options` switch nothing on, so that a plain request asks no further. */
+/** Returns null when `options` switch nothing on, so that a plain request does no further work. */
 export function openCodings(options: CodingOptions): Codings | null {
   return options.precompressed || options.compress ? new Codings(options) : null;
 }
 
 export class Codings {
-  /** True: neighbours are looked for. */
+  /** True: precompressed files beside the requested one are used. */
   readonly precompressed: boolean;
   /** Null: nothing is compressed here. */
   readonly #compressor: Compressor | null;
@@ -49,13 +51,13 @@ export class Codings {
     this.#compressor = options.compress ? openCompressor() : null;
   }
 
-  /** True when the answer for the file `name` may depend on Accept-Encoding, so that its `Vary` must say so. */
+  /** Returns true if the response for the file `name` may depend on Accept-Encoding, so that its `Vary` must say so. */
   covers(name: string): boolean {
     if (this.precompressed) return !CODED_EXTENSIONS.has(extensionOf(name));
     return isCompressible(contentTypeOf(name));
   }
 
-  /** The codings that the request takes, best first. */
+  /** Returns the codings that the request accepts, best first. */
   accepted(head: RequestHead): readonly ContentCoding[] {
     const value = head.value(Field.AcceptEncoding);
     if (value === null) return NONE;
@@ -66,7 +68,10 @@ export class Codings {
     return codings;
   }
 
-  /** True when the file `name` of `size` bytes is to be compressed; `bytesMax` is the most that is read into memory. */
+  /**
+   * Returns true if the file `name` of `size` bytes is worth compressing. `bytesMax` bounds the file that is read into
+   * memory.
+   */
   compresses(name: string, size: number, bytesMax: number): boolean {
     return (
       this.#compressor !== null &&
@@ -77,7 +82,7 @@ export class Codings {
   }
 
   /**
-   * `content` in `coding`, or null when it would not become smaller. `identity` is the same for the same content alone; the
+   * Returns `content` in `coding`, or null if it would not become smaller. Equal `identity` means equal content: the
    * first of several calls with it does the work. Never rejects.
    */
   compressed(coding: ContentCoding, identity: string, content: Uint8Array): Promise<Uint8Array | null> {
@@ -94,20 +99,20 @@ export class Codings {
       const compressed = await this.#compressor?.(coding, content);
       return compressed !== undefined && compressed.length < content.length ? compressed : null;
     } catch {
-      return null; // No memory for it: the identity needs none.
+      return null; // If there is no memory for compressing, the file is sent as it is.
     }
   }
 }
 
 const NONE: readonly ContentCoding[] = [];
 
-/** Files of these are codings themselves. */
+/** Extensions of files that are codings themselves. */
 const CODED_EXTENSIONS: ReadonlySet<string> = new Set(Object.values(CODING_EXTENSIONS).map((name) => name.slice(1)));
 
 type Compressor = (coding: ContentCoding, content: Uint8Array) => Promise<Uint8Array>;
 
 function openCompressor(): Compressor {
-  // A require, not an import: loading it takes some 15 ms, which only those wait for who compress.
+  // A require, not an import: loading takes some 15 ms, which only servers that compress pay.
   const { brotliCompress, constants, gzip, zstdCompress } = require("node:zlib") as typeof import("node:zlib");
   const zstdParams = { [constants.ZSTD_c_compressionLevel]: ZSTD_LEVEL };
   return (coding, content) =>
@@ -121,7 +126,7 @@ function openCompressor(): Compressor {
     });
 }
 
-/** Types whose formats leave air: text under other names, and tables of numbers. */
+/** Types whose formats are not compressed themselves: text under other names, and tables of numbers. */
 const COMPRESSIBLE: ReadonlySet<string> = new Set([
   "application/javascript",
   "application/json",

@@ -1,10 +1,10 @@
 /**
- * The media type of a file by its extension, from the `mime` package with its whole table. The package takes about 20 ms to
- * load, more than all else at start, so the types of an ordinary site are answered from a small table and the package is
- * loaded by the first file that is not in it.
+ * Media types by extension, from the `mime` package with its whole table. The package takes about 20 ms to load, more
+ * than everything else at the start. So a small table answers for the types of an ordinary site, and the first file
+ * outside of it loads the package.
  */
 
-/** For bytes of unknown type, RFC 2046 §4.5.1; also what makes a browser store rather than show. */
+/** Type of bytes of unknown type (RFC 2046 §4.5.1). It also makes a browser store a file instead of showing it. */
 export const OCTET_STREAM = "application/octet-stream";
 
 /** The Content-Type of a file named `name` (a path will do), with a charset on text; OCTET_STREAM when unknown. */
@@ -24,7 +24,7 @@ export function extensionOf(name: string): string {
   return dot <= 0 ? "" : base.slice(dot + 1).toLowerCase();
 }
 
-/** Extensions come from requests, of which there is no end. */
+/** Bound of the cache: a client chooses the extensions, and their number has no bound. */
 const CACHED_TYPES_MAX = 1_000;
 
 const cache = new Map<string, string>([
@@ -54,7 +54,9 @@ function lookUp(extension: string): string {
   return mime.getType(extension) ?? OCTET_STREAM;
 }
 
-/** Files are taken to be UTF-8 where the type is text; JSON has no charset parameter (RFC 8259 §11), XML names its own. */
+/**
+ * Adds the charset to text: files count as UTF-8. JSON has no charset parameter (RFC 8259 §11), and XML names its own.
+ */
 function withCharset(type: string): string {
   return type.startsWith("text/") ? `${type}; charset=utf-8` : type;
 }

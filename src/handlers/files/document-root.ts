@@ -1,17 +1,18 @@
 /**
- * A folder whose files may be served, and the one rule it guards: nothing outside of it is ever read.
+ * A folder whose files may be served, and the rule it guards: nothing outside of it is ever read.
  *
- * Strategy: open first, ask afterwards. The descriptor is opened without following any wish of the file (a FIFO does not
- * block, a terminal does not become ours), then the kernel says where the opened file really is, and that must lie inside
- * the folder's real path. Nothing that a rename or a new link does in between can change what an open descriptor is, so
- * there is no race to win. Links are followed as long as they stay inside; hidden names are a rule about what is asked for
- * (the router's), so a link that the operator made to a hidden place (as Kubernetes' volumes do) works.
+ * Strategy: open first, check afterwards. Opening has no effect on the file (a FIFO does not block, a terminal does
+ * not become ours). Then the kernel says where the opened file really is, and that must lie inside the folder's real
+ * path. A rename or a new link in between cannot change an open descriptor, so there is no race to win.
+ *
+ * Links are followed as long as they stay inside. Hidden names are a rule about the requested path, not about the
+ * disk, so an operator's link to a hidden place (as Kubernetes' volumes make them) works.
  */
 import type { Stats } from "node:fs";
 import { closeSync, constants, fstatSync, openSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { sep } from "node:path";
 
-/** The real path of an opened file or folder that is known to be inside a document root. Only this file makes one. */
+/** Real path of an opened file or folder inside a document root. Only this file makes one. */
 export type ContainedPath = string & { readonly brand: "contained" };
 
 /**
@@ -34,7 +35,7 @@ export class OpenedFile implements Disposable {
     return this.#descriptor;
   }
 
-  /** Returns the descriptor, which the caller closes from here on; this object no longer does. */
+  /** Returns the descriptor, which the caller closes from here on. */
   release(): number {
     const descriptor = this.#descriptor;
     this.#descriptor = NO_DESCRIPTOR;
@@ -54,17 +55,17 @@ export class OpenedFile implements Disposable {
 /** Stands for a descriptor where nothing is open. */
 export const NO_DESCRIPTOR = -1;
 
-/** Why nothing was opened; no descriptor is held then. */
+/** Reason why a file was not opened. No descriptor is held then. */
 export enum OpenFailure {
-  /** No such file, or not a regular file or folder (FIFO, socket, device), or a circle of links. */
+  /** The path does not exist, is not a regular file or folder (FIFO, socket, device), or is a circle of links. */
   Missing = 1,
   /** It exists, but the process may not read it. */
   Forbidden,
   /** Its real path is not inside the root: a link leads out. */
   Outside,
-  /** No descriptor or memory left: may work a moment later. */
+  /** No descriptor or memory is left; the next try may work. */
   Busy,
-  /** The disk failed (EIO and whatever else is not a property of the name). */
+  /** The disk failed: EIO, and every other error that is not about the name. */
   Broken,
 }
 
@@ -74,8 +75,8 @@ export class FolderError extends Error {
 }
 
 /**
- * Takes the folder's real path, once: a root that is swapped later is not followed. `flag` names the setting for the
- * operator (`--root`). Returns the error as a value.
+ * Opens a folder as a root. Takes its real path once, so a root that is swapped later is not followed. `flag` names
+ * the setting for the operator (`--root`). Returns the error as a value.
  */
 export function openDocumentRoot(folder: string, flag: string): DocumentRoot | FolderError {
   try {
@@ -91,13 +92,13 @@ export function openDocumentRoot(folder: string, flag: string): DocumentRoot | F
 }
 
 export class DocumentRoot {
-  /** Absolute, without links, without a "/" at the end unless it is the whole file system. */
+  /** Absolute path without links, and without a "/" at the end unless it is the whole file system. */
   readonly realPath: string;
-  /** What the real path of everything inside starts with; the separator keeps a sibling `/srv/www-backup` out. */
+  /** Prefix of the real path of everything inside. Its separator keeps a sibling such as `/srv/www-backup` out. */
   readonly #inside: string;
   /** Real path of a folder inside that is not served, or "". */
   readonly #hidden: string;
-  /** The text of the last failure that is not about the name, for the log. */
+  /** Text of the last failure that is not about the name, for the log. */
   lastError = "";
 
   constructor(realPath: string, hidden = "") {
@@ -106,12 +107,12 @@ export class DocumentRoot {
     this.#inside = realPath.endsWith(sep) ? realPath : realPath + sep;
   }
 
-  /** The same root, in which nothing of the folder `realPath` exists, by whatever name it is asked for. */
+  /** Returns this root without the folder `realPath`: no name reaches a file in it. */
   without(realPath: string): DocumentRoot {
     return new DocumentRoot(this.realPath, realPath);
   }
 
-  /** Opens what `path` names: decoded, "" or starting with "/", without dot segments and NUL. Never throws. */
+  /** Opens the file at `path`: decoded, "" or starting with "/", without dot segments and NUL. Never throws. */
   open(path: string): OpenedFile | OpenFailure {
     const opened = this.#openInside(path);
     const isHidden = opened === OpenFailure.Missing || opened === OpenFailure.Forbidden;
@@ -119,8 +120,9 @@ export class DocumentRoot {
   }
 
   /**
-   * True when a folder on the way is outside, so that nobody learns which files exist behind a link that leads out. Goes
-   * down from the root and stops at the first name that is missing: no more steps than the real tree is deep.
+   * Returns true when a folder on the way is outside, so that a client cannot learn which files exist behind a link
+   * that leads out. Walks down from the root and stops at the first missing name: no more steps than the real tree is
+   * deep.
    */
   #leavesRoot(path: string): boolean {
     for (let end = path.indexOf("/", 1); end > 0; end = path.indexOf("/", end + 1)) {
@@ -135,8 +137,8 @@ export class DocumentRoot {
   #openInside(path: string): OpenedFile | OpenFailure {
     let descriptor: number;
     try {
-      // Asked first, because an exception costs ten times as much as the question: 404 is an everyday answer. And because
-      // some things change when they are opened: the writer of a FIFO goes on, a tape rewinds, a watchdog starts.
+      // Looks before opening, because an exception costs ten times as much and 404 is common. Also because opening has
+      // effects on some files: the writer of a FIFO continues, a tape rewinds, a watchdog starts.
       const named = statSync(this.realPath + path, { throwIfNoEntry: false });
       if (named === undefined || !isServable(named)) return OpenFailure.Missing;
       descriptor = openSync(this.realPath + path, OPEN_FLAGS);
@@ -177,16 +179,16 @@ export class DocumentRoot {
   }
 }
 
-/** Never throws: after EIO or EINTR the descriptor is gone as well (close(2)). */
+/** Closes a descriptor. Never throws: after EIO or EINTR it is closed as well (close(2)). */
 export function closeDescriptor(descriptor: number): void {
   try {
     closeSync(descriptor);
   } catch {
-    // Nothing is left to be given back.
+    // The descriptor is gone either way.
   }
 }
 
-/** The system's name for what went wrong, such as ENOENT. */
+/** Returns the system's name of an error, such as ENOENT. */
 export function errorCode(error: unknown): string {
   return error instanceof Error && "code" in error ? String(error.code) : String(error);
 }
@@ -219,13 +221,16 @@ const FAILURES: Readonly<Record<string, OpenFailure | undefined>> = {
   ENOMEM: OpenFailure.Busy,
 };
 
-/** Where the opened file is. Linux knows it for the descriptor itself; elsewhere the path must still name the same file. */
+/**
+ * Returns the path of the opened file. Linux knows it for the descriptor; elsewhere the path must still name this
+ * file.
+ */
 function realPathOf(descriptor: number, path: string, stats: Stats): string {
   if (IS_LINUX) {
     try {
       return readlinkSync(`/proc/self/fd/${descriptor}`);
     } catch {
-      // No /proc in this container: ask for the path's, as on other systems.
+      // This container has no /proc, so the path is resolved, as on other systems.
     }
   }
   const realPath = realpathSync(path);

@@ -1,7 +1,7 @@
 /**
  * Content of an opened file: read at once, pulled in slices while it is sent, or cut into the parts of a multipart.
  *
- * The rule it guards: an OpenSource owns its descriptor and closes it once, whatever is read before or after.
+ * The rule it guards: an OpenSource owns its descriptor and closes it exactly once.
  */
 import { readSync } from "node:fs";
 import type { ContentSource } from "../../http/message.ts";
@@ -11,7 +11,10 @@ import { closeDescriptor, NO_DESCRIPTOR, type OpenedFile } from "./document-root
 /** Bytes of ours, or a part of the file. */
 export type Piece = Uint8Array | ByteRange;
 
-/** Fewer bytes than its size when the file was cut in between; then the answer is about those. Throws what the disk says. */
+/**
+ * Reads the whole file. Returns fewer bytes than its size when it was cut meanwhile; the response is then about those.
+ * Throws the error of the disk.
+ */
 export function readWhole(file: Pick<OpenedFile, "descriptor" | "stats">): Uint8Array {
   const content = new Uint8Array(file.stats.size);
   let length = 0;
@@ -23,7 +26,7 @@ export function readWhole(file: Pick<OpenedFile, "descriptor" | "stats">): Uint8
   return content.subarray(0, length);
 }
 
-/** RFC 9110 §14.6: each part with its own head, in the order asked. */
+/** Returns the parts of a multipart with their heads, in the order requested (RFC 9110 §14.6). */
 export function multipartPieces(
   ranges: readonly ByteRange[],
   size: number,
@@ -102,7 +105,7 @@ export class OpenSource implements ContentSource {
   }
 }
 
-/** Never throws: what cannot be read any more is the end. */
+/** Reads at most `limit` bytes. Never throws: a failing disk counts as the end of the file. */
 function readAt(descriptor: number, into: Uint8Array, offset: number, limit: number, position: number): number {
   try {
     return readSync(descriptor, into, offset, limit, position);

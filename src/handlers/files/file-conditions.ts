@@ -1,4 +1,4 @@
-/** What a request says about the state and the part of the file that it wants, held against the file's entity tag and times. */
+/** Compares the conditions and the range of a request with a file's entity tag and times. */
 import type { Stats } from "node:fs";
 import type { ContentCoding } from "../../http/accept-encoding.ts";
 import { evaluatePreconditions, ifRangeHolds, Precondition } from "../../http/conditional.ts";
@@ -8,9 +8,10 @@ import { Method } from "../../http/method.ts";
 import { type ByteRange, parseRange, RangeVerdict } from "../../http/range.ts";
 
 /**
- * RFC 9110 §8.8.3, strong: times in microseconds, size and inode, apart from each other by a separator. A kernel's clock
- * may stand still for some milliseconds, so two writes can have the same times: the hash of a small file, which is always
- * read whole, is part of its tag. A larger one has the same tag whether it is in memory or not.
+ * Returns a strong entity tag (RFC 9110 §8.8.3) of times in microseconds, size and inode, with separators between
+ * them. A kernel's clock may stand still for some milliseconds, so two writes can have the same times. A small file is
+ * always read whole, so the hash of its content is part of its tag. A larger file has the same tag in memory and on
+ * disk.
  */
 export function entityTag(
   stats: Pick<Stats, "mtimeMs" | "ctimeMs" | "size" | "ino">,
@@ -22,12 +23,12 @@ export function entityTag(
   return content === null ? `"${tag}"` : `"${tag}-${Bun.hash(content).toString(36)}"`;
 }
 
-/** Strong, and another one for each coding of the same file (RFC 9110 §8.8.3.3). */
+/** Returns the tag of a coding of that file, which must differ from the file's own (RFC 9110 §8.8.3.3). */
 export function codedTag(etag: string, coding: ContentCoding): string {
   return `${etag.slice(0, -1)}-${coding}"`;
 }
 
-/** False for the plain GET that nearly all are. */
+/** Returns false for a GET without conditions, which nearly all requests are. */
 export function hasConditions(head: RequestHead): boolean {
   return (
     head.has(Field.IfNoneMatch) ||
@@ -54,7 +55,7 @@ export function preconditionOf(
   return evaluatePreconditions(head.method, preconditions, etag, lastModified, nowSeconds);
 }
 
-/** RFC 9110 §14.2: Range means something for GET alone, and only while If-Range holds. */
+/** Returns the requested ranges. Range counts for GET alone, and only while If-Range holds (RFC 9110 §14.2). */
 export function rangesOf(
   head: RequestHead,
   size: number,

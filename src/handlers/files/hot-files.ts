@@ -1,26 +1,27 @@
 /**
- * Small files kept ready to be sent: head encoded, content in memory, under a bound of bytes.
+ * Small files kept ready to be sent: head encoded, content in memory, within a bound of bytes.
  *
- * The rule it guards: who changes a file and then asks for it gets the change. So an entry is compared with the disk
- * (mtime, ctime, size, inode; those of the files beside it too, where they decide what is sent) before it is used. Only
- * in a flood, when the looks of this millisecond are used up, one that was compared within `maxAgeMs` is sent
- * unchecked: the bound on staleness under load.
- * Eviction is second chance: an entry used since the last look is passed over once, so a hit costs one store.
+ * The rule it guards: a client that changes a file and then requests it gets the change. So each entry is compared
+ * with the disk (mtime, ctime, size, inode; also those of neighbours that decide which file is sent) before it is
+ * used. Only in a flood, when the checks of this millisecond are used up, an entry that was compared within `maxAgeMs`
+ * is sent unchecked: that is the bound on staleness under load.
+ *
+ * Eviction is second chance: an entry that was used since the last pass is skipped once, so a hit costs one store.
  */
 import { lstatSync, realpathSync, type Stats } from "node:fs";
 import { dirname } from "node:path";
 import type { ContentCoding } from "../../http/accept-encoding.ts";
 import type { Response } from "../../http/message.ts";
 
-/** What tells one state of a file from another. */
+/** Properties that tell one state of a file from another. */
 export type FileState = Pick<Stats, "mtimeMs" | "ctimeMs" | "size" | "ino" | "dev">;
 
 /** A file as it was when it was read. */
 export interface Snapshot {
   readonly stats: FileState;
-  /** How `content` is coded; null when it is the file itself. */
+  /** Coding of `content`; null when it is the file itself. */
   readonly coding: ContentCoding | null;
-  /** All of it, or null when it is too large for memory. */
+  /** The whole content, or null when it is too large for memory. */
   readonly content: Uint8Array | null;
   /** With its quotes. */
   readonly etag: string;
@@ -31,16 +32,16 @@ export interface Snapshot {
 export interface HotFile extends Snapshot {
   readonly isAbsent: false;
   readonly content: Uint8Array;
-  /** The answer to a plain GET. */
+  /** Response to a GET without conditions. */
   readonly whole: Response;
-  /** The answer to one who has it already. */
+  /** Response to a client that has this version. */
   readonly notModified: Response;
 }
 
-/** Stands under a name for which there is nothing to send: a file in a coding in which it cannot be had. */
+/** Marks a name without content: the file does not exist in that coding. */
 export interface AbsentFile {
   readonly isAbsent: true;
-  /** Of the file whose change would be a reason to look again. */
+  /** State of the file whose change makes the entry invalid. */
   readonly stats: FileState;
 }
 
@@ -48,16 +49,16 @@ export interface AbsentFile {
 export interface Neighbour {
   /** Its real path. */
   readonly path: string;
-  /** Null: the entry holds as long as there is none. */
+  /** Null: the entry is valid as long as no such file exists. */
   readonly stats: FileState | null;
 }
 
-/** A folder that holds hot files: its own real path. */
+/** A folder that holds hot files, by its own real path. */
 interface Folder {
   readonly path: string;
-  /** The millisecond in which it was last seen in its place. */
+  /** Millisecond in which the folder was last found in its place. */
   checkedMs: number;
-  /** Entries in it. */
+  /** Number of entries in it. */
   files: number;
 }
 
@@ -72,25 +73,25 @@ interface Entry {
 }
 
 /**
- * Looks at the disk, in each millisecond, that are made whatever an entry's age. Four take 4 to 8 µs, less than
- * a percent of the time, and twice that where each has a neighbour; a client that waits for each answer never asks as
- * often, one that pipelines may.
+ * Checks of the disk that are made in each millisecond, whatever an entry's age. Four take 4 to 8 µs, less than a
+ * percent of the time, and twice that when each has a neighbour. A client that waits for each response never reaches
+ * four; one that pipelines may.
  */
 const LOOKS_PER_MS = 4;
 
-/** At least as many large files fit into the memory, or none is kept: one of them may not drive out all small ones. */
+/** Large files are kept only if this many fit into the memory, so that one of them cannot drive out all small ones. */
 const LARGE_FILES_MIN = 16;
 
-/** Names remembered of files that were asked for once. */
+/** Remembered names of files that were requested once. */
 const SEEN_MAX = 1000;
 
 /**
- * What an entry costs besides its bytes: map slot, objects, strings, the head of its 304. Measured: 100,000 entries
- * with 364 bytes of head and content each took 1,749 bytes of resident memory an entry.
+ * Bytes of an entry besides its content: map slot, objects, strings, the head of its 304. Measured: 100,000 entries
+ * with 364 bytes of head and content took 1,749 bytes of resident memory each.
  */
 const ENTRY_BYTES = 1536;
 
-/** What a neighbour costs besides its path's characters: two objects and their numbers, rather too many. */
+/** Bytes of a neighbour besides its path's characters: two objects and their numbers, rounded up. */
 const NEIGHBOUR_BYTES = 512;
 
 const NO_NEIGHBOURS: readonly Neighbour[] = [];
@@ -98,7 +99,7 @@ const NO_NEIGHBOURS: readonly Neighbour[] = [];
 export interface HotFilesOptions {
   /** Most memory that the files may take, content and everything else; 0 keeps none. */
   readonly bytesMax: number;
-  /** Longest time, in milliseconds, that a file is sent without a look at the disk in a flood of requests; 0 always looks. */
+  /** Longest time in milliseconds that a file is sent without a check in a flood of requests; 0 always checks. */
   readonly maxAgeMs: number;
   /** Milliseconds. */
   readonly now: () => number;
@@ -110,11 +111,11 @@ export class HotFiles {
   readonly #now: () => number;
   readonly #entries = new Map<string, Entry>();
   readonly #folders = new Map<string, Folder>();
-  /** Names of larger files that were asked for lately, oldest first. */
+  /** Names of larger files that were requested recently, oldest first. */
   readonly #seen = new Set<string>();
   #bytes = 0;
   #millisecond = 0;
-  /** Looks at the disk in this millisecond. */
+  /** Checks of the disk in this millisecond. */
   #looks = 0;
 
   constructor(options: HotFilesOptions) {
@@ -127,7 +128,7 @@ export class HotFiles {
     return this.#bytes;
   }
 
-  /** The file that `name` stood for and, as the disk says, still stands for; null when that is not known. */
+  /** Returns the kept file `name` if the disk still has it as it was; null when that is not known. */
   get(name: string): HotFile | AbsentFile | null {
     const entry = this.#entries.get(name);
     if (entry === undefined) return null;
@@ -140,8 +141,8 @@ export class HotFiles {
   }
 
   /**
-   * Keeps `file`, opened as `path`, whose real path is `realPath`, under `name`, as long as `neighbours` are as they are. A file
-   * behind a link is not kept: the link may lead elsewhere the next time, and only opening it tells.
+   * Keeps `file` under `name`, valid while `neighbours` stay as they are. `path` was opened and `realPath` is its real
+   * path. A file behind a link is not kept: the link may lead elsewhere next time, and only opening it tells.
    */
   set(name: string, path: string, realPath: string, file: HotFile | AbsentFile, neighbours = NO_NEIGHBOURS): void {
     if (path !== realPath) return;
@@ -164,7 +165,10 @@ export class HotFiles {
     this.#bytes += bytes;
   }
 
-  /** Notes a request for a file of `size` bytes, too large to be kept at its first one. Returns true from the second on, if it has room. */
+  /**
+   * Notes a request for a file of `size` bytes that is too large to be kept at once. Returns true from the second
+   * request on, if the file fits.
+   */
   noteRequest(name: string, size: number): boolean {
     if (size > this.#bytesMax / LARGE_FILES_MIN) return false;
     if (this.#seen.delete(name)) return true;
@@ -184,7 +188,7 @@ export class HotFiles {
       this.#looks = 0;
     }
     const age = now - entry.checkedMs;
-    // A clock that was set back makes no entry young.
+    // After the clock was set back, no entry counts as recent.
     if (this.#looks >= LOOKS_PER_MS && age >= 0 && age < this.#maxAgeMs) return true;
     this.#looks++;
     entry.checkedMs = now;
@@ -196,12 +200,16 @@ export class HotFiles {
       }
       return this.#isInPlace(entry.folder, millisecond);
     } catch {
-      // Missing, or a folder on the way is no folder any more, or may not be entered: opening it again says which.
+      // The file is missing, or a folder on the way is not a folder or may not be entered. Opening it again tells
+      // which.
       return false;
     }
   }
 
-  /** A folder on the way may have become a link; asked for once in a millisecond for all its files. Throws what the disk says. */
+  /**
+   * Returns false if a folder on the way has become a link. Checked once a millisecond for all files of a folder.
+   * Throws the error of the disk.
+   */
   #isInPlace(folder: Folder, millisecond: number): boolean {
     if (folder.checkedMs === millisecond) return true;
     if (realpathSync.native(folder.path) !== folder.path) return false;
@@ -215,7 +223,7 @@ export class HotFiles {
       this.#entries.delete(name);
       if (entry.isUsed) {
         entry.isUsed = false;
-        this.#entries.set(name, entry); // to the end, where this loop meets it again at the earliest after all others
+        this.#entries.set(name, entry); // moves to the end, where this loop meets it again only after all others
         continue;
       }
       this.#remove(name, entry);

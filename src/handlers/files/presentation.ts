@@ -1,17 +1,18 @@
-/** As what a file is given to a browser: shown, with its own type, or stored, under its own name. */
+/** Decides how a browser gets a file: shown, with its own type, or stored, under its own name. */
 import { contentTypeOf, extensionOf, OCTET_STREAM } from "./content-type.ts";
 
 export interface Presentation {
   readonly contentType: string;
   /** The value of Content-Disposition, or null where there is none. */
   readonly disposition: string | null;
-  /** What is sent, in a word for the request's log line. */
+  /** Kind of content, in a word for the request's log line. */
   readonly kind: string;
 }
 
 /**
- * txt, png, jpg and jpeg are sent as downloads unless `inline`. A page's <img> shows them all the same: nosniff only stops
- * scripts and style sheets (Fetch §3.6), and image data are recognised by their first bytes (MIME Sniffing §8.1).
+ * Chooses type and disposition by the name. Unless `inline`, txt, png, jpg and jpeg are sent as downloads. A page's
+ * <img> still shows them: nosniff only stops scripts and style sheets (Fetch §3.6), and image data are recognised by
+ * their first bytes (MIME Sniffing §8.1).
  */
 export function presentationOf(name: string, inline: boolean): Presentation {
   if (!inline && DOWNLOAD_EXTENSIONS.has(extensionOf(name))) {
@@ -28,7 +29,7 @@ const DOWNLOAD_EXTENSIONS: ReadonlySet<string> = new Set(["txt", "png", "jpg", "
 function attachment(name: string): string {
   const plain = name.replace(/[^ -~]/gu, "_").replace(/["\\]/g, "\\$&");
   if (plain === name && !name.includes("%")) return `attachment; filename="${name}"`;
-  // RFC 8187 §3.2.1: attr-char is less than what encodeURIComponent lets through.
+  // RFC 8187 §3.2.1: attr-char has fewer characters than encodeURIComponent leaves alone.
   const encoded = encodeURIComponent(name).replace(
     /['()*]/g,
     (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`,

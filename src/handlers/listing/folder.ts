@@ -148,7 +148,10 @@ export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** False for hidden names and for names whose target would be refused: controls, a backslash, half a surrogate pair. */
+/**
+ * Returns false for hidden names, and for names whose target would be refused: controls, a backslash, half a surrogate
+ * pair.
+ */
 function isNameable(name: string): boolean {
   return !name.startsWith(".") && !REFUSED.test(name) && name.isWellFormed();
 }

@@ -9,9 +9,9 @@ import { escapeHtml, htmlPage } from "../page.ts";
 export interface Entry {
   readonly name: string;
   readonly type: "file" | "directory";
-  /** Bytes; null for a folder, and for what cannot be read. */
+  /** Bytes; null for a folder, and for a file that cannot be read. */
   readonly size: number | null;
-  /** Milliseconds since 1970; null where it is not known. */
+  /** Milliseconds since 1970; null if unknown. */
   readonly modifiedMs: number | null;
 }
 
@@ -23,14 +23,14 @@ export interface Sorting {
   readonly order: SortOrder;
 }
 
-/** The sorting that a target's query asks for; what it says otherwise, or wrongly, is ignored. */
+/** Returns the sorting that a target's query asks for. Unknown parameters and values are ignored. */
 export function parseSorting(query: string): Sorting {
   const values = new URLSearchParams(query);
   const key = SORT_KEYS.find((item) => item === values.get("sort")) ?? "name";
   return { key, order: values.get("order") === "desc" ? "desc" : "asc" };
 }
 
-/** Folders first; equal ones, and folders by size, by their names from A to Z. */
+/** Sorts folders first. Equal entries, and folders by size, are sorted by name from A to Z. */
 export function sortEntries(entries: readonly Entry[], { key, order }: Sorting): readonly Entry[] {
   const sign = order === "asc" ? 1 : -1;
   return entries.toSorted((a, b) => {
@@ -41,12 +41,15 @@ export function sortEntries(entries: readonly Entry[], { key, order }: Sorting):
   });
 }
 
-/** As people count: `file-9` before `file-10`. Two names are never equal, so the order is the same each time. */
+/**
+ * Compares names as people count: `file-9` before `file-10`. Two names are never equal, so the order is always the
+ * same.
+ */
 function compareNames(a: string, b: string): number {
   return COLLATOR.compare(a, b) || (a < b ? -1 : 1);
 }
 
-/** `[{name, type, size, modified}]`, times as RFC 3339 has them. */
+/** Renders `[{name, type, size, modified}]`, with times as in RFC 3339. */
 export function renderJson(entries: readonly Entry[]): string {
   const items = entries.map(({ name, type, size, modifiedMs }) =>
     JSON.stringify({ name, type, size, modified: modifiedMs === null ? null : timeText(modifiedMs) }),
@@ -54,7 +57,7 @@ export function renderJson(entries: readonly Entry[]): string {
   return items.length === 0 ? "[]\n" : `[\n${items.join(",\n")}\n]\n`;
 }
 
-/** The page for the folder at `path`, decoded, with "/" at its end; `left` is how many entries are not shown. */
+/** Renders the page of the folder at `path`, decoded, with "/" at its end. `left` counts entries that are not shown. */
 export function renderPage(path: string, entries: readonly Entry[], left: number, sorting: Sorting): string {
   const segments = path.split("/").filter((segment) => segment !== "");
   const title = `Files in /${segments.map((segment) => `${shown(segment)}/`).join("")}`;
@@ -79,7 +82,7 @@ ${entries.map(renderEntry).join("\n")}
   return htmlPage(title, `<main>\n${renderBreadcrumbs(segments)}\n${content}${note}</main>\n`, STYLE);
 }
 
-/** The way down from the root, as links; the heading is where we are. */
+/** Renders the way down from the root as links; the heading is the current folder. */
 function renderBreadcrumbs(segments: readonly string[]): string {
   let href = "/";
   const items: string[] = [];
@@ -102,7 +105,7 @@ function renderColumn(key: SortKey, label: string, sorting: Sorting): string {
 
 function renderEntry({ name, type, size, modifiedMs }: Entry): string {
   const slash = type === "directory" ? "/" : "";
-  // The dot in front keeps a name from being read as a scheme or a host, whatever is in it.
+  // The leading dot keeps a name from being read as a scheme or a host.
   const href = escapeHtml(`./${encodeURIComponent(name)}${slash}`);
   const sizeCell = size === null ? "" : `<data value="${size}">${formatSize(size)}</data>`;
   const time = modifiedMs === null ? "" : timeText(modifiedMs);
@@ -113,12 +116,12 @@ function renderEntry({ name, type, size, modifiedMs }: Entry): string {
   return `<tr><td><a href="${href}"><bdi>${shown(name)}</bdi>${slash}</a></td><td>${sizeCell}</td><td>${timeCell}</td></tr>`;
 }
 
-/** A name as it is shown: harmless as HTML, and what would end a line or reorder it is written out. */
+/** Returns a name that is harmless in HTML, with characters written out that would end a line or reorder text. */
 function shown(name: string): string {
   return escapeHtml(name.replace(UNSEEN, escapeControls));
 }
 
-/** To the second; a time that no calendar has is the nearest that one has. */
+/** Returns the time to the second. A time outside of the calendar becomes the nearest one inside. */
 function timeText(milliseconds: number): string {
   const seconds = Math.floor(Math.max(0, Math.min(milliseconds, LAST_MS)) / 1000);
   return `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;
@@ -153,7 +156,10 @@ const UNITS = ["B", "KB", "MB", "GB", "TB", "PB"];
 /** The last second with a year of four digits. */
 const LAST_MS = 253_402_300_799_000;
 
-/** Controls, line ends, and what changes the direction of text; joiners stay, for scripts and emoji need them. */
+/**
+ * Controls, line ends, and characters that change the direction of text. Joiners stay, because scripts and emoji need
+ * them.
+ */
 const UNSEEN = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/gu;
 
 const STYLE = `body { max-width: 52rem; margin: 2.5rem auto }

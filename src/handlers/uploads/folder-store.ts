@@ -258,7 +258,7 @@ class FolderSink implements UploadSink {
   }
 
   write(bytes: Uint8Array): boolean {
-    // Nothing is written any more: `commit` has rejected, or will.
+    // Nothing is written from here on: `commit` has rejected, or will.
     if (this.#failure !== null) return true;
     this.#begin();
     this.#digest.update(bytes);
@@ -293,7 +293,7 @@ class FolderSink implements UploadSink {
   #begin(): Promise<StoredUpload> {
     if (this.#stored !== null) return this.#stored;
     this.#stored = this.#keep(this.#received(), this.#digest);
-    // The caller of `commit` is told of the error; without one, the file is gone all the same.
+    // The caller of `commit` gets the error; without a caller, the file is removed as well.
     this.#stored.catch((error) => this.#end(error));
     return this.#stored;
   }

@@ -1,8 +1,8 @@
 /**
- * Temporary files of uploads that are not complete, and how a start tells those of a killed server from those of a running one.
+ * Temporary files of incomplete uploads, and how a start tells those of a killed server from those of a running one.
  *
- * Strategy: the name says who writes the file: boot and process namespace, process number, time of its start. The rule it guards:
- * the file of a running server is never removed, whoever shares the folder.
+ * Strategy: the name identifies the writer: boot, process namespace, process number, and time of its start. The rule
+ * it guards: the file of a running server is never removed, even if servers share the folder.
  */
 import { readdirSync, readFileSync, readlinkSync, statSync, unlinkSync } from "node:fs";
 import { hostname } from "node:os";
@@ -16,14 +16,15 @@ export function temporaryName(): string {
   return `.upload-${writer}-${randomHex(6)}.tmp`;
 }
 
-/** Part of the name that says who writes: this process. */
+/** Part of the name that identifies the writer: this process. */
 let writer: string | undefined;
 
 const TEMPORARY = /^\.upload-([0-9a-f]+)-(\d+)-(\d+)-[0-9a-f]+\.tmp$/;
 
 /**
- * Removes temporary files that nothing writes any more. Two servers may share the folder, even from two containers or machines. A
- * file of our own machine and process namespace goes if its writer does not run; one from elsewhere goes if it is old.
+ * Removes temporary files without a writer. Two servers may share the folder, even from two containers or machines. A
+ * file of our own machine and process namespace is removed if its writer does not run; a file from elsewhere is
+ * removed if it is old.
  */
 export function sweepLeftovers(folder: string, nowMs: number): void {
   const ownSpace = writerSpace();

@@ -1,7 +1,8 @@
 /**
- * POST /upload: JSON in, one kept upload of exactly those bytes out, under a name that did not exist before.
+ * POST /upload: takes JSON, and keeps exactly those bytes under a new name.
  *
- * The content is collected in memory, because only as a whole it is JSON or not. What is not JSON never reaches the store.
+ * The content is collected in memory, because only the whole of it is JSON or not. Content that is not JSON never
+ * reaches the store.
  */
 import { Field } from "../../http/field.ts";
 import { type FieldLine, type FieldLines, Fields } from "../../http/fields.ts";
@@ -118,8 +119,8 @@ export class Uploads implements Mount {
 }
 
 /**
- * Returns null if the bytes are one JSON text in UTF-8, else the sentence that says what is wrong. Other requests get their turn
- * between two steps of the check.
+ * Returns null if the bytes are one JSON text in UTF-8, else a sentence with the reason. Other requests run between
+ * two steps of the check.
  */
 async function mistakeOf(content: Uint8Array): Promise<string | null> {
   const check = new JsonCheck(content);
