@@ -11,8 +11,8 @@ import { until } from "./waiting.ts";
 const MARK = "STARTED_BY_TESTS";
 const mark = `${process.pid}-${Date.now()}`;
 
-/** Milliseconds that processes get which were told to end, on a busy machine. */
-const END_MS = 10_000;
+/** Milliseconds for processes that were told to end, on a busy machine. */
+const END_MS = Number(process.env["LEFTOVERS_END_MS"] ?? 10_000);
 
 process.env[MARK] = mark;
 for (const name of ["spawn", "spawnSync"] as const) {
