@@ -373,15 +373,14 @@ class CredentialsLayer extends LayerHandler {
     if (!this.#isGuarded(request.target.path)) return this.inner.respond(request, admission);
     const standing = this.#auth.look(request);
     if (typeof standing === "object") return Promise.resolve({ refused: standing });
-    if (standing === Standing.Known) return this.#respondKnown(request);
+    if (standing === Standing.Known) return this.#respondKnown(request, admission);
     return this.#auth
       .verify(request)
-      .then((refusal) => (refusal === null ? this.#respondKnown(request) : { refused: refusal }));
+      .then((refusal) => (refusal === null ? this.#respondKnown(request, admission) : { refused: refusal }));
   }
 
   /** Answers a request with verified credentials; a refusal that had to wait for them is given now. */
-  #respondKnown(request: Request): Response | Promise<Response | LateRefusal> {
-    const admission = this.inner.admit(request);
-    return admission.refusal ?? this.inner.respond(request, admission);
+  #respondKnown(request: Request, admission: Admission): Response | Promise<Response | LateRefusal> {
+    return this.inner.admit(request).refusal ?? this.inner.respond(request, admission);
   }
 }

@@ -12,11 +12,11 @@ export interface Mount {
   allow(path: string): string;
   /** Decides by the head alone, as a Handler does. Returns null for a method that `allow` does not name, and for OPTIONS. */
   admit(request: Request): Admission | null;
-  /** Wraps a handler in a layer. */
-  respond(request: Request): Response | Promise<Response>;
+  /** Answers a request that was admitted, as a Handler does. `admission` is the one of `admit`, as the layers have changed it. */
+  respond(request: Request, admission: Admission): Response | Promise<Response>;
 }
 
-/** Wraps a handler in another one. */
+/** Wraps a handler in a layer. */
 export type Layer = (inner: Handler) => Handler;
 
 /** A handler that passes everything on. A layer extends it and overrides the calls that it decides. */

@@ -38,8 +38,8 @@ export class Router implements Handler {
     return head.method === Method.Options ? this.#answerOptions(allow) : this.#refuseMethod(request, allow, false);
   }
 
-  respond(request: Request): Response | Promise<Response> {
-    return this.#mountOf(request.target.path).respond(request);
+  respond(request: Request, admission: Admission): Response | Promise<Response> {
+    return this.#mountOf(request.target.path).respond(request, admission);
   }
 
   failure(status: number, sentence: string, request: Request | null, fields: FieldLines = []): Response {
