@@ -1,6 +1,7 @@
 /** A short slice of the simulator with fixed seeds, and what makes it worth running: it reaches what it must, and it can fail. */
 import { describe, expect, test } from "bun:test";
-import type { Context, ConversationLimits } from "../src/exchange/context.ts";
+import type { ConversationLimits } from "../src/exchange/context.ts";
+import type { Http1Context } from "../src/http1/context.ts";
 import { WatchedPool } from "../tools/fuzz/simulation/pool.ts";
 import { replay, simulate } from "../tools/fuzz/simulation/run.ts";
 import type { Spoil } from "../tools/fuzz/simulation/world.ts";
@@ -80,8 +81,8 @@ const SPOILS: Readonly<Record<string, Spoil>> = {
   "who finishes after lending is remembered": changed(({ pool }) => {
     pool.finished = () => {};
   }),
-  "an exchange is never returned": changed((context) => {
-    context.exchanges.give = () => {};
+  "a reader is never returned": changed((context) => {
+    context.requests.give = () => {};
   }),
   "a request is handled twice": changed(({ handler }) => {
     const respond = handler.respond.bind(handler);
@@ -147,7 +148,7 @@ describe("simulation", () => {
   }
 });
 
-function changed(change: (context: Context) => void): Spoil {
+function changed(change: (context: Http1Context) => void): Spoil {
   return (context) => {
     change(context);
     return context;

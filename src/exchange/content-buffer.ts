@@ -6,7 +6,7 @@
 const EMPTY = new Uint8Array(0);
 
 /** Bytes of request content held over all connections. */
-export class BodyMemory {
+export class ContentMemory {
   readonly max: number;
   used = 0;
 
@@ -15,14 +15,14 @@ export class BodyMemory {
   }
 }
 
-export class BodyBuffer {
-  readonly #memory: BodyMemory;
+export class ContentBuffer {
+  readonly #memory: ContentMemory;
   #bytes: Uint8Array = EMPTY;
   #length = 0;
   /** What this buffer has taken of the budget. */
   #charged = 0;
 
-  constructor(memory: BodyMemory) {
+  constructor(memory: ContentMemory) {
     this.#memory = memory;
   }
 

@@ -89,7 +89,12 @@ export function parseAuthority(bytes: Uint8Array, start: number, end: number, au
   return true;
 }
 
-/** The address in `address:port` or `[address]:port`, without brackets. */
+/** Writes a numeric address and its port as one text: `127.0.0.1:50000`, `[::1]:50000`. */
+export function formatPeer(address: string, port: number): string {
+  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+}
+
+/** The inverse of `formatPeer`: returns the address without brackets. */
 export function addressOf(peer: string): string {
   const colon = peer.lastIndexOf(":");
   return peer.charCodeAt(0) === LBRACKET ? peer.slice(1, colon - 1) : peer.slice(0, colon);

@@ -3,20 +3,9 @@
  * FIN comes or the time is over. Closing at once would let its request, which is on the way, reset the connection before
  * the answer was read (RFC 9112 §9.6).
  */
+import type { Conversation } from "../exchange/carrier.ts";
 import type { Clock } from "../exchange/clock.ts";
 import type { Transport } from "../exchange/transport.ts";
-
-/** What a socket reports to: a connection, or its farewell. */
-export interface Conversation {
-  /** The peer sent bytes. The array must not be changed afterwards. */
-  received(bytes: Uint8Array): void;
-  /** The transport accepts bytes again. */
-  drained(): void;
-  /** The peer sent FIN. */
-  ended(): void;
-  /** The transport is closed. */
-  closed(): void;
-}
 
 /** A request with a small body fits; who sends more is not waiting for an answer. */
 const DISCARDED_BYTES_MAX = 65_536;
@@ -42,6 +31,9 @@ export class Farewell implements Conversation {
     if (this.#discarded > DISCARDED_BYTES_MAX) this.end();
   }
 
+  /** Over TLS there is no farewell. */
+  secured(): void {}
+
   drained(): void {}
 
   ended(): void {
@@ -52,9 +44,12 @@ export class Farewell implements Conversation {
     this.#isOver = true;
   }
 
-  /** Time has passed. */
   tick(): void {
     if (this.#clock.nowMs >= this.#endMs) this.end();
+  }
+
+  shutDown(): void {
+    this.end();
   }
 
   /** Closes now. Safe to call twice. */

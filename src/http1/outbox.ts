@@ -7,6 +7,7 @@
 
 import type { Clock } from "../exchange/clock.ts";
 import type { Transport } from "../exchange/transport.ts";
+import type { Fields } from "../http/fields.ts";
 import type { Content, ContentSource, LiveSource } from "../http/message.ts";
 
 /** One write buffer for all connections; empty between turns. */
@@ -19,6 +20,9 @@ export class Scratch {
     this.bytes = new Uint8Array(size);
   }
 }
+
+/** In-memory content up to this size leaves in one write with its head; more is sent from its own array. */
+export const GATHER_BYTES_MAX = 65_536;
 
 /** How far `pump` came. */
 export enum Progress {
@@ -48,6 +52,13 @@ const TURN_MS_MAX = 2;
 export class Outbox {
   /** Bytes accepted by the kernel since the connection began. */
   accepted = 0;
+  /** The kernel took less than it was offered: nothing more is offered until that is set back. */
+  isBlocked = false;
+  /** The attached content if it comes into being while it is sent. */
+  live: LiveSource | null = null;
+  /** All there is of `live` was accepted. */
+  isWaiting = false;
+  readonly #transport: Transport;
   readonly #scratch: Scratch;
   readonly #sliceBytes: number;
   readonly #clock: Clock;
@@ -57,7 +68,8 @@ export class Outbox {
   #position = 0;
   #end = 0;
 
-  constructor(scratch: Scratch, sliceBytes: number, clock: Clock) {
+  constructor(transport: Transport, scratch: Scratch, sliceBytes: number, clock: Clock) {
+    this.#transport = transport;
     this.#scratch = scratch;
     this.#sliceBytes = sliceBytes;
     this.#clock = clock;
@@ -79,11 +91,33 @@ export class Outbox {
     this.#scratch.used += bytes.length;
   }
 
-  /** Sends `body` after all that was gathered. The caller closes a source when `pump` no longer needs it. */
-  attach(body: Content): void {
-    this.#body = body;
+  /**
+   * Puts a response behind its head's start: the fields are gathered, and so is the content if it is small and in memory; else it is
+   * sent from where it is. Returns the content's length. The caller closes a source when `pump` no longer needs it.
+   */
+  put(fields: Fields, content: Content | null): number {
     this.#position = 0;
-    this.#end = "size" in body ? body.size : body.length;
+    this.#end = 0;
+    this.live = null;
+    if (content === null) {
+      this.gather(fields.http1(null));
+      return 0;
+    }
+    if (fields.holds(content)) {
+      this.gather(fields.http1(content));
+      return content.length;
+    }
+    this.gather(fields.http1(null));
+    const isSource = "size" in content;
+    const length = isSource ? content.size : content.length;
+    if (!isSource && length <= GATHER_BYTES_MAX) {
+      this.gather(content);
+      return length;
+    }
+    this.#body = content;
+    this.#end = length;
+    if (isSource && "whenMore" in content) this.live = content;
+    return length;
   }
 
   /** Bytes that were gathered, or kept from an earlier turn. */
@@ -96,36 +130,45 @@ export class Outbox {
     return this.#end - this.#position;
   }
 
-  /** Nothing can be offered now: what this turn has gathered leaves the scratch, which belongs to all, and joins the tail. */
-  keep(): void {
-    if (this.#scratch.used > 0) this.#spill(0);
-  }
-
   /** Offers what waits, in order, until all is accepted or something stops it. */
-  pump(transport: Transport): Progress {
-    const scratch = this.#scratch;
-    if (this.#tail !== null) {
-      // Gathered while a tail was waiting (an answer that came later): joins it, so that order is kept.
-      if (scratch.used > 0) this.#spill(0);
-      const progress = this.#pumpTail(transport);
-      if (progress !== Progress.Sent) return progress;
-    }
-    if (this.#body === null) return scratch.used === 0 ? Progress.Sent : this.#pumpScratch(transport);
-    return this.#pumpBody(transport, this.#body);
+  pump(): Progress {
+    const progress = this.isBlocked ? this.#keep() : this.#offer();
+    this.isBlocked = progress === Progress.Blocked;
+    this.isWaiting = progress === Progress.Waiting;
+    return progress;
   }
 
-  /** Lets go of everything unsent. */
+  /** Drops everything unsent. */
   drop(): void {
     this.#tail = null;
     this.#body = null;
     this.#position = 0;
     this.#end = 0;
+    this.live = null;
     this.#scratch.used = 0;
   }
 
-  #pumpTail(transport: Transport): Progress {
+  /** Nothing can be offered now: bytes gathered in this turn leave the scratch, which belongs to all, and join the tail. */
+  #keep(): Progress {
+    if (this.#scratch.used > 0) this.#spill(0);
+    return Progress.Blocked;
+  }
+
+  #offer(): Progress {
+    const scratch = this.#scratch;
+    if (this.#tail !== null) {
+      // Gathered while a tail was waiting (a response that came later): joins it, so that order is kept.
+      if (scratch.used > 0) this.#spill(0);
+      const progress = this.#pumpTail();
+      if (progress !== Progress.Sent) return progress;
+    }
+    if (this.#body === null) return scratch.used === 0 ? Progress.Sent : this.#pumpScratch();
+    return this.#pumpBody(this.#body);
+  }
+
+  #pumpTail(): Progress {
     const tail = this.#tail as Uint8Array;
-    const written = transport.write(tail, this.#tailStart, tail.length - this.#tailStart);
+    const written = this.#transport.write(tail, this.#tailStart, tail.length - this.#tailStart);
     if (written < 0) return this.#gone();
     this.accepted += written;
     this.#tailStart += written;
@@ -134,9 +177,9 @@ export class Outbox {
     return Progress.Sent;
   }
 
-  #pumpScratch(transport: Transport): Progress {
+  #pumpScratch(): Progress {
     const scratch = this.#scratch;
-    const written = transport.write(scratch.bytes, 0, scratch.used);
+    const written = this.#transport.write(scratch.bytes, 0, scratch.used);
     if (written < 0) return this.#gone();
     this.accepted += written;
     if (written < scratch.used) {
@@ -147,26 +190,26 @@ export class Outbox {
     return Progress.Sent;
   }
 
-  #pumpBody(transport: Transport, body: Content): Progress {
+  #pumpBody(body: Content): Progress {
     const begunMs = this.#clock.elapsedMs(0);
     for (let slices = 0; this.#position < this.#end; slices++) {
       if (slices === SLICES_PER_TURN) return Progress.Yield;
       if (slices > 0 && this.#clock.elapsedMs(begunMs) > TURN_MS_MAX) return Progress.Yield;
-      const progress = "size" in body ? this.#pumpSourceSlice(transport, body) : this.#pumpMemorySlice(transport, body);
+      const progress = "size" in body ? this.#pumpSourceSlice(body) : this.#pumpMemorySlice(body);
       if (progress !== Progress.Sent) return progress;
     }
     this.#body = null;
-    return this.#scratch.used === 0 ? Progress.Sent : this.#pumpScratch(transport);
+    return this.#scratch.used === 0 ? Progress.Sent : this.#pumpScratch();
   }
 
   /** One write of what was gathered and the next slice of a file behind it. */
-  #pumpSourceSlice(transport: Transport, source: ContentSource | LiveSource): Progress {
+  #pumpSourceSlice(source: ContentSource | LiveSource): Progress {
     const scratch = this.#scratch;
     const gathered = scratch.used;
     const limit = Math.min(this.#sliceBytes, scratch.bytes.length - gathered, this.#end - this.#position);
     const read = source.read(this.#position, scratch.bytes, gathered, limit);
-    if (read <= 0) return this.#pumpEnd(transport, source);
-    const written = transport.write(scratch.bytes, 0, gathered + read);
+    if (read <= 0) return this.#pumpEnd(source);
+    const written = this.#transport.write(scratch.bytes, 0, gathered + read);
     if (written < 0) return this.#gone();
     this.accepted += written;
     if (written < gathered) {
@@ -180,14 +223,14 @@ export class Outbox {
   }
 
   /** A large body in memory goes out of its own array, without a copy. */
-  #pumpMemorySlice(transport: Transport, body: Uint8Array): Progress {
+  #pumpMemorySlice(body: Uint8Array): Progress {
     if (this.#scratch.used > 0) {
-      const progress = this.#pumpScratch(transport);
+      const progress = this.#pumpScratch();
       if (progress !== Progress.Sent) return progress;
     }
     // All of it: what the kernel does not take costs nothing, and it takes more at once than a slice.
     const limit = this.#end - this.#position;
-    const written = transport.write(body, this.#position, limit);
+    const written = this.#transport.write(body, this.#position, limit);
     if (written < 0) return this.#gone();
     this.accepted += written;
     this.#position += written;
@@ -195,9 +238,9 @@ export class Outbox {
   }
 
   /** The source has nothing more, or for the moment. */
-  #pumpEnd(transport: Transport, source: ContentSource | LiveSource): Progress {
+  #pumpEnd(source: ContentSource | LiveSource): Progress {
     if (this.#scratch.used > 0) {
-      const progress = this.#pumpScratch(transport);
+      const progress = this.#pumpScratch();
       if (progress !== Progress.Sent) return progress;
     }
     if (!("whenMore" in source)) return Progress.Short;

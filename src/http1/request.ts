@@ -1,38 +1,34 @@
 /**
- * One request and what it needs while it is served. Exchanges are reused: an idle connection holds none, so ten thousand of
- * them cost little, and the warm path allocates nothing.
+ * The reader of one HTTP/1 request: head, framing, target and decoder, with the buffer of its content. Readers are used again: an idle
+ * connection holds none, so ten thousand of them cost little, and the warm path allocates nothing.
  */
 
-import { BodyBuffer, type BodyMemory } from "../exchange/content-buffer.ts";
-import { type Request, UNDECIDED } from "../http/message.ts";
+import { ContentBuffer, type ContentMemory } from "../exchange/content-buffer.ts";
+import type { CollectingRequest, Exchange } from "../exchange/exchange.ts";
 import { ParseError } from "../http/parse-error.ts";
 import { PathMemo } from "../http/path-memo.ts";
 import { Target } from "../http/target.ts";
 import { BodyDecoder } from "./body-decoder.ts";
 import { decideFraming, Framing } from "./framing.ts";
+import type { ReceiveBuffer } from "./receive-buffer.ts";
 import { type HeadLimits, ParsedHead, parseRequestHead } from "./request-head.ts";
 import { readTarget } from "./request-target.ts";
 
-export class Exchange implements Request {
+export class RequestReader implements CollectingRequest {
   readonly head: ParsedHead;
   readonly framing = new Framing();
   readonly target: Target;
-  readonly decoder: BodyDecoder;
-  readonly buffer: BodyBuffer;
+  readonly decoder = new BodyDecoder();
+  readonly buffer: ContentBuffer;
   address = "";
   secure = false;
-  admission = UNDECIDED;
-  isHeadComplete = false;
-  /** Monotonic ms when the head was complete. */
-  startedMs = 0;
   /** `head`, `framing` and `target` are what the bytes of the head say. */
   #isUnderstood = false;
 
-  constructor(headLimits: HeadLimits, memory: BodyMemory, paths: PathMemo) {
+  constructor(headLimits: HeadLimits, memory: ContentMemory, paths: PathMemo) {
     this.target = new Target(paths);
     this.head = new ParsedHead(headLimits);
-    this.decoder = new BodyDecoder();
-    this.buffer = new BodyBuffer(memory);
+    this.buffer = new ContentBuffer(memory);
   }
 
   /**
@@ -46,7 +42,7 @@ export class Exchange implements Request {
     return parseRequestHead(bytes, start, end, head);
   }
 
-  /** What a complete head says of its content, its target and whom it is for. Returns 0 or a ParseError. */
+  /** Finds in a complete head its content's length, its target and its Host. Returns 0 or a ParseError. */
   understand(): number {
     if (this.#isUnderstood) return 0;
     let error = decideFraming(this.head, this.framing);
@@ -55,6 +51,22 @@ export class Exchange implements Request {
     else this.target.reset();
     this.#isUnderstood = error === 0;
     return error;
+  }
+
+  /**
+   * Decodes the content that lies in `inbox` and hands it to `exchange`, as far as that takes it. Returns 0, or a ParseError.
+   */
+  readContent(inbox: ReceiveBuffer, exchange: Exchange): number {
+    const { decoder, framing } = this;
+    const announced = framing.kind === "length" ? framing.contentLength : null;
+    while (!decoder.done && inbox.length > 0) {
+      const consumed = decoder.step(inbox.bytes, inbox.start, inbox.end);
+      if (consumed <= 0) return consumed;
+      const { contentStart, contentEnd, received } = decoder;
+      if (!exchange.collect(inbox.bytes, contentStart, contentEnd, received, announced)) return 0;
+      inbox.consume(consumed);
+    }
+    return 0;
   }
 
   get protocol(): "1.0" | "1.1" {
@@ -69,37 +81,38 @@ export class Exchange implements Request {
     return this.buffer.content;
   }
 
-  /** Ready for another request, of another connection. The head, framing and target stay, for one that repeats them. */
+  /** Gives the content back. Head, framing and target stay, for a request that repeats them. */
   reset(): void {
     this.buffer.release();
     this.address = "";
     this.secure = false;
-    this.admission = UNDECIDED;
-    this.isHeadComplete = false;
-    this.startedMs = 0;
   }
 }
 
-/** Exchanges not in use. Bounded, so that a flood does not keep its memory for ever. */
-export class ExchangePool {
+/** Readers that are not in use. Bounded, so that a flood does not keep its memory for ever. */
+export class RequestPool {
   readonly #headLimits: HeadLimits;
-  readonly #memory: BodyMemory;
+  readonly #memory: ContentMemory;
   readonly #paths = new PathMemo();
-  readonly #idle: Exchange[] = [];
+  readonly #idle: RequestReader[] = [];
 
-  constructor(headLimits: HeadLimits, memory: BodyMemory) {
+  constructor(headLimits: HeadLimits, memory: ContentMemory) {
     this.#headLimits = headLimits;
     this.#memory = memory;
   }
 
-  take(): Exchange {
-    return this.#idle.pop() ?? new Exchange(this.#headLimits, this.#memory, this.#paths);
+  /** Returns a reader for a request of the peer with this address. */
+  take(address: string, secure: boolean): RequestReader {
+    const reader = this.#idle.pop() ?? new RequestReader(this.#headLimits, this.#memory, this.#paths);
+    reader.address = address;
+    reader.secure = secure;
+    return reader;
   }
 
-  give(exchange: Exchange): void {
-    exchange.reset();
-    if (this.#idle.length < IDLE_EXCHANGES_MAX) this.#idle.push(exchange);
+  give(reader: RequestReader): void {
+    reader.reset();
+    if (this.#idle.length < IDLE_READERS_MAX) this.#idle.push(reader);
   }
 }
 
-const IDLE_EXCHANGES_MAX = 256;
+const IDLE_READERS_MAX = 256;

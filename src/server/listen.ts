@@ -7,8 +7,8 @@
  */
 import { writeSync } from "node:fs";
 import type { Socket, TCPSocketListener } from "bun";
+import type { Conversation } from "../exchange/carrier.ts";
 import type { Transport } from "../exchange/transport.ts";
-import type { Conversation } from "../http1/farewell.ts";
 import { messageOf, StartError } from "../settings/start-error.ts";
 
 /** What the sockets report to. */
@@ -18,10 +18,8 @@ export interface Acceptor {
   /** Called before each event, so that the conversation sees the time. */
   moveClock(): void;
   closed(conversation: Conversation): void;
-  /** The peer of a conversation over TLS has shaken hands. */
-  secured(conversation: Conversation): void;
   /**
-   * It has not, and the connection is closing. `isHttp`: it sent a request without TLS. Returns what it is told in plain
+   * The TLS handshake of a conversation has failed, and its connection is closing. `isHttp`: it sent a request without TLS. Returns what it is told in plain
    * text, or null for nothing.
    */
   failedHandshake(conversation: Conversation, reason: string, isHttp: boolean): Uint8Array | null;
@@ -183,7 +181,7 @@ function secureHandlersOf(acceptor: Acceptor, tls: TlsListening) {
       if (conversation === null) return;
       acceptor.moveClock();
       if (isDone) {
-        acceptor.secured(conversation);
+        conversation.secured();
         return;
       }
       const reason = error?.message ?? "";

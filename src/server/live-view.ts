@@ -3,11 +3,12 @@
  * or whoever else. While nobody looks, it takes no timer and keeps nothing of a request.
  */
 
+import type { Connection, Work } from "../exchange/carrier.ts";
 import type { TimeSource } from "../exchange/clock.ts";
 import { type Answered, BaseObserver, Outcome } from "../exchange/observer.ts";
 import type { Pool } from "../exchange/pool.ts";
+import { SlotLease } from "../exchange/slot-lease.ts";
 import type { AnswerView, Snapshot, WorkView } from "../handlers/endpoints/status.ts";
-import { Connection, type Work } from "../http1/connection.ts";
 import { type Metrics, percentile } from "./metrics.ts";
 
 /** Milliseconds between two looks: fast enough for the eye. */
@@ -200,18 +201,19 @@ export class LiveView extends BaseObserver {
     let lent = 0;
     let sendingBytes = 0;
     for (const connection of connections) {
-      const work = connection.work();
-      if (work === null || work.phase === "waiting") continue;
-      sendingBytes += work.sentBytes;
-      const { slot, phase } = work;
-      if (slot > 0) slots[slot - 1] = phase === "sending" ? "s" : "w";
-      if (slot > 0 ? slot <= SLOTS_MAX : ++lent <= LENT_MAX) views.push(viewOf(work));
+      for (const work of connection.works()) {
+        if (work.phase === "waiting") continue;
+        sendingBytes += work.sentBytes;
+        const { slot, phase } = work;
+        if (slot > 0) slots[slot - 1] = phase === "sending" ? "s" : "w";
+        if (slot > 0 ? slot <= SLOTS_MAX : ++lent <= LENT_MAX) views.push(viewOf(work));
+      }
     }
     // Asked for in their own order: connections are in that of their arrival.
     let waiting = 0;
     for (const waiter of pool.waiters) {
       if (++waiting > WAITING_MAX) break;
-      const work = waiter instanceof Connection ? waiter.work() : null;
+      const work = waiter instanceof SlotLease ? waiter.holder.work() : null;
       if (work !== null) views.push(viewOf(work));
     }
     return { slots: slots.join(""), sendingBytes, lent, work: views };

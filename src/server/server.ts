@@ -4,10 +4,11 @@
  */
 import { lstatSync } from "node:fs";
 import { join, resolve } from "node:path";
+import type { Connection, Conversation } from "../exchange/carrier.ts";
 import type { TimeSource } from "../exchange/clock.ts";
 import { Clock } from "../exchange/clock.ts";
-import { BodyMemory } from "../exchange/content-buffer.ts";
-import type { Context, Resumable } from "../exchange/context.ts";
+import { ContentMemory } from "../exchange/content-buffer.ts";
+import type { Drain, Resumable } from "../exchange/context.ts";
 import { newAnswered, type Observer, Observers } from "../exchange/observer.ts";
 import { Pool } from "../exchange/pool.ts";
 import type { Transport } from "../exchange/transport.ts";
@@ -22,10 +23,11 @@ import { createHttpsRedirect } from "../handlers/https-redirect.ts";
 import { type FolderStore, openFolderStore } from "../handlers/uploads/folder-store.ts";
 import { type FieldLines, type Fields, RETRY_SOON } from "../http/fields.ts";
 import type { Handler } from "../http/message.ts";
-import { Connection, GATHER_BYTES_MAX } from "../http1/connection.ts";
-import { type Conversation, Farewell } from "../http1/farewell.ts";
-import { Scratch } from "../http1/outbox.ts";
-import { ExchangePool } from "../http1/request.ts";
+import { Http1Connection } from "../http1/connection.ts";
+import type { Http1Context } from "../http1/context.ts";
+import { Farewell } from "../http1/farewell.ts";
+import { GATHER_BYTES_MAX, Scratch } from "../http1/outbox.ts";
+import { RequestPool } from "../http1/request.ts";
 import { HeadStarts } from "../http1/response-head.ts";
 import { limits } from "../settings/limits.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
@@ -80,9 +82,9 @@ export interface ServerParts {
 export class Server {
   readonly #options: ServerSettings;
   readonly #log: ServerLog;
-  readonly #context: Context;
+  readonly #context: Http1Context;
   /** Of the plain port beside a TLS one; else null. */
-  readonly #redirectContext: Context | null;
+  readonly #redirectContext: Http1Context | null;
   /** Without Strict-Transport-Security, which plain HTTP must not say. */
   readonly #plainHeadStarts: HeadStarts;
   readonly #tls: Tls | null;
@@ -103,6 +105,7 @@ export class Server {
   readonly #redirecting: Listening | null;
   /** Ends the ticking. */
   readonly #endTicks: () => void;
+  readonly #drain: Drain = { hasBegun: false };
   #deferred: Resumable[] = [];
   /** Wall clock minus monotonic clock, corrected at each tick. */
   #wallOffsetMs: number;
@@ -148,7 +151,7 @@ export class Server {
     const connectionsAtOnce = Math.min(wanted, affordable);
     this.#admission = new Admission(connectionsAtOnce, options.maxConnectionsPerAddress);
     const pool = new Pool(options.threads, options.queue, lendersMax(fileLimit));
-    const isDraining = () => this.#context.draining;
+    const isDraining = () => this.#drain.hasBegun;
     // Another one after each start, so that nobody takes a server for the one before.
     const instance = crypto.randomUUID().slice(0, 8);
     const moveClock = () => this.#moveClock();
@@ -198,9 +201,9 @@ export class Server {
       scratch: new Scratch(SCRATCH_BYTES),
       headStarts: this.#headStarts(clock, fixedFields(options, secureLines)),
       endpointHeadStarts: this.#headStarts(clock, endpointFields(options, secureLines)),
-      exchanges: new ExchangePool(headLimits, new BodyMemory(limits.bodyMemoryBytesMax)),
+      requests: new RequestPool(headLimits, new ContentMemory(limits.bodyMemoryBytesMax)),
       defer: (sleeper) => this.#defer(sleeper),
-      draining: false,
+      drain: this.#drain,
     };
     this.#plainHeadStarts = tls === null ? this.#context.headStarts : this.#headStarts(clock, fixedFields(options));
     this.#redirectContext = this.#redirecting === null ? null : this.#prepareRedirect(this.#redirecting, wallMs);
@@ -213,12 +216,12 @@ export class Server {
   }
 
   /** What a listener reports to. The context is asked for: it is made when the port is known to be ours. */
-  #acceptor(context: () => Context | null, isSecure: boolean): Acceptor {
+  #acceptor(context: () => Http1Context | null, isSecure: boolean): Acceptor {
     return {
-      accepted: (transport, address, port) => this.#accepted(context() as Context, transport, address, port, isSecure),
+      accepted: (transport, address, port) =>
+        this.#accepted(context() as Http1Context, transport, address, port, isSecure),
       moveClock: () => this.#moveClock(),
       closed: (conversation) => this.#closed(conversation),
-      secured: (conversation) => (conversation as Connection).secured(),
       failedHandshake: (conversation, reason, isHttp) => {
         this.#reporter.step((conversation as Connection).id, 0, `TLS handshake failed: ${reason}`);
         return isHttp ? this.#compose(this.#plainHeadStarts, 400, NOT_TLS, []) : null;
@@ -290,7 +293,7 @@ export class Server {
     }
   }
 
-  #prepareRedirect(redirecting: Listening, now: () => number): Context {
+  #prepareRedirect(redirecting: Listening, now: () => number): Http1Context {
     const { host, allowedHosts } = this.#options;
     const handler = createHttpsRedirect({
       boundHost: host,
@@ -349,7 +352,7 @@ export class Server {
   }
 
   #accepted(
-    context: Context,
+    context: Http1Context,
     transport: Transport,
     address: string,
     port: number,
@@ -359,7 +362,7 @@ export class Server {
     const refusal = this.#admission.enter(plain);
     if (refusal !== null) return this.#turnAway(transport, refusal, isSecure);
     const wire = this.#fixture?.wire(transport) ?? transport;
-    const connection = new Connection(context, wire, ++this.#lastId, formatPeer(plain, port), isSecure);
+    const connection = new Http1Connection(context, wire, ++this.#lastId, plain, port, isSecure);
     this.#connections.add(connection);
     return connection;
   }
@@ -391,8 +394,7 @@ export class Server {
   }
 
   async #stop(timeoutMs: number, graceMs: number): Promise<void> {
-    this.#context.draining = true;
-    if (this.#redirectContext !== null) this.#redirectContext.draining = true;
+    this.#drain.hasBegun = true;
     // What has reached us already is read first: a request on the wire is not an idle connection.
     await nextTurn();
     this.#listening.stop();
@@ -555,11 +557,6 @@ function tickMs(options: ServerSettings): number {
 /** An IPv4 peer of an IPv6 socket as the IPv4 address it is. */
 function plainAddress(address: string): string {
   return address.startsWith("::ffff:") && address.includes(".") ? address.slice("::ffff:".length) : address;
-}
-
-/** `127.0.0.1:50000`, `[::1]:50000`. */
-function formatPeer(address: string, port: number): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
 function nextTurn(): Promise<void> {

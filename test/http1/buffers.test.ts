@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Clock } from "../../src/exchange/clock.ts";
-import { BodyBuffer, BodyMemory } from "../../src/exchange/content-buffer.ts";
+import { ContentBuffer, ContentMemory } from "../../src/exchange/content-buffer.ts";
+import { Fields } from "../../src/http/fields.ts";
 import { Outbox, Progress, Scratch } from "../../src/http1/outbox.ts";
 import { ReceiveBuffer } from "../../src/http1/receive-buffer.ts";
 import { FakeSource, FakeTransport } from "../support/conversation.ts";
@@ -58,7 +59,7 @@ describe("a receive buffer", () => {
 
 describe("a body buffer", () => {
   test("keeps content that comes in one piece as a view, without a copy", () => {
-    const body = new BodyBuffer(new BodyMemory(1000));
+    const body = new ContentBuffer(new ContentMemory(1000));
     const received = new Uint8Array(100);
     body.append(received, 10, 60, 90);
     expect(body.content.buffer).toBe(received.buffer);
@@ -68,7 +69,7 @@ describe("a body buffer", () => {
   test("joins pieces in order and never writes into received bytes", () => {
     fc.assert(
       fc.property(chunks, (given) => {
-        const body = new BodyBuffer(new BodyMemory(10_000));
+        const body = new ContentBuffer(new ContentMemory(10_000));
         const copies = given.map((chunk) => [...chunk]);
         for (const chunk of given) if (chunk.length > 0) body.append(chunk, 0, chunk.length, 10_000);
         expect([...body.content]).toEqual(copies.flat());
@@ -78,8 +79,8 @@ describe("a body buffer", () => {
   });
 
   test("takes no more than the budget that all share, and gives everything back", () => {
-    const memory = new BodyMemory(100);
-    const [one, two] = [new BodyBuffer(memory), new BodyBuffer(memory)];
+    const memory = new ContentMemory(100);
+    const [one, two] = [new ContentBuffer(memory), new ContentBuffer(memory)];
     expect(one.append(new Uint8Array(60), 0, 60, 60)).toBe(true);
     expect(two.append(new Uint8Array(60), 0, 60, 60)).toBe(false);
     one.release();
@@ -92,8 +93,8 @@ describe("a body buffer", () => {
     fc.assert(
       fc.property(chunks, (given) => {
         const length = given.reduce((sum, chunk) => sum + chunk.length, 0);
-        const memory = new BodyMemory(length);
-        const body = new BodyBuffer(memory);
+        const memory = new ContentMemory(length);
+        const body = new ContentBuffer(memory);
         for (const chunk of given) {
           if (chunk.length > 0) expect(body.append(chunk, 0, chunk.length, length)).toBe(true);
           expect(memory.used).toBeGreaterThanOrEqual(body.length);
@@ -104,8 +105,8 @@ describe("a body buffer", () => {
   });
 
   test("grows by doubling, so that content in many pieces is not copied each time", () => {
-    const memory = new BodyMemory(10_000);
-    const body = new BodyBuffer(memory);
+    const memory = new ContentMemory(10_000);
+    const body = new ContentBuffer(memory);
     const charges = new Set<number>();
     for (let i = 0; i < 1000; i++) {
       body.append(new Uint8Array(7), 0, 7, 8000);
@@ -121,10 +122,10 @@ describe("an outbox", () => {
   function slicesOfATurn(msPerLook: number): number {
     let now = 0;
     const clock = new Clock(0, 0, () => (now += msPerLook));
-    const outbox = new Outbox(new Scratch(4000), 1000, clock);
     const transport = new FakeTransport();
-    outbox.attach(new FakeSource(10_000));
-    expect(outbox.pump(transport)).toBe(Progress.Yield);
+    const outbox = new Outbox(transport, new Scratch(4000), 1000, clock);
+    outbox.put(Fields.of([]), new FakeSource(10_000));
+    expect(outbox.pump()).toBe(Progress.Yield);
     return transport.writes.length;
   }
 

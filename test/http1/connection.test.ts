@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
+import type { ConnectionState } from "../../src/exchange/carrier.ts";
 import type { CloseReason } from "../../src/exchange/observer.ts";
 import { ADMITTED, refused } from "../../src/http/message.ts";
-import type { ConnectionState } from "../../src/http1/connection.ts";
 import {
   type AnsweredLine,
   CONTROL,
@@ -627,7 +627,7 @@ describe("shutting down", () => {
     };
     const idle = server.connect();
     const busy = server.connect().send(get("/"));
-    server.context.draining = true;
+    server.context.drain.hasBegun = true;
     for (const connection of server.connections) connection.shutDown();
     expect([idle.transport.isClosed, busy.transport.isClosed]).toEqual([true, false]);
     slow.resolve();
@@ -644,7 +644,7 @@ test("a grace lets new connections and those used just now send one more request
   const used = server.connect().send(get("/"));
   const fresh = server.connect();
   server.pass(100);
-  server.context.draining = true;
+  server.context.drain.hasBegun = true;
   for (const connection of server.connections) connection.shutDown(250);
   expect([idle, used, fresh].map((client) => client.transport.isClosed)).toEqual([true, false, false]);
   used.take();
@@ -661,7 +661,7 @@ test("an answer under way when the shutdown begins is the last, although its hea
   const client = server.connect();
   client.transport.room = 3000;
   client.send(get("/"));
-  server.context.draining = true;
+  server.context.drain.hasBegun = true;
   for (const connection of server.connections) connection.shutDown();
   expect(client.transport.isClosed).toBe(false);
   client.drain();
@@ -707,7 +707,7 @@ test("a downloader that sends single bytes meanwhile gets no more turns than the
 test("what was pipelined before the shutdown is answered to its end, and only the last answer says so", () => {
   const server = new FakeServer();
   const client = server.connect();
-  server.context.draining = true;
+  server.context.drain.hasBegun = true;
   client.send(get("/a") + get("/b") + get("/c"));
   const text = client.take();
   expect(Array.from(text.matchAll(/Connection: [a-z-]+/g), ([option]) => option)).toEqual(
@@ -888,7 +888,7 @@ describe("the reason for a close", () => {
     ["idle timeout", (server) => server.connect().send(get("/")) && server.pass(33_000)],
     ["shutdown", (server) => server.connect().send(get("/")).connection.shutDown()],
     ["shutdown", (server) => server.connect().connection.terminate()],
-    ["no slot to go on", (server) => server.connect().send(get("/")).connection.evict()],
+    ["no slot to go on", (server) => server.connect().send(get("/")).connection.exchange.lease.evict()],
   ])("%s", (reason, run) => {
     const server = new FakeServer({ limits: { maxRequests: 3 } });
     run(server);
@@ -911,7 +911,7 @@ describe("the reason for a close is decided with the last response's head", () =
 
   test("a client that asked for the close has done so, also where a drain begins meanwhile", () => {
     const server = halfwayThrough("Connection: close\r\n", ({ context }) => {
-      context.draining = true;
+      context.drain.hasBegun = true;
     });
     expect(server.observer.lines.map(({ closing }) => closing)).toEqual(["client asked"]);
     for (const connection of server.connections) connection.shutDown(0, 0);
@@ -926,7 +926,7 @@ describe("the reason for a close is decided with the last response's head", () =
 
   test("a response that was promised to persist ends with the drain", () => {
     const server = halfwayThrough("", ({ context }) => {
-      context.draining = true;
+      context.drain.hasBegun = true;
     });
     expect(server.observer.lines.map(({ closing }) => closing)).toEqual([null]);
     for (const connection of server.connections) connection.shutDown();
@@ -935,14 +935,14 @@ describe("the reason for a close is decided with the last response's head", () =
 
   test("a drain is the reason where it began before the head was written", () => {
     const server = new FakeServer();
-    server.context.draining = true;
+    server.context.drain.hasBegun = true;
     server.connect().send(get("/", "Connection: close\r\n"));
     expect(server.observer.lines.map(({ closing }) => closing)).toEqual(["shutdown"]);
   });
 
   test("a client that asked for the close with requests behind it has asked for it, drain or not", () => {
     const server = new FakeServer();
-    server.context.draining = true;
+    server.context.drain.hasBegun = true;
     server.connect().send(get("/", "Connection: close\r\n") + get("/lost"));
     expect(server.observer.lines.map(({ closing }) => closing)).toEqual(["client asked"]);
   });

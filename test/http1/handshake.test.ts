@@ -2,13 +2,13 @@
 
 import { describe, expect, test } from "bun:test";
 import { ADMITTED } from "../../src/http/message.ts";
-import { Connection } from "../../src/http1/connection.ts";
+import { Http1Connection } from "../../src/http1/connection.ts";
 import { FakeClient, FakeServer, FakeTransport, get } from "../support/conversation.ts";
 
 /** A connection over TLS whose handshake is not over. */
 function connectSecurely(server: FakeServer): FakeClient {
   const transport = new FakeTransport();
-  const connection = new Connection(server.context, transport, 1, "127.0.0.1:50000", true);
+  const connection = new Http1Connection(server.context, transport, 1, "127.0.0.1", 50000, true);
   server.connections.add(connection);
   transport.onClose = () => {
     connection.closed();
@@ -55,7 +55,7 @@ describe("a handshake", () => {
   test("that is under way when the server stops is given the grace of a new connection", () => {
     const server = new FakeServer();
     const client = connectSecurely(server);
-    server.context.draining = true;
+    server.context.drain.hasBegun = true;
     client.connection.shutDown(250);
     client.drain(); // Bun tells of it behind each handshake.
     expect(client.transport.isClosed || client.transport.finSent).toBe(false);
@@ -67,7 +67,7 @@ describe("a handshake", () => {
   test("that is still under way when the grace is over is closed", () => {
     const server = new FakeServer();
     const client = connectSecurely(server);
-    server.context.draining = true;
+    server.context.drain.hasBegun = true;
     client.connection.shutDown(0);
     expect(client.transport.isClosed).toBe(true);
   });

@@ -4,19 +4,19 @@
  */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { BodyMemory } from "../../src/exchange/content-buffer.ts";
+import { ContentMemory } from "../../src/exchange/content-buffer.ts";
 import { Field } from "../../src/http/field.ts";
 import { PathMemo } from "../../src/http/path-memo.ts";
-import { Exchange, ExchangePool } from "../../src/http1/request.ts";
+import { RequestPool, RequestReader } from "../../src/http1/request.ts";
 import { bytesOf } from "../support/bytes.ts";
 
 const HEAD_LIMITS = { maxHeaderBytes: 4096, maxFieldBytes: 2048, maxFields: 20, maxEmptyLines: 2 };
-const MEMORY = new BodyMemory(1_000_000);
+const MEMORY = new ContentMemory(1_000_000);
 
-const fresh = () => new Exchange(HEAD_LIMITS, MEMORY, new PathMemo());
+const fresh = () => new RequestReader(HEAD_LIMITS, MEMORY, new PathMemo());
 
 /** All that is known of the request that `bytes` begin with, behind `start` bytes of something else. */
-function read(exchange: Exchange, bytes: Uint8Array, start = 0): unknown {
+function read(exchange: RequestReader, bytes: Uint8Array, start = 0): unknown {
   const consumed = exchange.readHead(bytes, start, bytes.length);
   if (consumed <= 0) return { consumed };
   const error = exchange.understand();
@@ -66,11 +66,11 @@ describe("a head that repeats the one before it", () => {
   });
 
   test("is one also where another connection had sent it", () => {
-    const pool = new ExchangePool(HEAD_LIMITS, MEMORY);
-    const first = pool.take();
+    const pool = new RequestPool(HEAD_LIMITS, MEMORY);
+    const first = pool.take("127.0.0.1", false);
     read(first, bytesOf(PLAIN));
     pool.give(first);
-    const second = pool.take();
+    const second = pool.take("127.0.0.1", false);
     expect(second).toBe(first);
     expect(read(second, bytesOf(PLAIN))).toEqual(read(fresh(), bytesOf(PLAIN)));
     expect(second.head.value(Field.Accept)).toBe("*/*");

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { newAnswered, Outcome } from "../../src/exchange/observer.ts";
 import type { Snapshot } from "../../src/handlers/endpoints/status.ts";
-import type { Connection } from "../../src/http1/connection.ts";
+import type { Http1Connection } from "../../src/http1/connection.ts";
 import { LiveView } from "../../src/server/live-view.ts";
 import { Metrics } from "../../src/server/metrics.ts";
 import { CONTROL, FakeServer, get, respondWith } from "../support/conversation.ts";
@@ -244,7 +244,7 @@ test("an answer whose slot was lent is shown as sent without one", () => {
   client.transport.room = 150;
   server.handler.respond = () => respondWith(200, "x".repeat(100_000));
   client.send(get("/large"));
-  client.connection.lend();
+  client.connection.exchange.lease.lend();
   const one = watcher();
   live.watch(one);
   expect(one.seen[0]?.pool).toMatchObject({ active: 0, lent: 1 });
@@ -290,12 +290,12 @@ test("a connection that is looked at is asked once a look", () => {
   const { server, live, time } = start();
   let asked = 0;
   const idle = {
-    work() {
+    works() {
       asked++;
-      return null;
+      return [];
     },
   };
-  server.connections.add(idle as unknown as Connection);
+  server.connections.add(idle as unknown as Http1Connection);
   const one = watcher();
   live.watch(one);
   time.advance(1000);

@@ -77,7 +77,7 @@ test("what is on its way counts until it is over", () => {
 test("of a large pool at work and a flood of lent slots it stays within 64 KiB", () => {
   const { ask, look } = start(1024);
   const path = `/${"a".repeat(1000)}`;
-  for (let i = 0; i < 100; i++) ask(path).connection.lend();
+  for (let i = 0; i < 100; i++) ask(path).connection.exchange.lease.lend();
   for (let i = 0; i < 1024 + 100; i++) ask(path);
   const snapshot = look();
   expect(snapshot.pool).toEqual({ size: 1024, active: 1024, queued: 100, queueMax: 100, lent: 100 });

@@ -1,8 +1,8 @@
 /** One conversation without a socket and without time: a fake transport, a clock moved by hand, and a handler that a test writes. */
 
 import { Clock } from "../../src/exchange/clock.ts";
-import { BodyMemory } from "../../src/exchange/content-buffer.ts";
-import type { Context, ConversationLimits, Resumable } from "../../src/exchange/context.ts";
+import { ContentMemory } from "../../src/exchange/content-buffer.ts";
+import type { ConversationLimits, Resumable } from "../../src/exchange/context.ts";
 import { type Answered, type CloseReason, newAnswered, type Observer, Outcome } from "../../src/exchange/observer.ts";
 import { Pool } from "../../src/exchange/pool.ts";
 import type { Transport } from "../../src/exchange/transport.ts";
@@ -18,9 +18,10 @@ import {
   type Response,
   response,
 } from "../../src/http/message.ts";
-import { Connection } from "../../src/http1/connection.ts";
+import { Http1Connection } from "../../src/http1/connection.ts";
+import type { Http1Context } from "../../src/http1/context.ts";
 import { Scratch } from "../../src/http1/outbox.ts";
-import { ExchangePool } from "../../src/http1/request.ts";
+import { RequestPool } from "../../src/http1/request.ts";
 import { HeadStarts } from "../../src/http1/response-head.ts";
 import { bytesOf, textOf } from "./bytes.ts";
 import { HEAD_LIMITS } from "./limits.ts";
@@ -259,15 +260,15 @@ export class FakeServer {
   readonly handler = new ScriptedHandler();
   readonly observer = new RecordingObserver();
   readonly pool: Pool;
-  readonly memory: BodyMemory;
-  readonly context: Context;
-  readonly connections = new Set<Connection>();
+  readonly memory: ContentMemory;
+  readonly context: Http1Context;
+  readonly connections = new Set<Http1Connection>();
   readonly deferred: Resumable[] = [];
   #lastId = 0;
 
   constructor(options: ServerOptions = {}) {
     this.pool = new Pool(options.threads ?? 10, options.queue ?? 100, options.lenders);
-    this.memory = new BodyMemory(options.bodyMemoryBytes ?? 1 << 20);
+    this.memory = new ContentMemory(options.bodyMemoryBytes ?? 1 << 20);
     const limits: ConversationLimits = {
       keepAliveTimeoutMs: 30_000,
       maxRequests: 100,
@@ -295,17 +296,17 @@ export class FakeServer {
       headStarts,
       endpointHeadStarts: headStarts,
       scratch: new Scratch(options.scratchBytes ?? 400_000),
-      exchanges: new ExchangePool(HEAD_LIMITS, this.memory),
+      requests: new RequestPool(HEAD_LIMITS, this.memory),
       defer: (sleeper) => this.deferred.push(sleeper),
       waiting: () => {},
-      draining: false,
+      drain: { hasBegun: false },
     };
   }
 
   /** `before` puts something between the conversation and its transport. */
   connect(before: (transport: Transport) => Transport = (transport) => transport): FakeClient {
     const transport = new FakeTransport();
-    const connection = new Connection(this.context, before(transport), ++this.#lastId, "127.0.0.1:50000", false);
+    const connection = new Http1Connection(this.context, before(transport), ++this.#lastId, "127.0.0.1", 50000, false);
     this.connections.add(connection);
     transport.onClose = () => {
       connection.closed();
@@ -330,11 +331,11 @@ export class FakeServer {
 }
 
 export class FakeClient {
-  readonly connection: Connection;
+  readonly connection: Http1Connection;
   readonly transport: FakeTransport;
   #read = 0;
 
-  constructor(connection: Connection, transport: FakeTransport) {
+  constructor(connection: Http1Connection, transport: FakeTransport) {
     this.connection = connection;
     this.transport = transport;
   }

@@ -7,13 +7,13 @@
  * heads as it finds, in one write; what is left of a chunk waits for the next one.
  */
 import { readFileSync } from "node:fs";
-import { BodyMemory } from "../../../src/exchange/content-buffer.ts";
+import { ContentMemory } from "../../../src/exchange/content-buffer.ts";
 import { composeHandler } from "../../../src/handlers/compose.ts";
 import { openDocumentRoot } from "../../../src/handlers/files/document-root.ts";
 import { FolderStore } from "../../../src/handlers/uploads/folder-store.ts";
 import { CR, LF } from "../../../src/http/ascii.ts";
 import { PathMemo } from "../../../src/http/path-memo.ts";
-import { Exchange } from "../../../src/http1/request.ts";
+import { RequestReader } from "../../../src/http1/request.ts";
 import { limits } from "../../../src/settings/limits.ts";
 import { resolveServerSettings } from "../../../src/settings/resolve.ts";
 
@@ -45,7 +45,7 @@ const headLimits = {
   maxFields: limits.fieldsMax,
   maxEmptyLines: limits.emptyLinesMax,
 };
-const exchange = new Exchange(headLimits, new BodyMemory(limits.bodyMemoryBytesMax), new PathMemo());
+const exchange = new RequestReader(headLimits, new ContentMemory(limits.bodyMemoryBytesMax), new PathMemo());
 
 /** Takes one request from bytes[start, end): bytes consumed, 0 when more are needed, below 0 for a request that must not be answered. */
 type Take = (bytes: Uint8Array, start: number, end: number) => number;

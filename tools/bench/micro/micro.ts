@@ -10,7 +10,7 @@
  * of this heap is not seen: the characters of strings (their 16-byte cells are), and content of typed arrays above 1 KB.
  */
 import { heapStats } from "bun:jsc";
-import { BodyMemory } from "../../../src/exchange/content-buffer.ts";
+import { ContentMemory } from "../../../src/exchange/content-buffer.ts";
 import { Authority } from "../../../src/http/authority.ts";
 import { encodeImfDate, IMF_DATE_BYTES, imfDate } from "../../../src/http/date.ts";
 import { Fields } from "../../../src/http/fields.ts";
@@ -19,7 +19,7 @@ import { PathMemo } from "../../../src/http/path-memo.ts";
 import { parseRange } from "../../../src/http/range.ts";
 import { Target } from "../../../src/http/target.ts";
 import { decideFraming, Framing } from "../../../src/http1/framing.ts";
-import { Exchange } from "../../../src/http1/request.ts";
+import { RequestReader } from "../../../src/http1/request.ts";
 import { ParsedHead, parseRequestHead } from "../../../src/http1/request-head.ts";
 import { readTarget } from "../../../src/http1/request-target.ts";
 import { HEAD_START_BYTES_MAX, HeadStarts } from "../../../src/http1/response-head.ts";
@@ -85,7 +85,7 @@ function parsing(name: string, bytes: Uint8Array, fields: number): Micro {
 
 /** A head that lies elsewhere in memory than the one before it, as those of a client that repeats itself do. */
 function repeating(name: string, bytes: Uint8Array): Micro {
-  const exchange = new Exchange(headLimits, new BodyMemory(limits.bodyMemoryBytesMax), new PathMemo());
+  const exchange = new RequestReader(headLimits, new ContentMemory(limits.bodyMemoryBytesMax), new PathMemo());
   const copies = [bytes.slice(), bytes.slice()] as const;
   const read = (i: number) => exchange.readHead(copies[i & 1] as Uint8Array, 0, bytes.length) + exchange.understand();
   return {

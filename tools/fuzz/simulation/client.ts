@@ -2,7 +2,6 @@
  * One client: what it has sent, what it was promised, what it received, and the rules that each of these keeps. It knows nothing of
  * the server's states; it judges by its own plan, by what reached either side, and by the time.
  */
-import type { Waiter } from "../../../src/exchange/pool.ts";
 import type { Response } from "../../../src/http/message.ts";
 import type { Plan, Script } from "./plan.ts";
 import { AnswerReader, type ExpectedContent, type ReaderRules } from "./reader.ts";
@@ -12,7 +11,7 @@ import type { WatchedSource } from "./source.ts";
 import { type Peer, SimulatedTransport } from "./transport.ts";
 
 /** What the simulator calls of a connection. */
-export interface Conversation extends Waiter {
+export interface Conversation {
   readonly id: number;
   received(bytes: Uint8Array): void;
   drained(): void;

@@ -2,7 +2,7 @@
  * Answers by plan, and holds what it is asked against the plan: the request is the next one, it is complete, its content is what was
  * sent, it has a slot, and what the connection finds wrong is wrong.
  */
-import type { BodyMemory } from "../../../src/exchange/content-buffer.ts";
+import type { ContentMemory } from "../../../src/exchange/content-buffer.ts";
 import { type FieldLines, Fields } from "../../../src/http/fields.ts";
 import {
   ADMITTED,
@@ -13,7 +13,7 @@ import {
   refused,
   response,
 } from "../../../src/http/message.ts";
-import type { Exchange } from "../../../src/http1/request.ts";
+import type { RequestReader } from "../../../src/http1/request.ts";
 import type { Random } from "../random.ts";
 import { type Client, type Course, lengthOf } from "./client.ts";
 import { contentAt, placeOf } from "./content.ts";
@@ -30,7 +30,7 @@ export type Pending = () => void;
 export interface House {
   readonly referee: Referee;
   readonly random: Random;
-  readonly memory: BodyMemory;
+  readonly memory: ContentMemory;
   readonly pending: Pending[];
   /** The one whose conversation goes on right now. */
   speaking: Client | null;
@@ -60,7 +60,7 @@ export class PlannedHandler implements Handler {
     if (plan.fault !== null && plan.fault.place !== "content")
       client.fail(`a request with ${plan.fault.name} is admitted`);
     if (client.delivered < plan.headEnd) client.fail("a head is taken before it is complete");
-    const { framing, head } = request as Exchange;
+    const { framing, head } = request as RequestReader;
     if (head.methodText !== plan.method || framing.kind !== plan.framing) client.fail("the head is misread");
     if (framing.persistent !== plan.persistent || framing.expectsContinue !== plan.expects)
       client.fail("the head's wishes are misread");
@@ -265,11 +265,7 @@ function announcedBy({ framing, content }: Plan): Request["announced"] {
   return framing === "none" ? "none" : "unknown";
 }
 
-export function peerOf(id: number): string {
-  return `${addressOf(id)}:50000`;
-}
-
-function addressOf(id: number): string {
+export function addressOf(id: number): string {
   return `192.0.2.${id}`;
 }
 

@@ -1,7 +1,7 @@
 /** The server's pool and exchanges, each with a second set of books: what was given, to whom, and in which order. */
-import type { BodyMemory } from "../../../src/exchange/content-buffer.ts";
+import type { ContentMemory } from "../../../src/exchange/content-buffer.ts";
 import { Pool, QUEUED, REFUSED, type Sender, type Waiter } from "../../../src/exchange/pool.ts";
-import { type Exchange, ExchangePool } from "../../../src/http1/request.ts";
+import { RequestPool, type RequestReader } from "../../../src/http1/request.ts";
 import type { HeadLimits } from "../../../src/http1/request-head.ts";
 import type { Client } from "./client.ts";
 import type { Referee } from "./referee.ts";
@@ -273,29 +273,29 @@ export class WatchedPool extends Pool {
   }
 }
 
-export class WatchedExchanges extends ExchangePool {
+export class WatchedRequests extends RequestPool {
   readonly #referee: Referee;
-  readonly #taken = new Set<Exchange>();
+  readonly #taken = new Set<RequestReader>();
 
-  constructor(headLimits: HeadLimits, memory: BodyMemory, referee: Referee) {
+  constructor(headLimits: HeadLimits, memory: ContentMemory, referee: Referee) {
     super(headLimits, memory);
     this.#referee = referee;
   }
 
-  /** Exchanges in use. */
+  /** Readers in use. */
   get taken(): number {
     return this.#taken.size;
   }
 
-  override take(): Exchange {
-    const exchange = super.take();
-    if (this.#taken.has(exchange)) this.#referee.fail(0, "an exchange is given to two connections");
-    this.#taken.add(exchange);
-    return exchange;
+  override take(address: string, secure: boolean): RequestReader {
+    const reader = super.take(address, secure);
+    if (this.#taken.has(reader)) this.#referee.fail(0, "a reader is given to two connections");
+    this.#taken.add(reader);
+    return reader;
   }
 
-  override give(exchange: Exchange): void {
-    if (!this.#taken.delete(exchange)) this.#referee.fail(0, "an exchange is returned twice");
-    super.give(exchange);
+  override give(reader: RequestReader): void {
+    if (!this.#taken.delete(reader)) this.#referee.fail(0, "a reader is returned twice");
+    super.give(reader);
   }
 }

@@ -1,7 +1,7 @@
 /** The limits of one simulated server: small, so that a short conversation reaches every one of them. */
 
 import type { ConversationLimits } from "../../../src/exchange/context.ts";
-import { GATHER_BYTES_MAX } from "../../../src/http1/connection.ts";
+import { GATHER_BYTES_MAX } from "../../../src/http1/outbox.ts";
 import type { HeadLimits } from "../../../src/http1/request-head.ts";
 import type { Random } from "../random.ts";
 

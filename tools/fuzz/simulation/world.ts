@@ -3,23 +3,25 @@
  * events everything that must hold is held against the books; at the end either everybody goes on until nothing is left to do,
  * or nobody does anything any more, and time alone has to end every conversation.
  */
-import { BodyMemory } from "../../../src/exchange/content-buffer.ts";
-import type { Context } from "../../../src/exchange/context.ts";
+import { ContentMemory } from "../../../src/exchange/content-buffer.ts";
+import type { Exchange } from "../../../src/exchange/exchange.ts";
 import { type Answered, type Observer, Outcome } from "../../../src/exchange/observer.ts";
 import type { Sender, Waiter } from "../../../src/exchange/pool.ts";
-import { Connection } from "../../../src/http1/connection.ts";
+import type { SlotLease } from "../../../src/exchange/slot-lease.ts";
+import { Http1Connection } from "../../../src/http1/connection.ts";
+import type { Http1Context } from "../../../src/http1/context.ts";
 import { FakeServer, WALL_MS } from "../../../test/support/conversation.ts";
 import { Random } from "../random.ts";
 import { Client, type Conversation, lengthOf } from "./client.ts";
 import type { Coverage } from "./coverage.ts";
-import { type House, type Pending, PlannedFailure, PlannedHandler, peerOf } from "./handler.ts";
+import { addressOf, type House, type Pending, PlannedFailure, PlannedHandler } from "./handler.ts";
 import { writeScript } from "./plan.ts";
-import { type Desk, WatchedExchanges, WatchedPool } from "./pool.ts";
+import { type Desk, WatchedPool, WatchedRequests } from "./pool.ts";
 import { Referee } from "./referee.ts";
 import { chooseSettings, type Settings, SHUTDOWN_GRACE_MS } from "./settings.ts";
 
 /** Changes a server before it begins: how a test shows that a broken one is found. */
-export type Spoil = (context: Context) => Context;
+export type Spoil = (context: Http1Context) => Http1Context;
 
 /** Rounds in which everybody does what is left to do, and windows in which nobody does anything; far more than are needed. */
 const ROUNDS_MAX = 2000;
@@ -32,17 +34,17 @@ export class World implements Desk, House, Observer {
   readonly wantsAnswers = true;
   readonly random: Random;
   readonly referee: Referee;
-  readonly memory: BodyMemory;
+  readonly memory: ContentMemory;
   readonly pending: Pending[] = [];
   speaking: Client | null = null;
   /** Events so far. */
   events = 0;
   readonly #settings: Settings;
-  readonly #context: Context;
+  readonly #context: Http1Context;
   readonly #pool: WatchedPool;
-  readonly #exchanges: WatchedExchanges;
+  readonly #requests: WatchedRequests;
   readonly #clients: Client[] = [];
-  #deferred: Connection[] = [];
+  #deferred: Http1Connection[] = [];
   /** Promises may have settled whose answers have not been seen. */
   #isSettling = false;
   /** The server's timer runs that relieves the pool. */
@@ -54,19 +56,19 @@ export class World implements Desk, House, Observer {
     const { threads, queue, lendersMax, limits, headLimits, scratchBytes, bodyMemoryBytes } = this.#settings;
     const server = new FakeServer({ limits, scratchBytes });
     this.referee = new Referee(server.clock, this.#settings, coverage, trace);
-    this.memory = new BodyMemory(bodyMemoryBytes);
+    this.memory = new ContentMemory(bodyMemoryBytes);
     this.#pool = new WatchedPool(threads, queue, lendersMax, this);
-    this.#exchanges = new WatchedExchanges(headLimits, this.memory, this.referee);
+    this.#requests = new WatchedRequests(headLimits, this.memory, this.referee);
     this.#context = spoil({
       ...server.context,
       pool: this.#pool,
       waiting: () => {
         this.#isReliefDue = true;
       },
-      exchanges: this.#exchanges,
+      requests: this.#requests,
       handler: new PlannedHandler(this),
       observer: this,
-      defer: (sleeper) => this.#deferred.push(sleeper as Connection),
+      defer: (sleeper) => this.#deferred.push(sleeper as Http1Connection),
     });
     this.referee.note(0, JSON.stringify({ ...limits, threads, queue, lendersMax, scratchBytes, bodyMemoryBytes }));
   }
@@ -74,7 +76,8 @@ export class World implements Desk, House, Observer {
   // For the pool, the handler and the connections.
 
   clientOf(party: Waiter | Sender): Client {
-    const client = this.clientNumber((party as Connection).id);
+    const { holder } = party as SlotLease;
+    const client = this.clientNumber((holder as Exchange).carrier.id);
     if (client === undefined) throw new Error("nobody of ours deals with the pool");
     return client;
   }
@@ -197,7 +200,7 @@ export class World implements Desk, House, Observer {
     const client = new Client(id, writeScript(id, this.#settings, random), room, referee);
     this.#clients.push(client);
     referee.note(id, `connects, with room for ${room} bytes`);
-    client.connection = new Connection(this.#context, client.transport, id, peerOf(id), false);
+    client.connection = new Http1Connection(this.#context, client.transport, id, addressOf(id), 50_000, false);
     referee.coverage.count("client: connects");
     return true;
   }
@@ -255,7 +258,7 @@ export class World implements Desk, House, Observer {
     const deferred = this.#deferred;
     this.#deferred = [];
     for (const connection of deferred) {
-      const client = this.clientOf(connection);
+      const client = this.#clients[connection.id - 1] as Client;
       this.referee.coverage.count("event: deferred");
       this.referee.note(client.id, "comes back in a later turn");
       this.#turn(client, () => connection.resumed());
@@ -359,7 +362,7 @@ export class World implements Desk, House, Observer {
       referee.coverage.count("server: draining");
       referee.note(0, "drains");
       referee.isDraining = true;
-      this.#context.draining = true;
+      this.#context.drain.hasBegun = true;
       return;
     }
     if (referee.isShutDown) return;
@@ -499,7 +502,7 @@ export class World implements Desk, House, Observer {
     if (pool.known !== 0) referee.fail(0, `${pool.known} are remembered for their slots, and nobody is there`);
     if (pool.queued !== 0) referee.fail(0, `${pool.queued} wait, and nobody is there`);
     if (memory.used !== 0) referee.fail(0, `${memory.used} bytes of content are kept`);
-    if (this.#exchanges.taken !== 0) referee.fail(0, `${this.#exchanges.taken} exchanges are kept`);
+    if (this.#requests.taken !== 0) referee.fail(0, `${this.#requests.taken} readers are kept`);
     for (const client of this.#clients) {
       for (const { source } of client.courses) {
         if (source !== null && source.closes !== 1) client.fail(`a source is closed ${source.closes} times`);

@@ -1,0 +1,89 @@
+/**
+ * The seam between the life of a request (exchange.ts) and the wire that carries it. HTTP/1 carries one exchange at a time, so its
+ * connection is the carrier; HTTP/2 carries a hundred at once, and each of its streams is one.
+ *
+ * A carrier works in turns: an event of its socket, of the clock or of its exchange begins one, and it asks the exchange for
+ * the response (`Exchange.proceed`). An exchange never sends by itself, so a carrier decides alone about the order of its bytes.
+ */
+import type { RequestHead } from "../http/message.ts";
+import type { CloseReason } from "./observer.ts";
+
+/** The parts of a wire that an exchange asks for. */
+export interface Carrier {
+  /** Number of the connection since the server's start, from 1. */
+  readonly id: number;
+  /** Numeric address and port of the peer, for logs. */
+  readonly peer: string;
+  /** The exchange has its slot, or its response. Called outside of the carrier's turns: it begins one. */
+  ready(): void;
+  /** Ends reading: the rest of the request is not wanted. In HTTP/1 the response is the connection's last. */
+  stopReading(): void;
+  /** Cuts the response off. Called outside of the carrier's turns. */
+  abort(reason: CloseReason): void;
+  /** Returns how many bytes of the response's content the kernel has accepted. `isCut`: what was gathered will not be sent. */
+  sentBytes(isCut: boolean): number;
+}
+
+/** The other side of a socket: a connection, or a farewell to a peer that was turned away. */
+export interface Conversation {
+  /** The TLS handshake is done. */
+  secured(): void;
+  /** The peer sent bytes. The array must not be changed afterwards. */
+  received(bytes: Uint8Array): void;
+  /** The transport accepts bytes again. */
+  drained(): void;
+  /** The peer sent FIN. */
+  ended(): void;
+  /** The transport is closed. */
+  closed(): void;
+  /** Time has passed. */
+  tick(): void;
+  /**
+   * The server shuts down. A connection that waits for its peer, and has not heard of it for `quietMs`, closes. After its last
+   * response it closes if it has been quiet for `lingerMs` too.
+   */
+  shutDown(quietMs: number, lingerMs: number): void;
+}
+
+/** A connection as the server, the live view and a fixture see it, whatever its wire format. */
+export interface Connection extends Conversation {
+  readonly id: number;
+  readonly peer: string;
+  /** Numeric address of the peer, IPv6 without brackets. */
+  readonly address: string;
+  /** Requests whose head was complete. */
+  readonly served: number;
+  readonly state: ConnectionState;
+  /** Returns the requests that have a slot, lent one, or wait for one. */
+  works(): readonly Work[];
+  /** Ends the connection at once, whatever it is doing. */
+  terminate(): void;
+  /** Closes as when the idle timeout is over. Returns false, and does nothing, if a request is under way. Not within a turn. */
+  closeIdle(): boolean;
+  /** Drops faults that were ordered and have not begun. */
+  pardon(): void;
+  /**
+   * Ends faults that have begun: a delayed response is sent in full, one that was cut short or hangs is closed with RST. Not within
+   * a turn.
+   */
+  release(): void;
+}
+
+/** A request that has a slot, or waits for one. */
+export interface Work {
+  readonly connection: number;
+  readonly peer: string;
+  /** Valid as long as the request. */
+  readonly head: RequestHead;
+  readonly phase: "waiting" | "working" | "sending";
+  /** 0 while it waits, or has lent its slot. */
+  readonly slot: number;
+  /** Milliseconds since its head was complete. */
+  readonly forMs: number;
+  /** Bytes of the response's content. */
+  readonly sentBytes: number;
+  readonly totalBytes: number;
+}
+
+/** State of a connection: `idle` between requests, `closing` after its last response. */
+export type ConnectionState = "idle" | "reading" | "closing" | Work["phase"];

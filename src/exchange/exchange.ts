@@ -1,0 +1,342 @@
+/**
+ * One request's life, whatever carries it:
+ *
+ *   RECEIVING ──admitted, content complete──▶ WAITING ──slot──▶ RUNNING ──response──▶ SENDING ──accepted, or cut off──▶ DONE
+ *   RECEIVING ──a slot at once, or none needed──▶ RUNNING       RECEIVING, WAITING ──refusal──▶ SENDING
+ *
+ * The carrier reads the head (`admit` or `refuseMalformed`), hands the content over (`collect`) and asks for the response with
+ * `proceed`: it is there at once, or `Carrier.ready` announces it. The carrier sends it between `begin` and `finish`. An exchange is used
+ * again: `renew` makes it ready for the next request of the same carrier.
+ *
+ * The rule it guards: there is one response. A refusal, the handler's answer and our own failure stand in the same field, and the
+ * carrier sends the one that stands there. `finish` reports it and closes its content, once for each `begin`.
+ */
+import { type FieldLines, RETRY_SOON } from "../http/fields.ts";
+import {
+  type Admission,
+  type HostVerdict,
+  type LateRefusal,
+  type Request,
+  type Response,
+  refused,
+  UNDECIDED,
+} from "../http/message.ts";
+import { describeParseError, ParseError } from "../http/parse-error.ts";
+import type { Carrier, Work } from "./carrier.ts";
+import type { ContentBuffer } from "./content-buffer.ts";
+import type { Context } from "./context.ts";
+import { type CloseReason, Outcome } from "./observer.ts";
+import { QUEUED, REFUSED } from "./pool.ts";
+import { type LeaseHolder, SlotLease } from "./slot-lease.ts";
+
+export enum Phase {
+  /** Head and content come, or nothing has come yet. */
+  Receiving = 0,
+  /** The request waits for a slot. */
+  Waiting,
+  /** The handler works. */
+  Running,
+  /** The response is on its way. */
+  Sending,
+  Done,
+}
+
+/** NEXT[from] has bit `to` set where the move is allowed. To Done they all lead: a connection may end at any time. */
+const NEXT: readonly number[] = [
+  (1 << Phase.Waiting) | (1 << Phase.Running) | (1 << Phase.Sending) | (1 << Phase.Done),
+  (1 << Phase.Running) | (1 << Phase.Sending) | (1 << Phase.Done),
+  (1 << Phase.Sending) | (1 << Phase.Done),
+  1 << Phase.Done,
+  1 << Phase.Receiving,
+];
+
+const WORK_PHASES: { readonly [P in Phase]?: Work["phase"] } = {
+  [Phase.Waiting]: "waiting",
+  [Phase.Running]: "working",
+  [Phase.Sending]: "sending",
+};
+
+export const OWN_FAILURE = "The server failed to answer this request.";
+
+/** A request whose content can be collected. */
+export interface CollectingRequest extends Request {
+  readonly buffer: ContentBuffer;
+}
+
+export class Exchange<R extends CollectingRequest = CollectingRequest> implements LeaseHolder {
+  readonly lease: SlotLease;
+  phase = Phase.Receiving;
+  /** Null while nothing of a head has come. The carrier lends it, and takes it back when the exchange is done. */
+  request: R | null = null;
+  /** False: of the head there are no more than its first bytes, and only `request.head` means anything. */
+  isHeadComplete = false;
+  /** Place of the request on its connection, from 1; of one that was not read, the place of the last that was. */
+  position = 0;
+  admission: Admission = UNDECIDED;
+  /** The one response; null until there is one, and after it is out. */
+  response: Response | null = null;
+  /** Content bytes of the response, 0 for HEAD. */
+  responseBytes = 0;
+  readonly carrier: Carrier;
+  readonly #context: Context;
+  /** Monotonic milliseconds when the head was complete. */
+  #startedMs = 0;
+
+  constructor(context: Context, carrier: Carrier) {
+    this.#context = context;
+    this.carrier = carrier;
+    this.lease = new SlotLease(context.pool, context.clock, this);
+  }
+
+  // Receiving.
+
+  /** Notes that the head is complete. `admit` or `refuseMalformed` follows. */
+  arrive(position: number): void {
+    this.isHeadComplete = true;
+    this.position = position;
+    this.#startedMs = this.#context.clock.nowMs;
+  }
+
+  /** Asks the handler whether the request may go on. */
+  admit(): void {
+    this.admission = this.#context.handler.admit(this.request as R);
+    this.response = this.admission.refusal;
+  }
+
+  /** Refuses a request that breaks a rule of its wire, a ParseError. Ends reading where the end of the message is in doubt. */
+  refuseMalformed(error: number): void {
+    const rule = describeParseError(error);
+    this.refuse(rule.status, rule.sentence);
+    if (this.isHeadComplete && this.admission === UNDECIDED) {
+      this.admission = refused(this.response as Response, hostVerdictOf(error));
+    }
+    if (rule.closes || !this.isHeadComplete) this.carrier.stopReading();
+  }
+
+  /** Answers for ourselves, instead of the handler. */
+  refuse(status: number, sentence: string, fields?: FieldLines): void {
+    this.response = this.#context.handler.failure(status, sentence, this.#complete(), fields);
+  }
+
+  /** True if the handler wants the content. */
+  get collects(): boolean {
+    return this.admission.content !== "discard";
+  }
+
+  /**
+   * Keeps bytes[start, end) of the content if the handler wants it. `received` bytes have come in all, these included; `announced` are
+   * known to come, or null. Returns false if that is too much: then reading has ended, and the request may be refused.
+   */
+  collect(bytes: Uint8Array, start: number, end: number, received: number, announced: number | null): boolean {
+    const use = this.admission.content;
+    if (use === "discard") {
+      if (received <= this.#context.limits.unwantedBodyBytesMax) return true;
+    } else if (received > use.collectMax) this.refuse(413, `The content is larger than ${use.collectMax} bytes.`);
+    else {
+      const { buffer } = this.request as R;
+      if (start === end || buffer.append(bytes, start, end, announced ?? use.collectMax)) return true;
+      this.refuse(503, "The server is receiving too much at once.", RETRY_SOON);
+    }
+    this.carrier.stopReading();
+    return false;
+  }
+
+  // Waiting and running.
+
+  /**
+   * Goes on with a request that is complete, or refused: takes a slot and lets the handler work. Returns the response, or null if
+   * `Carrier.ready` follows.
+   */
+  proceed(): Response | null {
+    if (this.response === null) {
+      if (this.phase === Phase.Receiving) {
+        if (this.#takeSlot()) this.#run();
+      } else if (this.phase === Phase.Waiting && this.lease.slot > 0) this.#run();
+    }
+    return this.response;
+  }
+
+  granted(): void {
+    const { slot, queuedMs } = this.lease;
+    this.#context.observer.dequeued(this.carrier.id, slot, queuedMs);
+    this.carrier.ready();
+  }
+
+  evicted(): void {
+    this.carrier.abort("no slot to go on");
+  }
+
+  /** The request has waited for too long: it leaves the queue and is refused. */
+  giveUp(): void {
+    this.lease.cancel();
+    this.#turnAway("queue timeout");
+  }
+
+  /** Returns false if the request waits, or was turned away. */
+  #takeSlot(): boolean {
+    // Requests of a pipeline share a slot.
+    if (this.lease.slot > 0 || this.admission.isControl) return true;
+    switch (this.lease.take()) {
+      case REFUSED:
+        this.#turnAway("queue full");
+        return false;
+      case QUEUED:
+        this.#move(Phase.Waiting);
+        this.#context.observer.queued(this.carrier.id);
+        this.#context.waiting();
+        return false;
+      default:
+        return true;
+    }
+  }
+
+  #turnAway(reason: "queue full" | "queue timeout"): void {
+    this.#context.observer.turnedAway(this.carrier.id, reason);
+    this.carrier.stopReading();
+    this.refuse(503, "All threads are busy; try again in a moment.", RETRY_SOON);
+  }
+
+  #run(): void {
+    this.lease.begin();
+    this.#move(Phase.Running);
+    let response: Response | Promise<Response | LateRefusal>;
+    try {
+      response = this.#context.handler.respond(this.request as R, this.admission);
+    } catch (error) {
+      response = this.#ownFailure(error);
+    }
+    if (response instanceof Promise) this.#await(response);
+    else this.response = response;
+  }
+
+  #await(response: Promise<Response | LateRefusal>): void {
+    response.then(
+      (settled) => this.#settle("refused" in settled ? this.#refuseLate(settled.refused) : settled),
+      (error) => this.#settle(this.#ownFailure(error)),
+    );
+  }
+
+  #settle(response: Response): void {
+    this.response = response;
+    this.carrier.ready();
+  }
+
+  /** A client that is not let in is logged and counted, also if it asked for an endpoint of the server. */
+  #refuseLate(refusal: Response): Response {
+    this.admission = { ...this.admission, refusal, content: "discard", isControl: false };
+    return refusal;
+  }
+
+  #ownFailure(error: unknown): Response {
+    this.#context.observer.failed(this.carrier.id, error);
+    return this.#context.handler.failure(500, OWN_FAILURE, this.#complete());
+  }
+
+  // Sending.
+
+  /** The carrier begins to send `response`: the one of `proceed`, or as a fault has changed it. */
+  begin(response: Response): void {
+    this.#move(Phase.Sending);
+    this.response = response;
+    this.responseBytes = 0;
+  }
+
+  /** The response is out of the carrier's hands. `closing`: why the connection ends with it, or null. */
+  finish(outcome: Outcome, closing: CloseReason | null): void {
+    const response = this.response as Response;
+    const { observer } = this.#context;
+    if (response.incident !== null) observer.incident(this.carrier.id, this.carrier.peer, response.incident);
+    if (observer.wantsAnswers && !this.admission.isControl) this.#report(response, outcome, closing);
+    closeContent(response);
+    this.response = null;
+    this.lease.moving();
+    this.lease.repaid();
+    this.#move(Phase.Done);
+  }
+
+  #report(response: Response, outcome: Outcome, closing: CloseReason | null): void {
+    const { observer, clock, answered } = this.#context;
+    const { carrier, lease, admission } = this;
+    answered.connection = carrier.id;
+    answered.peer = carrier.peer;
+    answered.position = this.position;
+    answered.request = this.request;
+    answered.isHeadComplete = this.isHeadComplete;
+    answered.response = response;
+    answered.host = admission.host;
+    answered.slot = lease.slot || lease.lent;
+    answered.queuedMs = lease.queuedMs;
+    answered.bytes = carrier.sentBytes(outcome === Outcome.Aborted);
+    answered.durationMs = this.isHeadComplete ? clock.elapsedMs(this.#startedMs) : 0;
+    answered.outcome = outcome;
+    answered.closing = closing;
+    answered.fault = admission.fault?.kind ?? null;
+    observer.answered(answered);
+  }
+
+  // The end.
+
+  /** Makes the exchange ready for the next request of its carrier. The lease goes on. */
+  renew(): void {
+    this.#move(Phase.Receiving);
+    this.isHeadComplete = false;
+    this.admission = UNDECIDED;
+    this.lease.queuedMs = 0;
+    this.request?.buffer.release();
+  }
+
+  /** Ends an exchange whose connection ends: reports a response that was under way, and closes the content of one that was not. */
+  abandon(closing: CloseReason | null): void {
+    if (this.phase === Phase.Sending) this.finish(Outcome.Aborted, closing);
+    if (this.phase === Phase.Waiting) this.lease.cancel();
+    if (this.response !== null) closeContent(this.response);
+    this.response = null;
+    if (this.phase !== Phase.Done) this.#move(Phase.Done);
+    this.renew();
+  }
+
+  /** Drops a fault that has not begun. */
+  pardon(): void {
+    if (this.phase !== Phase.Sending && this.admission.fault !== null) {
+      this.admission = { ...this.admission, fault: null };
+    }
+  }
+
+  /** Describes a request that has a slot, lent one, or waits for one; null for others. */
+  work(): Work | null {
+    const phase = WORK_PHASES[this.phase];
+    const { lease, request, carrier, responseBytes } = this;
+    if (phase === undefined || request === null || !this.isHeadComplete || this.admission.isControl) return null;
+    const isSending = phase === "sending";
+    if (isSending && lease.slot === 0 && lease.lent === 0) return null;
+    return {
+      connection: carrier.id,
+      peer: carrier.peer,
+      head: request.head,
+      phase,
+      slot: lease.slot,
+      forMs: this.#context.clock.nowMs - this.#startedMs,
+      sentBytes: isSending ? carrier.sentBytes(false) : 0,
+      totalBytes: isSending ? responseBytes : 0,
+    };
+  }
+
+  /** Returns the request once its head is complete; before that there is nothing to say about it. */
+  #complete(): R | null {
+    return this.isHeadComplete ? this.request : null;
+  }
+
+  #move(to: Phase): void {
+    if (((NEXT[this.phase] as number) >> to) & 1) this.phase = to;
+    else throw new Error(`no way from phase ${Phase[this.phase]} to ${Phase[to]}`);
+  }
+}
+
+function hostVerdictOf(error: number): HostVerdict {
+  if (error === ParseError.HostMissing) return "missing";
+  return error === ParseError.HostInvalid || error === ParseError.HostRepeated ? "invalid" : "-";
+}
+
+function closeContent({ content }: Response): void {
+  if (content !== null && "size" in content) content.close();
+}

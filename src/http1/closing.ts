@@ -1,0 +1,93 @@
+/**
+ * The end of an HTTP/1 connection (RFC 9112 §9.6). After the last response our FIN is sent, and whatever the peer still sends is read
+ * past until its own FIN comes: closing at once would let those bytes reset the connection, and the reset would destroy the
+ * response on its way. Silence, time and bytes bound how long that lasts.
+ *
+ *   OPEN ──linger: FIN──▶ LINGERING ──peer's FIN, silence, too many bytes──▶ ENDING ──▶ GONE        any ──RST──▶ GONE
+ */
+import type { Clock } from "../exchange/clock.ts";
+import type { ConversationLimits } from "../exchange/context.ts";
+import { type Deadline, Wait } from "../exchange/deadline.ts";
+import type { CloseReason } from "../exchange/observer.ts";
+import type { Transport } from "../exchange/transport.ts";
+
+export enum End {
+  /** Requests are read and answered. */
+  Open = 0,
+  /** Our FIN is sent. */
+  Lingering,
+  /** The transport was told to close, and has not. */
+  Ending,
+  Gone,
+}
+
+export class Closing {
+  end = End.Open;
+  /** Why the connection ends with the response under way, or has ended; null while it persists. */
+  reason: CloseReason | null = null;
+  /** The peer has sent its FIN. */
+  isPeerFinished = false;
+  /** A fault has sent our FIN, and reading goes on for as long as the peer likes. */
+  isHalfClosed = false;
+  readonly #transport: Transport;
+  readonly #deadline: Deadline;
+  readonly #limits: ConversationLimits;
+  readonly #clock: Clock;
+  /** Bytes read past. */
+  #discarded = 0;
+  /** The latest moment at which lingering is over. */
+  #latestMs = Number.POSITIVE_INFINITY;
+
+  constructor(transport: Transport, deadline: Deadline, limits: ConversationLimits, clock: Clock) {
+    this.#transport = transport;
+    this.#deadline = deadline;
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  /** Sends FIN behind the last accepted byte and waits for the peer's. */
+  linger(): void {
+    this.end = End.Lingering;
+    this.#latestMs = this.#clock.nowMs + this.#limits.lingerTotalMs;
+    this.#deadline.set(this.isHalfClosed ? Wait.None : Wait.Linger, 0);
+    if (this.isPeerFinished) this.#transport.end();
+    else this.#transport.shutdown();
+  }
+
+  /** Reads past `count` bytes behind the last request. Returns false when they are more than the bound. */
+  discard(count: number): boolean {
+    this.#discarded += count;
+    if (this.#discarded > this.#limits.lingerBytesMax) return false;
+    if (this.end === End.Lingering && !this.isHalfClosed) this.#deadline.extend(this.#limits.lingerMs, this.#latestMs);
+    return true;
+  }
+
+  /**
+   * Closes without a reset, so that the kernel goes on delivering to a slow reader. Over TLS, Bun waits until the kernel has taken the
+   * encrypted bytes, and a peer that does not read would keep the socket for ever: that has a deadline too, and a reset behind it.
+   */
+  close(reason: CloseReason): void {
+    this.reason ??= reason;
+    if (this.end === End.Ending) {
+      this.#transport.terminate();
+      return;
+    }
+    this.end = End.Ending;
+    this.#deadline.set(Wait.Linger, 0);
+    this.#deadline.extend(this.#limits.stallTimeoutMs);
+    this.#transport.end();
+  }
+
+  /** Closes by RST. A connection that lingers keeps its reason. */
+  abort(reason: CloseReason): void {
+    if (this.end === End.Open) this.reason = reason;
+    this.#transport.terminate();
+  }
+
+  /** The transport is closed. Returns the reason: the peer's own doing unless we had decided otherwise. */
+  closed(): CloseReason {
+    this.end = End.Gone;
+    this.#deadline.clear();
+    return this.reason ?? "client";
+  }
+}

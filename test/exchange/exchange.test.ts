@@ -1,0 +1,253 @@
+import { describe, expect, test } from "bun:test";
+import type { Carrier } from "../../src/exchange/carrier.ts";
+import { ContentBuffer } from "../../src/exchange/content-buffer.ts";
+import { type CollectingRequest, Exchange, Phase } from "../../src/exchange/exchange.ts";
+import { ADMITTED, type Admission, refused } from "../../src/http/message.ts";
+import { ParseError } from "../../src/http/parse-error.ts";
+import { bytesOf } from "../support/bytes.ts";
+import { FakeServer, FakeSource, Outcome, respondWith, type ServerOptions } from "../support/conversation.ts";
+import { makeRequest } from "../support/site.ts";
+
+/** Remembers what an exchange asks of it, and answers nothing. */
+class FakeCarrier implements Carrier {
+  readonly id = 7;
+  readonly peer = "127.0.0.1:50000";
+  readonly calls: string[] = [];
+
+  ready(): void {
+    this.calls.push("ready");
+  }
+
+  stopReading(): void {
+    this.calls.push("stop reading");
+  }
+
+  abort(reason: string): void {
+    this.calls.push(`abort: ${reason}`);
+  }
+
+  sentBytes(isCut: boolean): number {
+    return isCut ? 1 : 2;
+  }
+}
+
+function setting(options: ServerOptions = {}) {
+  const server = new FakeServer(options);
+  return {
+    server,
+    /** Several at a time, as the streams of one HTTP/2 connection are. */
+    open(): { exchange: Exchange; carrier: FakeCarrier } {
+      const carrier = new FakeCarrier();
+      const exchange = new Exchange(server.context, carrier);
+      exchange.request = Object.assign(makeRequest("GET /a"), {
+        buffer: new ContentBuffer(server.memory),
+      }) as CollectingRequest;
+      return { exchange, carrier };
+    },
+  };
+}
+
+function collecting(collectMax: number): Admission {
+  return { ...ADMITTED, content: { collectMax } };
+}
+
+test("a request is answered at once where a slot is free and the handler need not wait", () => {
+  const { server, open } = setting();
+  const { exchange, carrier } = open();
+  exchange.arrive(3);
+  exchange.admit();
+  const response = exchange.proceed();
+  expect([response?.status, exchange.phase, exchange.lease.slot]).toEqual([200, Phase.Running, 1]);
+  exchange.begin(respondWith(200, "a"));
+  exchange.finish(Outcome.KeptAlive, null);
+  expect([exchange.phase, exchange.response, carrier.calls]).toEqual([Phase.Done, null, []]);
+  expect(server.observer.lines).toMatchObject([{ status: 200, slot: 1, bytes: 2, closing: null }]);
+});
+
+test("several exchanges of one server live at a time, each with a slot of its own", async () => {
+  const { server, open } = setting({ threads: 2 });
+  const slow = Promise.withResolvers<void>();
+  server.handler.respond = () => slow.promise.then(() => respondWith(200, "late"));
+  const all = [open(), open(), open()];
+  for (const { exchange } of all) {
+    exchange.arrive(1);
+    exchange.admit();
+    expect(exchange.proceed()).toBeNull();
+  }
+  expect(all.map(({ exchange }) => exchange.phase)).toEqual([Phase.Running, Phase.Running, Phase.Waiting]);
+  expect(all.map(({ exchange }) => exchange.lease.slot)).toEqual([1, 2, 0]);
+  slow.resolve();
+  await new Promise(setImmediate);
+  expect(all.map(({ carrier }) => carrier.calls)).toEqual([["ready"], ["ready"], []]);
+  all[0]?.exchange.lease.release();
+  expect([all[2]?.carrier.calls, all[2]?.exchange.lease.slot]).toEqual([["ready"], 1]);
+});
+
+test("a refusal needs no slot", () => {
+  const { server, open } = setting();
+  server.handler.admit = () => refused(respondWith(403, "no"));
+  const { exchange } = open();
+  exchange.arrive(1);
+  exchange.admit();
+  expect([exchange.proceed()?.status, exchange.lease.slot, server.pool.active]).toEqual([403, 0, 0]);
+});
+
+test("a full queue turns a request away, and ends reading", () => {
+  const { server, open } = setting({ threads: 1, queue: 0 });
+  server.pool.take(1);
+  const { exchange, carrier } = open();
+  exchange.arrive(1);
+  exchange.admit();
+  expect([exchange.proceed()?.status, exchange.phase, carrier.calls]).toEqual([503, Phase.Receiving, ["stop reading"]]);
+  expect(server.observer.events).toEqual(["turned away: queue full"]);
+});
+
+test("a request that gives up waiting leaves the queue", () => {
+  const { server, open } = setting({ threads: 1 });
+  server.pool.take(1);
+  const { exchange } = open();
+  exchange.arrive(1);
+  exchange.admit();
+  expect(exchange.proceed()).toBeNull();
+  exchange.giveUp();
+  expect([exchange.proceed()?.status, server.pool.queued]).toEqual([503, 0]);
+});
+
+test("an exchange whose lease is evicted asks its carrier to cut the response", () => {
+  const { open } = setting();
+  const { exchange, carrier } = open();
+  exchange.lease.evict();
+  expect(carrier.calls).toEqual(["abort: no slot to go on"]);
+});
+
+describe("a handler that fails", () => {
+  test("at once, or late, is answered 500 and told of", async () => {
+    const { server, open } = setting();
+    for (const respond of [
+      () => {
+        throw new Error("at once");
+      },
+      () => Promise.reject(new Error("late")),
+    ]) {
+      server.handler.respond = respond;
+      const { exchange } = open();
+      exchange.arrive(1);
+      exchange.admit();
+      exchange.proceed();
+      await new Promise(setImmediate);
+      expect(exchange.proceed()?.status).toBe(500);
+    }
+    expect(server.observer.failures.map(String)).toEqual(["Error: at once", "Error: late"]);
+  });
+});
+
+describe("content", () => {
+  test("is collected up to the bound, and refused above it", () => {
+    const { server, open } = setting();
+    server.handler.admit = () => collecting(4);
+    const { exchange, carrier } = open();
+    exchange.arrive(1);
+    exchange.admit();
+    expect(exchange.collect(bytesOf("abcd"), 0, 4, 4, null)).toBe(true);
+    expect(exchange.request?.buffer.length).toBe(4);
+    expect(exchange.collect(bytesOf("e"), 0, 1, 5, null)).toBe(false);
+    expect([exchange.proceed()?.status, carrier.calls]).toEqual([413, ["stop reading"]]);
+  });
+
+  test("that all requests together may not keep is refused", () => {
+    const { server, open } = setting({ bodyMemoryBytes: 3 });
+    server.handler.admit = () => collecting(10);
+    const { exchange } = open();
+    exchange.arrive(1);
+    exchange.admit();
+    expect(exchange.collect(bytesOf("abcd"), 0, 4, 4, null)).toBe(false);
+    expect(exchange.proceed()?.status).toBe(503);
+  });
+
+  test("without use is dropped within a bound, and does not keep the request from being answered", () => {
+    const { open } = setting({ limits: { unwantedBodyBytesMax: 3 } });
+    const { exchange, carrier } = open();
+    exchange.arrive(1);
+    exchange.admit();
+    expect(exchange.collect(bytesOf("abc"), 0, 3, 3, null)).toBe(true);
+    expect(exchange.collect(bytesOf("d"), 0, 1, 4, null)).toBe(false);
+    expect([exchange.proceed()?.status, carrier.calls]).toEqual([200, ["stop reading"]]);
+  });
+});
+
+describe("a malformed request", () => {
+  test("whose end is known may be followed by another", () => {
+    const { open } = setting();
+    const { exchange, carrier } = open();
+    exchange.arrive(1);
+    exchange.refuseMalformed(ParseError.HostMissing);
+    expect([exchange.proceed()?.status, exchange.admission.host]).toEqual([400, "missing"]);
+    expect(carrier.calls).toEqual([]);
+  });
+
+  test("whose head could not be read ends reading, whatever was wrong", () => {
+    const { open } = setting();
+    const { exchange, carrier } = open();
+    exchange.refuseMalformed(ParseError.HostMissing);
+    expect([exchange.proceed()?.status, carrier.calls]).toEqual([400, ["stop reading"]]);
+  });
+});
+
+describe("an exchange that is abandoned", () => {
+  test("reports a response that was under way as cut, and closes its content once", () => {
+    const { server, open } = setting();
+    const source = new FakeSource(100);
+    const { exchange } = open();
+    exchange.arrive(1);
+    exchange.admit();
+    exchange.proceed();
+    exchange.begin(respondWith(200, source));
+    exchange.abandon("client");
+    exchange.abandon("client");
+    expect(source.closes).toBe(1);
+    expect(server.observer.lines).toMatchObject([{ outcome: Outcome.Aborted, closing: "client", bytes: 1 }]);
+  });
+
+  test("closes the content of a response that nobody sent, and reports nothing", () => {
+    const { server, open } = setting();
+    const source = new FakeSource(100);
+    server.handler.respond = () => respondWith(200, source);
+    const { exchange } = open();
+    exchange.arrive(1);
+    exchange.admit();
+    exchange.proceed();
+    exchange.abandon("client");
+    expect([source.closes, exchange.phase, server.observer.lines]).toEqual([1, Phase.Receiving, []]);
+  });
+
+  test("leaves the queue", () => {
+    const { server, open } = setting({ threads: 1 });
+    server.pool.take(1);
+    const { exchange } = open();
+    exchange.arrive(1);
+    exchange.admit();
+    exchange.proceed();
+    exchange.abandon("client");
+    expect(server.pool.queued).toBe(0);
+  });
+});
+
+test("a phase that does not follow is our own mistake", () => {
+  const { open } = setting();
+  const { exchange } = open();
+  expect(() => exchange.renew()).toThrow("no way from phase Receiving to Receiving");
+});
+
+test("a request for an endpoint of the server takes no slot and is not reported", () => {
+  const { server, open } = setting({ threads: 1, queue: 0 });
+  server.pool.take(1);
+  server.handler.admit = () => ({ ...ADMITTED, isControl: true });
+  const { exchange } = open();
+  exchange.arrive(1);
+  exchange.admit();
+  expect(exchange.proceed()?.status).toBe(200);
+  exchange.begin(respondWith(200, "a"));
+  expect(exchange.work()).toBeNull();
+  exchange.finish(Outcome.KeptAlive, null);
+  expect(server.observer.lines).toEqual([]);
+});

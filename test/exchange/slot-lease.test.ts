@@ -1,0 +1,144 @@
+import { describe, expect, test } from "bun:test";
+import { Clock } from "../../src/exchange/clock.ts";
+import { Pool, QUEUED, REFUSED } from "../../src/exchange/pool.ts";
+import { SlotLease } from "../../src/exchange/slot-lease.ts";
+
+class Holder {
+  grants = 0;
+  evictions = 0;
+
+  granted(): void {
+    this.grants++;
+  }
+
+  evicted(): void {
+    this.evictions++;
+  }
+
+  work(): null {
+    return null;
+  }
+}
+
+function setting({ size = 1, queue = 10, lenders = 1 } = {}) {
+  const clock = new Clock(1000, 0);
+  const pool = new Pool(size, queue, lenders);
+  return {
+    pool,
+    pass(ms: number): void {
+      clock.set(clock.nowMs + ms, 0);
+    },
+    relieve(): void {
+      pool.relieve(clock.nowMs);
+    },
+    make(): { lease: SlotLease; holder: Holder } {
+      const holder = new Holder();
+      return { lease: new SlotLease(pool, clock, holder), holder };
+    },
+  };
+}
+
+test("a free slot is taken at once and given back once", () => {
+  const { pool, make } = setting();
+  const { lease } = make();
+  expect([lease.take(), lease.slot, pool.active]).toEqual([1, 1, 1]);
+  lease.release();
+  lease.release();
+  expect([lease.slot, pool.active]).toEqual([0, 0]);
+});
+
+test("a slot that is waited for comes with the time that it took", () => {
+  const { make, pass } = setting();
+  const [first, second] = [make(), make()];
+  first.lease.take();
+  expect([second.lease.take(), second.lease.slot]).toEqual([QUEUED, 0]);
+  pass(70);
+  first.lease.release();
+  expect([second.lease.slot, second.lease.queuedMs, second.holder.grants]).toEqual([1, 70, 1]);
+});
+
+test("where the queue is full there is none", () => {
+  const { make } = setting({ queue: 0 });
+  make().lease.take();
+  const { lease } = make();
+  expect([lease.take(), lease.slot]).toEqual([REFUSED, 0]);
+});
+
+test("a cancelled wait is over, and its time is known", () => {
+  const { pool, make, pass } = setting();
+  const [first, second] = [make(), make()];
+  first.lease.take();
+  second.lease.take();
+  pass(30);
+  second.lease.cancel();
+  pass(5);
+  second.lease.cancel();
+  first.lease.release();
+  expect([pool.queued, pool.active, second.holder.grants, second.lease.queuedMs]).toEqual([0, 0, 0, 30]);
+});
+
+describe("a stalled lease", () => {
+  function stalled(lenders = 1) {
+    const given = setting({ lenders });
+    const reader = given.make();
+    reader.lease.take();
+    reader.lease.stalled();
+    const waiting = given.make();
+    waiting.lease.take();
+    return { ...given, reader, waiting };
+  }
+
+  test("lends its slot to a request that has waited for long enough, and remembers which it was", () => {
+    const { reader, waiting, pass, relieve } = stalled();
+    pass(1000);
+    relieve();
+    expect([reader.lease.slot, reader.lease.lent, waiting.lease.slot]).toEqual([0, 1, 1]);
+  });
+
+  test("keeps its slot when its peer reads again", () => {
+    const { reader, waiting, pass, relieve } = stalled();
+    reader.lease.moving();
+    pass(1000);
+    relieve();
+    expect([reader.lease.slot, waiting.lease.slot]).toEqual([1, 0]);
+  });
+
+  test("keeps its slot when a handler begins to work", () => {
+    const { reader, waiting, pass, relieve } = stalled();
+    reader.lease.begin();
+    pass(1000);
+    relieve();
+    expect([reader.lease.slot, waiting.lease.slot]).toEqual([1, 0]);
+  });
+
+  test("that is given back is not lent any more", () => {
+    const { reader, waiting, pass, relieve } = stalled();
+    reader.lease.release();
+    pass(1000);
+    relieve();
+    expect([reader.lease.lent, waiting.lease.slot]).toEqual([0, 1]);
+  });
+
+  test("ends its holder when too many go on without a slot, unless its response is out", () => {
+    const { reader, waiting, make, pass, relieve } = stalled();
+    pass(1000);
+    relieve();
+    const third = make();
+    waiting.lease.stalled();
+    third.lease.take();
+    pass(1000);
+    relieve();
+    expect([reader.holder.evictions, waiting.holder.evictions, third.lease.slot]).toEqual([1, 0, 1]);
+
+    const other = stalled();
+    other.pass(1000);
+    other.relieve();
+    other.reader.lease.repaid();
+    expect(other.reader.lease.lent).toBe(0);
+    other.waiting.lease.stalled();
+    other.make().lease.take();
+    other.pass(1000);
+    other.relieve();
+    expect([other.reader.holder.evictions, other.waiting.holder.evictions]).toEqual([0, 0]);
+  });
+});
