@@ -82,7 +82,7 @@ const SPOILS: Readonly<Record<string, Spoil>> = {
     pool.finished = () => {};
   }),
   "a reader is never returned": changed((context) => {
-    context.requests.give = () => {};
+    context.requests.takeBack = () => {};
   }),
   "a request is handled twice": changed(({ handler }) => {
     const respond = handler.respond.bind(handler);

@@ -40,7 +40,6 @@ const ALLOWED: Record<Floor, { floors: readonly Floor[]; packages: readonly stri
   },
 };
 
-
 const source = readTree("src").filter((module) => module.path.endsWith(".ts"));
 
 describe("the source tree", () => {

@@ -42,10 +42,9 @@ export class Deadline {
   wait = Wait.None;
   /** The one number: monotonic milliseconds. */
   atMs = Number.POSITIVE_INFINITY;
-  /** Monotonic milliseconds at which the deadline was set, or last moved. */
-  sinceMs = 0;
   readonly #limits: DeadlineLimits;
   readonly #clock: Clock;
+  #sinceMs = 0;
   /** Progress in bytes when the current window began. */
   #windowBytes = 0;
   /** Windows in a row in which a reader made too little progress. */
@@ -57,6 +56,11 @@ export class Deadline {
   constructor(limits: DeadlineLimits, clock: Clock) {
     this.#limits = limits;
     this.#clock = clock;
+  }
+
+  /** Milliseconds since the deadline was set, or last moved. */
+  get quietMs(): number {
+    return this.#clock.nowMs - this.#sinceMs;
   }
 
   get isOver(): boolean {
@@ -80,8 +84,8 @@ export class Deadline {
 
   /** Moves the deadline to `ms` milliseconds from now, but not behind `latestMs`. */
   extend(ms: number, latestMs: number = Number.POSITIVE_INFINITY): void {
-    this.sinceMs = this.#clock.nowMs;
-    this.atMs = Math.min(this.sinceMs + ms, latestMs);
+    this.#sinceMs = this.#clock.nowMs;
+    this.atMs = Math.min(this.#sinceMs + ms, latestMs);
   }
 
   /** A response begins; `bytes` were accepted before it. */

@@ -25,6 +25,7 @@ import { describeParseError, ParseError } from "../http/parse-error.ts";
 import type { Carrier, Work } from "./carrier.ts";
 import type { ContentBuffer } from "./content-buffer.ts";
 import type { Context } from "./context.ts";
+import { Wait } from "./deadline.ts";
 import { type CloseReason, Outcome } from "./observer.ts";
 import { QUEUED, REFUSED } from "./pool.ts";
 import { type LeaseHolder, SlotLease } from "./slot-lease.ts";
@@ -50,11 +51,11 @@ const NEXT: readonly number[] = [
   1 << Phase.Receiving,
 ];
 
-const WORK_PHASES: { readonly [P in Phase]?: Work["phase"] } = {
-  [Phase.Waiting]: "waiting",
-  [Phase.Running]: "working",
-  [Phase.Sending]: "sending",
-};
+const ACTIVITIES: readonly (Work["phase"] | null)[] = [null, "waiting", "working", "sending", null];
+
+const HEAD_TOO_SLOW = "The request was not complete in time.";
+
+const CONTENT_TOO_SLOW = "The request's content came too slowly.";
 
 export const OWN_FAILURE = "The server failed to answer this request.";
 
@@ -118,9 +119,15 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     this.response = this.#context.handler.failure(status, sentence, this.#complete(), fields);
   }
 
-  /** True if the handler wants the content. */
-  get collects(): boolean {
-    return this.admission.content !== "discard";
+  /**
+   * Decides what becomes of content that is to come, of `length` bytes if that is known, else 0. `waits`: the client sends it only if it
+   * is told to go on. Returns true if it is to be told.
+   */
+  expect(length: number, waits: boolean): boolean {
+    if (this.admission.content !== "discard") return waits;
+    // RFC 9110 §10.1.1: the final status instead of 100; then it is unknown what the client sends.
+    if (waits || length > this.#context.limits.unwantedBodyBytesMax) this.carrier.stopReading();
+    return false;
   }
 
   /**
@@ -139,6 +146,16 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     }
     this.carrier.stopReading();
     return false;
+  }
+
+  /** Returns true if a fault resets the request once `received` bytes of its content have come, and that many have. */
+  mayResetAt(received: number): boolean {
+    const { fault } = this.admission;
+    if (fault?.kind !== "reset-request" || received < (fault.afterBytes ?? 0)) return false;
+    // Whatever is answered: the gate resets it before its first byte.
+    this.carrier.stopReading();
+    this.refuse(400, "The content is not read to its end.");
+    return true;
   }
 
   // Waiting and running.
@@ -166,10 +183,15 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     this.carrier.abort("no slot to go on");
   }
 
-  /** The request has waited for too long: it leaves the queue and is refused. */
-  giveUp(): void {
-    this.lease.cancel();
-    this.#turnAway("queue timeout");
+  /** The time to wait is over: refuses the request, and ends reading. */
+  giveUp(wait: Wait.Head | Wait.Body | Wait.Queue): void {
+    if (wait === Wait.Queue) {
+      this.lease.cancel();
+      this.#turnAway("queue timeout");
+      return;
+    }
+    this.carrier.stopReading();
+    this.refuse(408, wait === Wait.Head ? HEAD_TOO_SLOW : CONTENT_TOO_SLOW);
   }
 
   /** Returns false if the request waits, or was turned away. */
@@ -302,11 +324,16 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     }
   }
 
+  /** The phase in the words of observers; null for a request that is not complete. */
+  get activity(): Work["phase"] | null {
+    return ACTIVITIES[this.phase] ?? null;
+  }
+
   /** Describes a request that has a slot, lent one, or waits for one; null for others. */
   work(): Work | null {
-    const phase = WORK_PHASES[this.phase];
+    const phase = this.activity;
     const { lease, request, carrier, responseBytes } = this;
-    if (phase === undefined || request === null || !this.isHeadComplete || this.admission.isControl) return null;
+    if (phase === null || request === null || !this.isHeadComplete || this.admission.isControl) return null;
     const isSending = phase === "sending";
     if (isSending && lease.slot === 0 && lease.lent === 0) return null;
     return {

@@ -78,10 +78,10 @@ export class Closing {
     this.#transport.end();
   }
 
-  /** Closes by RST. A connection that lingers keeps its reason. */
+  /** Nothing more is read or answered: the caller closes by RST. A connection that lingers keeps its reason. */
   abort(reason: CloseReason): void {
     if (this.end === End.Open) this.reason = reason;
-    this.#transport.terminate();
+    this.end = End.Ending;
   }
 
   /** The transport is closed. Returns the reason: the peer's own doing unless we had decided otherwise. */

@@ -43,7 +43,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   readonly #secure: boolean;
   readonly #context: Http1Context;
   readonly #transport: Transport;
-  readonly #inbox = new ReceiveBuffer();
+  readonly #inbox: ReceiveBuffer;
   readonly #outbox: Outbox;
   readonly #deadline: Deadline;
   readonly #closing: Closing;
@@ -54,8 +54,6 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   #isHeadBegun = false;
   /** Bytes received of the current content, framing included. */
   #bodyBytes = 0;
-  /** The peer was told to wait: it sends ahead of its responses. */
-  #isPaused = false;
   /** A fair share of the response is out, and `resumed` follows for the next. */
   #isDeferred = false;
 
@@ -68,6 +66,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     this.peer = formatPeer(address, port);
     this.#secure = secure;
     this.#isShakingHands = secure;
+    this.#inbox = new ReceiveBuffer(transport);
     this.#outbox = new Outbox(transport, context.scratch, context.limits.sliceBytes, context.clock);
     this.#deadline = new Deadline(context.limits, context.clock);
     this.#closing = new Closing(transport, this.#deadline, context.limits, context.clock);
@@ -129,12 +128,11 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   }
 
   shutDown(quietMs = 0, lingerMs: number = this.#context.limits.shutdownGraceMs): void {
-    const { wait, sinceMs } = this.#deadline;
     const isLingering = this.#closing.end === End.Lingering;
+    const { wait, quietMs: isQuietForMs } = this.#deadline;
     if (!isLingering && wait !== Wait.Idle && wait !== Wait.Handshake) return;
     // If the peer has sent nothing for this long after our FIN, closing now cannot cause a reset that destroys its response.
-    const neededMs = isLingering ? Math.max(quietMs, lingerMs) : quietMs;
-    if (this.#context.clock.nowMs - sinceMs < neededMs) return;
+    if (isQuietForMs < (isLingering ? Math.max(quietMs, lingerMs) : quietMs)) return;
     this.stopReading();
     this.#closing.close("shutdown");
   }
@@ -145,8 +143,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
 
   closeIdle(): boolean {
     if (this.#deadline.wait !== Wait.Idle) return false;
-    this.#deadline.extend(0);
-    this.tick();
+    this.#close("idle timeout");
     return true;
   }
 
@@ -183,12 +180,10 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   }
 
   get state(): ConnectionState {
-    const { phase } = this.exchange;
     if (this.#closing.end !== End.Open) return "closing";
-    if (phase === Phase.Waiting) return "waiting";
-    if (phase === Phase.Running) return "working";
-    if (phase === Phase.Sending || this.#deadline.wait === Wait.Send) return "sending";
-    return this.#deadline.wait === Wait.Idle ? "idle" : "reading";
+    const { wait } = this.#deadline;
+    if (wait === Wait.Send) return "sending";
+    return this.exchange.activity ?? (wait === Wait.Idle ? "idle" : "reading");
   }
 
   works(): readonly Work[] {
@@ -222,7 +217,9 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     // Responses of pipelined requests that were gathered, or a 100 (Continue).
     if (this.exchange.phase !== Phase.Sending) this.#flush();
     if (this.#closing.end === End.Gone) return;
-    this.#regulate();
+    // Of a head that is not complete nothing waits: it has bounds of its own, and paused it would never become complete.
+    const waits = this.exchange.phase !== Phase.Receiving || !this.#outbox.isEmpty;
+    this.#inbox.regulate(waits ? this.#context.limits.receiveBytesMax : Number.POSITIVE_INFINITY);
     this.#arm();
     this.#giveBack();
   }
@@ -306,14 +303,9 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     decoder.reset(framing);
     this.#bodyBytes = 0;
     this.#read = readEdge(this.#read, ReadState.Body);
-    const isWanted = this.exchange.collects;
-    if (framing.expectsContinue && this.#inbox.length === 0) {
-      // RFC 9110 §10.1.1: the final status instead of 100 if the content is not wanted; then it is unknown what the client sends.
-      if (isWanted) this.#outbox.gather(CONTINUE);
-      else this.stopReading();
-    } else if (!isWanted && framing.contentLength > this.#context.limits.unwantedBodyBytesMax) {
-      this.stopReading();
-    }
+    const hasBegun = this.#inbox.length > 0;
+    if (this.exchange.expect(framing.contentLength, framing.expectsContinue && !hasBegun))
+      this.#outbox.gather(CONTINUE);
   }
 
   #takeBody(): boolean {
@@ -325,13 +317,8 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     if (error < 0) exchange.refuseMalformed(error);
     if (this.#read === ReadState.Closed) return true;
     this.#bodyBytes += before - inbox.length;
-    const { done, received } = request.decoder;
-    const fault = this.#fault;
-    if (fault?.kind === "reset-request" && received >= (fault.afterBytes ?? 0)) {
-      // Whatever is answered: the gate resets it before its first byte.
-      this.stopReading();
-      exchange.refuse(400, "The content is not read to its end.");
-    } else if (done) this.#read = readEdge(this.#read, ReadState.Done);
+    if (exchange.mayResetAt(request.decoder.received)) return true;
+    if (request.decoder.done) this.#read = readEdge(this.#read, ReadState.Done);
     else if (this.#closing.isPeerFinished) exchange.refuseMalformed(ParseError.IncompleteMessage);
     else return false;
     return true;
@@ -346,72 +333,39 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   /** After the last request: reads past what still comes, within bounds. */
   #discard(count: number): void {
     if (this.#closing.discard(count)) return;
-    if (this.#closing.end === End.Open) this.#pause(true);
+    if (this.#closing.end === End.Open) this.#inbox.pause();
     else if (this.#closing.end === End.Lingering) this.#closing.close("client");
-  }
-
-  /** Pauses a peer that sends ahead of its responses, and lets it go on. */
-  #regulate(): void {
-    const waiting = this.#inbox.length;
-    if (waiting > 0) this.#inbox.compact();
-    // Of a head that is not complete nothing waits: it has bounds of its own, and paused it would never become complete.
-    const waits = this.exchange.phase !== Phase.Receiving || !this.#outbox.isEmpty;
-    this.#pause(waits && waiting > this.#context.limits.receiveBytesMax);
-  }
-
-  #pause(isPaused: boolean): void {
-    if (isPaused === this.#isPaused) return;
-    this.#isPaused = isPaused;
-    if (isPaused) this.#transport.pause();
-    else this.#transport.resume();
   }
 
   // Responding.
 
+  /** Gathers the response's head, and its content if that is small and in memory; `#send` pulls the rest. */
   #respond(): boolean {
     const exchange = this.exchange;
     if (exchange.phase === Phase.Sending) return true;
-    const response = exchange.proceed();
-    if (response === null) return false;
-    this.#begin(response);
-    return true;
-  }
-
-  /** Gathers the head, and the content if it is small and in memory; `#send` pulls the rest. */
-  #begin(made: Response): void {
+    const made = exchange.proceed();
+    if (made === null) return false;
     const context = this.#context;
-    const exchange = this.exchange;
     const outbox = this.#outbox;
-    const scratch = context.scratch;
-    const { maxRequests } = context.limits;
     const fault = this.#fault;
     const response = fault === null ? made : (this.#transport.gate?.spoil(made, fault) ?? made);
-    const left = maxRequests === 0 ? Number.POSITIVE_INFINITY : maxRequests - this.served;
+    const { maxRequests } = context.limits;
+    const left = maxRequests === 0 ? Number.POSITIVE_INFINITY : maxRequests - exchange.position;
     const reason = this.#reasonToClose(response, left);
     this.#closing.reason = reason;
     exchange.begin(response);
     this.#deadline.beginResponse(outbox.accepted);
-
     const pendingBytes = fault === null ? 0 : outbox.gatheredBytes;
     const headStarts = exchange.admission.isControl ? context.endpointHeadStarts : context.headStarts;
-    const headStart = scratch.used;
-    scratch.used = headStarts.append(
-      scratch.bytes,
-      headStart,
-      response.status,
-      reason === null,
-      left,
-      context.clock.second,
-    );
-    const startBytes = scratch.used - headStart;
     // Also if only the method could be read: RFC 9110 §9.3.2 leaves no exception.
     const isHead = exchange.request?.head.method === Method.Head;
-    exchange.responseBytes = outbox.put(response.fields, isHead ? null : response.content);
+    exchange.responseBytes = outbox.put(response, isHead, headStarts, reason === null, left);
     outbox.live?.whenMore(() => this.#defer());
     if (fault !== null) {
-      const headBytes = startBytes + response.fields.http1(null).length;
+      const { headBytes } = outbox;
       this.#transport.gate?.impose(fault, { pendingBytes, headBytes, contentBytes: exchange.responseBytes }, this);
     }
+    return true;
   }
 
   /** Decides whether `response` is the connection's last, and why. `left`: requests that may follow the one it answers. */
@@ -554,56 +508,38 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   #giveBack(): void {
     const { phase, lease, admission } = this.exchange;
     const isFlushed = this.#outbox.isEmpty;
-    if (phase === Phase.Receiving) {
-      if (isFlushed) lease.release();
-      if (isFlushed && this.#inbox.length === 0 && this.#read === ReadState.Head) this.#giveReader();
-    } else if (admission.isControl && (this.#outbox.isWaiting || isFlushed)) {
-      // A control request, behind others in a pipeline, keeps no slot.
-      lease.release();
-    }
-  }
-
-  #giveReader(): void {
-    const { request } = this.exchange;
-    if (request === null) return;
-    this.exchange.request = null;
-    this.#context.requests.give(request);
+    const isReceiving = phase === Phase.Receiving;
+    // A control request, behind others in a pipeline, keeps no slot.
+    const isControlOut = admission.isControl && (isFlushed || this.#outbox.isWaiting);
+    if (isReceiving ? isFlushed : isControlOut) lease.release();
+    const isIdle = isReceiving && isFlushed && this.#inbox.length === 0 && this.#read === ReadState.Head;
+    if (isIdle) this.#context.requests.takeBack(this.exchange);
   }
 
   // The end.
 
-  /** Acts upon a missed deadline. */
+  /** Acts upon a deadline that is over: a peer that is fast enough gets another window. */
   #expire(wait: Wait): void {
-    const exchange = this.exchange;
+    if (wait === Wait.None) return;
+    if (wait === Wait.Body && this.#deadline.extendBody(this.#bodyBytes)) return;
+    if (wait === Wait.Send && this.#deadline.extendSend(this.#outbox.accepted)) return;
     switch (wait) {
-      case Wait.None:
-        return;
       case Wait.Handshake:
         this.abort("handshake timeout");
-        return;
+        break;
       case Wait.Idle:
         this.#close("idle timeout");
-        return;
-      case Wait.Head:
-        this.stopReading();
-        exchange.refuse(408, "The request was not complete in time.");
-        break;
-      case Wait.Body:
-        if (this.#deadline.extendBody(this.#bodyBytes)) return;
-        this.stopReading();
-        exchange.refuse(408, "The request's content came too slowly.");
-        break;
-      case Wait.Queue:
-        exchange.giveUp();
         break;
       case Wait.Send:
-        if (!this.#deadline.extendSend(this.#outbox.accepted)) this.abort("send timeout");
-        return;
+        this.abort("send timeout");
+        break;
       case Wait.Linger:
         this.#closing.close("client");
-        return;
+        break;
+      default:
+        this.exchange.giveUp(wait);
+        this.#turn();
     }
-    this.#turn();
   }
 
   /** FIN after the last accepted byte, then a bounded drain (closing.ts). */
@@ -616,8 +552,9 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
 
   /** Closes by RST: the peer does not read, or we cannot go on. */
   abort(reason: CloseReason): void {
-    if (this.#closing.end === End.Gone) return;
-    if (this.#closing.end === End.Open) this.#closing.reason = reason;
+    const closing = this.#closing;
+    if (closing.end === End.Gone) return;
+    closing.abort(reason);
     // A handler at work keeps the request until it has settled. Gathered bytes go now: the scratch belongs to all connections.
     if (this.exchange.phase === Phase.Running) this.#outbox.drop();
     else this.#letGo();
@@ -629,7 +566,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     this.exchange.abandon(this.#closing.reason);
     this.#outbox.drop();
     this.#inbox.clear();
-    this.#giveReader();
+    this.#context.requests.takeBack(this.exchange);
     this.exchange.lease.repaid();
     this.exchange.lease.release();
   }

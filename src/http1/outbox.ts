@@ -7,8 +7,8 @@
 
 import type { Clock } from "../exchange/clock.ts";
 import type { Transport } from "../exchange/transport.ts";
-import type { Fields } from "../http/fields.ts";
-import type { Content, ContentSource, LiveSource } from "../http/message.ts";
+import type { Content, ContentSource, LiveSource, Response } from "../http/message.ts";
+import type { HeadStarts } from "./response-head.ts";
 
 /** One write buffer for all connections; empty between turns. */
 export class Scratch {
@@ -54,6 +54,8 @@ export class Outbox {
   accepted = 0;
   /** The kernel took less than it was offered: nothing more is offered until that is set back. */
   isBlocked = false;
+  /** Bytes of the last head. */
+  headBytes = 0;
   /** The attached content if it comes into being while it is sent. */
   live: LiveSource | null = null;
   /** All there is of `live` was accepted. */
@@ -92,22 +94,30 @@ export class Outbox {
   }
 
   /**
-   * Puts a response behind its head's start: the fields are gathered, and so is the content if it is small and in memory; else it is
-   * sent from where it is. Returns the content's length. The caller closes a source when `pump` no longer needs it.
+   * Gathers the head of `response`, and its content if that is small and in memory; else the content is sent from where it is. `isHead`:
+   * there is none in an answer to HEAD. `left`: requests that may follow. Returns the content's length. The caller closes a source when
+   * `pump` no longer needs it.
    */
-  put(fields: Fields, content: Content | null): number {
+  put(response: Response, isHead: boolean, headStarts: HeadStarts, isPersistent: boolean, left: number): number {
+    const scratch = this.#scratch;
+    const headStart = scratch.used;
+    const { status, fields } = response;
+    const content = isHead ? null : response.content;
+    scratch.used = headStarts.append(scratch.bytes, headStart, status, isPersistent, left, this.#clock.second);
+    const bytes = fields.http1(null);
+    this.headBytes = scratch.used - headStart + bytes.length;
     this.#position = 0;
     this.#end = 0;
     this.live = null;
     if (content === null) {
-      this.gather(fields.http1(null));
+      this.gather(bytes);
       return 0;
     }
     if (fields.holds(content)) {
       this.gather(fields.http1(content));
       return content.length;
     }
-    this.gather(fields.http1(null));
+    this.gather(bytes);
     const isSource = "size" in content;
     const length = isSource ? content.size : content.length;
     if (!isSource && length <= GATHER_BYTES_MAX) {
@@ -116,7 +126,7 @@ export class Outbox {
     }
     this.#body = content;
     this.#end = length;
-    if (isSource && "whenMore" in content) this.live = content;
+    if ("whenMore" in content) this.live = content as LiveSource;
     return length;
   }
 

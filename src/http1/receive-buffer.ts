@@ -1,10 +1,12 @@
 /**
- * Received bytes that are not consumed yet. The rule it guards: bytes once received are never overwritten, so offsets
- * of a parsed head and views of a body stay valid for as long as somebody holds them, and nothing has to be copied for
- * that; a later request is even compared with the head of an earlier one. The first chunk is adopted as it is (Bun hands
- * over a fresh array at each `data`; test/server/bun-facts.test.ts checks it); only what is left over when more arrives is
- * copied.
+ * Received bytes that are not consumed yet, and the brake on a peer that sends ahead of its responses.
+ *
+ * The rule it guards: bytes once received are never overwritten, so offsets of a parsed head and views of a content stay valid, and
+ * nothing has to be copied for that; a later request is even compared with the head of an earlier one. The first chunk is adopted
+ * as it is (Bun hands over a fresh array at each `data`; test/server/bun-facts.test.ts checks it). Only bytes that are left over
+ * when more arrive are copied.
  */
+import type { Transport } from "../exchange/transport.ts";
 
 const EMPTY = new Uint8Array(0);
 
@@ -13,6 +15,12 @@ export class ReceiveBuffer {
   bytes: Uint8Array = EMPTY;
   start = 0;
   end = 0;
+  readonly #transport: Pick<Transport, "pause" | "resume">;
+  #isPaused = false;
+
+  constructor(transport: Pick<Transport, "pause" | "resume">) {
+    this.#transport = transport;
+  }
 
   get length(): number {
     return this.end - this.start;
@@ -44,16 +52,34 @@ export class ReceiveBuffer {
     if (this.start === this.end) this.clear();
   }
 
-  /** Lets go of everything; what others hold stays intact. */
+  /** Drops all bytes; views that others hold stay intact. */
   clear(): void {
     this.bytes = EMPTY;
     this.start = 0;
     this.end = 0;
   }
 
-  /** Called when what is left has to wait: lets go of a large array of which little is left. */
-  compact(): void {
-    if (this.bytes.length <= COMPACT_RATIO * this.length) return;
+  /** Ends a turn: bytes that are left wait, in no more memory than they need. Pauses a peer that is `max` ahead. */
+  regulate(max: number): void {
+    const { length } = this;
+    if (length > 0) this.#compact(length);
+    if (length > max) this.pause();
+    else if (this.#isPaused) {
+      this.#isPaused = false;
+      this.#transport.resume();
+    }
+  }
+
+  /** Pauses the peer, until `regulate` finds that it may go on. */
+  pause(): void {
+    if (this.#isPaused) return;
+    this.#isPaused = true;
+    this.#transport.pause();
+  }
+
+  /** Drops a large array of which little is left. */
+  #compact(length: number): void {
+    if (this.bytes.length <= COMPACT_RATIO * length) return;
     this.bytes = this.bytes.slice(this.start, this.end);
     this.end -= this.start;
     this.start = 0;

@@ -109,9 +109,13 @@ export class RequestPool {
     return reader;
   }
 
-  give(reader: RequestReader): void {
-    reader.reset();
-    if (this.#idle.length < IDLE_READERS_MAX) this.#idle.push(reader);
+  /** Takes back the reader that `exchange` has, if any. */
+  takeBack(exchange: { request: RequestReader | null }): void {
+    const { request } = exchange;
+    if (request === null) return;
+    exchange.request = null;
+    request.reset();
+    if (this.#idle.length < IDLE_READERS_MAX) this.#idle.push(request);
   }
 }
 

@@ -19,7 +19,7 @@ export enum ReadState {
 }
 
 /** READ_EDGES[from] has bit `to` set where the move is allowed. */
-export const READ_EDGES: readonly number[] = [
+const READ_EDGES: readonly number[] = [
   (1 << ReadState.Body) | (1 << ReadState.Done) | (1 << ReadState.Closed),
   (1 << ReadState.Done) | (1 << ReadState.Closed),
   (1 << ReadState.Head) | (1 << ReadState.Closed),

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Carrier } from "../../src/exchange/carrier.ts";
 import { ContentBuffer } from "../../src/exchange/content-buffer.ts";
+import { Wait } from "../../src/exchange/deadline.ts";
 import { type CollectingRequest, Exchange, Phase } from "../../src/exchange/exchange.ts";
 import { ADMITTED, type Admission, refused } from "../../src/http/message.ts";
 import { ParseError } from "../../src/http/parse-error.ts";
@@ -109,7 +110,7 @@ test("a request that gives up waiting leaves the queue", () => {
   exchange.arrive(1);
   exchange.admit();
   expect(exchange.proceed()).toBeNull();
-  exchange.giveUp();
+  exchange.giveUp(Wait.Queue);
   expect([exchange.proceed()?.status, server.pool.queued]).toEqual([503, 0]);
 });
 

@@ -2,10 +2,10 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Clock } from "../../src/exchange/clock.ts";
 import { ContentBuffer, ContentMemory } from "../../src/exchange/content-buffer.ts";
-import { Fields } from "../../src/http/fields.ts";
 import { Outbox, Progress, Scratch } from "../../src/http1/outbox.ts";
 import { ReceiveBuffer } from "../../src/http1/receive-buffer.ts";
-import { FakeSource, FakeTransport } from "../support/conversation.ts";
+import { HeadStarts } from "../../src/http1/response-head.ts";
+import { FakeSource, FakeTransport, respondWith } from "../support/conversation.ts";
 
 const chunks = fc.array(fc.uint8Array({ maxLength: 50 }), { maxLength: 20 });
 
@@ -13,7 +13,7 @@ describe("a receive buffer", () => {
   test("gives back what was put in, in order, however it is consumed", () => {
     fc.assert(
       fc.property(chunks, fc.array(fc.nat(40)), (given, takes) => {
-        const buffer = new ReceiveBuffer();
+        const buffer = new ReceiveBuffer(new FakeTransport());
         const out: number[] = [];
         const take = (most: number) => {
           const count = Math.min(most, buffer.length);
@@ -23,7 +23,7 @@ describe("a receive buffer", () => {
         given.forEach((chunk, at) => {
           buffer.append(chunk);
           take(takes[at] ?? 0);
-          buffer.compact();
+          buffer.regulate(1e9);
         });
         take(Number.POSITIVE_INFINITY);
         expect(out).toEqual(given.flatMap((chunk) => [...chunk]));
@@ -34,7 +34,7 @@ describe("a receive buffer", () => {
   test("never overwrites bytes that somebody may still look at", () => {
     fc.assert(
       fc.property(chunks, (given) => {
-        const buffer = new ReceiveBuffer();
+        const buffer = new ReceiveBuffer(new FakeTransport());
         const views: { view: Uint8Array; copy: number[] }[] = [];
         for (const chunk of given) {
           buffer.append(chunk);
@@ -48,10 +48,10 @@ describe("a receive buffer", () => {
   });
 
   test("lets go of a large array of which little is left", () => {
-    const buffer = new ReceiveBuffer();
+    const buffer = new ReceiveBuffer(new FakeTransport());
     buffer.append(new Uint8Array(100_000).fill(7));
     buffer.consume(99_990);
-    buffer.compact();
+    buffer.regulate(1e9);
     expect(buffer.bytes.buffer.byteLength).toBe(10);
     expect([...buffer.bytes]).toEqual(new Array(10).fill(7));
   });
@@ -124,7 +124,7 @@ describe("an outbox", () => {
     const clock = new Clock(0, 0, () => (now += msPerLook));
     const transport = new FakeTransport();
     const outbox = new Outbox(transport, new Scratch(4000), 1000, clock);
-    outbox.put(Fields.of([]), new FakeSource(10_000));
+    outbox.put(respondWith(200, new FakeSource(10_000)), false, new HeadStarts(clock.dateLine, 30), true, 1);
     expect(outbox.pump()).toBe(Progress.Yield);
     return transport.writes.length;
   }

@@ -69,7 +69,7 @@ describe("a head that repeats the one before it", () => {
     const pool = new RequestPool(HEAD_LIMITS, MEMORY);
     const first = pool.take("127.0.0.1", false);
     read(first, bytesOf(PLAIN));
-    pool.give(first);
+    pool.takeBack({ request: first });
     const second = pool.take("127.0.0.1", false);
     expect(second).toBe(first);
     expect(read(second, bytesOf(PLAIN))).toEqual(read(fresh(), bytesOf(PLAIN)));

@@ -294,8 +294,9 @@ export class WatchedRequests extends RequestPool {
     return reader;
   }
 
-  override give(reader: RequestReader): void {
-    if (!this.#taken.delete(reader)) this.#referee.fail(0, "a reader is returned twice");
-    super.give(reader);
+  override takeBack(exchange: { request: RequestReader | null }): void {
+    const { request } = exchange;
+    if (request !== null && !this.#taken.delete(request)) this.#referee.fail(0, "a reader is returned twice");
+    super.takeBack(exchange);
   }
 }

@@ -13,6 +13,7 @@ const DATE = "http/date.ts";
 const ACCEPT = "http/accept.ts";
 const ERRORS = "http/parse-error.ts";
 const CONNECTION = "http1/connection.ts";
+const EXCHANGE = "exchange/exchange.ts";
 
 export const MEANING_MUTATIONS: readonly Mutation[] = [
   // Target and host
@@ -273,67 +274,56 @@ export const MEANING_MUTATIONS: readonly Mutation[] = [
     "if (error === 0 || error === ParseError.ExpectationUnknown) error = readTarget(this.head, this.target) || error;",
     "if (error === 0) error = readTarget(this.head, this.target);",
   ),
-  swap(
-    CONNECTION,
-    "no content in an answer to HEAD",
-    "if (content === null || this.#exchange?.head.method === Method.Head) {",
-    "if (content === null) {",
-  ),
+  swap(CONNECTION, "no content in an answer to HEAD", "outbox.put(response, isHead,", "outbox.put(response, false,"),
   swap(
     CONNECTION,
     "no 100 when the content is there",
-    "if (framing.expectsContinue && this.#inbox.length === 0) {",
-    "if (framing.expectsContinue) {",
+    "framing.expectsContinue && !hasBegun",
+    "framing.expectsContinue",
   ),
   swap(
-    CONNECTION,
+    EXCHANGE,
     "100 when the content is wanted",
-    "if (wanted) this.#outbox.gather(CONTINUE);",
-    "if (wanted) return true;",
+    'if (this.admission.content !== "discard") return waits;',
+    'if (this.admission.content !== "discard") return false;',
   ),
   swap(
-    CONNECTION,
+    EXCHANGE,
     "no request behind content that was not waited for",
-    "else this.#stopReading();\n    } else if",
-    "else this.#moveRead(ReadState.Done);\n    } else if",
+    "if (waits || length > this.#context.limits.unwantedBodyBytesMax)",
+    "if (length > this.#context.limits.unwantedBodyBytesMax)",
   ),
   swap(
-    CONNECTION,
+    EXCHANGE,
     "a bound on content nobody wants, by its length",
-    "framing.contentLength > this.#context.limits.unwantedBodyBytesMax) {\n      this.#stopReading();",
-    "false) {\n      this.#stopReading();",
+    "if (waits || length > this.#context.limits.unwantedBodyBytesMax)",
+    "if (waits)",
   ),
   swap(
-    CONNECTION,
+    EXCHANGE,
     "a bound on content nobody wants, by what came",
-    "if (!wanted && decoder.received > this.#context.limits.unwantedBodyBytesMax) {",
-    "if (false) {",
+    "if (received <= this.#context.limits.unwantedBodyBytesMax) return true;",
+    "return true;",
   ),
-  swap(
-    CONNECTION,
-    "content nobody wants is checked",
-    "if (consumed < 0) return this.#malformed(consumed, exchange);\n      if (wanted)",
-    "if (consumed < 0 && wanted) return this.#malformed(consumed, exchange);\n      if (consumed < 0) {\n        this.#moveRead(ReadState.Done);\n        return true;\n      }\n      if (wanted)",
-  ),
-  gone(
-    CONNECTION,
-    "an upload's bound",
-    "if (decoder.received > collectMax) {\n          this.#stopReading();",
-    "if (false) {\n          this.#stopReading();",
-  ),
+  swap(REQUEST, "content is checked", "if (consumed <= 0) return consumed;", "if (consumed <= 0) return 0;"),
+  swap(EXCHANGE, "an upload's bound", "} else if (received > use.collectMax)", "} else if (received < 0)"),
   swap(
     CONNECTION,
     "FIN in the middle of content",
-    "return this.#peerFinished ? this.#malformed(ParseError.IncompleteMessage, exchange) : false;",
-    "return false;",
+    "else if (this.#closing.isPeerFinished) exchange.refuseMalformed(ParseError.IncompleteMessage);",
+    "",
   ),
   swap(
     CONNECTION,
     "FIN in the middle of a head",
-    "if (this.#isHeadBegun) return this.#malformed(ParseError.IncompleteMessage, null);",
-    "",
+    "this.exchange.refuseMalformed(ParseError.IncompleteMessage);\n    return true;",
+    "return false;",
   ),
   gone(CONNECTION, "the last request says so", 'if (left <= 0) return "last request";'),
-  gone(CONNECTION, "a connection that is to close does", 'if (!exchange.framing.persistent) return "client asked";'),
+  gone(
+    CONNECTION,
+    "a connection that is to close does",
+    'if (!(this.exchange.request as RequestReader).framing.persistent) return "client asked";',
+  ),
   swap(CONNECTION, "a refusal that closes does", "if (!response.isLast) return null;", "return null;"),
 ];
