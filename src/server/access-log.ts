@@ -1,27 +1,25 @@
-/**
- * One line per request: what `--log-format` makes of it. A line is formatted once, as a string; `Output` carries it.
- */
+/** One line per request, in the form of `--log-format`. A line is formatted once, as a string; `Output` carries it. */
 
 import { addressOf } from "../http/authority.ts";
 import { escapeQuoted } from "../http/escape.ts";
 import type { LogFormat } from "../settings/program-settings.ts";
 import type { Output } from "./output.ts";
 
-/** One answered request. Strings from the wire are raw latin1; they are escaped here and nowhere else. */
+/** One answered request. Strings from the wire are raw ISO-8859-1; they are escaped here and nowhere else. */
 export interface AccessEntry {
   /** Wall clock when the answer was complete, in milliseconds since 1970. */
   wallMs: number;
-  /** Number of the pool's slot that served it, from 1; 0 when it took none. */
+  /** Number of the slot that served it, from 1; 0 for none. */
   slot: number;
   /** `127.0.0.1:50000`, `[::1]:50000`. */
   peer: string;
-  /** As received, without CRLF; empty when none came. */
+  /** Request line as received, without CRLF; empty when none came. */
   requestLine: string;
   host: "ok" | "refused" | "missing" | "invalid" | "-";
   status: number;
   /** Bytes of content sent. */
   bytes: number;
-  /** What was sent: `html`, `binary`, `error`, … */
+  /** Kind of content: `html`, `binary`, `error`, … */
   transfer: string;
   durationMs: number;
   /** True when the connection stays open. */
@@ -29,19 +27,19 @@ export interface AccessEntry {
   /** The Referer and User-Agent fields, or null; only combined and json show them. */
   referer: string | null;
   userAgent: string | null;
-  /** What a test has let go wrong with the answer, or null; only json shows it, where there is one. */
+  /** Fault that a test ordered for the response, or null; only json shows it. */
   fault: string | null;
 }
 
-/** What the server tells; `startServer` takes one. Nothing here throws or blocks. */
+/** Receives the server's events; `startServer` takes one. Nothing here throws or blocks. */
 export interface ServerLog {
-  /** A request was answered; null where nobody reads request lines, so that none has to be made. */
+  /** Takes an answered request; null if request lines are not wanted, so that none is made. */
   readonly access: ((entry: AccessEntry) => void) | null;
   /** Life cycle and pool. */
   info(text: string): void;
   /** One step of a connection or request; null without `--verbose`. */
   readonly detail: ((text: string) => void) | null;
-  /** Refusals worth a look, security events. */
+  /** Takes refusals worth a look, and security events. */
   warn(text: string): void;
   /** A failure of ours; `cause` is shown with its stack. */
   error(text: string, cause?: unknown): void;
@@ -108,7 +106,10 @@ function commonFormat(): (entry: AccessEntry) => string {
     }`;
 }
 
-/** What stands between quotes, `-` for nothing. Clients repeat themselves, so the last text is kept with what became of it. */
+/**
+ * Returns a formatter of texts between quotes, `-` for null. Clients repeat themselves, so it keeps the last text and
+ * its result.
+ */
 function quoted(): (text: string | null) => string {
   let last: string | null = null;
   let escaped = "-";
@@ -128,7 +129,10 @@ function formatDuration(milliseconds: number): string {
   return `${Math.trunc(hundredths / 100)}.${rest < 10 ? "0" : ""}${rest}`;
 }
 
-/** A JSON string in ASCII, whose code points are the bytes as received. RFC 8259 §7; `JSON.stringify` leaves DEL and beyond. */
+/**
+ * Quotes text as a JSON string in ASCII, whose code points are the bytes as received. RFC 8259 §7; `JSON.stringify`
+ * leaves DEL and beyond.
+ */
 function quoteJson(text: string): string {
   if (escapeQuoted(text) === text) return `"${text}"`;
   return JSON.stringify(text).replace(

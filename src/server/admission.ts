@@ -1,12 +1,12 @@
-/** Who may connect: so many at once, and so many from one address where the operator says so. */
+/** Limits of connections: in all, and from one address if the operator sets that. */
 
 export type RefusalReason = "too many connections" | "too many from an address";
 
-/** Why a peer is turned away; the sentence is for the peer. */
+/** Refusal of a connection. The sentence is for the peer. */
 export interface Refusal {
   readonly reason: RefusalReason;
   readonly sentence: string;
-  /** For the operator, once until there is room again. */
+  /** Line for the operator, logged once until connections are accepted again. */
   readonly warning: string;
 }
 
@@ -15,11 +15,11 @@ export class Admission {
   readonly #perHostMax: number;
   readonly #full: Refusal;
   readonly #hostFull: Refusal;
-  /** Connections by address; kept only where there is a bound. */
+  /** Connections by address; empty without a limit per address. */
   readonly #byHost = new Map<string, number>();
   #count = 0;
 
-  /** `perHostMax` 0 is no bound. */
+  /** A `perHostMax` of 0 means no limit. */
   constructor(max: number, perHostMax: number) {
     this.#max = max;
     this.#perHostMax = perHostMax;
@@ -35,7 +35,7 @@ export class Admission {
     };
   }
 
-  /** Counts a connection from `address` and returns null, or says why it may not be. */
+  /** Counts a connection from `address` and returns null, or returns the refusal. */
   enter(address: string): Refusal | null {
     if (this.#count >= this.#max) return this.#full;
     if (this.#perHostMax > 0) {
@@ -47,7 +47,7 @@ export class Admission {
     return null;
   }
 
-  /** A connection that had entered from `address` is closed. */
+  /** Counts the close of a connection that had entered from `address`. */
   leave(address: string): void {
     this.#count--;
     if (this.#perHostMax === 0) return;

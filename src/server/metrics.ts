@@ -1,11 +1,11 @@
 /**
- * Counts what conversations tell, for `/__server/metrics` and the live page. Counters only ever grow; whoever wants a rate
- * or a percentile of some time looks twice and takes the difference.
+ * Counts events of connections for `/__server/metrics` and the live page. Counters only grow: a rate or a percentile
+ * of an interval is the difference of two readings.
  */
 import { type Answered, BaseObserver, type CloseReason, Outcome } from "../exchange/observer.ts";
 import type { RefusalReason } from "./admission.ts";
 
-/** Why a request or a connection was turned away. */
+/** Reason why a request or a connection was turned away. */
 export type Refused = "queue full" | "queue timeout" | RefusalReason;
 
 /** Upper bounds of a histogram's buckets in milliseconds: ten to a decade (ISO 3, R10), from 10 µs to 80 s. */
@@ -18,7 +18,7 @@ const isExported = (place: number) => place % 10 === 0 || place % 10 === 4 || pl
 
 /** Durations, counted by size. */
 export class Histogram {
-  /** One more than there are bounds: the last is for what is longer than all of them. */
+  /** One more than there are bounds: the last counts durations above all of them. */
   readonly counts: Float64Array = new Float64Array(BOUNDS_MS.length + 1);
   count = 0;
   sumMs = 0;
@@ -38,8 +38,8 @@ export class Histogram {
 }
 
 /**
- * The duration in milliseconds that `share` (0 to 1) of what was added since `before` did not exceed, taken evenly within its bucket;
- * null when nothing was added. `before` holds counts of the same histogram.
+ * Returns the duration in milliseconds that `share` (0 to 1) of the durations added since `before` did not exceed,
+ * interpolated within its bucket; null when none was added. `before` holds counts of the same histogram.
  */
 export function percentile(histogram: Histogram, before: Float64Array, share: number): number | null {
   const { counts } = histogram;
@@ -60,7 +60,7 @@ export function percentile(histogram: Histogram, before: Float64Array, share: nu
   return BOUNDS_MS.at(-1) ?? 0;
 }
 
-/** What is true at the moment, of what is not counted here. */
+/** Values of this moment that are not counted here. */
 export interface Gauges {
   readonly version: string;
   readonly slots: number;
@@ -73,14 +73,14 @@ export interface Gauges {
 }
 
 export class Metrics extends BaseObserver {
-  /** Answers by status. */
+  /** Responses by status. */
   readonly statuses = new Map<number, number>();
   requests = 0;
-  /** Content that the kernel has accepted. */
+  /** Bytes of content that the kernel has accepted. */
   contentBytes = 0;
   aborted = 0;
   readonly durations = new Histogram();
-  /** Of requests that had to wait for a slot. */
+  /** Waits of requests for a slot. */
   readonly waits = new Histogram();
   readonly refusals = new Map<Refused, number>();
   accepted = 0;
@@ -123,7 +123,7 @@ export class Metrics extends BaseObserver {
     this.failures++;
   }
 
-  /** In Prometheus's text format, version 0.0.4. */
+  /** Renders Prometheus's text format, version 0.0.4. */
   render(gauges: Gauges): string {
     const { rss } = memory();
     const cpu = process.cpuUsage();
@@ -186,7 +186,7 @@ function single(name: string, type: "counter" | "gauge", help: string, value: nu
   return family(name, type, help, [["", value]]);
 }
 
-/** The values are words of ours, without anything to escape. */
+/** Renders lines with a label. The values are words of ours, without anything to escape. */
 function labelled(label: string, values: readonly (readonly [value: string | number, count: number])[]): Sample[] {
   return values.map(([value, count]) => [`{${label}="${value}"}`, count]);
 }
@@ -208,7 +208,7 @@ function increment<Key>(counts: Map<Key, number>, key: Key): void {
   counts.set(key, (counts.get(key) ?? 0) + 1);
 }
 
-/** Null where no descriptor is left to read it with. */
+/** Returns null for the memory when no descriptor is left to read it with. */
 function memory(): { readonly rss: number | null } {
   try {
     return { rss: process.memoryUsage.rss() };

@@ -1,14 +1,16 @@
 /**
- * The way of lines to a file, a pipe, a socket or a terminal.
+ * Carries lines to a file, a pipe, a socket or a terminal.
  *
- * Lines are added to those of this turn of the event loop; the turn ends with one write, and there is one at a time. A pipe,
- * socket or terminal is made non-blocking and written to on the spot, which takes 1 µs for a line against 13 to 20 µs by way
- * of Bun's thread pool (a pipe with a reader, 2 cores); what it does not take now is tried again a little later. A disk has
- * no such mode and may be slow, so a file is written on the thread pool, and rests for some milliseconds behind each write.
- * Meanwhile the lines behind gather for the next write. What gathers is bounded: the oldest lines are dropped, counted, and the count is reported.
+ * Lines gather during a turn of the event loop, which ends with one write; one write is in progress at a time. A pipe,
+ * socket or terminal is made non-blocking and written to directly: 1 µs for a line, against 13 to 20 µs through Bun's
+ * thread pool (a pipe with a reader, 2 cores). Bytes that it does not take are tried again a little later. A disk has
+ * no such mode and may be slow, so a file is written on the thread pool, with a rest of some milliseconds after each
+ * write. Further lines gather for the next write. That backlog is bounded: the oldest lines are dropped and counted,
+ * and the count is reported.
  *
- * The rule it guards: logging never throws, never blocks the event loop, never grows without bound; and a reader that stopped
- * reading holds no thread, because uploads need them: with two cores the pool has two, and two stalled pipes took both.
+ * The rule it guards: logging never throws, never blocks the event loop, never grows without bound. A reader that
+ * stopped reading holds no thread, because uploads need them: with two cores the pool has two, and two stalled pipes
+ * took both.
  */
 import { closeSync, constants, fstatSync, openSync, readFileSync, write, writeSync } from "node:fs";
 import { limits } from "../settings/limits.ts";
@@ -20,14 +22,14 @@ interface Batch {
   lines: number;
 }
 
-/** Where the bytes go. */
+/** Destination of the bytes. */
 interface Channel {
   readonly descriptor: number;
-  /** Ours to close. */
+  /** True when this object closes the descriptor. */
   readonly owned: boolean;
   /** True when a write may wait for a disk or a reader, so that it has to run on the thread pool. */
   readonly blocks: boolean;
-  /** What has to live as long as the channel. */
+  /** Object that must live as long as the channel. */
   readonly keep?: unknown;
 }
 
@@ -35,46 +37,48 @@ interface Channel {
 const BATCH_CHARS_MAX = 64 * 1024;
 
 /**
- * Milliseconds until a full pipe, or an interrupted write, is tried again: first the shortest, doubled each time up to the
- * longest. A pipe holds 64 KiB, so the shortest lets 64 MB/s through; the longest costs nothing when nobody reads.
+ * Milliseconds until a full pipe, or an interrupted write, is tried again. The delay begins with the shortest and
+ * doubles up to the longest. A pipe holds 64 KiB, so the shortest lets 64 MB/s through; the longest costs nothing
+ * while no reader reads.
  */
 const RETRY_MS_MIN = 1;
 const RETRY_MS_MAX = 64;
 
 /**
- * Milliseconds from the end of a write to a file to the next one, unless a whole batch waits. A write on the thread pool costs
- * 90 µs of CPU whatever its size, and without a rest a flood of requests made 1,500 a second of them: 13 % of the process.
+ * Milliseconds from the end of a write to a file to the next one, unless a whole batch waits. A write on the thread
+ * pool costs 90 µs of CPU whatever its size. Without a rest a flood of requests made 1,500 a second, 13 % of the
+ * process.
  */
 const REST_MS = 10;
 
-/** From the first column of a terminal's row: takes away all that is there and below (ECMA-48 CR, ED). */
+/** From the first column of a terminal's row: erases everything there and below (ECMA-48 CR, ED). */
 const ERASE = "\r\x1b[J";
 
-/** No reader will ever be there again. A file may get its space back, so it is not given up. */
+/** Errors after which there is no reader again. A full disk may get space, so a file is not given up. */
 const GONE = new Set(["EPIPE", "EBADF", "EIO", "ENXIO", "ECONNRESET"]);
 
 /**
- * Lines on their way to a descriptor. Whoever opens one calls `close` when all is said, after `settle` or `flush`.
+ * Lines on their way to a descriptor. The owner calls `close` at the end, after `settle` or `flush`.
  *
- * `report` gets one line for the operator when lines begin to be lost, and their number when it is over.
+ * `report` takes one line for the operator when lines begin to be lost, and their number when that is over.
  */
 export class Output {
   readonly #path: string | null;
-  /** What it is called in a report. */
+  /** Name of the channel in a report. */
   readonly #name: string;
   readonly #memoryMax: number;
   readonly #report: (text: string) => void;
   #channel: Channel;
-  /** The channel to go on with once the write in flight is over. */
+  /** Channel that replaces this one after the write in progress. */
   #successor: Channel | null = null;
   /** Lines of this turn. */
   #text = "";
   #lines = 0;
   #turnScheduled = false;
-  /** Full batches behind the write in flight, and their characters. */
+  /** Full batches after the write in progress, and their characters. */
   #batches: Batch[] = [];
   #batchChars = 0;
-  /** The write in flight: its bytes, what of them is written, its lines. */
+  /** Write in progress: its bytes, the number of those written, and its lines. */
   #flight: Buffer | null = null;
   #flightOffset = 0;
   #flightLines = 0;
@@ -83,21 +87,23 @@ export class Output {
   #lost = 0;
   /** True after a failed write was reported and before one succeeded. */
   #failing = false;
-  /** True when a write failed in the middle of a line: the next one starts on a line of its own. */
+  /** True after a write failed in the middle of a line: the next line starts on a new one. */
   #torn = false;
   #gone = false;
-  /** The row that shall stay below the lines, and the one that does; "" is none. */
+  /** Row that is to stay below the lines, and the row that does; "" for none. */
   #footer = "";
   #shownFooter = "";
   #waiting: (() => void)[] = [];
 
-  /** An Output for a descriptor that belongs to someone else, such as 1 and 2. */
+  /** Returns an Output for a descriptor that belongs to another owner, such as 1 and 2. */
   static descriptor(descriptor: number, report: (text: string) => void, memoryBytesMax?: number): Output {
     const name = descriptor === 1 ? "stdout" : descriptor === 2 ? "stderr" : `descriptor ${descriptor}`;
     return new Output(openChannel(descriptor), null, name, report, memoryBytesMax);
   }
 
-  /** An Output that appends to the file at `path`, created for its owner and group. Throws what `open` throws. */
+  /**
+   * Returns an Output that appends to the file at `path`, created for its owner and group. Throws the error of `open`.
+   */
   static file(path: string, report: (text: string) => void, memoryBytesMax?: number): Output {
     return new Output(openForAppend(path), path, path, report, memoryBytesMax);
   }
@@ -125,7 +131,10 @@ export class Output {
     this.#schedule();
   }
 
-  /** Adds `text`, which gets a write of its own, at once, so that a reader sees it as one piece (up to PIPE_BUF, 4096 bytes). */
+  /**
+   * Adds `text` and writes it at once, in a write of its own, so that a reader sees one piece (up to PIPE_BUF, 4096
+   * bytes).
+   */
   writeAlone(text: string): void {
     this.#seal();
     this.write(text);
@@ -134,9 +143,9 @@ export class Output {
   }
 
   /**
-   * Keeps `row`, which fits into a row of the terminal, below all lines from now on; "" takes it away. The lines of a write and the
-   * row behind them are one piece. The cursor stays in the row's first column, so that whatever comes next takes its place, also
-   * where a terminal that became narrower has broken it in two.
+   * Keeps `row`, which fits into a row of the terminal, below all lines; "" removes it. The lines of a write and the
+   * row below them are one piece. The cursor stays in the row's first column, so the next output replaces the row,
+   * even if a terminal that became narrower has broken it in two.
    */
   setFooter(row: string): void {
     if (this.#gone || row === this.#footer) return;
@@ -174,7 +183,10 @@ export class Output {
     return batch;
   }
 
-  /** What the next write takes: a batch, the old footer's end before it, the footer behind it; or these alone. */
+  /**
+   * Returns the piece of the next write: a batch with the old footer's end before it and the footer after it, or the
+   * footers alone.
+   */
   #takePiece(): Batch | undefined {
     const batch = this.#takeBatch();
     const footer = this.#footer;
@@ -185,7 +197,7 @@ export class Output {
     return { text: `${erase}${batch?.text ?? ""}${footer === "" ? "" : `${footer}\r`}`, lines: batch?.lines ?? 0 };
   }
 
-  /** Starts the next write, unless one is in flight. */
+  /** Starts the next write, unless one is in progress. */
   #next(): void {
     if (this.#flight !== null || this.#gone) return;
     if (this.#successor !== null) this.#succeed(this.#successor);
@@ -240,12 +252,12 @@ export class Output {
       this.#fail(error.code ?? error.message);
     }
     this.#flight = null;
-    // Somebody who waits for the end of all writes is not kept waiting, nor is a backlog.
+    // A caller that waits for the end of all writes does not wait for a rest, and neither does a backlog.
     if (!this.#channel.blocks || this.#waiting.length > 0 || this.#batches.length > 0) this.#next();
     else this.#rest();
   };
 
-  /** Lines that come meanwhile gather. Who closes or settles does not wait for the end of it. */
+  /** Lets lines gather. Closing and settling do not wait for the end of the rest. */
   #rest(): void {
     this.#turnScheduled = true;
     setTimeout(this.#endTurn, REST_MS);
@@ -278,7 +290,7 @@ export class Output {
     for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
-  /** Goes on in a new file of the same name, after a rotation moved the old one away. Keeps the old one if that fails. */
+  /** Opens a new file of the same name, after a rotation moved the old one away. Keeps the old one if that fails. */
   reopen(): void {
     if (this.#path === null) return;
     let channel: Channel;
@@ -300,7 +312,7 @@ export class Output {
     this.#torn = false;
   }
 
-  /** Resolves when everything is written, or given up, or `waitMs` have passed. */
+  /** Resolves when everything is written or given up, or after `waitMs`. */
   async settle(waitMs: number): Promise<void> {
     const isIdle = this.#flight === null && this.#batches.length === 0 && this.#text === "";
     if (this.#gone || (isIdle && this.#shownFooter === this.#footer)) return;
@@ -315,8 +327,8 @@ export class Output {
   }
 
   /**
-   * Writes what waits at once, for the last moment of a process. It cannot hang on a reader that stopped reading: then a
-   * write is in flight, and what waits behind that one is left.
+   * Writes all waiting lines at once, for the last moment of a process. It cannot hang on a reader that stopped
+   * reading: then a write is in progress, and the lines after it are left.
    */
   flush(): void {
     if (this.#flight !== null || this.#gone) return;
@@ -329,11 +341,11 @@ export class Output {
         }
       }
     } catch {
-      // Nobody is left to be told.
+      // No one is left to report to.
     }
   }
 
-  /** Takes the footer away, flushes, and gives back a descriptor of ours. Nothing may be written afterwards. */
+  /** Removes the footer, flushes, and closes a descriptor of ours. Nothing may be written afterwards. */
   close(): void {
     this.#footer = "";
     this.flush();
@@ -345,14 +357,14 @@ export class Output {
 }
 
 /**
- * A way to write to `descriptor` without waiting, where there is one.
+ * Returns a way to write to `descriptor` without waiting, if there is one.
  *
- * A pipe or a terminal is opened once more: O_NONBLOCK belongs to the open file description, which others share (the shell
- * that started us, its other programs), so we take one of our own. A file is left as it is, because a second description
+ * A pipe or a terminal is opened once more: O_NONBLOCK belongs to the open file description, which others share (the
+ * shell that started us, its other programs), so we take our own. A file stays as it is, because a second description
  * would start at its beginning.
  *
- * A socket (Node and Bun start their children with a pair of them for a pipe) cannot be opened again, so its shared one is
- * switched, as Node and Bun do with theirs; opening a FileSink is what does that, and the kernel is asked whether it did.
+ * A socket (Node and Bun give their children a pair of them for a pipe) cannot be opened again, so the shared one is
+ * switched, as Node and Bun do with theirs. Opening a FileSink does that; the kernel is asked whether it did.
  */
 function openChannel(descriptor: number): Channel {
   try {
@@ -366,20 +378,20 @@ function openChannel(descriptor: number): Channel {
       if (isNonBlocking(descriptor)) return { descriptor, owned: false, blocks: false, keep };
     }
   } catch {
-    // No /proc, a terminal of another user, a pipe without a reader, no descriptor at all: what there is has to do.
+    // No /proc, a terminal of another user, a pipe without a reader, or no descriptor at all: use the given one.
   }
   return { descriptor, owned: false, blocks: true };
 }
 
-/** What proc(5) says about the flags of an open file, in octal. Throws where there is no /proc. */
+/** Reads O_NONBLOCK from the flags that proc(5) shows in octal. Throws without /proc. */
 function isNonBlocking(descriptor: number): boolean {
   const flags = /^flags:\s*([0-7]+)$/m.exec(readFileSync(`/proc/self/fdinfo/${descriptor}`, "latin1"))?.[1] ?? "0";
   return (Number.parseInt(flags, 8) & constants.O_NONBLOCK) !== 0;
 }
 
 /**
- * O_NONBLOCK does nothing to a file; a FIFO without a reader is an error with it instead of a start that hangs. Windows
- * has no such flag.
+ * Opens for appending. O_NONBLOCK has no effect on a file; with it a FIFO without a reader is an error instead of a
+ * start that hangs. Windows lacks the flag.
  */
 function openForAppend(path: string): Channel {
   const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | (constants.O_NONBLOCK ?? 0);
@@ -391,6 +403,6 @@ function closeQuietly(channel: Channel): void {
   try {
     closeSync(channel.descriptor);
   } catch {
-    // A descriptor is gone after close, whatever close says.
+    // The descriptor is closed even if close fails.
   }
 }

@@ -1,4 +1,4 @@
-/** Puts what conversations tell into the words of the logs. */
+/** Turns the events of connections into log lines. */
 import { type Answered, type CloseReason, type Observer, Outcome } from "../exchange/observer.ts";
 import type { Pool } from "../exchange/pool.ts";
 import { Field } from "../http/field.ts";
@@ -7,10 +7,13 @@ import type { ServerLog } from "./access-log.ts";
 /** Milliseconds between two lines of pool status. */
 const POOL_STATUS_MS = 30_000;
 
-/** Refusals told one by one in a second; the rest of a flood is counted, or the log would be the heaviest part of it. */
+/**
+ * Refusals that get a line of their own, a second. The rest of a flood is counted, or the log would cost more than all
+ * else.
+ */
 const REFUSALS_TOLD_PER_SECOND = 10;
 
-/** The same for our own failures, which come with a stack. */
+/** Failures of ours, which have a stack, that get a line of their own, a second. */
 const FAILURES_TOLD_PER_SECOND = 5;
 
 export class Reporter implements Observer {
@@ -92,7 +95,7 @@ export class Reporter implements Observer {
     } else this.#untold++;
   }
 
-  /** Once a tick: the pool's status every 30 s while it changes, and what a flood left untold. */
+  /** Once a tick: logs the pool's status every 30 s while it changes, and the counts of a flood. */
   tick(pool: Pool, nowMs: number): void {
     this.#newSecond();
     const status = `Thread pool status: ${pool.active}/${pool.size} active, ${pool.queued} queued`;

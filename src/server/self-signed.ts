@@ -1,6 +1,6 @@
 /**
- * A certificate for tests, signed by its own key: clients take it when they are told to trust it, or not to look. Loaded only
- * when it is asked for, because its packages take 50 ms (docs/decisions/0008).
+ * A certificate for tests, signed by its own key. Clients accept it when they are told to trust it, or not to verify.
+ * Loaded only when requested, because its packages take 50 ms (docs/decisions/0008).
  */
 import { isIP } from "node:net";
 
@@ -20,12 +20,12 @@ const CLOCK_SKEW_MS = 60 * 60 * 1000;
 const ALGORITHM = { name: "ECDSA", namedCurve: "P-256", hash: "SHA-256" } as const;
 
 /**
- * PEM of a new key and its certificate, for `localhost`, both loopback addresses, and `hosts`: names, and addresses
- * without brackets.
+ * Returns PEM of a new key and its certificate, for `localhost`, both loopback addresses, and `hosts`: names, and
+ * addresses without brackets.
  */
 export async function makeSelfSigned(hosts: readonly string[], nowMs: number): Promise<Certified> {
-  // One behind the other: @peculiar/x509 finds its algorithms through tsyringe, which needs the first to be there, and a bundler
-  // may put static imports in another order.
+  // One after the other: @peculiar/x509 finds its algorithms through tsyringe, which needs the first package to be
+  // there, and a bundler may reorder static imports.
   await import("reflect-metadata");
   const x509 = await import("@peculiar/x509");
   const keys = await crypto.subtle.generateKey(ALGORITHM, true, ["sign", "verify"]);
@@ -40,7 +40,7 @@ export async function makeSelfSigned(hosts: readonly string[], nowMs: number): P
       new x509.SubjectAlternativeNameExtension(
         names.map((value) => ({ type: isIP(value) > 0 ? "ip" : "dns", value }) as const),
       ),
-      // RFC 5280 §4.2.1.9: no authority, so that the key of a test can vouch for no other name.
+      // RFC 5280 §4.2.1.9: not an authority, so that the key of a test cannot vouch for another name.
       new x509.BasicConstraintsExtension(false, undefined, true),
       new x509.KeyUsagesExtension(x509.KeyUsageFlags.digitalSignature, true),
       new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.serverAuth]),

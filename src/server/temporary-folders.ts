@@ -1,4 +1,7 @@
-/** Folders for a server inside a test: files from memory to be served, uploads that nobody keeps; they go with the server. */
+/**
+ * Folders of a server inside a test: files from memory to be served, and a folder for uploads. Both are removed with
+ * the server.
+ */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -8,7 +11,10 @@ import { messageOf, OptionsError, StartError } from "../settings/start-error.ts"
 /** Content by path, `/images/logo.png`; text is sent as UTF-8. */
 export type Files = Readonly<Record<string, string | Uint8Array>>;
 
-/** What the disk says to names that cannot be there together, or are too long: the caller's mistake, not the disk's. */
+/**
+ * Errors of the disk for names that cannot exist together or are too long. They are the caller's mistake, not the
+ * disk's.
+ */
 const NAME_ERRORS: Readonly<Record<string, string>> = {
   EEXIST: "is there already, as a file or a folder",
   EISDIR: "is a folder of another file",
@@ -22,8 +28,8 @@ export class TemporaryFolders {
   readonly #folder: string;
 
   /**
-   * Throws an OptionsError for a path or a content that is no file's, a StartError when the disk does not take them; then nothing is
-   * left.
+   * Throws an OptionsError for a path or content that cannot be a file, and a StartError when the disk does not take
+   * them. Then nothing is left behind.
    */
   constructor(files: Files) {
     try {
@@ -42,7 +48,7 @@ export class TemporaryFolders {
     }
   }
 
-  /** Safe to call twice. */
+  /** Removes the folders. Safe to call twice. */
   remove(): void {
     rmSync(this.#folder, { recursive: true, force: true });
   }
@@ -67,7 +73,10 @@ export class TemporaryFolders {
   }
 }
 
-/** False for what no request can name: `target.ts` refuses backslashes and control characters, and half a surrogate is no UTF-8. */
+/**
+ * Returns false for a name that no request can have: `target.ts` refuses backslashes and controls, and half a
+ * surrogate is not UTF-8.
+ */
 function isName(segment: string): boolean {
   return !["", ".", ".."].includes(segment) && !/[\\\p{Cc}]/u.test(segment) && segment.isWellFormed();
 }

@@ -1,4 +1,4 @@
-/** Where a server's time comes from: the machine, or a test that moves it by hand. */
+/** Time of a server: the machine's, or one that a test moves by hand. */
 
 import type { TimeSource } from "../exchange/clock.ts";
 
@@ -22,18 +22,18 @@ interface Alarm {
 }
 
 /**
- * Time that stands still until `advance` moves it: an idle timeout of 30 s takes a test no time at all.
+ * A clock that stands still until `advance` moves it: an idle timeout of 30 s takes a test no time.
  *
- *     const clock = new ManualClock();
- *     await using server = await startServer({ clock });
- *     clock.advance(30_000);
+ * const clock = new ManualClock();
+ * await using server = await startServer({ clock });
+ * clock.advance(30_000);
  */
 export class ManualClock implements TimeSource {
   #nowMs = 0;
   readonly #startMs: number;
   readonly #alarms = new Set<Alarm>();
 
-  /** `startMs` is the wall clock's beginning, in milliseconds since 1970. */
+  /** `startMs` is the initial wall clock, in milliseconds since 1970. */
   constructor(startMs: number = Date.now()) {
     this.#startMs = startMs;
   }
@@ -55,7 +55,7 @@ export class ManualClock implements TimeSource {
     return this.#set({ atMs: this.#nowMs + ms, everyMs: ms, call });
   }
 
-  /** Lets `ms` milliseconds pass; what is due meanwhile is called in its order, each at its own time. */
+  /** Lets `ms` milliseconds pass. Calls that are due meanwhile are made in their order, each at its own time. */
   advance(ms: number): void {
     const endMs = this.#nowMs + ms;
     for (let due = this.#next(endMs); due !== null; due = this.#next(endMs)) {
@@ -64,7 +64,7 @@ export class ManualClock implements TimeSource {
       else this.#alarms.delete(due);
       due.call();
     }
-    // Somebody who was called may have let more time pass.
+    // A call may have let more time pass.
     this.#nowMs = Math.max(this.#nowMs, endMs);
   }
 
@@ -73,7 +73,7 @@ export class ManualClock implements TimeSource {
     return () => this.#alarms.delete(alarm);
   }
 
-  /** The earliest one that is due by `endMs`, of equal ones the one that was set first. */
+  /** Returns the earliest alarm that is due by `endMs`; of equal ones, the one that was set first. */
   #next(endMs: number): Alarm | null {
     let earliest: Alarm | null = null;
     for (const alarm of this.#alarms) {

@@ -1,9 +1,9 @@
 /**
- * Certificate and key: read, checked against each other while the operator is looking, made where a test wants one, and read
- * again when a signal says so. Loaded only for a server that speaks TLS.
+ * Certificate and key of a server that speaks TLS: read from files, or made for a test, checked against each other,
+ * and read again on a signal. Loaded only for TLS.
  *
- * Strategy: everything that can be wrong is found before a port is bound, with one line that says which file and why; a
- * handshake would only tell the client. A renewal reaches the connections that come after it; those that are open go on.
+ * Strategy: every mistake is found before a port is bound, with one line that names the file and the reason; a failed
+ * handshake would tell only the client. A renewal applies to new connections; open ones keep theirs.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { existsSync, rmSync, writeFileSync } from "node:fs";
@@ -17,7 +17,7 @@ import type { Certified } from "./self-signed.ts";
 export interface CertificateInfo {
   /** With its chain. */
   readonly pem: string;
-  /** As `DNS:localhost, IP Address:127.0.0.1`, or the subject where it names nobody. */
+  /** For example `DNS:localhost, IP Address:127.0.0.1`; the subject if there are no alternative names. */
   readonly names: string;
   readonly validTo: Date;
   /** SHA-256, in hexadecimal pairs with colons. */
@@ -27,8 +27,8 @@ export interface CertificateInfo {
 export type TlsSettings = Pick<ServerSettings, "host" | "tlsCert" | "tlsKey" | "tlsPassphraseFile" | "tlsSelfSigned">;
 
 /**
- * TLS 1.2 with forward secrecy and authenticated encryption alone (RFC 9325 §4.2): no RSA key exchange, CBC or SHA-1. The
- * suites of TLS 1.3 are all good, and BoringSSL offers them whatever is said here.
+ * TLS 1.2 with forward secrecy and authenticated encryption alone (RFC 9325 §4.2): no RSA key exchange, CBC or SHA-1.
+ * All suites of TLS 1.3 are good, and BoringSSL offers them whatever this list says.
  */
 const CIPHERS = [
   "ECDHE-ECDSA-AES128-GCM-SHA256",
@@ -39,18 +39,18 @@ const CIPHERS = [
   "ECDHE-RSA-CHACHA20-POLY1305",
 ].join(":");
 
-/** SSL_OP_CIPHER_SERVER_PREFERENCE: the order above counts, not the client's. */
+/** SSL_OP_CIPHER_SERVER_PREFERENCE: our order of suites counts, not the client's. */
 const SERVER_PREFERENCE = 0x00400000;
 
-/** The one protocol we speak, behind its length (RFC 7301 §3.1); a client that has others alone is refused. */
+/** The one protocol that the server speaks, after its length (RFC 7301 §3.1). A client without it is refused. */
 const ALPN_PROTOCOLS = Uint8Array.of(8, ...new TextEncoder().encode("http/1.1"));
 
-/** What listener and renewed context have in common. The oldest version, 1.2, each takes in a form of its own. */
+/** Settings that listener and renewed context share. Each takes the oldest version, 1.2, in a form of its own. */
 const PROTOCOL = { ciphers: CIPHERS, secureOptions: SERVER_PREFERENCE, ALPNProtocols: ALPN_PROTOCOLS } as const;
 const BUN_TLS_1_2 = 0x0303;
 const NODE_TLS_1_2 = "TLSv1.2";
 
-/** Addresses that stand for all of the machine's, so that they name nothing a client could ask for. */
+/** Addresses that stand for all addresses of the machine, so no client can ask for them by name. */
 const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
 
 /** The TLS of one server. */
@@ -63,8 +63,8 @@ export class Tls implements TlsListening {
   #renewed: object | null = null;
 
   /**
-   * Reads or makes what `settings` name. `passphrase` is "" for none; a file's goes before it. Rejects with a StartError when
-   * something is missing, unreadable, or does not fit.
+   * Reads or makes the certificate that `settings` name. `passphrase` is "" for none; a passphrase file takes
+   * precedence. Rejects with a StartError for a file that is missing, unreadable or does not fit.
    */
   static async load(settings: TlsSettings, passphrase: string, warn: (line: string) => void): Promise<Tls> {
     return new Tls(settings, passphrase, warn, await prepare(settings, passphrase));
@@ -87,21 +87,21 @@ export class Tls implements TlsListening {
   }
 
   /**
-   * Reads the files again, for the connections that come from now on. A certificate that lives in memory stays. Rejects with a
-   * StartError, and then nothing has changed.
+   * Reads the files again, for new connections. A certificate made in memory stays. Rejects with a StartError, and
+   * then nothing has changed.
    */
   async reload(): Promise<void> {
     if (this.#settings.tlsCert === "") return;
     const certified = readCertified(this.#settings, this.#passphrase);
     const certificate = this.#inspect(certified);
     const { createSecureContext } = await import("node:tls");
-    // All of it: the context takes the place of the listener's, suites and all.
+    // The context replaces the listener's, so it needs all settings, suites included.
     const { context } = createSecureContext({ ...certified, ...PROTOCOL, minVersion: NODE_TLS_1_2 });
     this.#renewed = context as object;
     this.#certificate = certificate;
   }
 
-  /** Warns of a certificate that clients will refuse now; tomorrow's is the operator's calendar. */
+  /** Warns of a certificate that clients refuse now. A certificate that expires soon is the operator's concern. */
   #inspect({ cert }: Certified): CertificateInfo {
     const first = new X509Certificate(cert);
     const what = this.#settings.tlsCert === "" ? "the certificate" : `--tls-cert ${this.#settings.tlsCert}`;
@@ -110,7 +110,7 @@ export class Tls implements TlsListening {
     if (validTo.getTime() < now) this.#warn(`${what} expired on ${formatDay(validTo)}: clients will refuse it`);
     const validFrom = new Date(first.validFrom);
     if (validFrom.getTime() > now) this.#warn(`${what} is not valid before ${formatDay(validFrom)}`);
-    // The types promise a subject, but a certificate may have none.
+    // The types promise a subject, but a certificate may lack one.
     const subject = (first.subject as string | undefined) ?? "no name";
     const names = first.subjectAltName ?? subject.replaceAll("\n", ", ");
     return { pem: cert, names, validTo, fingerprint: first.fingerprint256 };
@@ -138,13 +138,13 @@ async function prepare(settings: TlsSettings, passphrase: string): Promise<Certi
   return certified;
 }
 
-/** Writes both files, the key for its owner alone. They must not be there. Throws a StartError. */
+/** Writes both files, the key readable by its owner alone. Throws a StartError, also if one exists. */
 function keepCertified({ tlsCert, tlsKey }: TlsSettings, { cert, key }: Certified): void {
   write("--tls-key", tlsKey, key, 0o600);
   try {
     write("--tls-cert", tlsCert, cert, 0o644);
   } catch (error) {
-    rmSync(tlsKey, { force: true }); // A key alone would be in the way of the next start.
+    rmSync(tlsKey, { force: true }); // A key without a certificate would stop the next start.
     throw error;
   }
 }
@@ -177,7 +177,7 @@ function readCertified(settings: TlsSettings, passphrase: string): Certified {
   return { cert, key: key.export({ type: "pkcs8", format: "pem" }).toString() };
 }
 
-/** Shorter ones cannot sign what TLS 1.2 and 1.3 have to be signed. */
+/** Shorter keys cannot make the signatures of TLS 1.2 and 1.3. */
 const RSA_BITS_MIN = 1024;
 
 function read(flag: string, path: string): string {
@@ -194,7 +194,7 @@ const PEM_BYTES_MAX = 1_048_576;
 
 const CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g;
 
-/** The server's own; every other one is looked at as well, so that a damaged chain is found here. */
+/** Returns the server's own certificate. Parses the others as well, so that a damaged chain is found here. */
 function firstCertificate(path: string, pem: string): X509Certificate {
   const blocks = pem.match(CERTIFICATE) ?? [];
   const begun = pem.split("-----BEGIN CERTIFICATE-----").length - 1;

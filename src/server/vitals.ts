@@ -1,4 +1,7 @@
-/** All that can be seen of one server from outside, put together: its counters, its live view, and the endpoints that show them. */
+/**
+ * Everything about one server that can be observed from outside: its counters, its live view, and the endpoints that
+ * show them.
+ */
 import type { Observer } from "../exchange/observer.ts";
 import type { Endpoint } from "../handlers/endpoints/endpoint.ts";
 import type { EventStream } from "../handlers/endpoints/event-stream.ts";
@@ -14,12 +17,12 @@ export interface VitalsOptions extends Omit<LiveViewOptions, "version" | "metric
 export class Vitals implements StatusSource {
   readonly instance: string;
   readonly metrics = new Metrics();
-  /** To be told what conversations tell. */
+  /** Observers of connections. */
   readonly observers: readonly Observer[];
   readonly #options: VitalsOptions;
   readonly #live: LiveView;
   readonly #startedMs: number;
-  /** Live pages. */
+  /** Open live pages. */
   readonly #streams = new Map<EventStream, Watcher>();
 
   constructor(options: VitalsOptions) {
@@ -30,7 +33,7 @@ export class Vitals implements StatusSource {
     this.observers = [this.metrics, this.#live];
   }
 
-  /** For `/__server/`. */
+  /** Returns the endpoints below `/__server/`. */
   endpoints(): [name: string, endpoint: Endpoint][] {
     return statusEndpoints(this);
   }
@@ -64,19 +67,19 @@ export class Vitals implements StatusSource {
     this.#streams.delete(stream);
   }
 
-  /** Shows `see` a snapshot several times a second until the returned function is called. */
+  /** Passes a snapshot to `see` several times a second until the returned function is called. */
   show(see: (snapshot: Snapshot) => void): () => void {
     const watcher = { see };
     this.#live.watch(watcher);
     return () => this.#live.unwatch(watcher);
   }
 
-  /** The server begins to stop: live pages are told that this was all. */
+  /** Tells live pages that the server begins to stop. */
   drain(): void {
     for (const stream of this.#streams.keys()) stream.end();
   }
 
-  /** It has stopped: nobody looks any more. */
+  /** Ends all views after the server has stopped. */
   end(): void {
     this.#live.end();
   }
