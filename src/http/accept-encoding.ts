@@ -1,12 +1,15 @@
 /**
- * Which content codings a client takes (RFC 9110 §12.5.3), best first: pure text in, names out.
+ * Returns the content codings that a client accepts (RFC 9110 §12.5.3), best first.
  *
- * The rule it guards: a coding is used only when the client said so. Absent, empty or malformed means none, so the answer
- * is the identity, which is also what those get who refuse it: a 406 would help nobody.
+ * The rule it guards: a coding is used only if the client named it. An absent, empty or malformed field means none, so
+ * the response is the file as it is. Clients that refuse the identity get it as well: a 406 would help no one.
  */
 import { parseQualityList, type QualityItem } from "./accept.ts";
 
-/** The registered names (RFC 7932, RFC 8878, RFC 1952) of what we can send; among equals the earlier one is preferred. */
+/**
+ * Registered names (RFC 7932, RFC 8878, RFC 1952) of the codings that we can send. Among equals the earlier one is
+ * preferred.
+ */
 export const CONTENT_CODINGS = ["br", "zstd", "gzip"] as const;
 
 export type ContentCoding = (typeof CONTENT_CODINGS)[number];

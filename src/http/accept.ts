@@ -106,7 +106,7 @@ function parseQuality(text: string): number {
   return QUALITY_VALUE.test(text) ? Math.round(Number(text) * 1000) : -1;
 }
 
-/** Offset after the token or quoted string at `start` (RFC 9110 §5.6.6), or -1. */
+/** Returns the offset after the token or quoted string at `start` (RFC 9110 §5.6.6), or -1. */
 function skipParameterValue(value: string, start: number): number {
   if (value.charCodeAt(start) !== DQUOTE) {
     const end = skipToken(value, start);

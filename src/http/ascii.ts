@@ -34,7 +34,7 @@ export const QUOTED_TEXT = 64;
 /** CLASS[byte] & TCHAR, and so on. */
 export const CLASS: Uint8Array = buildClasses();
 
-/** HEX_VALUE[byte]: 0 to 15, or 255 for what is no hexadecimal digit. */
+/** HEX_VALUE[byte]: 0 to 15, or 255 for a byte that is not a hexadecimal digit. */
 export const HEX_VALUE: Uint8Array = buildHexValues();
 
 /** LOWER[byte]: the same letter in lower case; every other byte is itself. */
@@ -74,8 +74,9 @@ export function latin1Text(bytes: Uint8Array, start: number, end: number): strin
 
 const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
-// Five times as fast as a TextDecoder over a view (62 against 330 ns for 11 bytes, Bun 1.4.5), and right: the Encoding
-// Standard makes "latin1" windows-1252, which changes 0x80 to 0x9f. It is no method of Uint8Array, but takes one.
+// Five times as fast as a TextDecoder over a view (62 against 330 ns for 11 bytes, Bun 1.4.5), and correct: the
+// Encoding Standard makes "latin1" windows-1252, which changes 0x80 to 0x9f. It is not a method of Uint8Array, but
+// takes one.
 const latin1Slice: (this: Uint8Array, start: number, end: number) => string = (
   Buffer.prototype as unknown as { latin1Slice(start: number, end: number): string }
 ).latin1Slice;

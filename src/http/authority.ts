@@ -52,7 +52,7 @@ export class Authority {
     this.#rawLength = 0;
   }
 
-  /** Takes what was parsed from bytes[start, end). */
+  /** Sets host and port from bytes[start, end), which were parsed. */
   set(bytes: Uint8Array, start: number, end: number, host: string, port: number): void {
     this.host = host;
     this.port = port;

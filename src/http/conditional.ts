@@ -1,9 +1,9 @@
 /**
- * Conditional requests (RFC 9110 §13): from the precondition fields and the validators of what we would send, whether to
- * go on, to answer 304, or to answer 412.
+ * Conditional requests (RFC 9110 §13): decides from the precondition fields and our validators whether to proceed, to
+ * answer 304, or to answer 412.
  *
- * A list of entity tags that breaks the grammar names nothing. So an unparsable If-Match fails (412: the peer asked for
- * protection, and does not get less), and an unparsable If-None-Match lets the request proceed (200 is always correct).
+ * A malformed list of entity tags names none. So an unparsable If-Match fails: the peer asked for protection, and 412
+ * gives it. An unparsable If-None-Match lets the request proceed, because 200 is always correct.
  */
 import { COMMA, DEL, DQUOTE, isWhitespace, skipWhitespace } from "./ascii.ts";
 import { parseHttpDate } from "./date.ts";

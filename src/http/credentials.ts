@@ -21,8 +21,8 @@ const ARGON2_KIB_MAX = 262_144;
 const ARGON2_PASSES_MAX = 20;
 
 /**
- * Returns what is wrong with `USER:HASH` or `@FILE`, or null. The hash is checked for its form, and for a cost that a server can
- * bear at each new login. A password given in place of its hash is never repeated.
+ * Returns the mistake in `USER:HASH` or `@FILE`, or null. Checks the form of the hash, and that its cost is one that a
+ * server can bear at each new login. A password given in place of its hash is never repeated.
  */
 export function problemOfUser(item: string): string | null {
   if (item.startsWith("@")) return item.length > 1 ? null : "expected the name of a file after @";

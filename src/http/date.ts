@@ -33,7 +33,7 @@ export function imfDate(epochSeconds: number): string {
   return String.fromCharCode(...bytes);
 }
 
-/** Writes what `imfDate` gives to `into` at `offset`, 29 bytes, which must fit. Returns the offset after them. */
+/** Writes the 29 bytes of `imfDate` to `into` at `offset`, where they must fit. Returns the offset after them. */
 export function encodeImfDate(epochSeconds: number, into: Uint8Array, offset: number): number {
   const time = Math.floor(Math.min(Math.max(epochSeconds, 0), EPOCH_SECONDS_MAX));
   const days = Math.floor(time / SECONDS_PER_DAY);
@@ -117,8 +117,8 @@ function parseRfc850Date(text: string, nowSeconds: number): number {
   const day = readDigits(text, at, 2);
   const secondOfDay = readTime(text, at + 10);
 
-  // RFC 9110 §5.6.7: what appears to be more than 50 years ahead is the most recent past year with the same two digits.
-  // So: the latest such year that could be near enough, and a century earlier if it is not.
+  // RFC 9110 §5.6.7: a year that appears to be more than 50 years ahead is the most recent past year with the same two
+  // digits. So take the latest such year that could be near enough, and a century earlier if it is not.
   const yearMax = 1970 + Math.ceil((nowSeconds + SECONDS_AHEAD_MAX) / SECONDS_PER_YEAR);
   const year = yearMax - ((yearMax - yearOfCentury) % 100);
   const time = epochSecondsOf(year, month, day, secondOfDay);

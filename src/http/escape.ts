@@ -1,7 +1,7 @@
 /**
- * Text from the wire, made fit for a log: what a peer sent can neither end a line, nor steer a terminal, nor pretend to be
- * a line of ours (CWE-117). Two homes for two uses: inside quotes, where the bytes stay readable one by one, and in a
- * message for people, where letters of every script stay letters.
+ * Makes text from the wire fit for a log: a peer can neither end a line, nor control a terminal, nor imitate a line of
+ * ours (CWE-117). There are two forms: inside quotes, where the bytes stay readable one by one, and in a message for
+ * people, where letters of every script stay letters.
  */
 import { BACKSLASH, DEL, DQUOTE, SP } from "./ascii.ts";
 

@@ -71,8 +71,8 @@ type ParameterName = keyof typeof PARAMETERS;
 type Values = { readonly [Name in ParameterName]?: number };
 
 /**
- * Where a kind of fault takes effect. In each place a table or a switch has all kinds of that place, so a kind without an effect does
- * not compile.
+ * Place where a kind of fault takes effect. Each place has a table or a switch of all its kinds, so a kind without an
+ * effect does not compile.
  */
 export type FaultPlace =
   /** When the bytes of the response pass (`fixture/faulty-wire.ts`). */

@@ -81,7 +81,7 @@ export class Fields {
     return this.#content;
   }
 
-  /** True for what `hold` returned as its copy. */
+  /** Returns true for the copy that `hold` returned. */
   holds(content: object): content is Held {
     return content === this.#content;
   }
@@ -118,11 +118,12 @@ function isNamed([own]: FieldLine, name: string): boolean {
 }
 
 /**
- * The operator's `Name: value` for every answer, as name and value; or what is wrong with it, as the end of a sentence.
+ * Parses the operator's `Name: value` for every response. Returns name and value, or the mistake as the end of a
+ * sentence.
  *
- * Refused is what is no field (RFC 9110 §5.1, §5.5; of the values only ASCII, whose meaning everybody agrees on), and a field
- * that is ours: those that say where a message ends and what becomes of the connection, and those that tell of one
- * answer's content what cannot be true of every answer.
+ * Refuses text that is not a field (RFC 9110 §5.1, §5.5; values are ASCII, whose meaning is beyond doubt). Also
+ * refuses fields that are ours: those that frame a message or control the connection, and those that describe the
+ * content of one response.
  */
 export function parseFieldLine(line: string): readonly [name: string, value: string] | string {
   const colon = line.indexOf(":");

@@ -1,12 +1,12 @@
 /**
- * JSON (RFC 8259): whether bytes are one JSON text in UTF-8, without making any value of it.
+ * Checks whether bytes are one JSON text in UTF-8 (RFC 8259), without making any value of it.
  *
- * The bytes are walked once, from the first to the first mistake. There is no recursion, no text is decoded and nothing is
- * allocated but 128 bytes that remember which open containers are objects: `JSON.parse` needs more than a second and
- * hundreds of megabytes for ten megabytes of `[[[…]]]`, here they end at the bound of nesting. Runs of plain string bytes
- * and of whitespace, which most content consists of, are read in loops of one table load or comparison a byte.
+ * The bytes are read once, up to the first mistake. There is no recursion, no text is decoded, and the only allocation
+ * is 128 bytes that remember which open containers are objects. `JSON.parse` needs more than a second and hundreds of
+ * megabytes for ten megabytes of `[[[…]]]`; here they end at the bound of nesting. Runs of plain string bytes and of
+ * whitespace, which most content consists of, are read in loops of one table load or comparison a byte.
  *
- * The private functions return the position behind what they read, which is > 0, or a mistake, which is < 0.
+ * The private functions return the position after the bytes they read, which is > 0, or a mistake, which is < 0.
  */
 import {
   BACKSLASH,
@@ -40,14 +40,14 @@ export enum JsonVerdict {
 }
 
 /**
- * Most arrays and objects inside each other (RFC 8259 §9 allows a limit). Documents that people make stay below a hundred,
- * and a file that nests deeper would break whoever reads it: readers stop at 64 (.NET), 128 (serde), 512 (PHP), 1,000 (Python).
+ * Most arrays and objects inside each other (RFC 8259 §9 allows a limit). Documents that people write stay below a
+ * hundred. A deeper file would break its readers: they stop at 64 (.NET), 128 (serde), 512 (PHP), 1,000 (Python).
  */
 export const NESTING_MAX = 1000;
 
 /**
- * One JSON text: a value with whitespace around it (RFC 8259 §2), and nothing else. The verdict is about the first
- * mistake. Checked in steps, because ten megabytes at once would hold up everybody else.
+ * Checks one JSON text: a value with whitespace around it (RFC 8259 §2). The verdict is about the first mistake. The
+ * check runs in steps, because ten megabytes at once would block all other requests.
  */
 export class JsonCheck {
   readonly #bytes: Uint8Array;
@@ -139,7 +139,7 @@ function nameEnd(bytes: Uint8Array, start: number, end: number): number {
   return afterWhitespace(bytes, at + 1, end);
 }
 
-/** A value that is no container (RFC 8259 §3); `start` is before `end`. */
+/** Returns the end of a value that is not a container (RFC 8259 §3); `start` is before `end`. */
 function scalarEnd(bytes: Uint8Array, start: number, end: number): number {
   const first = bytes[start] as number;
   if (first === DQUOTE) return stringEnd(bytes, start + 1, end);
@@ -170,7 +170,10 @@ function stringEnd(bytes: Uint8Array, start: number, end: number): number {
   }
 }
 
-/** What follows a backslash. RFC 8259 §8.2: half of a surrogate pair alone is within the grammar. */
+/**
+ * Returns the end of an escape, after its backslash. RFC 8259 §8.2: half of a surrogate pair alone is within the
+ * grammar.
+ */
 function escapeEnd(bytes: Uint8Array, start: number, end: number): number {
   if (start >= end) return JsonVerdict.NotJson;
   const byte = bytes[start] as number;
@@ -227,7 +230,7 @@ const PLAIN: Uint8Array = new Uint8Array(256).fill(1, SP, 0x80);
 PLAIN[DQUOTE] = 0;
 PLAIN[BACKSLASH] = 0;
 
-/** ESCAPED[byte]: 1 for what may follow a backslash alone. */
+/** ESCAPED[byte]: 1 for a byte that may follow a backslash alone. */
 const ESCAPED: Uint8Array = new Uint8Array(256);
 for (const byte of asciiBytes('"\\/bfnrt')) ESCAPED[byte] = 1;
 

@@ -111,7 +111,7 @@ export interface ContentSource {
   readonly size: number;
   /**
    * Copies up to `limit` bytes of the content, from `position`, to `into` at `offset`.
-   * Returns the count; 0 means that the content ended early or cannot be read any more. Never throws.
+   * Returns the count; 0 means that the content ended early or can no longer be read. Never throws.
    */
   read(position: number, into: Uint8Array, offset: number, limit: number): number;
   /** Gives the descriptor back. Never throws. */
@@ -120,11 +120,14 @@ export interface ContentSource {
 
 /** Content that comes into being while it is sent, without an end that is known. */
 export interface LiveSource extends ContentSource {
-  /** True when nothing will follow what there is. */
+  /** True when nothing follows the bytes that are there. */
   readonly isOver: boolean;
-  /** As of any source, but 0 means that there is nothing at the moment. What lies before `position` is not asked for again. */
+  /**
+   * Works as in any source, but 0 means that there is nothing at the moment. Bytes before `position` are not requested
+   * again.
+   */
   read(position: number, into: Uint8Array, offset: number, limit: number): number;
-  /** `call` is called whenever there is more, or nothing will follow; not any more after `close`. */
+  /** Calls `call` whenever there is more, or nothing will follow; not after `close`. */
   whenMore(call: () => void): void;
 }
 
@@ -166,8 +169,8 @@ export interface Handler {
    */
   respond(request: Request, admission: Admission): Response | Promise<Response | LateRefusal>;
   /**
-   * The answer for what the connection itself finds wrong (bad framing, too slow, too busy, our own failure).
-   * `request` is null where the head could not be read. `fields` are further field lines, such as Retry-After.
+   * Answers for the connection, which found a mistake (bad framing, too slow, too busy, our own failure). `request` is
+   * null if the head could not be read. `fields` are further field lines, such as Retry-After.
    */
   failure(status: number, sentence: string, request: Request | null, fields?: FieldLines): Response;
 }

@@ -1,6 +1,7 @@
 /**
- * What a peer can get wrong, as numbers: parsers return one of these codes instead of throwing. The table beside them says
- * for each what is answered, which rule was broken, what accepting it would allow, and whether the connection must close.
+ * Mistakes of a peer as numbers: parsers return one of these codes instead of throwing. The table beside them gives,
+ * for each, the response, the rule that was broken, the attack that accepting it would allow, and whether the
+ * connection must close.
  */
 
 /** All negative: a parser's result is > 0 consumed, 0 need more (or fine), < 0 one of these. */
@@ -61,7 +62,7 @@ export interface ParseErrorEntry {
   readonly section: string;
   /** One plain sentence for the client's error page. */
   readonly sentence: string;
-  /** What accepting it would allow. */
+  /** Attack that accepting it would allow. */
   readonly attack: string;
   /** True: where this message ends is in doubt, so the answer is the connection's last. */
   readonly closes: boolean;

@@ -1,9 +1,10 @@
 /**
- * Paths that were read before, found again by the bytes of their target. Clients ask for the same few paths over and over; the
- * text made the first time serves every one of them, so nothing is scanned, allocated and hashed again.
+ * Paths that were read before, found again by the bytes of their target. Clients request the same few paths
+ * repeatedly. The text that was made the first time serves all of them, so nothing is scanned, allocated and hashed
+ * again.
  *
- * The rule it guards: only the very same bytes find a path, so what is found is what reading them again would give. Which paths
- * are kept decides the caller.
+ * The rule it guards: only identical bytes find a path, so the result is the one that reading them again would give.
+ * The caller decides which paths are kept.
  */
 
 interface Entry {
@@ -39,7 +40,7 @@ export class PathMemo {
   }
 }
 
-/** Of the last bytes of a target, where paths of one site differ, and of its length; a 32-bit integer. */
+/** Returns a 32-bit hash of the last bytes of a target, where paths of one site differ, and of its length. */
 function hashOf(bytes: Uint8Array, start: number, end: number): number {
   let hash = end - start;
   for (let i = Math.max(start, end - HASHED_BYTES); i < end; i++)

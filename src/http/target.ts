@@ -1,11 +1,13 @@
 /**
- * The request target (RFC 9112 §3.2) in its four forms, and whose host it means (§3.2.2, §3.3), decoded exactly once.
+ * The request target (RFC 9112 §3.2) in its four forms, and the authority it is for (§3.2.2, §3.3), decoded exactly
+ * once.
  *
- * Strategy: one look over the path; where it has no escape, its text is the bytes themselves. With an escape it is decoded
- * into a scratch buffer, checked as UTF-8, and only then made text.
+ * Strategy: one pass over the path. Without an escape its text is the bytes themselves. With one it is decoded into a
+ * scratch buffer, checked as UTF-8, and then made text.
  *
- * Rule it guards: what breaks the grammar is a ParseError; what is well-formed but tries to leave the tree (dot segments,
- * encoded separators, a leading "//") is a verdict, so that it can be answered 403 and logged as a security event.
+ * The rule it guards: a target that breaks the grammar is a ParseError. A well-formed one that tries to leave the tree
+ * (dot segments, encoded separators, a leading "//") gets a verdict, so that it can be answered 403 and logged as a
+ * security event.
  */
 import {
   ASTERISK,
@@ -33,12 +35,12 @@ import { isUtf8 } from "./utf8.ts";
 
 export type TargetForm = "origin" | "absolute" | "asterisk" | "authority";
 
-/** What a well-formed path tries to do. All but Clean are answered 403. */
+/** Attempt that a well-formed path makes. All but Clean are answered 403. */
 export enum Verdict {
   Clean = 0,
   /** A segment is "." or "..", literal or encoded. */
   DotSegment,
-  /** "%2f": a separator for whoever decodes first and splits then. */
+  /** "%2f": a separator to a program that decodes before it splits. */
   EncodedSlash,
   /** "%5c": a separator on Windows. */
   EncodedBackslash,
@@ -51,11 +53,11 @@ export class Target {
   form: TargetForm;
   /** Decoded once, valid UTF-8, begins with "/"; "" in asterisk and authority form. Empty segments stay. */
   path: string;
-  /** As sent, with its "?", escapes complete but not decoded; or "". */
+  /** Query as sent, with its "?", escapes complete but not decoded; or "". */
   query: string;
-  /** Of the absolute form, else "". */
+  /** Scheme of the absolute form, else "". */
   scheme: "" | "http" | "https";
-  /** Whom the request is for: the absolute form's authority, else the Host field's; empty where HTTP/1.0 has neither. */
+  /** Authority that the request is for: of the absolute form, else of the Host field; empty if HTTP/1.0 has neither. */
   readonly authority: Authority;
   /** An encoded separator is told before a leading "//", that before a dot segment. */
   verdict: Verdict;
@@ -191,7 +193,7 @@ function parsePathAndQuery(bytes: Uint8Array, start: number, end: number, target
   return pos === end ? 0 : parseQuery(bytes, pos, end, target);
 }
 
-/** bytes[start] is the "?". Escapes must be complete, and are left to whoever reads the query. */
+/** Reads the query; bytes[start] is the "?". Escapes must be complete. They are decoded by the reader of the query. */
 function parseQuery(bytes: Uint8Array, start: number, end: number, target: Target): number {
   for (let pos = start; pos < end; pos++) {
     if (bytes[pos] === PERCENT && escapedByte(bytes, pos, end) < 0) return ParseError.TargetEscapeInvalid;
