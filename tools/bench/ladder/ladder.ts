@@ -3,6 +3,7 @@
  * one floor of the house more on each rung. All rungs run from source in the same Bun, so they differ by their work alone. Other
  * servers stand beside them in the same rounds: what a bare event loop costs next to them, no work on the rungs can change.
  */
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { type PeerName, type Programs, peers } from "../macro/peers.ts";
 import { MANY_FILES, PAGE_BYTES, type Site } from "../macro/site.ts";
@@ -13,8 +14,8 @@ import type { LadderLoad, LadderRow } from "../support/results.ts";
 import { type Load, runLoad } from "../support/wrk.ts";
 
 /** From the bottom; each does all that the one before does. */
-const RUNGS = ["echo", "parse", "target", "admit", "respond", "log"] as const;
-type Rung = (typeof RUNGS)[number];
+export const RUNGS = ["echo", "parse", "target", "admit", "respond", "log"] as const;
+export type Rung = (typeof RUNGS)[number];
 
 /** Loads that are put on the same servers in the same rounds, with the servers that stand beside the rungs. */
 interface Group {
@@ -31,9 +32,9 @@ const GROUPS: readonly Group[] = [
 ];
 
 const CONNECTIONS = 64;
-const WARM_UP_SECONDS = 3;
+export const WARM_UP_SECONDS = 3;
 const TOP = join(import.meta.dir, "..", "..", "..");
-const TARGET = "/page.html";
+export const TARGET = "/page.html";
 
 interface LoadShape {
   readonly fields: readonly string[];
@@ -120,7 +121,7 @@ async function measureGroup(group: Group, answerFile: string, options: LadderOpt
 }
 
 /** What the generator is told of a load, but for the address. */
-function generatedBy(load: LadderLoad, site: Site): Omit<Load, "url"> {
+export function generatedBy(load: LadderLoad, site: Site): Omit<Load, "url"> {
   const { fields, batch, targets } = LOADS[load];
   const common = { connections: CONNECTIONS, fields, batch };
   return targets === undefined ? common : { ...common, listFile: site.write("targets", targets(site).join("\n")) };
@@ -154,21 +155,29 @@ async function measureRow(row: LadderRow, server: Launched, load: Load, seconds:
   });
 }
 
-function startRung(rung: Rung, answerFile: string, batch: number, site: Site): Launched {
+/** `tree`: folder of the source tree that runs, this one unless it is compared with another. */
+export function startRung(rung: Rung, answerFile: string, batch: number, site: Site, tree = TOP): Launched {
   const options = { core: SERVER_CORE, outputFile: site.fresh("output") };
   const bun = process.execPath;
   if (rung === "respond" || rung === "log") {
-    const words = [bun, join(TOP, "src", "main.ts"), "--port", "0", "--root", site.root];
+    const words = [bun, join(tree, "src", "main.ts"), "--port", "0", "--root", site.root];
     words.push("--quiet", "--max-requests", "0", "--uploads", site.fresh("uploads"));
     if (rung === "log") words.push("--log-file", site.fresh("access.log"), "--log-format", "combined");
     return launch(words, options);
   }
-  const words = [bun, join(import.meta.dir, "rung.ts"), rung, answerFile, site.root, String(batch)];
-  return launch(words, options);
+  return launch([bun, rungProgram(tree), rung, answerFile, site.root, String(batch)], options);
+}
+
+/** Trees before version 0.2 have their benchmarks at the top. */
+function rungProgram(tree: string): string {
+  const places = [join(tree, "tools", "bench"), join(tree, "bench")].map((bench) => join(bench, "ladder", "rung.ts"));
+  const found = places.find((place) => existsSync(place));
+  if (found === undefined) throw new Error(`${tree} has no tools/bench/ladder/rung.ts`);
+  return found;
 }
 
 /** The very bytes that the whole server sends for the page, so that every rung writes as much. */
-async function recordAnswer(site: Site): Promise<string> {
+export async function recordAnswer(site: Site): Promise<string> {
   const server = startRung("respond", "", 1, site);
   try {
     const url = new URL(await urlOf(server));
@@ -202,7 +211,7 @@ async function recordAnswer(site: Site): Promise<string> {
   }
 }
 
-async function urlOf(server: Launched): Promise<string> {
+export async function urlOf(server: Launched): Promise<string> {
   try {
     return `http://127.0.0.1:${(await server.printed(/Listening on port (\d+)/))[1]}`;
   } catch (error) {

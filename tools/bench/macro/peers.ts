@@ -71,7 +71,7 @@ const READY_LINE = /Listening on port (\d+)/;
 const WARM_UP_SECONDS = { native: 1, managed: 3 } as const;
 
 export const peers: Readonly<Record<PeerName, Peer>> = {
-  httpserver: managed("httpserver", startOurs),
+  httpserver: managed("httpserver", (setup) => startOurs(setup)),
   "floor (C)": native("cc", ({ site, programs, contentBytes }) => {
     return startAnnounced([programs.floor ?? "floor", String(contentBytes ?? PAGE_BYTES)], site);
   }),
@@ -105,8 +105,9 @@ function managed(needs: string, start: Peer["start"]): Peer {
   return { needs, warmUpSeconds: WARM_UP_SECONDS.managed, start };
 }
 
-async function startOurs({ site, flavor, programs }: Setup): Promise<Running> {
-  const words = [PRODUCT, "--port", "0", "--root", site.root, "--uploads", site.fresh("uploads")];
+/** `executable`: the built file, this tree's unless it is compared with another. */
+export async function startOurs({ site, flavor, programs }: Setup, executable = PRODUCT): Promise<Running> {
+  const words = [executable, "--port", "0", "--root", site.root, "--uploads", site.fresh("uploads")];
   if (flavor !== "defaults") words.push("--quiet", "--max-requests", "0");
   if (flavor === "log") words.push("--log-file", site.fresh("access.log"), "--log-format", "combined");
   if (flavor === "tls") words.push("--tls-key", programs.key, "--tls-cert", programs.certificate);
