@@ -168,7 +168,7 @@ export function startRung(rung: Rung, answerFile: string, batch: number, site: S
   return launch([bun, rungProgram(tree), rung, answerFile, site.root, String(batch)], options);
 }
 
-/** Trees before version 0.2 have their benchmarks at the top. */
+/** Older trees have `bench/` at the top. */
 function rungProgram(tree: string): string {
   const places = [join(tree, "tools", "bench"), join(tree, "bench")].map((bench) => join(bench, "ladder", "rung.ts"));
   const found = places.find((place) => existsSync(place));
