@@ -41,11 +41,12 @@ export function corsFields(origins: readonly string[]): FieldLines {
 /** Origins that the operator allows, as `resolveServerSettings` writes them. */
 export class AllowedOrigins {
   readonly #isAny: boolean;
-  readonly #origins: ReadonlySet<string>;
+  /** Each with the field that names it. */
+  readonly #origins: ReadonlyMap<string, Fields>;
 
   constructor(origins: readonly string[]) {
     this.#isAny = origins.includes(ANY_ORIGIN);
-    this.#origins = new Set(origins);
+    this.#origins = new Map(origins.map((origin) => [origin, Fields.of([["Access-Control-Allow-Origin", origin]])]));
   }
 
   /** True when responses name the origin one by one. */
@@ -56,19 +57,18 @@ export class AllowedOrigins {
   /** Returns true for OPTIONS from an allowed origin that asks for a method (Fetch §4.8). */
   isPreflight({ head }: Request): boolean {
     if (head.method !== Method.Options || !head.has(Field.AccessControlRequestMethod)) return false;
-    return head.has(Field.Origin) && (this.#isAny || this.#has(head.value(Field.Origin)));
+    return head.has(Field.Origin) && (this.#isAny || this.#fieldFor(head.value(Field.Origin)) !== undefined);
   }
 
   /** Returns the response with a line that names the request's origin, if that is allowed. */
   mark(request: Request | null, response: Response): Response {
     if (request === null || !request.head.has(Field.Origin)) return response;
-    const origin = request.head.value(Field.Origin);
-    if (!this.#has(origin)) return response;
-    return { ...response, fields: response.fields.with("Access-Control-Allow-Origin", origin) };
+    const field = this.#fieldFor(request.head.value(Field.Origin));
+    return field === undefined ? response : { ...response, fields: field.followedBy(response.fields) };
   }
 
-  #has(origin: string | null): origin is string {
-    return origin !== null && this.#origins.has(origin);
+  #fieldFor(origin: string | null): Fields | undefined {
+    return origin === null ? undefined : this.#origins.get(origin);
   }
 }
 

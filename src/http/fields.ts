@@ -19,21 +19,19 @@ const HELD_BYTES_MAX = 65_536;
 /** Content that lies behind its fields' bytes. */
 type Held = Uint8Array & { readonly brand: "held" };
 
-const EMPTY_LINE = Uint8Array.of(CR, LF);
+const EMPTY_LINE_BYTES = 2;
 
 /** The fields of one response, in the order in which they are sent. */
 export class Fields {
   readonly lines: FieldLines;
-  /** The lines behind the first one, which have bytes of their own; null where all lines are ours. */
-  readonly #rest: Fields | null;
-  #bytes: Uint8Array | null = null;
+  #bytes: Uint8Array | null;
   /** The view of `#whole` that is the content; null while no content is held. */
   #content: Uint8Array | null = null;
   #whole: Uint8Array | null = null;
 
-  private constructor(lines: FieldLines, rest: Fields | null) {
+  private constructor(lines: FieldLines, bytes: Uint8Array | null) {
     this.lines = lines;
-    this.#rest = rest;
+    this.#bytes = bytes;
   }
 
   /**
@@ -53,10 +51,15 @@ export class Fields {
     return this.lines.find((line) => isNamed(line, name))?.[1] ?? null;
   }
 
-  /** Returns these fields with one more line in front, whose bytes are all that is made anew. Throws as `of`. */
-  with(name: string, value: string): Fields {
-    assertField(name, value);
-    return new Fields([[name, value], ...this.lines], this);
+  /** Returns these fields with those of `rest` after them. Neither is checked or encoded again. */
+  followedBy(rest: Fields): Fields {
+    const first = this.http1(null);
+    const second = rest.http1(null);
+    const length = first.length - EMPTY_LINE_BYTES;
+    const bytes = new Uint8Array(length + second.length);
+    bytes.set(first);
+    bytes.set(second, length);
+    return new Fields([...this.lines, ...rest.lines], bytes);
   }
 
   /** Returns these fields with `line` in the place of each line that is called `name`. Throws as `of`. */
@@ -89,15 +92,13 @@ export class Fields {
   /** Returns the lines, each ended by CRLF, and the empty line; with `content` behind them if it is held. */
   http1(content: Held | null): Uint8Array {
     if (content !== null && this.holds(content)) return this.#whole as Uint8Array;
-    this.#bytes ??=
-      this.#rest === null ? encode(this.lines, EMPTY_LINE) : encode(this.lines.slice(0, 1), this.#rest.http1(null));
+    this.#bytes ??= encode(this.lines);
     return this.#bytes;
   }
 }
 
-/** Returns the lines, each ended by CRLF, with `rest` behind them. */
-function encode(lines: FieldLines, rest: Uint8Array): Uint8Array {
-  let length = rest.length;
+function encode(lines: FieldLines): Uint8Array {
+  let length = EMPTY_LINE_BYTES;
   for (const [name, value] of lines) length += name.length + value.length + 4;
   const into = new Uint8Array(length);
   let at = 0;
@@ -109,7 +110,8 @@ function encode(lines: FieldLines, rest: Uint8Array): Uint8Array {
     into[at++] = CR;
     into[at++] = LF;
   }
-  into.set(rest, at);
+  into[at++] = CR;
+  into[at] = LF;
   return into;
 }
 

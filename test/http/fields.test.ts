@@ -33,13 +33,18 @@ describe("fields", () => {
     expect([fields.value("content-length"), fields.value("X-Empty"), fields.value("ETag")]).toEqual(["5", "", null]);
   });
 
-  test("with one more have it in front, and stay as they were themselves", () => {
+  test("followed by others have these after them, and both stay as they were themselves", () => {
     const fields = Fields.of(PAIRS);
+    const first = Fields.of([
+      ["X-First", "1"],
+      ["Vary", "Origin"],
+    ]);
     const before = encoded(fields);
-    const longer = fields.with("Vary", "Origin").with("X-First", "1");
-    expect(longer.lines).toEqual([["X-First", "1"], ["Vary", "Origin"], ...PAIRS]);
-    expect(encoded(longer)).toBe(`X-First: 1\r\nVary: Origin\r\n${before}`);
-    expect(encoded(fields)).toBe(before);
+    const both = first.followedBy(fields);
+    expect(both.lines).toEqual([["X-First", "1"], ["Vary", "Origin"], ...PAIRS]);
+    expect(encoded(both)).toBe(`X-First: 1\r\nVary: Origin\r\n${before}`);
+    expect([encoded(fields), encoded(first)]).toEqual([before, "X-First: 1\r\nVary: Origin\r\n\r\n"]);
+    expect(encoded(Fields.of([]).followedBy(Fields.of([])))).toBe("\r\n");
   });
 
   test("of which one is replaced keep their order, and stay as they were where there is none of that name", () => {
@@ -66,10 +71,13 @@ describe("content that fields hold", () => {
     ]);
   });
 
-  test("is that one array: other content of the same bytes is not held, nor is it by fields with one more", () => {
+  test("is that one array: other content of the same bytes is not held, nor is it by fields with others before them", () => {
     const fields = Fields.of([]);
     const content = fields.hold(bytesOf("hello"));
-    expect([fields.holds(bytesOf("hello")), fields.with("X-A", "b").holds(content)]).toEqual([false, false]);
+    expect([fields.holds(bytesOf("hello")), Fields.of(PAIRS).followedBy(fields).holds(content)]).toEqual([
+      false,
+      false,
+    ]);
   });
 
   test("is at most 64 KiB with the fields", () => {
@@ -119,7 +127,7 @@ describe("a line that cannot be sent", () => {
 
   test("is refused by every way to make fields", () => {
     const fields = Fields.of(PAIRS);
-    expect(() => fields.with("X-A", "b\r\nX-B: c")).toThrow("cannot be sent");
+    expect(() => fields.replace("X-Empty", ["X-A", "b\r\nX-B: c"])).toThrow("cannot be sent");
     expect(() => fields.replace("X-Empty", ["Date", "now"])).toThrow("cannot be sent");
   });
 });
