@@ -190,7 +190,7 @@ const MALFORMED: readonly (readonly [bytes: string, status: number])[] = [
   ["GET /../etc/passwd HTTP/1.1\r\nHost: HOST\r\n\r\n", 403],
   ["GET / HTTP/1.1\r\nHost: elsewhere.test\r\n\r\n", 403],
   ["DELETE / HTTP/1.1\r\nHost: HOST\r\n\r\n", 405],
-  [`GET /${"x".repeat(9_000)} HTTP/1.1\r\nHost: HOST\r\n\r\n`, 414],
+  [`GET /${"x".repeat(17_000)} HTTP/1.1\r\nHost: HOST\r\n\r\n`, 414],
   [`GET / HTTP/1.1\r\nHost: HOST\r\nX: ${"y".repeat(20_000)}\r\n\r\n`, 431],
   ["POST /upload HTTP/1.1\r\nHost: HOST\r\nContent-Type: application/json\r\n\r\n", 411],
   ["POST /upload HTTP/1.1\r\nHost: HOST\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}", 415],
