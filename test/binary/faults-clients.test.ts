@@ -7,7 +7,7 @@ import { needs } from "../support/needs.ts";
 import { Workshop } from "../support/workshop.ts";
 
 /** Seconds that clients, all at the same time, wait for what never comes; and for what does, on a busy machine. */
-const PATIENCE = { short: 1, long: 3 };
+const PATIENCE = { short: 2, long: 12 };
 
 let shop: Workshop;
 let server: Program;

@@ -73,7 +73,7 @@ describe("faults", () => {
     const server = await start();
     server.fault("GET /a.txt hang");
     const answer = get(server, "/a.txt");
-    await server.waitForRequests({}, 1, 50);
+    await until(() => server.connections().open.some(({ state }) => state === "sending"), "the request");
     await server[Symbol.asyncDispose]();
     expect(await answer).toMatch(/^[A-Z]/); // An error, and no answer.
   });

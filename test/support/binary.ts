@@ -193,7 +193,7 @@ export function environment(options: RunOptions): Record<string, string | undefi
 
 /** What curl got. `words` as on its command line; without progress, with an end. */
 export async function curl(...words: readonly string[]): Promise<Finished> {
-  return await run(["curl", "--silent", "--show-error", "--max-time", "4", ...words], { cwd: tmpdir() });
+  return await run(["curl", "--silent", "--show-error", "--max-time", "12", ...words], { cwd: tmpdir() });
 }
 
 /** The status alone, and the content thrown away. */
