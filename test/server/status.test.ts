@@ -442,7 +442,7 @@ describe("a program that has a server in it", () => {
 
   test("is told which option it left out", async () => {
     await using rig = await Rig.start({ status: false });
-    expect(() => rig.server.watch(() => {})).toThrow("start it with `live` or `status`");
+    expect(() => rig.server.watch(() => {})).toThrow("started with `live` or `status`");
   });
 });
 

@@ -1,0 +1,63 @@
+/** Composes the parts that all connections of one server share from its settings. */
+import type { Clock } from "../exchange/clock.ts";
+import { ContentMemory } from "../exchange/content-buffer.ts";
+import type { Context } from "../exchange/context.ts";
+import { newAnswered } from "../exchange/observer.ts";
+import { endpointFields, fixedFields } from "../handlers/fixed-fields.ts";
+import type { FieldLines, Fields } from "../http/fields.ts";
+import type { Http1Context } from "../http1/context.ts";
+import { GATHER_BYTES_MAX, Scratch } from "../http1/outbox.ts";
+import { RequestPool } from "../http1/request.ts";
+import { HeadStarts } from "../http1/response-head.ts";
+import { limits } from "../settings/limits.ts";
+import type { ServerSettings } from "../settings/server-settings.ts";
+import { connectionsMax } from "./file-limit.ts";
+
+/** One half for the bytes gathered in a turn, the other for a slice, or for a head and small content. */
+const SCRATCH_BYTES = 2 * (limits.sliceBytes + GATHER_BYTES_MAX);
+
+/** The parts of a context that the server makes itself. */
+export type OwnParts = Omit<Context, "limits" | "answered">;
+
+/** Makes the context of HTTP/1 connections. */
+export function composeContext(settings: ServerSettings, own: OwnParts): Http1Context {
+  const secureLines = strictTransport(settings);
+  const headLimits = {
+    maxHeaderBytes: settings.maxHeaderBytes,
+    maxFieldBytes: Math.min(limits.fieldBytesMax, settings.maxHeaderBytes),
+    maxFields: limits.fieldsMax,
+    maxEmptyLines: limits.emptyLinesMax,
+  };
+  return {
+    ...own,
+    limits: { ...limits, ...settings },
+    answered: newAnswered(),
+    scratch: new Scratch(SCRATCH_BYTES),
+    headStarts: headStartsOf(settings, own.clock, fixedFields(settings, secureLines)),
+    endpointHeadStarts: headStartsOf(settings, own.clock, endpointFields(settings, secureLines)),
+    requests: new RequestPool(headLimits, new ContentMemory(limits.bodyMemoryBytesMax)),
+  };
+}
+
+/** Makes beginnings of heads for plain HTTP, which must not have Strict-Transport-Security (RFC 6797 §7.2). */
+export function plainHeadStarts(settings: ServerSettings, clock: Clock): HeadStarts {
+  return headStartsOf(settings, clock, fixedFields(settings));
+}
+
+/** Returns the most connections at a time. Warns if the file limit is below the setting. */
+export function connectionsAtOnce(settings: ServerSettings, fileLimit: number, warn: (text: string) => void): number {
+  const affordable = connectionsMax(settings.threads, fileLimit);
+  if (settings.maxConnections > affordable) {
+    warn(`--max-connections ${settings.maxConnections} is more than the file limit allows; using ${affordable}`);
+  }
+  return Math.min(settings.maxConnections === 0 ? limits.connectionsUnaskedMax : settings.maxConnections, affordable);
+}
+
+function headStartsOf(settings: ServerSettings, clock: Clock, fields: Fields): HeadStarts {
+  return new HeadStarts(clock.dateLine, settings.keepAliveTimeoutMs / 1000, fields);
+}
+
+/** RFC 6797 §6.1. */
+function strictTransport({ hstsMs }: ServerSettings): FieldLines {
+  return hstsMs === 0 ? [] : [["Strict-Transport-Security", `max-age=${Math.floor(hstsMs / 1000)}`]];
+}

@@ -1,0 +1,49 @@
+/** Opens the folders of a server at its start, and refuses those that cannot be used together. */
+import { lstatSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { RESERVED_NAME } from "../handlers/endpoints/endpoint.ts";
+import { type DocumentRoot, FolderError, openDocumentRoot } from "../handlers/files/document-root.ts";
+import { type FolderStore, openFolderStore } from "../handlers/uploads/folder-store.ts";
+import type { ServerSettings } from "../settings/server-settings.ts";
+import { messageOf, StartError } from "../settings/start-error.ts";
+
+export interface Folders {
+  /** Folder that is served, without the uploads. */
+  readonly root: DocumentRoot;
+  readonly uploads: FolderStore;
+}
+
+/**
+ * Opens the served folder and the folder of uploads. `hasEndpoints`: the server answers below its reserved name, so neither
+ * folder may lie there. Throws a StartError, in one line for the operator.
+ */
+export function openFolders(settings: ServerSettings, hasEndpoints: boolean, now: () => number): Folders {
+  const root = usable(openDocumentRoot(settings.root, "--root"));
+  if (hasEndpoints) refuseReservedName(root, settings.uploads);
+  const uploads = usable(openFolderStore({ folder: settings.uploads, flag: "--uploads", now }));
+  if (uploads.root.realPath === root.realPath) {
+    throw new StartError(`--uploads ${settings.uploads} is the served folder itself; choose another folder`);
+  }
+  // Uploads are read back by --serve-uploads alone, even if their folder lies in the served one.
+  return { root: root.without(uploads.root.realPath), uploads };
+}
+
+/** Refuses a file or an uploads folder at the reserved name: the server's endpoints would hide it. */
+function refuseReservedName(root: DocumentRoot, uploads: string): void {
+  const path = join(root.realPath, RESERVED_NAME);
+  const advice = `would be hidden by the server's own /${RESERVED_NAME}/`;
+  if (`${resolve(uploads)}/`.startsWith(`${path}/`)) {
+    throw new StartError(`--uploads ${uploads} ${advice}; choose another folder`);
+  }
+  try {
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) return;
+  } catch (error) {
+    throw new StartError(`--root ${root.realPath}: ${messageOf(error)}`);
+  }
+  throw new StartError(`${path} ${advice}; rename it, or leave out --status and --fixture`);
+}
+
+function usable<Folder extends object>(folder: Folder | FolderError): Folder {
+  if (folder instanceof FolderError) throw new StartError(folder.message);
+  return folder;
+}
