@@ -4,7 +4,9 @@
  *   RECEIVING ──admitted, content complete──▶ WAITING ──slot──▶ RUNNING ──response──▶ SENDING ──accepted, or cut off──▶ DONE
  *   RECEIVING ──a slot at once, or none needed──▶ RUNNING       RECEIVING, WAITING ──refusal──▶ SENDING
  *
- * The carrier reads the head (`admit` or `refuseMalformed`), hands the content over (`collect`) and asks for the response with
+ * A request whose content is for a sink takes its slot before its content, which comes while it is RUNNING.
+ *
+ * The carrier reads the head (`admit` or `refuseMalformed`), hands the content over (`take`) and asks for the response with
  * `proceed`: it is there at once, or `Carrier.ready` announces it. The carrier sends it between `begin` and `finish`. An exchange is used
  * again: `renew` makes it ready for the next request of the same carrier.
  *
@@ -14,6 +16,8 @@
 import { type FieldLines, RETRY_SOON } from "../http/fields.ts";
 import {
   type Admission,
+  type ContentFailure,
+  type ContentSink,
   type HostVerdict,
   type LateRefusal,
   type Request,
@@ -78,10 +82,18 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   response: Response | null = null;
   /** Content bytes of the response, 0 for HEAD. */
   responseBytes = 0;
+  /** The sink of the content takes nothing until it is ready again. */
+  isStalled = false;
   readonly carrier: Carrier;
   readonly #context: Context;
   /** Monotonic milliseconds when the head was complete. */
   #startedMs = 0;
+  /** The client sends its content once it is told to go on. */
+  #waitsForContinue = false;
+  /** Takes the content while the handler works; null before that, and once it was told of the end. */
+  #sink: ContentSink | null = null;
+  /** Refusal in place of the handler's response, because the content has failed while the handler worked. */
+  #instead: Response | null = null;
 
   constructor(context: Context, carrier: Carrier) {
     this.#context = context;
@@ -107,6 +119,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   /** Refuses a request that breaks a rule of its wire, a ParseError. Ends reading where the end of the message is in doubt. */
   refuseMalformed(error: number): void {
     const rule = describeParseError(error);
+    this.failContent(error === ParseError.IncompleteMessage ? "client" : "malformed");
     this.refuse(rule.status, rule.sentence);
     if (this.isHeadComplete && this.admission === UNDECIDED) {
       this.admission = refused(this.response as Response, hostVerdictOf(error));
@@ -114,30 +127,50 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     if (rule.closes || !this.isHeadComplete) this.carrier.stopReading();
   }
 
-  /** Answers for ourselves, instead of the handler. */
+  /** Answers for ourselves, instead of the handler. If that is at work, it settles first. */
   refuse(status: number, sentence: string, fields?: FieldLines): void {
-    this.response = this.#context.handler.failure(status, sentence, this.#complete(), fields);
+    const refusal = this.#context.handler.failure(status, sentence, this.#complete(), fields);
+    if (this.phase === Phase.Running) this.#instead ??= refusal;
+    else this.response = refusal;
+  }
+
+  // Content.
+
+  /** True if the content is for a sink: then the request takes its slot first, and the content comes while the handler works. */
+  get isStreamed(): boolean {
+    const use = this.admission.content;
+    return use !== "discard" && "sink" in use;
   }
 
   /**
    * Decides what becomes of content that is to come, of `length` bytes if that is known, else 0. `waits`: the client sends it only if it
-   * is told to go on. Returns true if it is to be told.
+   * is told to go on.
    */
-  expect(length: number, waits: boolean): boolean {
-    if (this.admission.content !== "discard") return waits;
+  expect(length: number, waits: boolean): void {
+    this.#waitsForContinue = waits;
+    if (this.admission.content !== "discard") return;
     // RFC 9110 §10.1.1: the final status instead of 100; then it is unknown what the client sends.
     if (waits || length > this.#context.limits.unwantedBodyBytesMax) this.carrier.stopReading();
-    return false;
+  }
+
+  /** Begins to take content. Returns true, once, if the client is to be told to go on. */
+  invite(): boolean {
+    const waits = this.#waitsForContinue;
+    this.#waitsForContinue = false;
+    return waits;
   }
 
   /**
-   * Keeps bytes[start, end) of the content if the handler wants it. `received` bytes have come in all, these included; `announced` are
+   * Takes bytes[start, end) of the content if the handler wants it. `received` bytes have come in all, these included; `announced` are
    * known to come, or null. Returns false if that is too much: then reading has ended, and the request may be refused.
    */
-  collect(bytes: Uint8Array, start: number, end: number, received: number, announced: number | null): boolean {
+  take(bytes: Uint8Array, start: number, end: number, received: number, announced: number | null): boolean {
     const use = this.admission.content;
     if (use === "discard") {
       if (received <= this.#context.limits.unwantedBodyBytesMax) return true;
+    } else if ("sink" in use) {
+      if (start < end && !use.sink.write(bytes.subarray(start, end))) this.#stall(use.sink);
+      return true;
     } else if (received > use.collectMax) this.refuse(413, `The content is larger than ${use.collectMax} bytes.`);
     else {
       const { buffer } = this.request as R;
@@ -153,9 +186,39 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     const { fault } = this.admission;
     if (fault?.kind !== "reset-request" || received < (fault.afterBytes ?? 0)) return false;
     // Whatever is answered: the gate resets it before its first byte.
+    this.failContent("cut");
     this.carrier.stopReading();
     this.refuse(400, "The content is not read to its end.");
     return true;
+  }
+
+  #stall(sink: ContentSink): void {
+    this.isStalled = true;
+    // The sink may be ready within a turn of another connection, and two turns may not be within each other.
+    sink.whenReady(() => this.#context.defer({ resumed: () => this.#resume(sink) }));
+  }
+
+  #resume(sink: ContentSink): void {
+    if (this.#sink !== sink) return;
+    this.isStalled = false;
+    this.carrier.ready();
+  }
+
+  /** Tells the sink, if there is one, that the content is complete. */
+  endContent(): void {
+    this.#takeSink()?.ended();
+  }
+
+  /** Tells the sink, if there is one that waits for content, that it will never be complete. */
+  failContent(reason: ContentFailure): void {
+    this.#takeSink()?.failed(reason);
+  }
+
+  #takeSink(): ContentSink | null {
+    const sink = this.#sink;
+    this.#sink = null;
+    this.isStalled = false;
+    return sink;
   }
 
   // Waiting and running.
@@ -190,6 +253,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
       this.#turnAway("queue timeout");
       return;
     }
+    this.failContent("timeout");
     this.carrier.stopReading();
     this.refuse(408, wait === Wait.Head ? HEAD_TOO_SLOW : CONTENT_TOO_SLOW);
   }
@@ -221,6 +285,8 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   #run(): void {
     this.lease.begin();
     this.#move(Phase.Running);
+    const use = this.admission.content;
+    if (use !== "discard" && "sink" in use) this.#sink = use.sink;
     let response: Response | Promise<Response | LateRefusal>;
     try {
       response = this.#context.handler.respond(this.request as R, this.admission);
@@ -229,6 +295,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     }
     if (response instanceof Promise) this.#await(response);
     else this.response = response;
+    if (this.#sink !== null && this.request?.announced === "none") this.endContent();
   }
 
   #await(response: Promise<Response | LateRefusal>): void {
@@ -239,7 +306,9 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   }
 
   #settle(response: Response): void {
-    this.response = response;
+    if (this.#instead !== null) closeContent(response);
+    this.response = this.#instead ?? response;
+    this.#instead = null;
     this.carrier.ready();
   }
 
@@ -258,6 +327,11 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
 
   /** The carrier begins to send `response`: the one of `proceed`, or as a fault has changed it. */
   begin(response: Response): void {
+    if (this.#sink !== null) {
+      // The rest of the content is not wanted any more.
+      this.failContent("answered");
+      this.carrier.stopReading();
+    }
     this.#move(Phase.Sending);
     this.response = response;
     this.responseBytes = 0;
@@ -303,6 +377,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     this.#move(Phase.Receiving);
     this.isHeadComplete = false;
     this.admission = UNDECIDED;
+    this.#waitsForContinue = false;
     this.lease.queuedMs = 0;
     this.request?.buffer.release();
   }

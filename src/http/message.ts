@@ -16,8 +16,11 @@ export type HostVerdict = "ok" | "refused" | "missing" | "invalid" | "-";
 export interface Admission {
   /** Response to a request that goes no further, or null. */
   readonly refusal: Response | null;
-  /** Use of the content that follows. If more than `collectMax` bytes come, the answer is 413. */
-  readonly content: "discard" | { readonly collectMax: number };
+  /**
+   * Use of the content that follows. If more than `collectMax` bytes come, the answer is 413. A sink gets the content while
+   * `respond` works, so such a request takes its slot before its content comes.
+   */
+  readonly content: "discard" | { readonly collectMax: number } | { readonly sink: ContentSink };
   /** True for the server's own endpoints: such a request takes no slot and is neither logged nor counted. */
   readonly isControl: boolean;
   readonly host: HostVerdict;
@@ -85,11 +88,20 @@ export interface Request {
 }
 
 /** Why a request's content will never be complete. */
-export type ContentFailure = "client" | "malformed" | "timeout" | "answered" | "shutdown";
+export type ContentFailure =
+  /** The peer left, or sent FIN too early. */
+  | "client"
+  /** The framing is in doubt. */
+  | "malformed"
+  | "timeout"
+  /** The response came before the content had ended. */
+  | "answered"
+  /** We cut the connection: a fault, a failure of ours, the end of the server. */
+  | "cut";
 
 /**
- * Takes the content of one request piece by piece, and says when it has to wait (docs/decisions/0013). After its first call it
- * gets exactly one `ended` or `failed`, and then no further call. No method throws.
+ * Takes the content of one request piece by piece, and says when it has to wait (docs/decisions/0013). It holds nothing before
+ * its first call. Once `respond` was called, it gets exactly one `ended` or `failed`, and then no further call. No method throws.
  */
 export interface ContentSink {
   /**

@@ -27,12 +27,10 @@ import { Method } from "../http/method.ts";
 import { ParseError } from "../http/parse-error.ts";
 import { Closing, End } from "./closing.ts";
 import type { Http1Context } from "./context.ts";
-import { Outbox, Progress } from "./outbox.ts";
+import { CONTINUE, Outbox, Progress } from "./outbox.ts";
 import { ReceiveBuffer } from "./receive-buffer.ts";
 import type { RequestReader } from "./request.ts";
 import { ReadState, readEdge } from "./state.ts";
-
-const CONTINUE = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
 
 export class Http1Connection implements Carrier, Connection, Resumable, Suspended {
   readonly id: number;
@@ -170,7 +168,8 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     this.#transport.gate?.closed();
     this.#context.observer.closed(this.id, lease.slot, this.served, reason);
     // A handler at work holds the request, and counts as work: `ready` returns both.
-    if (phase !== Phase.Running) this.#letGo();
+    if (phase === Phase.Running) this.exchange.failContent(reason === "client" ? "client" : "cut");
+    else this.#letGo();
   }
 
   // State, for observers.
@@ -219,7 +218,8 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     if (this.#closing.end === End.Gone) return;
     // Of a head that is not complete nothing waits: it has bounds of its own, and paused it would never become complete.
     const waits = this.exchange.phase !== Phase.Receiving || !this.#outbox.isEmpty;
-    this.#inbox.regulate(waits ? this.#context.limits.receiveBytesMax : Number.POSITIVE_INFINITY);
+    if (this.exchange.isStalled) this.#inbox.pause();
+    else this.#inbox.regulate(waits ? this.#context.limits.receiveBytesMax : Number.POSITIVE_INFINITY);
     this.#arm();
     this.#giveBack();
   }
@@ -244,7 +244,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   #receive(): boolean {
     if (this.exchange.phase !== Phase.Receiving) return true;
     if (this.#read === ReadState.Head && !this.#takeHead()) return false;
-    return this.#read !== ReadState.Body || this.#takeBody();
+    return this.#read !== ReadState.Body || this.exchange.isStreamed || this.#takeBody();
   }
 
   #takeHead(): boolean {
@@ -296,22 +296,18 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
 
   /** Decides what becomes of the content that follows the head, if any does. */
   #expectContent({ framing, decoder }: RequestReader): void {
-    if (framing.kind === "none") {
-      this.#read = readEdge(this.#read, ReadState.Done);
-      return;
-    }
+    this.#read = readEdge(this.#read, framing.kind === "none" ? ReadState.Done : ReadState.Body);
+    if (framing.kind === "none") return;
     decoder.reset(framing);
     this.#bodyBytes = 0;
-    this.#read = readEdge(this.#read, ReadState.Body);
-    const hasBegun = this.#inbox.length > 0;
-    if (this.exchange.expect(framing.contentLength, framing.expectsContinue && !hasBegun))
-      this.#outbox.gather(CONTINUE);
+    this.exchange.expect(framing.contentLength, framing.expectsContinue && this.#inbox.length === 0);
   }
 
   #takeBody(): boolean {
     const inbox = this.#inbox;
     const exchange = this.exchange;
     const request = exchange.request as RequestReader;
+    if (exchange.invite()) this.#outbox.gather(CONTINUE);
     const before = inbox.length;
     const error = request.readContent(inbox, exchange);
     if (error < 0) exchange.refuseMalformed(error);
@@ -319,7 +315,8 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     this.#bodyBytes += before - inbox.length;
     if (exchange.mayResetAt(request.decoder.received)) return true;
     if (request.decoder.done) this.#read = readEdge(this.#read, ReadState.Done);
-    else if (this.#closing.isPeerFinished) exchange.refuseMalformed(ParseError.IncompleteMessage);
+    else if (this.#closing.isPeerFinished && !exchange.isStalled)
+      exchange.refuseMalformed(ParseError.IncompleteMessage);
     else return false;
     return true;
   }
@@ -344,7 +341,11 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     const exchange = this.exchange;
     if (exchange.phase === Phase.Sending) return true;
     const made = exchange.proceed();
-    if (made === null) return false;
+    if (made === null) {
+      // The content is for a sink, and comes while the handler works.
+      if (exchange.phase === Phase.Running && this.#read === ReadState.Body) this.#takeBody();
+      return false;
+    }
     const context = this.#context;
     const outbox = this.#outbox;
     const fault = this.#fault;
@@ -589,8 +590,8 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
       case Phase.Waiting:
         return Wait.Queue;
       case Phase.Running:
-        // Our own disk is waited for, not the peer.
-        return Wait.None;
+        // Our own work is waited for, not the peer, unless it owes content that the handler could take.
+        return this.#read === ReadState.Body && !this.exchange.isStalled ? Wait.Body : Wait.None;
       default:
         return this.#outbox.isWaiting || this.#isHeld ? Wait.None : Wait.Send;
     }

@@ -49,6 +49,8 @@ const SLICES_PER_TURN = 8;
  */
 const TURN_MS_MAX = 2;
 
+export const CONTINUE: Uint8Array = new TextEncoder().encode("HTTP/1.1 100 Continue\r\n\r\n");
+
 export class Outbox {
   /** Bytes accepted by the kernel since the connection began. */
   accepted = 0;

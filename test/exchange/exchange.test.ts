@@ -149,9 +149,9 @@ describe("content", () => {
     const { exchange, carrier } = open();
     exchange.arrive(1);
     exchange.admit();
-    expect(exchange.collect(bytesOf("abcd"), 0, 4, 4, null)).toBe(true);
+    expect(exchange.take(bytesOf("abcd"), 0, 4, 4, null)).toBe(true);
     expect(exchange.request?.buffer.length).toBe(4);
-    expect(exchange.collect(bytesOf("e"), 0, 1, 5, null)).toBe(false);
+    expect(exchange.take(bytesOf("e"), 0, 1, 5, null)).toBe(false);
     expect([exchange.proceed()?.status, carrier.calls]).toEqual([413, ["stop reading"]]);
   });
 
@@ -161,7 +161,7 @@ describe("content", () => {
     const { exchange } = open();
     exchange.arrive(1);
     exchange.admit();
-    expect(exchange.collect(bytesOf("abcd"), 0, 4, 4, null)).toBe(false);
+    expect(exchange.take(bytesOf("abcd"), 0, 4, 4, null)).toBe(false);
     expect(exchange.proceed()?.status).toBe(503);
   });
 
@@ -170,8 +170,8 @@ describe("content", () => {
     const { exchange, carrier } = open();
     exchange.arrive(1);
     exchange.admit();
-    expect(exchange.collect(bytesOf("abc"), 0, 3, 3, null)).toBe(true);
-    expect(exchange.collect(bytesOf("d"), 0, 1, 4, null)).toBe(false);
+    expect(exchange.take(bytesOf("abc"), 0, 3, 3, null)).toBe(true);
+    expect(exchange.take(bytesOf("d"), 0, 1, 4, null)).toBe(false);
     expect([exchange.proceed()?.status, carrier.calls]).toEqual([200, ["stop reading"]]);
   });
 });
