@@ -78,6 +78,8 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   /** Place of the request on its connection, from 1; of one that was not read, the place of the last that was. */
   position = 0;
   admission: Admission = UNDECIDED;
+  /** Rule of the wire that the request breaks, a ParseError, or 0. */
+  violation = 0;
   /** The one response; null until there is one, and after it is out. */
   response: Response | null = null;
   /** Content bytes of the response, 0 for HEAD. */
@@ -120,6 +122,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   refuseMalformed(error: number): void {
     const rule = describeParseError(error);
     this.failContent(error === ParseError.IncompleteMessage ? "client" : "malformed");
+    this.violation = error;
     this.refuse(rule.status, rule.sentence);
     if (this.isHeadComplete && this.admission === UNDECIDED) {
       this.admission = refused(this.response as Response, hostVerdictOf(error));
@@ -360,6 +363,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     answered.isHeadComplete = this.isHeadComplete;
     answered.response = response;
     answered.host = admission.host;
+    answered.violation = this.violation;
     answered.slot = lease.slot || lease.lent;
     answered.queuedMs = lease.queuedMs;
     answered.bytes = carrier.sentBytes(outcome === Outcome.Aborted);
@@ -378,6 +382,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     this.isHeadComplete = false;
     this.admission = UNDECIDED;
     this.#waitsForContinue = false;
+    this.violation = 0;
     this.lease.queuedMs = 0;
     this.request?.buffer.release();
   }

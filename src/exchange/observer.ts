@@ -41,6 +41,8 @@ export interface Answered {
   response: Response;
   /** Outcome of the Host check. */
   host: HostVerdict;
+  /** Rule of the wire that the request breaks, a ParseError, or 0. */
+  violation: number;
   /** 0 for refusals. */
   slot: number;
   /** Milliseconds in the queue. */
@@ -66,6 +68,7 @@ export function newAnswered(): Answered {
     isHeadComplete: false,
     response: NOTHING,
     host: "-",
+    violation: 0,
     slot: 0,
     queuedMs: 0,
     bytes: 0,

@@ -73,6 +73,23 @@ export function describeParseError(code: number): ParseErrorEntry {
   return ENTRIES.get(code) ?? UNKNOWN;
 }
 
+/** A broken rule in words, for logs. */
+export interface Violation {
+  /** Name of the rule, such as `FieldSpaceBeforeColon`. */
+  readonly rule: string;
+  /** Section of the RFC that states it. */
+  readonly section: string;
+  /** Attack that accepting the request would allow. */
+  readonly attack: string;
+}
+
+/** Returns the broken rule of a code; null for 0. */
+export function violationOf(code: number): Violation | null {
+  if (code === 0) return null;
+  const { section, attack } = describeParseError(code);
+  return { rule: ParseError[code] ?? "Unknown", section, attack };
+}
+
 const SMUGGLING = "request smuggling: the next hop may see another boundary than we do";
 
 const UNKNOWN: ParseErrorEntry = {

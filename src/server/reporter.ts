@@ -2,6 +2,7 @@
 import { type Answered, type CloseReason, type Observer, Outcome } from "../exchange/observer.ts";
 import type { Pool } from "../exchange/pool.ts";
 import { Field } from "../http/field.ts";
+import { violationOf } from "../http/parse-error.ts";
 import type { ServerLog } from "./access-log.ts";
 
 /** Milliseconds between two lines of pool status. */
@@ -107,10 +108,14 @@ export class Reporter implements Observer {
   }
 
   /** The seeds' step-by-step lines. */
-  #narrate({ connection, request, response, host, slot, bytes, outcome }: Answered): void {
+  #narrate({ connection, request, response, host, violation, slot, bytes, outcome }: Answered): void {
     if (request !== null) {
       this.step(connection, slot, `Request: ${request.head.requestLine}`);
       this.step(connection, slot, `Host validation: ${request.head.value(Field.Host) ?? "(none)"} ${host}`);
+    }
+    const broken = violationOf(violation);
+    if (broken !== null) {
+      this.step(connection, slot, `Refused: ${broken.rule}, ${broken.section} (would allow: ${broken.attack})`);
     }
     this.step(connection, slot, `Sending ${response.kind}: ${bytes} bytes`);
     this.step(connection, slot, `Response: ${response.status}`);
