@@ -70,6 +70,11 @@ describe("tests wait for conditions and measure no time", () => {
   });
 });
 
+test("waiting for a condition has one home", () => {
+  const homes = sources.filter(({ text }) => /\bfunction until\b|\buntil =/.test(text)).map(({ path }) => path);
+  expect(homes).toEqual(["support/waiting.ts"]);
+});
+
 describe("a test that cannot run here", () => {
   test("is skipped in one place", () => {
     expect(skipFaults(sources)).toEqual([]);

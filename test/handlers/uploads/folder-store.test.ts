@@ -9,6 +9,7 @@ import { FolderStore, openFolderStore, type UploadDisk } from "../../../src/hand
 import type { UploadSink } from "../../../src/handlers/uploads/store.ts";
 import { bytesOf } from "../../support/bytes.ts";
 import { NOW_MS } from "../../support/site.ts";
+import { until } from "../../support/waiting.ts";
 
 const DISK: UploadDisk = { open, link, rename, unlink };
 
@@ -42,13 +43,6 @@ function heldDisk() {
     },
   };
   return { disk, writes };
-}
-
-async function until(holds: () => boolean): Promise<void> {
-  for (let turns = 0; !holds(); turns++) {
-    if (turns === 10_000) throw new Error(`waited in vain for ${holds}`);
-    await new Promise((resolve) => setImmediate(resolve));
-  }
 }
 
 function put(sink: UploadSink, ...pieces: string[]) {
@@ -129,20 +123,20 @@ describe("a sink", () => {
       resumed++;
     });
     expect(resumed).toBe(0);
-    await until(() => writes.length === 1);
+    await until(() => writes.length === 1, "write 1");
     writes[0]?.();
     // 300,000 bytes wait.
-    await until(() => writes.length === 2);
+    await until(() => writes.length === 2, "write 2");
     expect(resumed).toBe(0);
     writes[1]?.();
-    await until(() => writes.length === 3);
+    await until(() => writes.length === 3, "write 3");
     expect(resumed).toBe(1);
     writes[2]?.();
-    await until(() => writes.length === 4);
+    await until(() => writes.length === 4, "write 4");
     writes[3]?.();
     expect(sink.write(bytesOf("end"))).toBe(true);
     sink.ended();
-    await until(() => writes.length === 5);
+    await until(() => writes.length === 5, "write 5");
     writes[4]?.();
     expect((await sink.commit()).bytes).toBe(400_003);
     expect(resumed).toBe(1);
@@ -159,12 +153,12 @@ describe("a sink", () => {
         const committed = isAwaited ? sink.commit() : null;
         sink.write(bytesOf("one"));
         sink.write(bytesOf("two"));
-        await until(() => writes.length === 1);
+        await until(() => writes.length === 1, "write 1");
         end(sink);
         expect(sink.write(bytesOf("three"))).toBe(true);
         writes[0]?.();
         if (committed !== null) await expect(committed).rejects.toThrow();
-        await until(() => readdirSync(folder).length === 0);
+        await until(() => readdirSync(folder).length === 0, "the file to go");
         expect(writes).toHaveLength(1);
         await expect(sink.commit()).rejects.toThrow();
       }
