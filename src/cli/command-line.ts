@@ -1,8 +1,8 @@
 /**
- * The words of the command line and the environment, as settings or as something to print. Pure.
+ * Reads the command line and the environment into settings, or into a text to print. Pure.
  *
- * citty parses the words, but takes whatever it is given: an unknown flag, a flag without its value, a repeated one. So the
- * words are checked and brought into one unambiguous form before (`normalize`), and every error is one line that helps.
+ * citty parses the words, but accepts an unknown flag, a flag without its value, and a repeated one. So the words are
+ * checked first and brought into one unambiguous form (`normalize`). Every error is one line that says how to mend it.
  */
 import { type ArgsDef, parseArgs } from "citty";
 import { quote } from "../http/escape.ts";
@@ -127,7 +127,7 @@ function splitRun(words: readonly string[]): { own: readonly string[]; command: 
   return end === -1 ? { own: words, command: [] } : { own: words.slice(0, end), command: words.slice(end + 1) };
 }
 
-/** Throws `OptionsError` when there is no command to run, or a word before `--` that may be part of one. */
+/** Throws `OptionsError` without a command to run, or for a word before `--` that may be part of one. */
 function refuseStrayWord({ positionals: [stray] }: Words, command: readonly string[]): void {
   if (stray === undefined && command.length > 0) return;
   const got = stray === undefined ? "none" : quote(stray);

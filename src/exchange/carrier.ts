@@ -20,7 +20,10 @@ export interface Carrier {
   stopReading(): void;
   /** Cuts the response off. Called outside of the carrier's turns. */
   abort(reason: CloseReason): void;
-  /** Returns how many bytes of the response's content the kernel has accepted. `isCut`: what was gathered will not be sent. */
+  /**
+   * Returns how many bytes of the response's content the kernel has accepted. `isCut`: gathered bytes will not be
+   * sent.
+   */
   sentBytes(isCut: boolean): number;
 }
 
@@ -56,7 +59,7 @@ export interface Connection extends Conversation {
   readonly state: ConnectionState;
   /** Returns the requests that have a slot, lent one, or wait for one. */
   works(): readonly Work[];
-  /** Ends the connection at once, whatever it is doing. */
+  /** Ends the connection at once, in any state. */
   terminate(): void;
   /** Closes as when the idle timeout is over. Returns false, and does nothing, if a request is under way. Not within a turn. */
   closeIdle(): boolean;

@@ -1,10 +1,10 @@
 /**
- * Time as the conversation sees it: two numbers and a prepared Date line, which stand still until somebody moves them.
- * Floor 3 moves them at each event and each tick; tests move them by hand.
+ * Time as connections see it: two numbers and a prepared Date line, which stand still until the server moves them at
+ * each event and each tick. Tests move them by hand.
  */
 import { DATE_LINE_BYTES, encodeImfDate } from "../http/date.ts";
 
-/** Where time comes from: the machine, or a test that moves it by hand. */
+/** Source of time: the machine, or a test that moves it by hand. */
 export interface TimeSource {
   /** Monotonic milliseconds from an arbitrary start. */
   nowMs(): number;
@@ -21,7 +21,7 @@ const DATE_VALUE_OFFSET = 6;
 export class Clock {
   /** Monotonic milliseconds from an arbitrary start: for durations and deadlines. */
   nowMs = 0;
-  /** Milliseconds since the epoch: for what people read. May jump. */
+  /** Milliseconds since 1970, for people. May jump. */
   wallMs = 0;
   /** The field line `Date: …` with its CRLF (RFC 9110 §6.6.1), of the second of `wallMs`. The same array at each second. */
   readonly dateLine: Uint8Array = new Uint8Array(DATE_LINE_BYTES);

@@ -19,7 +19,7 @@ export class ContentBuffer {
   readonly #memory: ContentMemory;
   #bytes: Uint8Array = EMPTY;
   #length = 0;
-  /** What this buffer has taken of the budget. */
+  /** Bytes of the budget that this buffer has taken. */
   #charged = 0;
 
   constructor(memory: ContentMemory) {
@@ -42,8 +42,9 @@ export class ContentBuffer {
   append(bytes: Uint8Array, start: number, end: number, lengthMax: number): boolean {
     const needed = this.#length + end - start;
     if (needed > this.#bytes.length || this.#length === 0) {
-      // Twice what is needed: a body that dribbles in costs amortised constant time. Never more than it can have: one that
-      // fits into the budget must not be refused for the spare half. The budget bounds the sum.
+      // Twice the needed size, so that content in small pieces costs amortised constant time. Never more than the
+      // content can have: a body that fits into the budget must not be refused for the spare half. The budget bounds
+      // the sum.
       const capacity = this.#length === 0 ? needed : Math.min(needed * 2, lengthMax);
       if (!this.#charge(capacity)) return false;
       if (this.#length === 0) {

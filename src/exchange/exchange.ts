@@ -73,7 +73,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   phase = Phase.Receiving;
   /** Null while nothing of a head has come. The carrier lends it, and takes it back when the exchange is done. */
   request: R | null = null;
-  /** False: of the head there are no more than its first bytes, and only `request.head` means anything. */
+  /** False: the head is incomplete, and only `request.head` has a meaning. */
   isHeadComplete = false;
   /** Place of the request on its connection, from 1; of one that was not read, the place of the last that was. */
   position = 0;
@@ -146,13 +146,13 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   }
 
   /**
-   * Decides what becomes of content that is to come, of `length` bytes if that is known, else 0. `waits`: the client sends it only if it
-   * is told to go on.
+   * Decides how the content that follows is used; `length` is its size in bytes if known, else 0. `waits`: the client
+   * sends it only after a 100.
    */
   expect(length: number, waits: boolean): void {
     this.#waitsForContinue = waits;
     if (this.admission.content !== "discard") return;
-    // RFC 9110 §10.1.1: the final status instead of 100; then it is unknown what the client sends.
+    // RFC 9110 §10.1.1: the final status instead of 100. After it the client may send the content or leave it out.
     if (waits || length > this.#context.limits.unwantedBodyBytesMax) this.carrier.stopReading();
   }
 
@@ -227,8 +227,8 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   // Waiting and running.
 
   /**
-   * Goes on with a request that is complete, or refused: takes a slot and lets the handler work. Returns the response, or null if
-   * `Carrier.ready` follows.
+   * Continues with a request that is complete, or refused: takes a slot and calls the handler. Returns the response,
+   * or null if `Carrier.ready` follows.
    */
   proceed(): Response | null {
     if (this.response === null) {
@@ -331,7 +331,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   /** The carrier begins to send `response`: the one of `proceed`, or as a fault has changed it. */
   begin(response: Response): void {
     if (this.#sink !== null) {
-      // The rest of the content is not wanted any more.
+      // The rest of the content is no longer needed.
       this.failContent("answered");
       this.carrier.stopReading();
     }
@@ -376,7 +376,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
 
   // The end.
 
-  /** Makes the exchange ready for the next request of its carrier. The lease goes on. */
+  /** Makes the exchange ready for the next request of its carrier. The lease stays. */
   renew(): void {
     this.#move(Phase.Receiving);
     this.isHeadComplete = false;

@@ -28,7 +28,7 @@ export type CloseReason =
   | "fault"
   | "own failure";
 
-/** What is told of one answer. The connection fills in the same object for each, so nobody keeps it. */
+/** Report of one response. The exchange fills in the same object for each, so an observer must not keep it. */
 export interface Answered {
   connection: number;
   peer: string;
@@ -36,7 +36,7 @@ export interface Answered {
   position: number;
   /** Null when nothing of a head has come. */
   request: Request | null;
-  /** False: of `request`'s head there is no more than its first bytes. */
+  /** False: `request.head` has no more than the first bytes of the head. */
   isHeadComplete: boolean;
   response: Response;
   /** Outcome of the Host check. */
@@ -54,7 +54,7 @@ export interface Answered {
   outcome: Outcome;
   /** Why the connection closes with this answer; null when it persists. */
   closing: CloseReason | null;
-  /** What a test has let go wrong with it; null for what nobody has tampered with. */
+  /** Fault that a test ordered for the response, or null. */
   fault: FaultKind | null;
 }
 

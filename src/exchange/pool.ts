@@ -1,30 +1,31 @@
 /**
- * The concurrency pool: N numbered slots and a bounded first-in-first-out queue. A slot counts a request being worked on,
- * from the complete request to the last byte of its answer; logs call slot 3 `Thread-3`. Where a peer reads nothing while others
- * wait, there is no work: its slot is lent to them, and the answer goes on without one (docs/decisions/0005).
+ * The concurrency pool: N numbered slots and a bounded first-in-first-out queue. A slot counts a request in work, from
+ * the complete request to the last byte of its response; logs call slot 3 `Thread-3`. While a peer reads nothing and
+ * other requests wait, its slot is lent to them, and its response continues without one (docs/decisions/0005).
  */
 
-/** Somebody who may have to wait for a slot. */
+/** A request that may have to wait for a slot. */
 export interface Waiter {
   /** The slot is the waiter's now; it must be released. */
   granted(slot: number): void;
 }
 
-/** Somebody who has a slot and waits for a peer to read. */
+/** A request that has a slot and waits for its peer to read. */
 export interface Sender {
-  /** Goes on without its slot, and releases it: others have work to do with it. */
+  /** Continues without its slot and releases it, because other requests wait for one. */
   lend(): void;
   /** Is cut: too many go on without a slot. */
   evict(): void;
 }
 
 /**
- * Milliseconds that a sender keeps its slot while its peer reads nothing and somebody waits; each one who waits halves them.
- * So a download that pauses keeps its place, and a flood of readers who do not read takes nobody's.
+ * Milliseconds that a sender keeps its slot while its peer reads nothing and a request waits; each further waiting
+ * request halves them. So a download that pauses keeps its place, and a flood of readers that do not read takes no
+ * one's.
  */
 const PATIENCE_MS = 2000;
 
-/** What `acquire` says when it gives no slot. */
+/** Result of `acquire` when it gives no slot. */
 export const QUEUED = 0;
 export const REFUSED = -1;
 
@@ -63,14 +64,14 @@ export class Pool {
     return this.#queue.size;
   }
 
-  /** Who waits, the longest first. Not to be kept, nor looked at while slots are handed on. */
+  /** Waiting requests, oldest first. The iterator must not be kept, nor used while slots are handed on. */
   get waiters(): Iterable<Waiter> {
     return this.#queue;
   }
 
   /** Returns a slot number >= 1, or QUEUED (then `granted` follows unless `cancel` comes first), or REFUSED. */
   acquire(waiter: Waiter): number {
-    // Whoever waits goes first, also while a freed slot is on its way to them.
+    // Waiting requests go first, also while a freed slot is on its way to them.
     if (this.#queue.size === 0) {
       const slot = this.#free.pop();
       if (slot !== undefined) return slot;
@@ -80,12 +81,12 @@ export class Pool {
     return QUEUED;
   }
 
-  /** Takes `count` >= 1 slots that nobody works in, to be released one by one; null, and none, when fewer are free. */
+  /** Takes `count` >= 1 free slots, to be released one by one. Returns null, and takes none, if fewer are free. */
   take(count: number): number[] | null {
     return count <= this.free ? this.#free.splice(-count) : null;
   }
 
-  /** The kernel takes nothing more of what `sender`, which has a slot, sends. */
+  /** Notes that the kernel takes no more bytes of `sender`, which has a slot. */
   stalled(sender: Sender, nowMs: number): void {
     if (this.#lendersMax > 0 && !this.#stalled.has(sender)) this.#stalled.set(sender, nowMs);
   }
@@ -101,8 +102,8 @@ export class Pool {
   }
 
   /**
-   * Gives those who wait the slots of senders whose peers have read nothing for too long. They go to work at once, so this is
-   * never called within a connection's turn.
+   * Gives waiting requests the slots of senders whose peers have read nothing for too long. The requests start at
+   * once, so this is never called within a connection's turn.
    */
   relieve(nowMs: number): void {
     for (const [sender, sinceMs] of this.#stalled) {
@@ -119,7 +120,7 @@ export class Pool {
     }
   }
 
-  /** Takes the slot back and hands free slots to those who wait, oldest first. */
+  /** Takes the slot back, and hands free slots to waiting requests, oldest first. */
   release(slot: number): void {
     this.#free.push(slot);
     // A granted waiter may finish and release at once: the outermost call does the granting, so the stack stays flat.

@@ -88,7 +88,7 @@ export class SlotLease implements Sender, Waiter {
     this.holder.evicted();
   }
 
-  /** Nothing goes on without a slot any more: the response is out, or there is a slot again. */
+  /** Ends the lending: the response is out, or there is a slot again. */
   repaid(): void {
     if (this.lent === 0) return;
     this.lent = 0;

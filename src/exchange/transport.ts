@@ -2,8 +2,8 @@ import type { Fault } from "../http/fault.ts";
 import type { Response } from "../http/message.ts";
 
 /**
- * What the conversation needs from a socket. `Bun.Socket` has this shape already, so the server passes its sockets in as
- * they are; tests pass a fake.
+ * The part of a socket that a connection needs. `Bun.Socket` has this shape already, so the server passes its sockets
+ * in as they are; tests pass a fake.
  */
 export interface Transport {
   /**
@@ -14,7 +14,7 @@ export interface Transport {
   /** Stops and restarts `received`. */
   pause(): void;
   resume(): void;
-  /** Sends FIN after what was accepted; reading goes on. */
+  /** Sends FIN after the accepted bytes. Reading continues. */
   shutdown(): void;
   /** Closes both directions; `closed` follows. */
   end(): void;
@@ -24,11 +24,11 @@ export interface Transport {
   readonly gate?: Gate;
 }
 
-/** Where an answer with a fault stands. */
+/** Progress of a response with a fault. */
 export enum Fate {
-  /** It goes on, or is all sent. */
+  /** It continues, or is all sent. */
   Goes = 0,
-  /** Nothing more of it is sent; the gate calls when it goes on. */
+  /** It waits; the gate calls when it continues. */
   Waits = 1,
   /** Nothing more of it is ever sent, and the connection stays. */
   Hangs = 2,
@@ -36,7 +36,7 @@ export enum Fate {
   Ends = 3,
 }
 
-/** Stands before a socket (faulty-wire.ts), and is told which answer shall go wrong, and how. */
+/** A gate before a socket (faulty-wire.ts). It is told which response gets a fault, and which one. */
 export interface Gate {
   /** Returns the response as `fault` makes it. Called before its head is encoded. */
   spoil(response: Response, fault: Fault): Response;
@@ -46,7 +46,10 @@ export interface Gate {
   fate(): Fate;
   /** True while the gate keeps the answer back, and not the kernel: it waits for its time or its reset, or hangs. */
   readonly holds: boolean;
-  /** What waits goes out whole; what has been cut, or would never go on, is cut off by RST. Not within a turn. */
+  /**
+   * Sends a waiting response in full. One that has been cut, or would never continue, is cut off by RST. Do not call
+   * this within a turn.
+   */
   release(): void;
   /** The connection is closed. */
   closed(): void;
@@ -58,7 +61,7 @@ export interface AnswerBytes {
   readonly contentBytes: number;
 }
 
-/** Whose answer waits at a gate. Called in a turn of its own. */
+/** The sender of a response that waits at a gate. Its methods are called in turns of their own. */
 export interface Suspended {
   /** The gate lets something pass again. */
   drained(): void;

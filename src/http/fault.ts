@@ -265,7 +265,7 @@ function readValues(words: readonly Word[]): Values | string {
 
 interface UnitRule {
   parse(text: string): number | undefined;
-  /** As JSON has it. */
+  /** Form of the fault in JSON. */
   format(value: number): string | number;
   expected(bounds: Parameter): string;
 }

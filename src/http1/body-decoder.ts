@@ -35,10 +35,10 @@ export const CHUNK_SIZE_DIGITS_MAX = 16;
 /** All chunk extensions of one body, bytes: signed uploads carry about 85 a chunk, and ours end at 10 MB. */
 export const CHUNK_EXTENSION_BYTES_MAX = 16 * 1024;
 
-/** Framing a body may carry whatever its content (sizes, extensions, line ends), bytes. */
+/** Bytes of framing (sizes, extensions, line ends) that content of any size may have. */
 export const CHUNK_OVERHEAD_BYTES_BASE = 16 * 1024 + 1024;
 
-/** And for each byte of content: a chunk of one byte has 5 bytes of framing at the least, padded ones have more. */
+/** Further bytes of framing for each byte of content: a chunk of one byte has at least 5, and padded ones more. */
 const CHUNK_OVERHEAD_PER_CONTENT_BYTE = 8;
 
 /** All trailer lines of one body, with their line ends and the last empty one, bytes. */
@@ -208,7 +208,7 @@ export class BodyDecoder {
     return 0;
   }
 
-  /** What may follow a complete size or extension: another extension or the line's end. */
+  /** Reads the byte after a complete size or extension: another extension or the line's end. */
   #afterExtension(byte: number, otherwise: ParseError): number {
     if (byte === SEMICOLON) this.#state = State.ExtensionName;
     else if (byte === CR) this.#state = State.SizeLf;

@@ -27,7 +27,7 @@ export class Closing {
   reason: CloseReason | null = null;
   /** The peer has sent its FIN. */
   isPeerFinished = false;
-  /** A fault has sent our FIN, and reading goes on for as long as the peer likes. */
+  /** True after a fault has sent our FIN; reading then continues for as long as the peer likes. */
   isHalfClosed = false;
   readonly #transport: Transport;
   readonly #deadline: Deadline;
@@ -63,8 +63,9 @@ export class Closing {
   }
 
   /**
-   * Closes without a reset, so that the kernel goes on delivering to a slow reader. Over TLS, Bun waits until the kernel has taken the
-   * encrypted bytes, and a peer that does not read would keep the socket for ever: that has a deadline too, and a reset behind it.
+   * Closes without a reset, so that the kernel can finish delivering to a slow reader. Over TLS, Bun waits until the
+   * kernel has taken the encrypted bytes, and a peer that does not read would keep the socket for ever. So this has a
+   * deadline too, followed by a reset.
    */
   close(reason: CloseReason): void {
     this.reason ??= reason;

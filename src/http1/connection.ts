@@ -1,17 +1,18 @@
 /**
  * One HTTP/1 connection, from its first byte to its close: bytes in, one exchange at a time, persistence, bytes out.
  *
- * The server reports the socket's events (`secured`, `received`, `drained`, `ended`, `closed`), the time (`tick`) and the end (`shutDown`,
- * `terminate`); the exchange reports its slot and its response (`ready`). Each of these calls is one turn:
+ * The server reports the socket's events (`secured`, `received`, `drained`, `ended`, `closed`), the time (`tick`) and
+ * the end (`shutDown`, `terminate`); the exchange reports its slot and its response (`ready`). Each of these calls is
+ * one turn:
  *
- *   #advance   goes through the stages of the exchange as far as the bytes, the pool and the kernel allow
- *   #endTurn   writes what was gathered, arms the one deadline, gives back what is not needed any more
+ * `#advance` goes through the stages of the exchange as far as the bytes, the pool and the kernel allow.
+ * `#endTurn` writes gathered bytes, arms the one deadline, and returns the slot when it is no longer needed.
  *
- *   #receive ──request complete, or refused──▶ #respond ──response begun──▶ #send ──response out──▶ #next ──persists──▶ #receive
- *                                                                                                     └──▶ #close (closing.ts)
+ * The stages are #receive → (request complete, or refused) → #respond → (response begun) → #send → (response out) →
+ * #next, which returns to #receive if the connection persists, and otherwise goes to #close (closing.ts).
  *
- * A stage returns true if it is behind us, and false if an event must come first. Every connection passes `closed` exactly once, and
- * there everything that it holds is returned.
+ * A stage returns true if it is done, and false if an event must come first. Every connection passes `closed` exactly
+ * once, and everything that it holds is returned there.
  */
 
 import type { Carrier, Connection, ConnectionState, Work } from "../exchange/carrier.ts";
@@ -216,7 +217,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     // Responses of pipelined requests that were gathered, or a 100 (Continue).
     if (this.exchange.phase !== Phase.Sending) this.#flush();
     if (this.#closing.end === End.Gone) return;
-    // Of a head that is not complete nothing waits: it has bounds of its own, and paused it would never become complete.
+    // An incomplete head has bounds of its own. If the connection paused for it, it would never become complete.
     const waits = this.exchange.phase !== Phase.Receiving || !this.#outbox.isEmpty;
     if (this.exchange.isStalled) this.#inbox.pause();
     else this.#inbox.regulate(waits ? this.#context.limits.receiveBytesMax : Number.POSITIVE_INFINITY);
@@ -288,13 +289,13 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     return true;
   }
 
-  /** There is no request, and after the peer's FIN none will come. */
+  /** Ends the connection if there is no request and the peer has sent FIN, so that none will come. */
   #endIfFinished(): false {
     if (this.#closing.isPeerFinished && this.#flush()) this.#close("client");
     return false;
   }
 
-  /** Decides what becomes of the content that follows the head, if any does. */
+  /** Decides how the content after the head is used, if there is any. */
   #expectContent({ framing, decoder }: RequestReader): void {
     this.#read = readEdge(this.#read, framing.kind === "none" ? ReadState.Done : ReadState.Body);
     if (framing.kind === "none") return;
@@ -321,13 +322,13 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     return true;
   }
 
-  /** What follows is not taken for a request any more: the response will be the last. */
+  /** Ends reading: further bytes are not taken for a request, and the response is the last. */
   stopReading(): void {
     if (this.#read !== ReadState.Closed) this.#read = readEdge(this.#read, ReadState.Closed);
     this.#inbox.clear();
   }
 
-  /** After the last request: reads past what still comes, within bounds. */
+  /** Reads past the bytes that still come after the last request, within bounds. */
   #discard(count: number): void {
     if (this.#closing.discard(count)) return;
     if (this.#closing.end === End.Open) this.#inbox.pause();
@@ -396,7 +397,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     // The next share comes in a turn of its own, whatever the peer sends meanwhile.
     if (this.#isDeferred) return false;
     const progress = this.#pump();
-    // The slot that was lent for a response before this one is not needed any more.
+    // The slot that was lent for an earlier response is no longer needed.
     if (progress === Progress.Waiting) exchange.lease.repaid();
     if (fault !== null && progress !== Progress.Gone) {
       const isOver = this.#obeyFault(fault, progress);
@@ -423,7 +424,9 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     }
   }
 
-  /** Asks the gate what becomes of a response with a fault. Returns as a stage does, or null if the response goes on. */
+  /**
+   * Asks the gate how a response with a fault continues. Returns as a stage does, or null if the response continues.
+   */
   #obeyFault(fault: Fault, progress: Progress): boolean | null {
     const fate = this.#transport.gate?.fate();
     // While nothing is sent, nothing tells whether the peer only half-closed. A reset comes in a moment by itself.
@@ -491,7 +494,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
 
   // After the response.
 
-  /** The joint rule: the response is out, so the connection ends, or goes on with the next request. */
+  /** Applies the joint rule: the response is out, so the connection ends, or continues with the next request. */
   #next(): void {
     const { lease } = this.exchange;
     const { reason } = this.#closing;

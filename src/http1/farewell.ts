@@ -1,13 +1,13 @@
 /**
- * A peer that is turned away as it arrives: it gets one answer, then our FIN, and whatever it sends is read past until its own
- * FIN comes or the time is over. Closing at once would let its request, which is on the way, reset the connection before
- * the answer was read (RFC 9112 §9.6).
+ * The end of a peer that is turned away as it arrives: one response, then our FIN. Bytes that it sends are read past until
+ * its own FIN comes or the time is over. If we closed at once, its request, which is on the way, would reset the connection
+ * before the response was read (RFC 9112 §9.6).
  */
 import type { Conversation } from "../exchange/carrier.ts";
 import type { Clock } from "../exchange/clock.ts";
 import type { Transport } from "../exchange/transport.ts";
 
-/** A request with a small body fits; who sends more is not waiting for an answer. */
+/** A request with a small body fits. A peer that sends more is not waiting for an answer. */
 const DISCARDED_BYTES_MAX = 65_536;
 
 export class Farewell implements Conversation {
@@ -31,7 +31,7 @@ export class Farewell implements Conversation {
     if (this.#discarded > DISCARDED_BYTES_MAX) this.end();
   }
 
-  /** Over TLS there is no farewell. */
+  /** A connection over TLS gets no farewell. */
   secured(): void {}
 
   drained(): void {}

@@ -1,8 +1,8 @@
 /**
- * What is on its way to one peer. Heads and small bodies of one turn gather in a scratch buffer that all connections share,
- * and leave in one write; what the kernel does not take becomes this connection's tail. File content is pulled a slice at a
- * time, only when everything before it was accepted, and a slice that was not taken is read again rather than kept: a slow
- * client costs its tail of at most one turn's heads, however large the file.
+ * Bytes on their way to one peer. Heads and small contents of one turn gather in a scratch buffer that all connections
+ * share, and leave in one write. Bytes that the kernel does not take become this connection's tail. File content is
+ * pulled a slice at a time, only after everything before it was accepted. A slice that was not taken is read again,
+ * not kept: a slow client costs a tail of at most one turn's heads, however large the file.
  */
 
 import type { Clock } from "../exchange/clock.ts";
@@ -15,7 +15,7 @@ export class Scratch {
   readonly bytes: Uint8Array;
   used = 0;
 
-  /** `size` bytes; at least twice the largest slice, head and in-memory body that shall leave in one write. */
+  /** `size` is in bytes: at least twice the largest slice, head and in-memory content that leave in one write. */
   constructor(size: number) {
     this.bytes = new Uint8Array(size);
   }
@@ -84,7 +84,7 @@ export class Outbox {
     return this.#tail === null && this.#body === null && this.#scratch.used === 0;
   }
 
-  /** True when all that waits are bytes gathered in this turn, and at least half the scratch is free for what comes next. */
+  /** True when only bytes gathered in this turn wait, and at least half the scratch is free for more. */
   get canGather(): boolean {
     return this.#tail === null && this.#body === null && this.#scratch.used <= this.#scratch.bytes.length / 2;
   }
@@ -142,7 +142,7 @@ export class Outbox {
     return this.#end - this.#position;
   }
 
-  /** Offers what waits, in order, until all is accepted or something stops it. */
+  /** Offers the waiting bytes in order, until all are accepted or an obstacle stops it. */
   pump(): Progress {
     const progress = this.isBlocked ? this.#keep() : this.#offer();
     this.isBlocked = progress === Progress.Blocked;
@@ -214,7 +214,7 @@ export class Outbox {
     return this.#scratch.used === 0 ? Progress.Sent : this.#pumpScratch();
   }
 
-  /** One write of what was gathered and the next slice of a file behind it. */
+  /** Writes the gathered bytes together with the next slice of a file. */
   #pumpSourceSlice(source: ContentSource | LiveSource): Progress {
     const scratch = this.#scratch;
     const gathered = scratch.used;
@@ -240,7 +240,7 @@ export class Outbox {
       const progress = this.#pumpScratch();
       if (progress !== Progress.Sent) return progress;
     }
-    // All of it: what the kernel does not take costs nothing, and it takes more at once than a slice.
+    // Offers everything: bytes that the kernel does not take cost nothing, and it takes more at once than a slice.
     const limit = this.#end - this.#position;
     const written = this.#transport.write(body, this.#position, limit);
     if (written < 0) return this.#gone();
@@ -267,7 +267,7 @@ export class Outbox {
     return Progress.Gone;
   }
 
-  /** Keeps what is gathered from `from` on, behind the tail there is. */
+  /** Keeps the bytes gathered from `from` on, after the tail that exists. */
   #spill(from: number): void {
     const scratch = this.#scratch;
     const rest = scratch.bytes.subarray(from, scratch.used);

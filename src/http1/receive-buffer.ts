@@ -35,7 +35,7 @@ export class ReceiveBuffer {
     }
     const needed = this.length + chunk.length;
     if (this.end + chunk.length > this.bytes.length) {
-      // Twice what is needed, so that a peer which sends single bytes costs amortised constant time.
+      // Twice the needed size, so that a peer that sends single bytes costs amortised constant time.
       const grown = new Uint8Array(needed * 2);
       grown.set(this.bytes.subarray(this.start, this.end));
       this.end -= this.start;

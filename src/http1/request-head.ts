@@ -1,12 +1,15 @@
 /**
- * Request line and field section (RFC 9112 §2 to §5), read in one pass into a reused ParsedHead that keeps offsets, not text.
+ * Request line and field section (RFC 9112 §2 to §5), read in one pass into a reused ParsedHead that keeps offsets,
+ * not text.
  *
- * Strategy: each call sees all bytes from the first one on, so the parser has no state between calls and the same bytes give
- * the same answer however they were split. Errors are taken in the order of the bytes: the first byte that no continuation
- * could make right decides. A limit is such a byte too, so 414 and 431 win over whatever is wrong behind the limit, and lose
- * to what is wrong before it; an unsupported version (505) is told once the request line is otherwise well-formed.
+ * Strategy: each call sees all bytes from the first one on, so the parser has no state between calls, and the same
+ * bytes give the same result however they were split. Errors are found in the order of the bytes: the first byte that
+ * no continuation could make right decides. Passing a limit is such an error too. So 414 and 431 win over mistakes
+ * after the limit, and lose to mistakes before it. An unsupported version (505) is reported if the request line is
+ * otherwise well-formed.
  *
- * Rule it guards: CR LF is the only line end, and nothing is repaired. What we would repair, the next hop might read otherwise.
+ * The rule it guards: CR LF is the only line end, and nothing is repaired, because the next hop might read a repaired
+ * message otherwise.
  */
 import {
   CLASS,
@@ -60,11 +63,11 @@ const SHOWN_BYTES_MAX = 256;
 /** One head as offsets into `bytes`. Made once per exchange and filled again by each parse; valid after a result > 0. */
 export class ParsedHead implements RequestHead {
   readonly limits: HeadLimits;
-  /** What the offsets refer to. Nobody changes it before the next parse, also behind its request: `isAt` compares with it. */
+  /** Bytes that the offsets refer to. They stay unchanged until the next parse, because `isAt` compares with them. */
   bytes: Uint8Array;
   /** First byte of the request line, behind any empty lines. */
   start: number;
-  /** Just behind the empty line; after a result <= 0 the end of what was given. */
+  /** Offset after the empty line; after a result <= 0, the end of the given bytes. */
   end: number;
   method: Method;
   methodStart: number;
@@ -119,8 +122,9 @@ export class ParsedHead implements RequestHead {
   }
 
   /**
-   * bytes[start, end) begin with this very head, which was read without an error: reading them would give what is here. Requests
-   * of one client differ at the end of the target if anywhere, so a few bytes there tell most others apart.
+   * Returns true if bytes[start, end) begin with this head, which was read without an error, so that reading them
+   * would give the same result. Requests of one client differ mostly at the end of the target, so a few bytes there
+   * are compared first.
    */
   isAt(bytes: Uint8Array, start: number, end: number): boolean {
     const length = this.end - this.start;
@@ -327,7 +331,7 @@ function parseFields(bytes: Uint8Array, start: number, end: number, head: Parsed
   let pos = start;
   for (;;) {
     const lineStart = pos;
-    // One bound for all loops of this line: what was given, what one line may have, or what all may have.
+    // One bound for all loops of this line: the given bytes, the limit of one line, or the limit of the section.
     const lineMax = Math.min(sectionMax, lineStart + maxFieldBytes);
     const stop = Math.min(end, lineMax);
     if (pos >= stop) return exhausted(pos, lineMax, sectionMax);

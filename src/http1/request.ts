@@ -22,7 +22,7 @@ export class RequestReader implements CollectingRequest {
   readonly buffer: ContentBuffer;
   address = "";
   secure = false;
-  /** `head`, `framing` and `target` are what the bytes of the head say. */
+  /** True when `head`, `framing` and `target` match the bytes of the head. */
   #isUnderstood = false;
 
   constructor(headLimits: HeadLimits, memory: ContentMemory, paths: PathMemo) {
@@ -46,7 +46,7 @@ export class RequestReader implements CollectingRequest {
   understand(): number {
     if (this.#isUnderstood) return 0;
     let error = decideFraming(this.head, this.framing);
-    // An unknown expectation says nothing about the framing, and what is wrong with the request itself is told before it.
+    // An unknown expectation does not affect the framing, and a mistake in the request itself is reported before it.
     if (error === 0 || error === ParseError.ExpectationUnknown) error = readTarget(this.head, this.target) || error;
     else this.target.reset();
     this.#isUnderstood = error === 0;

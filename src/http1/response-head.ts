@@ -1,8 +1,8 @@
 /**
- * Response heads as bytes (RFC 9112 §4, RFC 9110 §5), in two parts. What depends on the moment and on the connection
- * comes first: status line, `Server`, `Date`, `Connection`, `Keep-Alive`, written by `HeadStarts` for every answer. The
- * fields that depend on the answer follow (`Fields.http1`), with the content behind them where they hold it. So a kept
- * answer is sent with two copies, whatever it consists of.
+ * Response heads as bytes (RFC 9112 §4, RFC 9110 §5), in two parts. The first depends on the moment and the
+ * connection: status line, `Server`, `Date`, `Connection`, `Keep-Alive`, written by `HeadStarts`. The fields of the
+ * response follow (`Fields.http1`), with the content after them if they hold it. So a kept response is sent with two
+ * copies, whatever its size.
  */
 import { CR, DIGIT_0, LF } from "../http/ascii.ts";
 import { DATE_LINE_BYTES } from "../http/date.ts";

@@ -1,11 +1,11 @@
 /**
- * What an HTTP/1 connection reads. The other axis is the phase of its exchange (exchange/exchange.ts), and every move of either goes
- * through a table: an edge that is not in it is our own mistake, not a peer's.
+ * The read state of an HTTP/1 connection. The other axis is the phase of its exchange (exchange/exchange.ts). Every move of
+ * either goes through a table: an edge that the table lacks is our own mistake, not a peer's.
  *
  *   read:   HEAD ──complete head──▶ BODY ──last byte──▶ DONE        any ──error, FIN, refusal──▶ CLOSED
  *           HEAD ──no content──▶ DONE ──next request──▶ HEAD
  *
- *   joint:  (DONE, exchange DONE)    persistent, served < max → (HEAD, RECEIVING), and what is left over is parsed
+ *   joint:  (DONE, exchange DONE)    persistent, served < max → (HEAD, RECEIVING), and the remaining bytes are parsed
  *           (DONE, exchange DONE)    otherwise → FIN, bounded drain
  *           (CLOSED, exchange DONE)  → FIN, bounded drain
  *           (CLOSED, RUNNING or SENDING) → finish the response, then as above
@@ -26,7 +26,7 @@ const READ_EDGES: readonly number[] = [
   0,
 ];
 
-/** Returns `to`. Throws an Error, which is our own mistake, if there is no edge to it. */
+/** Returns `to`. Throws an Error, our own mistake, if the table has no such edge. */
 export function readEdge(from: ReadState, to: ReadState): ReadState {
   if ((((READ_EDGES[from] as number) >> to) & 1) === 0) {
     throw new Error(`no edge from ${ReadState[from]} to ${ReadState[to]}`);

@@ -11,7 +11,7 @@ import type { Conversation } from "../exchange/carrier.ts";
 import type { Transport } from "../exchange/transport.ts";
 import { messageOf, StartError } from "../settings/start-error.ts";
 
-/** What the sockets report to. */
+/** The side that the sockets report to. */
 export interface Acceptor {
   /** A peer has connected. Returns its conversation, or null when it was cut off. */
   accepted(transport: Transport, address: string, port: number): Conversation | null;
@@ -19,15 +19,15 @@ export interface Acceptor {
   moveClock(): void;
   closed(conversation: Conversation): void;
   /**
-   * The TLS handshake of a conversation has failed, and its connection is closing. `isHttp`: it sent a request without TLS. Returns what it is told in plain
-   * text, or null for nothing.
+   * Called when a TLS handshake has failed and its connection is closing. `isHttp`: the peer sent a request without
+   * TLS. Returns an answer in plain text, or null.
    */
   failedHandshake(conversation: Conversation, reason: string, isHttp: boolean): Uint8Array | null;
 }
 
-/** How a listener speaks TLS: what Bun takes, and what takes its place for connections that come later. */
+/** TLS of a listener: options for Bun, and the context that replaces theirs for later connections. */
 export interface TlsListening {
-  /** As `Bun.listen` takes it. */
+  /** Options for `Bun.listen`. */
   readonly options: TlsListenOptions;
   /** A context of `node:tls` that new connections get instead of `options`' certificate, or null. */
   renewed(): object | null;
@@ -55,7 +55,7 @@ export interface Listening {
   stop(): void;
 }
 
-/** How often a free port of 127.0.0.1 that is taken on ::1 is given up for another one. */
+/** Tries to find a port of 127.0.0.1 that is free on ::1 as well. */
 const DUAL_PORT_TRIES = 16;
 
 /**
@@ -161,7 +161,7 @@ function handlersOf(acceptor: Acceptor) {
   };
 }
 
-/** What BoringSSL says of a handshake that begins like a request. */
+/** Word of BoringSSL for a handshake that begins like a request. */
 const HTTP_REQUEST = "HTTP_REQUEST";
 
 /** `handshake` being there lets `open` come before it. */
@@ -175,7 +175,7 @@ function secureHandlersOf(acceptor: Acceptor, tls: TlsListening) {
       acceptor.moveClock();
       socket.data = acceptor.accepted(socket, socket.remoteAddress, socket.remotePort);
     },
-    // The error of a handshake that succeeded says that the client showed no certificate, which nobody asked it for.
+    // A handshake that succeeded has an error, too: the client showed no certificate, which was not requested.
     handshake(socket: ConversationSocket, isDone: boolean, error: Error | null) {
       const conversation = socket.data;
       if (conversation === null) return;
@@ -191,15 +191,15 @@ function secureHandlersOf(acceptor: Acceptor, tls: TlsListening) {
   };
 }
 
-/** What a socket of Bun 1.4.5 has over TLS, and its types do not name. */
+/** Members of a TLS socket of Bun 1.4.5 that its types lack. */
 interface SecureSocket extends ConversationSocket {
   readonly fd: number;
   setKeyCert(context: object): void;
 }
 
 /**
- * Past the TLS of a socket, whose own `write` would encrypt, while its descriptor is still open: it closes behind the
- * callback. A fresh socket takes so little at once; what fails is only what nobody has to be told.
+ * Writes past the TLS of a socket, whose own `write` would encrypt. Its descriptor is open until the callback ends. A
+ * fresh socket takes this little at once; if that fails, the peer misses a hint.
  */
 function writePlain(descriptor: number, bytes: Uint8Array): void {
   try {

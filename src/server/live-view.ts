@@ -1,6 +1,6 @@
 /**
- * The server as somebody sees it who looks: several times a second one Snapshot, for the live page, the terminal's status line,
- * or whoever else. While nobody looks, it takes no timer and keeps nothing of a request.
+ * Snapshots of the server, several a second, for the live page, the status line of a terminal, and watchers of the
+ * library. While there are no watchers, it runs no timer and keeps nothing of a request.
  */
 
 import type { Connection, Work } from "../exchange/carrier.ts";
@@ -27,18 +27,18 @@ const LENT_MAX = 20;
 const REQUEST_CHARS_MAX = 200;
 
 export interface LiveViewOptions {
-  /** Another one after each start. */
+  /** Differs after each start. */
   readonly instance: string;
   readonly version: string;
   readonly pool: Pool;
   readonly metrics: Metrics;
   readonly time: TimeSource;
-  /** Those that are open. */
+  /** Open connections. */
   readonly connections: ReadonlySet<Connection>;
   readonly connectionsMax: number;
   /** Calls the coarse clock to the present. */
   readonly moveClock: () => void;
-  /** Takes what a watcher has thrown. */
+  /** Takes an error that a watcher has thrown. */
   readonly report: (error: unknown) => void;
 }
 
@@ -81,7 +81,7 @@ export class LiveView extends BaseObserver {
       this.#cancel = this.#options.time.every(INTERVAL_MS, () => this.#look());
     }
     this.#watchers.add(watcher);
-    // What has happened since the last look it sees at the next one, with all others.
+    // A new watcher gets counts from its second snapshot on, as all others do.
     watcher.see({ ...this.#snapshot(), ...this.#nothing() });
   }
 
@@ -117,7 +117,7 @@ export class LiveView extends BaseObserver {
     this.#queued++;
   }
 
-  /** Nobody looks any more: the server has stopped. */
+  /** Ends all views after the server has stopped. */
   end(): void {
     for (const watcher of this.#watchers) this.unwatch(watcher);
   }
@@ -129,7 +129,7 @@ export class LiveView extends BaseObserver {
     for (const watcher of this.#watchers) this.#show(watcher, snapshot);
   }
 
-  /** What one watcher does wrong, the others do not notice. */
+  /** Passes a snapshot to one watcher. An error in it does not affect the others. */
   #show(watcher: Watcher, snapshot: Snapshot): void {
     try {
       watcher.see(snapshot);
@@ -178,7 +178,7 @@ export class LiveView extends BaseObserver {
     };
   }
 
-  /** What a snapshot says of the time since the last look, when there was none. */
+  /** Counts of a snapshot without a previous one. */
   #nothing(): Partial<Snapshot> {
     return {
       intervalMs: 0,
@@ -193,7 +193,7 @@ export class LiveView extends BaseObserver {
     };
   }
 
-  /** What all slots do, and each of the first ones; who waits, and who has lent its slot. */
+  /** Returns the state of all slots, the work of the first ones, and the requests that wait or have lent their slot. */
   #atWork(): Pick<Snapshot, "slots" | "sendingBytes" | "work"> & { readonly lent: number } {
     const { pool, connections } = this.#options;
     const slots = new Array<string>(pool.size).fill(".");
@@ -219,7 +219,7 @@ export class LiveView extends BaseObserver {
     return { slots: slots.join(""), sendingBytes, lent, work: views };
   }
 
-  /** What the next look is compared with. */
+  /** Keeps the counts that the next snapshot is compared with. */
   #remember(): void {
     const { metrics, time } = this.#options;
     this.#lastMs = time.nowMs();

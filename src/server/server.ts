@@ -36,7 +36,7 @@ import type { CertificateInfo, Tls } from "./tls.ts";
 import { notTlsAnswer, refusalAnswer, TurnAway } from "./turn-away.ts";
 import type { Vitals, VitalsOptions } from "./vitals.ts";
 
-/** Longest and shortest time between two checks of the deadlines. The shortest timeout is kept within a quarter of itself. */
+/** Longest and shortest time between two checks of the deadlines. The shortest timeout is kept to within a quarter. */
 const TICK_MS_MAX = 1000;
 const TICK_MS_MIN = 20;
 

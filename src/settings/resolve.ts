@@ -1,6 +1,6 @@
 /**
- * From what was given to complete settings: defaults, checks, and settings that exclude or need each other. Runs once, at the
- * start. Its result is complete, valid and frozen, so nothing checks a setting again.
+ * Completes settings: defaults, checks, and settings that exclude or need each other. Runs once, at the start. The
+ * result is complete, valid and frozen, so no other code checks a setting again.
  */
 import { quote } from "../http/escape.ts";
 import { FAULT_RULES_MAX } from "../http/fault.ts";

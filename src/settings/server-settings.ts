@@ -312,7 +312,7 @@ export const serverTable: TableOf<ServerSettings> = {
     problem: (item) =>
       normalizeOrigin(item) === undefined ? "expected an origin such as https://app.test, or *" : null,
     normalize: (item) => normalizeOrigin(item) ?? item,
-    default: [], // The same-origin policy of browsers and our Host rule prevent reading by pages from elsewhere.
+    default: [], // Browsers' same-origin policy and our Host rule prevent reading by pages from elsewhere.
     help: "Origin whose pages may read and upload; * is any. Repeatable.",
   },
   basicAuth: {

@@ -7,7 +7,7 @@ export class StartError extends Error {
   readonly exitCode = 3;
 }
 
-/** A setting that cannot be used. The message is one line: which setting, what was expected, what was given. */
+/** A setting that cannot be used. The message is one line with the setting, the expected value and the given one. */
 export class OptionsError extends Error {
   override readonly name = "OptionsError";
 }

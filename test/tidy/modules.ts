@@ -109,3 +109,20 @@ export function readTree(folder: string): Module[] {
   }
   return modules;
 }
+
+/** Returns the texts of all comments, without their marks; lines of `//` that follow each other are one comment. */
+export function commentsOf(module: Module): string[] {
+  const comments: string[] = [];
+  let lastEnd = -1;
+  for (const { 0: token, index } of module.text.matchAll(TOKEN)) {
+    if (!isComment(token)) continue;
+    const isDoc = token.startsWith("/*");
+    const text = isDoc ? token.replace(/^\/\*+|\*\/$/g, "").replace(/^ *\*/gm, "") : token.slice(2);
+    const words = text.replace(/\s+/g, " ").trim();
+    const follows = !isDoc && lastEnd >= 0 && /^\n *$/.test(module.text.slice(lastEnd, index));
+    if (follows) comments.push(`${comments.pop()} ${words}`);
+    else comments.push(words);
+    lastEnd = isDoc ? -1 : index + token.length;
+  }
+  return comments;
+}

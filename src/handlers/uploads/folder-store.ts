@@ -33,7 +33,7 @@ export interface FolderStoreOptions {
 }
 
 /**
- * Makes the folder where it is missing, proves that a file can be made in it, and removes what a killed server left behind.
+ * Makes the folder if it is missing, proves that a file can be made in it, and removes leftovers of a killed server.
  * Returns the error as a value.
  */
 export function openFolderStore(options: FolderStoreOptions): FolderStore | FolderError {
@@ -114,7 +114,7 @@ export class FolderStore implements UploadStore {
     return this.#loadedDisk;
   }
 
-  /** Makes a file of the pieces. Throws the disk's error, or the one of the pieces, after it has removed what it made. */
+  /** Makes a file of the pieces. Throws the error of the disk or of the pieces, after it has removed its files. */
   async #keep(name: string | null, pieces: AsyncIterable<Uint8Array>, digest: ContentDigest): Promise<StoredUpload> {
     const folder = this.root.realPath;
     const temporary = join(folder, temporaryName());

@@ -48,7 +48,7 @@ export class Uploads implements Mount {
     return "POST, OPTIONS";
   }
 
-  /** Admits the content, or refuses what the head alone can refuse: 411, 415, 413. */
+  /** Admits the content, or refuses it by its head: 411, 415, 413. */
   admit(request: Request): Admission | null {
     if (request.head.method !== Method.Post) return null;
     const refusal = this.#refusal(request);
