@@ -278,15 +278,10 @@ export const MEANING_MUTATIONS: readonly Mutation[] = [
   swap(
     CONNECTION,
     "no 100 when the content is there",
-    "framing.expectsContinue && !hasBegun",
+    "framing.expectsContinue && this.#inbox.length === 0",
     "framing.expectsContinue",
   ),
-  swap(
-    EXCHANGE,
-    "100 when the content is wanted",
-    'if (this.admission.content !== "discard") return waits;',
-    'if (this.admission.content !== "discard") return false;',
-  ),
+  swap(EXCHANGE, "100 when the content is wanted", "const waits = this.#waitsForContinue;", "const waits = false;"),
   swap(
     EXCHANGE,
     "no request behind content that was not waited for",
@@ -310,7 +305,7 @@ export const MEANING_MUTATIONS: readonly Mutation[] = [
   swap(
     CONNECTION,
     "FIN in the middle of content",
-    "else if (this.#closing.isPeerFinished) exchange.refuseMalformed(ParseError.IncompleteMessage);",
+    "else if (this.#closing.isPeerFinished && !exchange.isStalled)\n      exchange.refuseMalformed(ParseError.IncompleteMessage);",
     "",
   ),
   swap(
