@@ -8,11 +8,9 @@
  * `#advance` goes through the stages of the exchange as far as the bytes, the pool and the kernel allow.
  * `#endTurn` writes gathered bytes, arms the one deadline, and returns the slot when it is no longer needed.
  *
- * The stages are #receive → (request complete, or refused) → #respond → (response begun) → #send → (response out) →
- * #next, which returns to #receive if the connection persists, and otherwise goes to #close (closing.ts).
- *
- * A stage returns true if it is done, and false if an event must come first. Every connection passes `closed` exactly
- * once, and everything that it holds is returned there.
+ * Stages: #receive → #respond → #send → #next, and then #receive again if the connection persists, or #close (closing.ts).
+ * A stage returns true if it is done, and false if an event must come first. Every connection passes `closed` exactly once,
+ * and everything that it holds is returned there.
  */
 
 import type { Carrier, Connection, ConnectionState, Work } from "../exchange/carrier.ts";
