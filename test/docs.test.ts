@@ -22,9 +22,6 @@ const OPERATING = "docs/operating.md";
 const FIXTURE = "docs/fixture.md";
 const RFC = "docs/rfc.md";
 
-/** Documents that still name files of an older layout. */
-const OUTDATED: readonly string[] = ["docs/architecture.md"];
-
 /** The project's documents, without the changelog and the decisions, which tell what was true on their day. */
 const documents: readonly string[] = [
   "examples/README.md",
@@ -41,15 +38,8 @@ describe("every document", () => {
     expect(linksOf(read(path)).filter((link) => !leadsSomewhere(path, link))).toEqual([]);
   });
 
-  test.each(documents.filter((path) => !OUTDATED.includes(path)))(
-    "%s names files of the project that exist",
-    (path) => {
-      expect(missingFiles(path)).toEqual([]);
-    },
-  );
-
-  test.each(OUTDATED)("%s is up to date as soon as this fails: take it out of OUTDATED", (path) => {
-    expect(missingFiles(path)).not.toEqual([]);
+  test.each(documents)("%s names files of the project that exist", (path) => {
+    expect(missingFiles(path)).toEqual([]);
   });
 
   test.each(documents)("%s names flags and variables that exist", (path) => {
