@@ -10,7 +10,7 @@ import { statusEndpoints } from "../src/handlers/endpoints/status.ts";
 import { type FaultRule, parseFaultRule } from "../src/http/fault.ts";
 import { startServer } from "../src/index.ts";
 import { Metrics } from "../src/server/metrics.ts";
-import { environmentName, type NumberSetting, parseSetting, type Setting } from "../src/settings/kinds.ts";
+import { environmentName, type NumberSetting, negation, parseSetting, type Setting } from "../src/settings/kinds.ts";
 import { limits } from "../src/settings/limits.ts";
 import { RESERVED_VARIABLES, resolveServerSettings, settingTable } from "../src/settings/resolve.ts";
 import { cases } from "./conformance/cases.ts";
@@ -240,8 +240,8 @@ function isBounding(setting: Setting): setting is NumberSetting {
 
 function isKnownFlag(flag: string): boolean {
   const names = [...OTHER_FLAGS, ...FOREIGN_FLAGS, ...settings.map((setting) => setting.flag)];
-  const switches = settings.filter(({ kind }) => kind === "switch").map((setting) => `no-${setting.flag}`);
-  return names.includes(flag) || switches.includes(flag);
+  const negated = settings.filter((setting) => negation(setting) !== null).map((setting) => `no-${setting.flag}`);
+  return names.includes(flag) || negated.includes(flag);
 }
 
 /** Returns the names that the refusal of a fault rule offers instead. */

@@ -12,6 +12,7 @@ import {
   formatDefault,
   GROUPS,
   mismatch,
+  negation,
   parseSetting,
   type Setting,
   type SettingValue,
@@ -20,11 +21,23 @@ import {
 import { RESERVED_VARIABLES, resolveSettings, type Settings, settingNames, settingTable } from "../settings/resolve.ts";
 import { retiredLine } from "../settings/retired.ts";
 import { OptionsError } from "../settings/start-error.ts";
+import {
+  FOLDER_DEFAULTS,
+  findMistake,
+  hasFolder,
+  missingRootAdvice,
+  placeHint,
+  placeLabel,
+  placesOf,
+} from "./folder-form.ts";
+import { foreignAdvice } from "./foreign-flags.ts";
 import { nearest } from "./spelling.ts";
 
 export interface ServeOrder {
   readonly kind: "serve";
   readonly options: Settings;
+  /** Advice for a served folder that does not exist, as the end of a sentence, or null for the common one. */
+  readonly missingRoot: string | null;
   /** One line each about words or variables that are odd and not wrong. */
   readonly warnings: readonly string[];
 }
@@ -48,11 +61,8 @@ export type Question =
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** How each setting that was given was named: `--port`, `[port]` or `HTTPSERVER_PORT`. The others have their defaults. */
+/** How each setting that was given was named: `--port`, `[port]`, `FOLDER` or `HTTPSERVER_PORT`. The others have their defaults. */
 export type Labels = ReadonlyMap<keyof Settings, string>;
-
-/** The seeds' order: `httpserver 8000 0.0.0.0 20`. */
-const POSITIONALS = ["port", "host", "threads"] as const;
 
 /** The topic of `--help` that has every flag. */
 export const ALL_TOPICS = "all";
@@ -77,11 +87,12 @@ export function parseServe(argv: readonly string[], env: Environment): ServeOrde
     if (settings.strict) {
       throw new OptionsError(`${labels.get("strict")} works only with a command: httpserver run --strict -- command`);
     }
-    return { kind: "serve", options: settings, warnings };
+    const missingRoot = missingRootAdvice(words.positionals, settings.root, "httpserver .");
+    return { kind: "serve", options: settings, missingRoot, warnings };
   });
 }
 
-/** Reads `[flags] -- command…`, the words after `run`, and the environment. */
+/** Reads `[FOLDER] [flags] -- command…`, the words after `run`, and the environment. */
 export function parseRun(argv: readonly string[], env: Environment): RunOrder | Question {
   return guarded(() => {
     const { own, command } = splitRun(argv);
@@ -93,7 +104,8 @@ export function parseRun(argv: readonly string[], env: Environment): RunOrder | 
     const { settings, labels } = resolveWords(words, env, { port: 0 });
     const warnings = findStrayVariables(env);
     if (words.printConfig) return { kind: "settings", settings, labels };
-    return { kind: "run", options: settings, warnings, command };
+    const missingRoot = missingRootAdvice(words.positionals, settings.root, "httpserver run . -- command");
+    return { kind: "run", options: settings, missingRoot, warnings, command };
   });
 }
 
@@ -127,9 +139,10 @@ function splitRun(words: readonly string[]): { own: readonly string[]; command: 
   return end === -1 ? { own: words, command: [] } : { own: words.slice(0, end), command: words.slice(end + 1) };
 }
 
-/** Throws `OptionsError` without a command to run, or for a word before `--` that may be part of one. */
-function refuseStrayWord({ positionals: [stray] }: Words, command: readonly string[]): void {
-  if (stray === undefined && command.length > 0) return;
+/** Throws `OptionsError` without a command to run, or for a first word before `--` that is not a folder. */
+function refuseStrayWord({ positionals }: Words, command: readonly string[]): void {
+  const [stray] = positionals;
+  if (command.length > 0 && (stray === undefined || hasFolder(positionals))) return;
   const got = stray === undefined ? "none" : quote(stray);
   throw new OptionsError(`expected a command, as in httpserver run [flags] -- bun test, got ${got}`);
 }
@@ -157,10 +170,11 @@ function normalize(argv: readonly string[]): Words {
     positionals: [],
   };
   let index = 0;
-  const next: Next = () => {
+  const next: Next = (isWanted) => {
     const word = argv[index];
     // A number below zero is a value, though a bad one; anything else with a dash in front is the next flag.
     if (word === undefined || (/^-./.test(word) && !/^-[0-9.]/.test(word))) return undefined;
+    if (isWanted?.test(word) === false) return undefined;
     index++;
     return word;
   };
@@ -178,8 +192,21 @@ function normalize(argv: readonly string[]): Words {
   return words;
 }
 
-/** Takes the next word, if it is a value. */
-type Next = () => string | undefined;
+/** Takes the next word, if it is a value, and if it is wanted. */
+type Next = (isWanted?: RegExp) => string | undefined;
+
+/** A word that switches something. A digit may be a port. */
+const SWITCHING = /^(?:true|false|yes|no|on|off)$/i;
+
+/** Keeps a switch without a value. Returns the mistake of a word behind it that is meant as its value, or null. */
+function keepSwitch(words: Words, name: keyof Settings, next: Next): string | null {
+  words.flags.set(name, "true");
+  const value = next(SWITCHING);
+  if (value === undefined) return null;
+  const { flag } = settingTable[name];
+  const meant = /^(?:true|yes|on)$/i.test(value) ? `--${flag} alone switches it on` : `--no-${flag} switches it off`;
+  return `--${flag} takes no further word, got ${quote(value)}; ${meant}`;
+}
 
 /** Reads `--flag value`, `--flag=value`, `--switch`, `--no-switch`. Returns the mistake, or null. */
 function readLong(words: Words, word: string, next: Next): string | null {
@@ -196,15 +223,15 @@ function readLong(words: Words, word: string, next: Next): string | null {
     return null;
   }
   const negated = flag.startsWith("no-") ? byFlag.get(flag.slice(3)) : undefined;
-  if (negated !== undefined && settingTable[negated].kind === "switch") {
-    if (value !== undefined) return `--${flag} takes no value`;
-    words.flags.set(negated, "false");
-    return null;
+  const off = negated === undefined ? null : negation(settingTable[negated]);
+  if (negated !== undefined && off !== null) {
+    words.flags.set(negated, off);
+    return value === undefined && next(SWITCHING) === undefined ? null : `--${flag} takes no value`;
   }
   const name = byFlag.get(flag);
   if (name === undefined) return retiredLine("flag", `--${flag.replace(/^no-/, "")}`) ?? unknownFlag(`--${flag}`);
   const setting: Setting = settingTable[name];
-  if (setting.kind === "switch") return keep(words, name, value ?? "true");
+  if (setting.kind === "switch" && value === undefined) return keepSwitch(words, name, next);
   return keep(words, name, value ?? next());
 }
 
@@ -217,12 +244,14 @@ function readShort(words: Words, word: string, next: Next): string | null {
       continue;
     }
     const name = byShort.get(short);
-    if (name === undefined) return unknownFlag(i === 1 ? word : `-${short}`);
+    if (name === undefined) return unknownFlag(i === 1 ? word : `-${short}`, `-${short}`);
     if (settingTable[name].kind !== "switch") {
       const rest = word.slice(i + 1).replace(/^=/, "");
       return keep(words, name, i + 1 < word.length ? rest : next());
     }
-    words.flags.set(name, "true");
+    const isLast = i + 1 === word.length;
+    const problem = keepSwitch(words, name, isLast ? next : () => undefined);
+    if (problem !== null) return problem;
   }
   return null;
 }
@@ -246,9 +275,11 @@ function example(setting: Setting): string {
   return ("example" in setting ? setting.example : undefined) ?? formatDefault(setting);
 }
 
-function unknownFlag(flag: string): string {
+/** Returns the line about a flag that does not exist. `name` is its part that other servers may know. */
+function unknownFlag(flag: string, name = flag): string {
   const near = nearest(flag.replace(/^-+/, ""), [...byFlag.keys(), "help", "version", "print-config"]);
-  const hint = near === null ? "httpserver --help lists the flags" : `did you mean --${near}?`;
+  const guess = near === null ? "httpserver --help lists the flags" : `did you mean --${near}?`;
+  const hint = foreignAdvice(name) ?? guess;
   return `unknown flag ${quote(flag).slice(1, -1)}; ${hint}`;
 }
 
@@ -258,25 +289,37 @@ function unknownFlag(flag: string): string {
  */
 function describe(words: Words): ArgsDef {
   return Object.fromEntries([
-    ...POSITIONALS.map((name) => [`positional-${name}`, { type: "positional", required: false }] as const),
+    ...placesOf(words.positionals).map(
+      (name) => [`positional-${name}`, { type: "positional", required: false }] as const,
+    ),
     ...[...words.flags.keys()].map((name) => [settingTable[name].flag, { type: "string" }] as const),
   ]);
 }
 
-/** Returns the settings of checked words and the environment over `given`, and the name each was given by. Throws `OptionsError`. */
+/**
+ * Returns the settings of checked words and the environment over the defaults of the form and of the command (`defaults`), and
+ * the name each was given by. Throws `OptionsError`.
+ */
 function resolveWords(
   words: Words,
   env: Environment,
-  given: Partial<Record<keyof Settings, SettingValue>>,
+  defaults: Partial<Settings>,
 ): { settings: Settings; labels: Labels } {
+  const { positionals } = words;
+  const mistake = findMistake(positionals);
+  if (mistake !== null) throw new OptionsError(mistake);
+  const formDefaults = hasFolder(positionals) ? FOLDER_DEFAULTS : {};
+  const given: Partial<Record<keyof Settings, SettingValue>> = { ...defaults, ...formDefaults };
   const canonical = [...words.flags].map(([name, value]) => `--${settingTable[name].flag}=${value}`);
   // A copy, because citty's object looks for each name that it lacks in two more spellings: 3 ms of each start.
   const parsed: Readonly<Record<string, unknown>> = {
-    ...parseArgs([...canonical, "--", ...words.positionals], describe(words)),
+    ...parseArgs([...canonical, "--", ...positionals], describe(words)),
   };
-  const extra = words.positionals[POSITIONALS.length];
+  const places = placesOf(positionals);
+  const extra = positionals[places.length];
   if (extra !== undefined) {
-    throw new OptionsError(`expected at most [port] [host] [threads], but ${quote(extra)} follows`);
+    const most = places.map(placeLabel).join(" ");
+    throw new OptionsError(`expected at most ${most}, but ${quote(extra)} follows${placeHint(positionals)}`);
   }
   const labels = new Map<keyof Settings, string>();
   for (const name of settingNames) {
@@ -284,12 +327,17 @@ function resolveWords(
     if (source === null) continue;
     const setting = settingTable[name];
     const value = parseSetting(setting, source.text);
-    if (value === undefined) throw new OptionsError(mismatch(source.label, setting, source.text));
+    if (value === undefined) {
+      const hint = source.label.startsWith("[") ? placeHint(positionals) : "";
+      throw new OptionsError(mismatch(source.label, setting, source.text) + hint);
+    }
     given[name] = value;
     labels.set(name, source.label);
   }
   const settings = given as Partial<Settings>; // parseSetting returns values that fit their setting.
-  return { settings: resolveSettings(settings, (name) => labels.get(name) ?? `--${settingTable[name].flag}`), labels };
+  const resolved = resolveSettings(settings, (name) => labels.get(name) ?? `--${settingTable[name].flag}`);
+  for (const name of settingNames) if (name in formDefaults && !labels.has(name)) labels.set(name, placeLabel("root"));
+  return { settings: resolved, labels };
 }
 
 /** Returns where a setting's text comes from: flag or position, then environment. An empty variable counts as none. */
@@ -305,7 +353,7 @@ function findSource(
     throw new OptionsError(`${name} is given twice: as the word ${quote(placed)} and as --${setting.flag}`);
   }
   if (typeof flagged === "string") return { text: flagged, label: `--${setting.flag}` };
-  if (typeof placed === "string") return { text: placed, label: `[${name}]` };
+  if (typeof placed === "string") return { text: placed, label: placeLabel(name) };
   const label = environmentName(setting);
   const variable = env[label];
   return variable === undefined || variable === "" ? null : { text: variable, label };

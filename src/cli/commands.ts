@@ -3,6 +3,7 @@
  * and `hash-password` start without the server, and the server starts without them.
  */
 import { type Environment, parseRun, parseServe, type Question } from "./command-line.ts";
+import type { COMMAND_NAMES } from "./folder-form.ts";
 import type { StartServer } from "./launch.ts";
 import type { Answer } from "./say.ts";
 
@@ -11,7 +12,7 @@ export type Outcome = number | Answer | Question;
 
 export interface Command {
   /** First word of the command line; "" for the command that needs none. */
-  readonly name: string;
+  readonly name: (typeof COMMAND_NAMES)[number] | "";
   /** Words that may follow, for the help. */
   readonly words: string;
   readonly summary: string;
@@ -21,7 +22,7 @@ export interface Command {
 
 const SERVE: Command = {
   name: "",
-  words: "[port] [host] [threads] [flags]",
+  words: "[FOLDER] [port] [host] [threads] [flags]",
   summary: "",
   async perform(words, env, start) {
     const order = parseServe(words, env);
@@ -31,7 +32,7 @@ const SERVE: Command = {
 
 const RUN: Command = {
   name: "run",
-  words: "[flags] -- command",
+  words: "[FOLDER] [flags] -- command",
   summary: "serves while a command runs",
   async perform(words, env, start) {
     const order = parseRun(words, env);
@@ -42,14 +43,14 @@ const RUN: Command = {
 const PROBE: Command = {
   name: "probe",
   words: "[URL]",
-  summary: "waits until a server is ready",
+  summary: "waits for a ready server",
   perform: async (words, env) => (await import("./probe.ts")).probe(words, env),
 };
 
 const HASH_PASSWORD: Command = {
   name: "hash-password",
   words: "[USER]",
-  summary: "reads a password and prints its hash",
+  summary: "prints the hash of a password",
   perform: async (words) => (await import("./hash-password.ts")).hashPassword(words),
 };
 

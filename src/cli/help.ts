@@ -13,6 +13,7 @@ import { type Settings, settingNames, settingTable } from "../settings/resolve.t
 import { COMMIT, VERSION } from "../settings/version.ts";
 import { ALL_TOPICS, type Labels } from "./command-line.ts";
 import type { Command } from "./commands.ts";
+import { FOLDER_DEFAULTS } from "./folder-form.ts";
 
 /** Settings of the short help: the ones that most people use. */
 const COMMON: ReadonlySet<keyof Settings> = new Set([
@@ -55,30 +56,51 @@ export function renderHelp(topic: string, commands: readonly Command[]): string 
     const flags = names.flatMap((name) => (isShort ? shortLine(settingTable[name]) : fullLines(settingTable[name])));
     return flags.length === 0 ? [] : [`${GROUPS[group]} (${group}):`, ...flags, ...(isShort ? [] : [""])];
   });
-  return [...(topic in GROUPS ? [] : usage(commands)), ...lines, ...(isShort ? [""] : []), ...footer(groups), ""].join(
-    "\n",
-  );
+  return [
+    ...(topic in GROUPS ? [] : usage(commands)),
+    ...lines,
+    ...(isShort ? [""] : []),
+    ...footer(groups, isShort),
+    "",
+  ].join("\n");
 }
 
 function usage(commands: readonly Command[]): string[] {
   const written = commands.map(({ name, words }) =>
     ["httpserver", name, words].filter((word) => word !== "").join(" "),
   );
-  const width = Math.max(...commands.map(({ summary }, i) => (summary === "" ? 0 : (written[i] ?? "").length))) + 3;
+  const width = Math.max(...commands.map(({ summary }, i) => (summary === "" ? 0 : (written[i] ?? "").length))) + 2;
   return [
     "Serves a folder over HTTP/1.1, takes JSON uploads, and is a server for tests.",
     ...commands.map(({ summary }, index) => {
       const lead = index === 0 ? "Usage: " : "       ";
       return (lead + (written[index] ?? "").padEnd(width) + summary).trimEnd();
     }),
+    `FOLDER stands for --root FOLDER ${defaultFlags()}`,
     "",
   ];
 }
 
-function footer(groups: readonly Group[]): string[] {
+/** Returns the flags that a FOLDER stands for, as the operator would write them. */
+function defaultFlags(): string {
+  const flags = Object.entries(FOLDER_DEFAULTS).map(([name, value]) => {
+    const { flag } = settingTable[name as keyof Settings];
+    return value === "" || value === false ? `--no-${flag}` : `--${flag}`;
+  });
+  return flags.join(" ");
+}
+
+/** Groups without a flag in the short help. The others are named in their headings. */
+function unshown(groups: readonly Group[]): Group[] {
+  const shown = new Set([...COMMON].map((name) => settingTable[name].group));
+  return groups.filter((group) => !shown.has(group));
+}
+
+function footer(groups: readonly Group[], isShort: boolean): string[] {
   return [
-    "Every flag: --help all. One group: --help GROUP, which is one of",
-    `  ${groups.join(" ")}`,
+    ...(isShort
+      ? [`Every flag: --help all. One group: --help GROUP, also ${unshown(groups).join(" and ")}.`]
+      : ["Every flag: --help all. One group: --help GROUP, which is one of", `  ${groups.join(" ")}`]),
     "Times: 500ms, 30s, 2m. Sizes: 512, 64kb, 10mb. Switches also as --no-FLAG.",
     "Variables: HTTPSERVER_PORT is --port. Also: --print-config, --version.",
   ];

@@ -5,7 +5,7 @@ import type { ServerLog } from "../server/access-log.ts";
 import { ENVIRONMENT_PREFIX } from "../settings/kinds.ts";
 import { type Settings, serverSettingsOf } from "../settings/resolve.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
-import { messageOf, OptionsError } from "../settings/start-error.ts";
+import { MissingRootError, messageOf, OptionsError } from "../settings/start-error.ts";
 import { readyLine, writeFiles } from "./announce.ts";
 import type { Environment, ServeOrder } from "./command-line.ts";
 import { Log } from "./log.ts";
@@ -71,7 +71,7 @@ const TLS_PASSPHRASE = `${ENVIRONMENT_PREFIX}TLS_PASSPHRASE`;
  * code. `shutDown` is called for `POST /__server/shutdown`. The server logs to `serverLog`.
  */
 export async function launch(
-  options: Settings,
+  { options, missingRoot }: Pick<ServeOrder, "options" | "missingRoot">,
   env: Environment,
   log: Log,
   start: StartServer,
@@ -93,7 +93,8 @@ export async function launch(
     return { server, withdraw };
   } catch (error) {
     await server?.stop({ force: true });
-    return failStart(error, log);
+    const isMissing = error instanceof MissingRootError && missingRoot !== null;
+    return failStart(isMissing ? new MissingRootError(options.root, missingRoot) : error, log);
   }
 }
 
@@ -106,7 +107,11 @@ function announce(options: Settings, server: RunningServer, log: Log): void {
   log.info(`Serving ${resolve(options.root)} on ${server.urls.join(" and ")}`);
   if (server.certificate !== null) log.info(`Certificate: ${describeCertificate(server)}`);
   if (server.redirectUrl !== null) log.info(`Plain requests to ${server.redirectUrl} are sent to https`);
-  log.info(`Uploads go to ${resolve(options.uploads)}`);
+  log.info(
+    options.uploads === ""
+      ? "No uploads are taken; --uploads FOLDER takes them"
+      : `Uploads go to ${resolve(options.uploads)}`,
+  );
   log.info(`Thread pool size: ${options.threads}, ${options.queue} more may wait`);
   if (options.logFile !== "") log.info(`Requests are logged to ${resolve(options.logFile)}`);
 }

@@ -33,14 +33,15 @@ export function run(order: RunOrder, env: Environment, start: StartServer = star
   return withLog(order, env, 2, (log) => work(order, env, log, start));
 }
 
-async function work({ options, command }: RunOrder, env: Environment, log: Log, start: StartServer): Promise<number> {
+async function work(order: RunOrder, env: Environment, log: Log, start: StartServer): Promise<number> {
+  const { options, command } = order;
   const relay = new Relay();
   const end = lifetimeEnd(options);
   const unexpected = options.strict ? new Unexpected() : null;
   // A client that shuts the server down does not end the command.
   const shutDown = () => void stop?.({ timeoutMs: DRAIN_MS });
   let stop: RunningServer["stop"] | null = null;
-  const launched = await launch(options, env, log, start, shutDown, unexpected?.watch(log) ?? log);
+  const launched = await launch(order, env, log, start, shutDown, unexpected?.watch(log) ?? log);
   if (typeof launched === "number") return launched;
   const { server, withdraw } = launched;
   stop = server.stop;

@@ -1,7 +1,6 @@
 /** A server as a process: it starts, says that it is ready, waits for a reason to stop, and drains. */
 import { startServer } from "../index.ts";
 import { limits } from "../settings/limits.ts";
-import type { Settings } from "../settings/resolve.ts";
 import { messageOf } from "../settings/start-error.ts";
 import type { Environment, ServeOrder } from "./command-line.ts";
 import { describeCertificate, launch, type RunningServer, type StartServer, withLog } from "./launch.ts";
@@ -15,10 +14,11 @@ const FORCE_MS = 1000;
 
 /** Serves until there is a reason to stop, and resolves with the exit code. */
 export function serve(order: ServeOrder, env: Environment, start: StartServer = startServer): Promise<number> {
-  return withLog(order, env, 1, (log) => work(order.options, env, log, start));
+  return withLog(order, env, 1, (log) => work(order, env, log, start));
 }
 
-async function work(options: Settings, env: Environment, log: Log, start: StartServer): Promise<number> {
+async function work(order: ServeOrder, env: Environment, log: Log, start: StartServer): Promise<number> {
+  const { options } = order;
   const signals = new Signals();
   let server: RunningServer | null = null;
   const hasCertificate = options.tlsCert !== "";
@@ -31,7 +31,7 @@ async function work(options: Settings, env: Environment, log: Log, start: StartS
   const end = lifetimeEnd(options);
 
   const asked = Promise.withResolvers<void>();
-  const launched = await launch(options, env, log, start, asked.resolve);
+  const launched = await launch(order, env, log, start, asked.resolve);
   if (typeof launched === "number") return launched;
   server = launched.server;
   log.info("Press Ctrl+C to stop");

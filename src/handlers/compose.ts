@@ -30,8 +30,8 @@ export interface HandlerOptions {
   readonly faults: Layer | null;
   /** From `openDocumentRoot`. */
   readonly root: DocumentRoot;
-  /** Keeps uploads. Its folder is shown if uploads can be read back. */
-  readonly uploads: FolderStore;
+  /** Keeps uploads. Its folder is shown if uploads can be read back. Null: no uploads are taken. */
+  readonly uploads: FolderStore | null;
   /** Returns the port that the server listens on. It is asked for with each new Host: port 0 becomes a number late. */
   readonly port: () => number;
   /** Milliseconds since 1970. */
@@ -77,8 +77,9 @@ export function composeHandler(options: HandlerOptions): Handler {
   const origins = settings.cors.length === 0 ? null : new AllowedOrigins(settings.cors);
 
   const endpoints = options.endpoints === null ? null : new EndpointMount(options.endpoints, pages);
-  const upload = composeUpload(options, pages);
-  const uploaded = settings.serveUploads ? composeUploadedFiles(options, pages) : null;
+  const upload = options.uploads === null ? null : composeUpload(options, options.uploads, pages);
+  const uploaded =
+    options.uploads !== null && settings.serveUploads ? composeUploadedFiles(options, options.uploads, pages) : null;
   const mounts: readonly (Mount | null)[] = [
     endpoints, //                    /__server/…  status, and the endpoints of a fixture
     upload, //                       /upload      takes JSON
@@ -89,7 +90,7 @@ export function composeHandler(options: HandlerOptions): Handler {
 
   // The names of uploads need credentials too, also when uploads are not shown.
   const isGuarded = (path: string) =>
-    endpoints?.isOpen(path) !== true && (!settings.authUploads || upload.owns(path) || isBelowUploads(path));
+    endpoints?.isOpen(path) !== true && (!settings.authUploads || upload?.owns(path) === true || isBelowUploads(path));
   const layers: readonly (Layer | null)[] = [
     options.faults, //                                            may spoil every answer
     origins?.areNamed ? originLayer(origins) : null, //           names the origin in every answer
@@ -116,7 +117,7 @@ function composeFiles(options: HandlerOptions, pages: ErrorPages): StaticFiles {
   const { inline, strictTypes, spa, index, cacheControl, immutable, serveUploads } = settings;
   // A name that another mount answers for is not a file of the root, whatever lies there.
   const shadowed = [
-    UPLOAD_PATH,
+    ...(options.uploads === null ? [] : [UPLOAD_PATH]),
     ...(options.endpoints === null ? [] : [`/${RESERVED_NAME}`]),
     ...(serveUploads ? [UPLOADS_PATH] : []),
   ];
@@ -140,9 +141,8 @@ function composeFiles(options: HandlerOptions, pages: ErrorPages): StaticFiles {
 }
 
 /** The settings of the site's own files do not hold for uploads, which have the defaults: strict types would refuse all of them. */
-function composeUploadedFiles(options: HandlerOptions, pages: ErrorPages): StaticFiles {
+function composeUploadedFiles(options: HandlerOptions, { root }: FolderStore, pages: ErrorPages): StaticFiles {
   const { settings, now, log } = options;
-  const { root } = options.uploads;
   return new StaticFiles({
     root,
     hot: new HotFiles({ ...options.fileCache, now }),
@@ -160,8 +160,8 @@ function composeUploadedFiles(options: HandlerOptions, pages: ErrorPages): Stati
   });
 }
 
-function composeUpload(options: HandlerOptions, pages: ErrorPages): Uploads {
-  const { settings, uploads: store, uploaded, log } = options;
+function composeUpload(options: HandlerOptions, store: FolderStore, pages: ErrorPages): Uploads {
+  const { settings, uploaded, log } = options;
   return new Uploads({
     store,
     pages,

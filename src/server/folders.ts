@@ -5,12 +5,13 @@ import { RESERVED_NAME } from "../handlers/endpoints/endpoint.ts";
 import { type DocumentRoot, FolderError, openDocumentRoot } from "../handlers/files/document-root.ts";
 import { type FolderStore, openFolderStore } from "../handlers/uploads/folder-store.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
-import { messageOf, StartError } from "../settings/start-error.ts";
+import { MissingRootError, messageOf, StartError } from "../settings/start-error.ts";
 
 export interface Folders {
   /** Folder that is served, without the uploads. */
   readonly root: DocumentRoot;
-  readonly uploads: FolderStore;
+  /** Null: the server takes no uploads. */
+  readonly uploads: FolderStore | null;
 }
 
 /**
@@ -18,8 +19,9 @@ export interface Folders {
  * folder may lie there. Throws a StartError, in one line for the operator.
  */
 export function openFolders(settings: ServerSettings, hasEndpoints: boolean, now: () => number): Folders {
-  const root = usable(openDocumentRoot(settings.root, "--root"));
+  const root = openRoot(settings.root);
   if (hasEndpoints) refuseReservedName(root, settings.uploads);
+  if (settings.uploads === "") return { root, uploads: null };
   const uploads = usable(openFolderStore({ folder: settings.uploads, flag: "--uploads", now }));
   if (uploads.root.realPath === root.realPath) {
     throw new StartError(`--uploads ${settings.uploads} is the served folder itself; choose another folder`);
@@ -28,11 +30,19 @@ export function openFolders(settings: ServerSettings, hasEndpoints: boolean, now
   return { root: root.without(uploads.root.realPath), uploads };
 }
 
+function openRoot(folder: string): DocumentRoot {
+  const root = openDocumentRoot(folder, "--root");
+  if (root instanceof FolderError && root.isMissing) {
+    throw new MissingRootError(folder, "create it or choose another with --root <folder>");
+  }
+  return usable(root);
+}
+
 /** Refuses a file or an uploads folder at the reserved name: the server's endpoints would hide it. */
 function refuseReservedName(root: DocumentRoot, uploads: string): void {
   const path = join(root.realPath, RESERVED_NAME);
   const advice = `would be hidden by the server's own /${RESERVED_NAME}/`;
-  if (`${resolve(uploads)}/`.startsWith(`${path}/`)) {
+  if (uploads !== "" && `${resolve(uploads)}/`.startsWith(`${path}/`)) {
     throw new StartError(`--uploads ${uploads} ${advice}; choose another folder`);
   }
   try {

@@ -42,14 +42,16 @@ export interface NumberSetting extends Common<number> {
   readonly kind: "integer" | "duration" | "size";
   readonly min: number;
   readonly max: number;
-  /** The number that the word `off` stands for, if it is outside of `min` to `max`. */
+  /** The number that the word `off`, and `--no-FLAG`, stand for, if it is outside of `min` to `max`. */
   readonly off?: number;
 }
 
 export interface TextSetting extends Common<string> {
   readonly kind: "text";
-  /** The expected text, for messages: "a folder". An empty one is refused, unless it is the default. */
+  /** The expected text, for messages: "a folder". An empty one is refused, unless it is the default or `off`. */
   readonly expected: string;
+  /** The text that the word `off`, and `--no-FLAG`, stand for: always the empty one. */
+  readonly off?: "";
   /** For messages, where the default is not an example. */
   readonly example?: string;
   /** Returns the one spelling of a text, or undefined when it cannot be used. */
@@ -116,9 +118,9 @@ export function checkSetting(setting: Setting, value: unknown): SettingValue | u
 }
 
 function parseText(setting: Setting, text: string): SettingValue | undefined {
+  if ("off" in setting && setting.off !== undefined && text.toLowerCase() === OFF) return setting.off;
   switch (setting.kind) {
     case "integer":
-      if (setting.off !== undefined && text.toLowerCase() === "off") return setting.off;
       return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
     case "duration":
       return parseDuration(text);
@@ -132,6 +134,15 @@ function parseText(setting: Setting, text: string): SettingValue | undefined {
     case "text":
       return text;
   }
+}
+
+/** The word for a setting without a value. */
+export const OFF = "off";
+
+/** Returns what `--no-FLAG` stands for, or null when the setting has no such flag. */
+export function negation(setting: Setting): string | null {
+  if (setting.kind === "switch") return "false";
+  return "off" in setting && setting.off !== undefined ? OFF : null;
 }
 
 function parseSwitch(text: string): boolean | undefined {
@@ -168,7 +179,11 @@ function fits(setting: Setting, value: unknown): value is SettingValue {
       return Array.isArray(value) && value.every((item) => typeof item === "string" && fitsList(setting, item));
     case "text":
       // NUL ends a path for the kernel, so the rest would be ignored silently.
-      return typeof value === "string" && !value.includes("\0") && (value !== "" || setting.default === "");
+      return (
+        typeof value === "string" &&
+        !value.includes("\0") &&
+        (value !== "" || setting.default === "" || setting.off === "")
+      );
   }
 }
 
@@ -193,7 +208,7 @@ export function mismatch(label: string, setting: Setting, value: unknown): strin
 function expectation(setting: Setting): string {
   switch (setting.kind) {
     case "integer":
-      return `a whole number from ${setting.min} to ${setting.max}${setting.off === undefined ? "" : ", or off"}`;
+      return `a whole number from ${setting.min} to ${setting.max}${setting.off === undefined ? "" : `, or ${OFF}`}`;
     case "duration":
       return `a time from ${formatDuration(setting.min)} to ${formatDuration(setting.max)} such as 500ms, 30s or 2m`;
     case "size":
@@ -253,8 +268,9 @@ export function formatValue(setting: Setting, value: SettingValue): string {
     case "list":
       return (value as readonly string[]).map(setting.mask ?? String).join(separatorOf(setting) === "," ? "," : " | ");
     case "integer":
-      return value === setting.off ? "off" : String(value);
+      return value === setting.off ? OFF : String(value);
     case "text":
+      if (value === setting.off) return OFF;
       return setting.mask?.(String(value)) ?? String(value);
     case "choice":
       return String(value);

@@ -84,6 +84,7 @@ function refuseConflict(settings: ServerSettings, label: Label): void {
     findFieldConflict,
     findErrorPageConflict,
     findCredentialConflict,
+    findUploadsConflict,
     findFixtureConflict,
     findTlsConflict,
   ]) {
@@ -116,6 +117,12 @@ function findErrorPageConflict({ errorPages }: ServerSettings, label: Label): Co
 function findCredentialConflict({ authUploads, basicAuth }: ServerSettings, label: Label): Conflict {
   if (!authUploads || basicAuth.length > 0) return null;
   return `${label("authUploads")} needs ${label("basicAuth")}: no users are defined`;
+}
+
+function findUploadsConflict({ uploads, serveUploads, authUploads }: ServerSettings, label: Label): Conflict {
+  const stray = serveUploads ? "serveUploads" : authUploads ? "authUploads" : null;
+  if (uploads !== "" || stray === null) return null;
+  return `${label(stray)} needs ${label("uploads")}: this server takes no uploads`;
 }
 
 function findFixtureConflict({ fixture, fixtureToken, faults, host }: ServerSettings, label: Label): Conflict {

@@ -27,6 +27,8 @@ export interface ServerSettings {
   index: string;
   spa: boolean;
   listing: boolean;
+  /** Targets with `.` segments or repeated slashes are redirected to their clean form. */
+  cleanPaths: boolean;
   /** Pages for errors: `404=FILE`. */
   errorPages: readonly string[];
   /** Field lines of every response: `Name: value`. */
@@ -39,6 +41,7 @@ export interface ServerSettings {
   precompressed: boolean;
   compress: boolean;
   fileCacheBytes: number;
+  /** Path of the folder, or "": the server takes no uploads. */
   uploads: string;
   serveUploads: boolean;
   maxBodyBytes: number;
@@ -191,6 +194,13 @@ export const serverTable: TableOf<ServerSettings> = {
     default: false, // A name that no page links to stays private unless someone asks for listings.
     help: "Lists the files of a folder without an index.",
   },
+  cleanPaths: {
+    flag: "clean-paths",
+    kind: "switch",
+    group: "files",
+    default: false, // The contract of the first servers is 403, which also tells a test of its mistake.
+    help: "Redirects a path with '.' segments or repeated slashes to its clean form. Without it, such a path gets 403.",
+  },
   errorPages: {
     flag: "error-page",
     kind: "list",
@@ -272,9 +282,10 @@ export const serverTable: TableOf<ServerSettings> = {
     kind: "text",
     value: "FOLDER",
     group: "uploads",
-    expected: "a folder",
+    expected: "a folder, or off",
+    off: "",
     default: "uploads",
-    help: "Folder for the uploads of POST /upload.",
+    help: "Folder for the uploads of POST /upload. The first upload makes it; --no-uploads takes none.",
   },
   serveUploads: {
     flag: "serve-uploads",

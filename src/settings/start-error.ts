@@ -7,6 +7,13 @@ export class StartError extends Error {
   readonly exitCode = 3;
 }
 
+/** The served folder does not exist. `advice` is the end of the sentence: the program knows best which one helps. */
+export class MissingRootError extends StartError {
+  constructor(folder: string, advice: string) {
+    super(`the folder ${folder} does not exist; ${advice}`);
+  }
+}
+
 /** A setting that cannot be used. The message is one line with the setting, the expected value and the given one. */
 export class OptionsError extends Error {
   override readonly name = "OptionsError";

@@ -5,6 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseRun, parseServe, type Question, type RunOrder, type ServeOrder } from "../../src/cli/command-line.ts";
 import { COMMANDS, findCommand } from "../../src/cli/commands.ts";
+import { COMMAND_NAMES, FOLDER_DEFAULTS } from "../../src/cli/folder-form.ts";
+import { foreignAdvice, foreignFlags } from "../../src/cli/foreign-flags.ts";
 import { parseHashPassword } from "../../src/cli/hash-password.ts";
 import { renderHelp, renderSettings, renderVersion } from "../../src/cli/help.ts";
 import { type ProbeOrder, parseProbe } from "../../src/cli/probe.ts";
@@ -183,7 +185,7 @@ describe("words that are refused", () => {
     ["--max-header 10", "--max-header: expected a size from 1kb to 1mb such as"],
     ["--log-format xml", '--log-format: expected one of pretty, common, combined, json, got "xml"'],
     ["--inline=maybe", "--inline: expected true or false"],
-    ["--inline maybe", '[port]: expected a whole number from 0 to 65535, got "maybe"'],
+    ["--inline 65536", '[port]: expected a whole number from 0 to 65535, got "65536"'],
     ["--no-inline=1", "--no-inline takes no value"],
     [
       "--help=1",
@@ -196,8 +198,6 @@ describe("words that are refused", () => {
     ["8000 0", "[host]: expected an IPv4 or IPv6 address"],
     ["", "HTTPSERVER_HOST: expected an IPv4 or IPv6 address", { HTTPSERVER_HOST: "127.1" }],
     ["8000 h 3 extra", 'expected at most [port] [host] [threads], but "extra" follows'],
-    ["-", '[port]: expected a whole number from 0 to 65535, got "-"'],
-    ["-- --port", '[port]: expected a whole number from 0 to 65535, got "--port"'],
     ["8000 --port 9000", 'port is given twice: as the word "8000" and as --port'],
     ["8000 h 0", '[threads]: expected a whole number from 1 to 1024, got "0"'],
     ["--quiet --verbose", "--quiet and --verbose exclude each other"],
@@ -208,7 +208,7 @@ describe("words that are refused", () => {
     ["--cors", "--cors needs a value, for instance --cors='*'"],
     ["--cors --inline", "--cors needs a value, for instance --cors='*'"],
     ["--cors app.test", '--cors: expected an origin such as https://app.test, or *, got "app.test"'],
-    ["--cors https://a.test https://b.test", '[port]: expected a whole number from 0 to 65535, got "https://b.test"'],
+    ["--cors https://a.test https://b.test", 'expected FOLDER or [port], got "https://b.test"'],
     ["--header X-A", "--header: expected a field line, 'Name: value', got \"X-A\""],
     ["--header Date:x", "--header: Date cannot be set: the server's clock writes it, got "],
     ["--basic-auth ann:pass", "--basic-auth: expected USER:HASH with an argon2id or bcrypt hash, never a password; "],
@@ -276,7 +276,13 @@ describe("words that are refused", () => {
 
   test("a hostile word neither breaks the line nor reaches the terminal", () => {
     const hostile = "\x1b[2J\n\u009b\u202e\"'é";
-    for (const words of [[`--${hostile}`], [`-${hostile}`], [hostile], ["--port", hostile], ["1", "h", "1", hostile]]) {
+    for (const words of [
+      [`--${hostile}`],
+      [`-${hostile}`],
+      ["a", hostile],
+      ["--port", hostile],
+      ["1", "h", "1", hostile],
+    ]) {
       const command = parseCommandLine(words, {});
       expect(command).toMatchObject({ kind: "error" });
       if (command.kind === "error") expect(command.line).toMatch(/^[ -~]+$/);
@@ -286,6 +292,156 @@ describe("words that are refused", () => {
   test("names of Object.prototype are unknown flags", () => {
     for (const name of ["__proto__", "constructor", "toString", "hasOwnProperty"]) {
       expect(parseCommandLine([`--${name}=1`], {})).toMatchObject({ kind: "error" });
+    }
+  });
+});
+
+describe("words with a folder", () => {
+  const cases: readonly [words: string, changed: Partial<Settings>, env?: Environment][] = [
+    ["dist", { root: "dist" }],
+    [".", { root: "." }],
+    ["../site 3000", { root: "../site", port: 3000 }],
+    ["dist 3000 0.0.0.0 20", { root: "dist", port: 3000, host: "0.0.0.0", threads: 20 }],
+    ["--port 3000 dist", { root: "dist", port: 3000 }],
+    ["dist --host 0.0.0.0 -q", { root: "dist", host: "0.0.0.0", quiet: true }],
+    ["./run", { root: "./run" }],
+    ["./2024 80", { root: "./2024", port: 80 }],
+    ["2024-site", { root: "2024-site" }],
+    ["--inline maybe", { root: "maybe" }],
+    ["--no-listing dist", { root: "dist", listing: false }],
+    ["dist --no-inline --no-clean-paths", { root: "dist", inline: false, cleanPaths: false }],
+    ["dist --inline=off --listing=no", { root: "dist", inline: false, listing: false }],
+    ["dist --uploads in", { root: "dist", uploads: "in" }],
+    ["dist --uploads in --no-uploads", { root: "dist" }],
+    ["dist --no-uploads --uploads in", { root: "dist", uploads: "in" }],
+    ["dist --uploads in --serve-uploads", { root: "dist", uploads: "in", serveUploads: true }],
+    ["dist", { root: "dist", uploads: "in" }, { HTTPSERVER_UPLOADS: "in" }],
+    ["dist", { root: "dist", listing: false, inline: false }, { HTTPSERVER_LISTING: "0", HTTPSERVER_INLINE: "off" }],
+    ["dist", { root: "dist" }, { HTTPSERVER_ROOT: "other" }],
+    ["-", { root: "-" }],
+    ["-- --port", { root: "--port" }],
+    ["run dist -- a", { root: "dist", port: 0 }],
+    ["run . --no-listing -- a", { root: ".", port: 0, listing: false }],
+    [
+      "run dist 3000 0.0.0.0 20 --strict -- a",
+      { root: "dist", port: 3000, host: "0.0.0.0", threads: 20, strict: true },
+    ],
+  ];
+  for (const [words, changed, env] of cases) {
+    test(`"${words}" ${env === undefined ? "" : JSON.stringify(env)} changes ${JSON.stringify(changed)}`, () => {
+      const expected = resolveSettings({ ...FOLDER_DEFAULTS, ...changed });
+      expect(optionsOf(parseCommandLine(split(words), env ?? {}))).toEqual(expected);
+    });
+  }
+
+  test("have the defaults of other file servers", () => {
+    expect(FOLDER_DEFAULTS).toEqual({ inline: true, listing: true, cleanPaths: true, uploads: "" });
+    expect(resolveSettings({})).toMatchObject({ inline: false, listing: false, cleanPaths: false, uploads: "uploads" });
+  });
+
+  const refused: readonly [words: string, line: string, env?: Environment][] = [
+    ["dist --root x", 'root is given twice: as the word "dist" and as --root'],
+    ["run dist --root x -- a", 'root is given twice: as the word "dist" and as --root'],
+    ["dist 1 h 3 extra", 'expected at most FOLDER [port] [host] [threads], but "extra" follows'],
+    ["dist build", '[port]: expected a whole number from 0 to 65535, got "build"'],
+    ["dist 3000 --port 1", 'port is given twice: as the word "3000" and as --port'],
+    ["3000 ./dist", "[host]: expected an IPv4 or IPv6 address or a host name"],
+    ["dist --serve-uploads", "--serve-uploads needs --uploads: this server takes no uploads"],
+    ["dist --auth-uploads --basic-auth @u", "--auth-uploads needs --uploads: this server takes no uploads"],
+    ["--no-uploads --serve-uploads", "--serve-uploads needs --uploads: this server takes no uploads"],
+    ["--quiet run -- a", "the command comes first: httpserver run. A folder of that name is ./run"],
+    ["serve", "there is no command serve; to serve a folder: httpserver FOLDER. A folder of that name is ./serve"],
+    ["serve dist", "there is no command serve; to serve a folder: httpserver FOLDER"],
+    ["help", "there is no command help; for the help: httpserver --help"],
+    ["version", "there is no command version; for the version: httpserver --version"],
+    ["--listing false", '--listing takes no further word, got "false"; --no-listing switches it off'],
+    ["--inline Off dist", '--inline takes no further word, got "Off"; --no-inline switches it off'],
+    ["--inline true", '--inline takes no further word, got "true"; --inline alone switches it on'],
+    ["-q no", '--quiet takes no further word, got "no"; --no-quiet switches it off'],
+    ["--no-listing true", "--no-listing takes no value"],
+    ["run dist", 'expected a command, as in httpserver run [flags] -- bun test, got "dist"'],
+  ];
+  for (const [words, line, env] of refused) {
+    test(`"${words}" ${env === undefined ? "" : JSON.stringify(env)} is refused with "${line}"`, () => {
+      const command = parseCommandLine(split(words), env ?? {});
+      if (command.kind !== "error") throw new Error(command.kind);
+      expect(command.line).toStartWith(`httpserver: ${line}`);
+    });
+  }
+
+  const hints: readonly [words: string, end: string][] = [
+    ["3000 ./dist", "; a folder comes first: httpserver ./dist 3000"],
+    ["3000 .", "; a folder comes first: httpserver . 3000"],
+    ["rum -- bun test", "; did you mean httpserver run?"],
+    ["prob http://a.test", "; did you mean httpserver probe?"],
+    ["hash_password ann", "; did you mean httpserver hash-password?"],
+    ["rum 1 h 3 x", "; did you mean httpserver run?"],
+  ];
+  for (const [words, end] of hints) {
+    test(`"${words}" gets the hint "${end}"`, () => {
+      const command = parseCommandLine(split(words), {});
+      if (command.kind !== "error") throw new Error(command.kind);
+      expect(command.line).toEndWith(end);
+    });
+  }
+
+  const missing: readonly [words: string, advice: string | null][] = [
+    ["", "to serve this folder: httpserver ."],
+    ["3000 --inline", "to serve this folder: httpserver ."],
+    ["run -- a", "to serve this folder: httpserver run . -- command"],
+    ["--root dist", null],
+    ["rum", "did you mean httpserver run?"],
+    ["RUN", "did you mean httpserver run?"],
+    ["probes", "did you mean httpserver probe?"],
+    ["hashpassword", "did you mean httpserver hash-password?"],
+    ["localhost:3000", "for an address, write: httpserver 3000 localhost"],
+    [":3000", "for an address, write: httpserver 3000"],
+    ["dist", "create it, or serve the current folder: httpserver ."],
+  ];
+  for (const [words, advice] of missing) {
+    test(`"${words}" has, if the folder is missing, the advice ${JSON.stringify(advice)}`, () => {
+      expect(parseCommandLine(split(words), {})).toMatchObject({ missingRoot: advice });
+    });
+  }
+
+  test("each command is in the table, and no other", () => {
+    expect(COMMANDS.map(({ name }) => name)).toEqual(["", ...COMMAND_NAMES]);
+  });
+});
+
+describe("flags of other servers", () => {
+  const cases: readonly [words: string, named: string][] = [
+    ["--dir x", "--root"],
+    ["--directory=x", "--root"],
+    ["-d x", "--root"],
+    ["--bind 0.0.0.0", "--host"],
+    ["--address 0.0.0.0", "--host"],
+    ["-l 3000", "--port"],
+    ["--single", "--spa"],
+    ["-s", "--spa"],
+    ["-sp 3000", "--spa"],
+    ["-V", "--version"],
+    ["--open", "opens no browser"],
+    ["dist --gzip", "--compress"],
+    ["run --dir x -- a", "--root"],
+  ];
+  for (const [words, named] of cases) {
+    test(`"${words}" is told of ${named}`, () => {
+      const command = parseCommandLine(split(words), {});
+      if (command.kind !== "error") throw new Error(command.kind);
+      expect(command.line).toStartWith("httpserver: unknown flag ");
+      expect(command.line).toContain(named);
+    });
+  }
+
+  test("are not ours, and their advice names flags that are", () => {
+    const ours = new Set(settingNames.map((name) => `--${settingTable[name].flag}`));
+    const shorts = new Set(["-h", ...settingNames.map((name) => `-${settingTable[name].short}`)]);
+    for (const flag of foreignFlags) {
+      expect(ours.has(flag) || shorts.has(flag)).toBe(false);
+      for (const [named] of foreignAdvice(flag)?.matchAll(/--[a-z-]+/g) ?? []) {
+        expect(ours.has(named.replace("--no-", "--")) || named === "--version").toBe(true);
+      }
     }
   });
 });
@@ -463,7 +619,7 @@ describe("--help and --version", () => {
     ["--version", "version"],
     ["--port abc --version", "version"],
     ["--root=--help", "serve"],
-    ["-- --help", "error"],
+    ["-- --help", "serve"],
   ];
   for (const [words, kind] of cases) {
     test(`"${words}" gives ${kind}`, () => {

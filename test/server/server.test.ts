@@ -194,6 +194,19 @@ test("uploads inside the served folder are read back by --serve-uploads alone", 
   }
 });
 
+test("without uploads, /upload is a path like all others: 404, or a file of that name", async () => {
+  const root = join(folder, "without-uploads");
+  mkdirSync(root);
+  await using server = await startServer(options({ root, uploads: "" }));
+  const upload = { method: "POST", headers: { "Content-Type": "application/json" }, body: "{}" };
+  const first = await fetch(`${server.url}/upload`, upload);
+  expect(first.status).toBe(404);
+  writeFileSync(join(root, "upload"), "a file");
+  const second = await fetch(`${server.url}/upload`, upload);
+  expect([second.status, second.headers.get("allow")]).toEqual([405, "GET, HEAD, OPTIONS"]);
+  expect(await (await fetch(`${server.url}/upload`)).text()).toBe("a file");
+});
+
 test("the uploads folder is created at the start", async () => {
   const uploads = join(folder, "new", "uploads");
   await using _server = await startServer(options({ uploads }));

@@ -72,6 +72,12 @@ export enum OpenFailure {
 /** A folder that the server cannot use: one line for the operator, naming the folder and the flag. */
 export class FolderError extends Error {
   override readonly name = "FolderError";
+  readonly isMissing: boolean;
+
+  constructor(message: string, isMissing = false) {
+    super(message);
+    this.isMissing = isMissing;
+  }
 }
 
 /**
@@ -86,8 +92,12 @@ export function openDocumentRoot(folder: string, flag: string): DocumentRoot | F
     return new DocumentRoot(realPath);
   } catch (error) {
     const code = errorCode(error);
-    const reason = code === "ENOENT" ? "does not exist" : `cannot be used (${code})`;
-    return new FolderError(`the folder ${folder} ${reason}; create it or choose another with ${flag} <folder>`);
+    const isMissing = code === "ENOENT";
+    const reason = isMissing ? "does not exist" : `cannot be used (${code})`;
+    return new FolderError(
+      `the folder ${folder} ${reason}; create it or choose another with ${flag} <folder>`,
+      isMissing,
+    );
   }
 }
 
