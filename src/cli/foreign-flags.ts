@@ -1,7 +1,7 @@
 /** Flags of other file servers, which people bring along, and the flags of this one that do the same. */
 
-/** By our own flag, or by a sentence where there is none. */
-const FOREIGN_FLAGS: readonly (readonly [advice: string, flags: string])[] = [
+/** Flags of other servers by the advice for them. */
+const ADVICE: readonly (readonly [advice: string, flags: string])[] = [
   [
     "use --root FOLDER, or the folder as the first word: httpserver FOLDER",
     "--dir --directory --folder --path --public --root-dir --document-root --docroot --www -d -r",
@@ -37,14 +37,12 @@ const FOREIGN_FLAGS: readonly (readonly [advice: string, flags: string])[] = [
   ["this server opens no browser; the line of the start names the address", "--open --browser --open-browser -o"],
 ];
 
-const ADVICE: ReadonlyMap<string, string> = new Map(
-  FOREIGN_FLAGS.flatMap(([advice, flags]) => flags.split(" ").map((flag) => [flag, advice] as const)),
+/** The advice by the flag. */
+export const FOREIGN_FLAGS: ReadonlyMap<string, string> = new Map(
+  ADVICE.flatMap(([advice, flags]) => flags.split(" ").map((flag) => [flag, advice] as const)),
 );
 
 /** Returns the advice for a flag of another server, with its dashes, or null. */
 export function foreignAdvice(flag: string): string | null {
-  return ADVICE.get(flag) ?? null;
+  return FOREIGN_FLAGS.get(flag) ?? null;
 }
-
-/** Every flag of another server that is known here. */
-export const foreignFlags: readonly string[] = [...ADVICE.keys()];

@@ -137,7 +137,7 @@ function parseText(setting: Setting, text: string): SettingValue | undefined {
 }
 
 /** The word for a setting without a value. */
-export const OFF = "off";
+const OFF = "off";
 
 /** Returns what `--no-FLAG` stands for, or null when the setting has no such flag. */
 export function negation(setting: Setting): string | null {

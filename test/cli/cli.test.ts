@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { parseRun, parseServe, type Question, type RunOrder, type ServeOrder } from "../../src/cli/command-line.ts";
 import { COMMANDS, findCommand } from "../../src/cli/commands.ts";
 import { COMMAND_NAMES, FOLDER_DEFAULTS } from "../../src/cli/folder-form.ts";
-import { foreignAdvice, foreignFlags } from "../../src/cli/foreign-flags.ts";
+import { FOREIGN_FLAGS } from "../../src/cli/foreign-flags.ts";
 import { parseHashPassword } from "../../src/cli/hash-password.ts";
 import { renderHelp, renderSettings, renderVersion } from "../../src/cli/help.ts";
 import { type ProbeOrder, parseProbe } from "../../src/cli/probe.ts";
@@ -437,9 +437,9 @@ describe("flags of other servers", () => {
   test("are not ours, and their advice names flags that are", () => {
     const ours = new Set(settingNames.map((name) => `--${settingTable[name].flag}`));
     const shorts = new Set(["-h", ...settingNames.map((name) => `-${settingTable[name].short}`)]);
-    for (const flag of foreignFlags) {
+    for (const [flag, advice] of FOREIGN_FLAGS) {
       expect(ours.has(flag) || shorts.has(flag)).toBe(false);
-      for (const [named] of foreignAdvice(flag)?.matchAll(/--[a-z-]+/g) ?? []) {
+      for (const [named] of advice.matchAll(/--[a-z-]+/g)) {
         expect(ours.has(named.replace("--no-", "--")) || named === "--version").toBe(true);
       }
     }
