@@ -75,7 +75,8 @@ export function placeHint(words: readonly string[]): string {
  * the command line that serves the current folder.
  */
 export function missingRootAdvice(words: readonly string[], root: string, current: string): string | null {
-  if (!hasFolder(words)) return root === serverTable.root.default ? `to serve this folder: ${current}` : null;
+  if (!hasFolder(words))
+    return root === serverTable.root.default ? `to serve this folder: ${current} (or name another with --root)` : null;
   const near = nearCommand(words);
   if (near !== null) return `did you mean httpserver ${near}?`;
   const [, host = "", port = ""] = /^(.*):([0-9]+)$/.exec(root) ?? [];

@@ -121,7 +121,7 @@ function composeFiles(options: HandlerOptions, pages: ErrorPages): StaticFiles {
     ...(options.endpoints === null ? [] : [`/${RESERVED_NAME}`]),
     ...(serveUploads ? [UPLOADS_PATH] : []),
   ];
-  const mounts = serveUploads ? [UPLOADS_PATH] : [];
+  const mounts = serveUploads && options.uploads !== null ? [{ path: UPLOADS_PATH, root: options.uploads.root }] : [];
   const isPrivate = settings.basicAuth.length > 0 && !settings.authUploads;
   return new StaticFiles({
     root,

@@ -3,8 +3,8 @@ import { lstatSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { RESERVED_NAME } from "../handlers/endpoints/endpoint.ts";
 import { type DocumentRoot, FolderError, openDocumentRoot } from "../handlers/files/document-root.ts";
-import { type FolderStore, openFolderStore } from "../handlers/uploads/folder-store.ts";
-import type { ServerSettings } from "../settings/server-settings.ts";
+import { type FolderStore, openFolderStore, unprovedFolderStore } from "../handlers/uploads/folder-store.ts";
+import { type ServerSettings, serverTable } from "../settings/server-settings.ts";
 import { MissingRootError, messageOf, StartError } from "../settings/start-error.ts";
 
 export interface Folders {
@@ -16,18 +16,37 @@ export interface Folders {
 
 /**
  * Opens the served folder and the folder of uploads. `hasEndpoints`: the server answers below its reserved name, so neither
- * folder may lie there. Throws a StartError, in one line for the operator.
+ * folder may lie there. `warn` takes a line for the operator. Throws a StartError, in one line for the operator.
  */
-export function openFolders(settings: ServerSettings, hasEndpoints: boolean, now: () => number): Folders {
+export function openFolders(
+  settings: ServerSettings,
+  hasEndpoints: boolean,
+  now: () => number,
+  warn: (line: string) => void,
+): Folders {
   const root = openRoot(settings.root);
   if (hasEndpoints) refuseReservedName(root, settings.uploads);
   if (settings.uploads === "") return { root, uploads: null };
-  const uploads = usable(openFolderStore({ folder: settings.uploads, flag: "--uploads", now }));
+  const uploads = openUploads(settings.uploads, now, warn);
   if (uploads.root.realPath === root.realPath) {
     throw new StartError(`--uploads ${settings.uploads} is the served folder itself; choose another folder`);
   }
+  if (`${root.realPath}/`.startsWith(`${uploads.root.realPath}/`)) {
+    throw new StartError(`--uploads ${settings.uploads} contains the served folder; choose another folder`);
+  }
   // Uploads are read back by --serve-uploads alone, even if their folder lies in the served one.
   return { root: root.without(uploads.root.realPath), uploads };
+}
+
+/** Opens the folder of uploads. If the operator has not named it, a server that only reads works without it: one warning. */
+function openUploads(folder: string, now: () => number, warn: (line: string) => void): FolderStore {
+  const isDefault = folder === serverTable.uploads.default;
+  const options = { folder, flag: "--uploads", isDefault, now };
+  const opened = openFolderStore(options);
+  if (!(opened instanceof FolderError)) return opened;
+  if (!isDefault) throw new StartError(opened.message);
+  warn(`${opened.message}, or take none with --no-uploads; uploads get 500`);
+  return unprovedFolderStore(options);
 }
 
 function openRoot(folder: string): DocumentRoot {

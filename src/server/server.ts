@@ -202,7 +202,7 @@ export class Server {
     const fixture = this.#fixture?.fixture ?? null;
     try {
       const endpoints = this.#endpoints();
-      const { root, uploads } = openFolders(options, endpoints !== null, now);
+      const { root, uploads } = openFolders(options, endpoints !== null, now, (line) => this.#log.warn(line));
       this.#uploads = uploads;
       return composeHandler({
         settings: options,

@@ -49,8 +49,8 @@ beforeEach(() => {
 
 type Environment = Readonly<Record<string, string>>;
 
-function start(words: readonly string[], env: Environment = {}): Promise<Program> {
-  return Program.start([binary.path, ...words], { cwd: folder, env });
+function start(words: readonly string[], env: Environment = {}, cwd = folder): Promise<Program> {
+  return Program.start([binary.path, ...words], { cwd, env });
 }
 
 function once(words: readonly string[], env: Environment = {}, cwd = folder) {
@@ -201,9 +201,39 @@ describe("the environment", () => {
 });
 
 describe("the working directory", () => {
-  test("gets uploads/ when it has none", async () => {
-    await using _program = await start(["--port", "0"]);
-    expect(readdirSync(join(folder, "uploads"))).toEqual([]);
+  test("gets uploads/ with the first upload", async () => {
+    const site = mkdtempSync(join(top, "site-"));
+    mkdirSync(join(site, "resources"));
+    await using program = await start(["--port", "0"], {}, site);
+    expect(readdirSync(site)).toEqual(["resources"]);
+    const headers = { "Content-Type": "application/json" };
+    expect((await fetch(`${program.url}/upload`, { method: "POST", headers, body: "{}" })).status).toBe(201);
+    expect(readdirSync(join(site, "uploads"))).toHaveLength(1);
+  });
+
+  test("in which uploads/ cannot be used is told once at the start, serves, and answers uploads with 500", async () => {
+    writeFileSync(join(folder, "uploads"), "a file");
+    await using program = await start(["--port", "0", "--quiet"]);
+    await until(() => program.stderr.endsWith("\n"), "the warning");
+    expect(program.stderr).toMatch(
+      /^\[[^\]]+\] warning: uploads is not a folder; [^\n]*--no-uploads; uploads get 500\n$/,
+    );
+    const headers = { "Content-Type": "application/json" };
+    const upload = await fetch(`${program.url}/upload`, { method: "POST", headers, body: "{}" });
+    expect([upload.status, upload.headers.get("content-type")]).toEqual([500, "application/json"]);
+    expect(await statusOf(program.url)).toBe(200);
+    const named = await once(["--port", "0", "--uploads", "./uploads"]);
+    expect(named.code).toBe(3);
+  });
+
+  test("is served by the words `.` and a port, with a listing, types of their own and no uploads", async () => {
+    await using program = await Program.start([binary.path, ".", "0"], { cwd: folder });
+    const [page, own] = await Promise.all(["/", "/resources/"].map((path) => fetch(program.url + path)));
+    expect([page?.status, await page?.text()]).toEqual([200, expect.stringContaining("resources/")]);
+    expect(await own?.text()).toBe("page");
+    const headers = { "Content-Type": "application/json" };
+    expect((await fetch(`${program.url}/upload`, { method: "POST", headers, body: "{}" })).status).toBe(404);
+    expect(readdirSync(folder)).toEqual(["resources"]);
   });
 
   test("that is empty is a start that fails with 3, naming --root, and leaves nothing", async () => {

@@ -136,7 +136,7 @@ describe("--port-file", () => {
       const { code, stdout, stderr } = await once(["--port", "0", "--port-file", String(path)]);
       expect([code, stdout]).toEqual([3, ""]);
       expect(stderr).toMatch(new RegExp(`^[^\\n]*error: cannot write --port-file ${path}: [^\\n]+\\n$`));
-      expect(readdirSync(folder).sort()).toEqual(["resources", "run", "uploads"]);
+      expect(readdirSync(folder).sort()).toEqual(["resources", "run"]);
     });
   }
 });

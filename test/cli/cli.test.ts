@@ -386,9 +386,9 @@ describe("words with a folder", () => {
   }
 
   const missing: readonly [words: string, advice: string | null][] = [
-    ["", "to serve this folder: httpserver ."],
-    ["3000 --inline", "to serve this folder: httpserver ."],
-    ["run -- a", "to serve this folder: httpserver run . -- command"],
+    ["", "to serve this folder: httpserver . (or name another with --root)"],
+    ["3000 --inline", "to serve this folder: httpserver . (or name another with --root)"],
+    ["run -- a", "to serve this folder: httpserver run . -- command (or name another with --root)"],
     ["--root dist", null],
     ["rum", "did you mean httpserver run?"],
     ["RUN", "did you mean httpserver run?"],

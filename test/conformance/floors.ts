@@ -253,6 +253,7 @@ const TURNS_MAX = 200;
 
 /** Content that nobody keeps: the disk is not what these rows are about. */
 const MEMORY_DISK: UploadDisk = {
+  mkdir: (async () => undefined) as UploadDisk["mkdir"],
   open: (async () => ({
     writeFile: async () => {},
     sync: async () => {},

@@ -265,6 +265,7 @@ describe("the table of answers", () => {
   });
 
   test("a folder that has vanished makes the upload our failure, which is told and survived", async () => {
+    mkdirSync(join(folder, "vanishing"));
     await using other = await startServer(options({ uploads: join(folder, "vanishing") }));
     rmSync(join(folder, "vanishing"), { recursive: true });
     warnings.length = 0;

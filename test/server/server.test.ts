@@ -207,10 +207,44 @@ test("without uploads, /upload is a path like all others: 404, or a file of that
   expect(await (await fetch(`${server.url}/upload`)).text()).toBe("a file");
 });
 
-test("the uploads folder is created at the start", async () => {
+test("the uploads folder is made by the first upload", async () => {
   const uploads = join(folder, "new", "uploads");
-  await using _server = await startServer(options({ uploads }));
+  await using server = await startServer(options({ uploads }));
+  expect(existsSync(join(folder, "new"))).toBe(false);
+  const headers = { "Content-Type": "application/json" };
+  expect((await fetch(`${server.url}/upload`, { method: "POST", headers, body: "{}" })).status).toBe(201);
   expect(existsSync(uploads)).toBe(true);
+});
+
+test("an uploads folder inside the served one is hidden from its first moment, whoever makes it", async () => {
+  const root = join(folder, "later");
+  mkdirSync(root);
+  writeFileSync(join(root, "a.txt"), "a");
+  const uploads = join(root, "in", "uploads");
+  const headers = { "Content-Type": "application/json", Accept: "application/json" };
+  for (const serveUploads of [false, true]) {
+    await using server = await startServer(options({ root, uploads, listing: true, serveUploads }));
+    const namesIn = async (path: string) => {
+      const response = await fetch(server.url + path, { headers: { Accept: "application/json" } });
+      return response.ok ? JSON.stringify(await response.json()) : String(response.status);
+    };
+    expect(await namesIn("/")).not.toContain("uploads");
+    mkdirSync(uploads, { recursive: true });
+    writeFileSync(join(uploads, "secret.json"), "{}");
+    for (const path of ["/in/uploads/secret.json", "/in/uploads/", "/in/uploads"]) {
+      expect((await fetch(server.url + path)).status).toBe(404);
+    }
+    expect(await namesIn("/in/")).not.toContain("uploads");
+    expect(await namesIn("/")).toContain(serveUploads ? '"uploads"' : '"in"');
+    expect((await fetch(`${server.url}/upload`, { method: "POST", headers, body: "{}" })).status).toBe(201);
+    rmSync(join(root, "in"), { recursive: true });
+  }
+});
+
+test("the uploads folder may not contain the served one", async () => {
+  const error = await startFailure(options({ uploads: folder }));
+  expect(error).toBeInstanceOf(StartError);
+  expect(error.message).toContain("contains the served folder");
 });
 
 describe("a connection", () => {

@@ -40,6 +40,7 @@ export function makeSite(settings: Partial<Settings> = {}, further: Partial<Hand
   const root = join(folder, "www");
   const uploads = join(folder, "up");
   mkdirSync(root);
+  mkdirSync(uploads);
   const lines: string[] = [];
   const handler = composeHandler({
     settings: { ...resolveServerSettings({ maxBodyBytes: 1000 }), ...settings },

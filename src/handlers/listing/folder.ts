@@ -15,8 +15,8 @@ export interface FolderReaderOptions {
   readonly root: DocumentRoot;
   /** Paths, such as `/upload`, that another mount answers, whatever has that name in the folder. */
   readonly shadowed: readonly string[];
-  /** Shadowed paths that GET answers as folders. */
-  readonly mounts: readonly string[];
+  /** Shadowed paths that GET answers as folders, if these exist. */
+  readonly mounts: readonly { readonly path: string; readonly root: DocumentRoot }[];
 }
 
 /** Entries in no particular order, and how many further ones there are. */
@@ -29,7 +29,7 @@ export interface FolderContent {
 export class FolderReader {
   readonly #root: DocumentRoot;
   readonly #shadowed: ReadonlySet<string>;
-  readonly #mounts: readonly string[];
+  readonly #mounts: FolderReaderOptions["mounts"];
   /** Settles when the last large folder that was requested has been read. */
   #large: Promise<unknown> = Promise.resolve();
 
@@ -53,7 +53,8 @@ export class FolderReader {
       const found = await this.#describe(path, readablePath(folder), names);
       const entries = found.filter((entry) => entry.type === "directory" || isShown(entry.name));
       for (const mount of this.#mounts) {
-        if (path === "/") entries.push({ name: mount.slice(1), type: "directory", size: null, modifiedMs: null });
+        if (path !== "/" || !existsSync(mount.root.realPath)) continue;
+        entries.push({ name: mount.path.slice(1), type: "directory", size: null, modifiedMs: null });
       }
       return { entries, left: total - names.length };
     } catch (error) {

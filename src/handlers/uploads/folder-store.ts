@@ -5,18 +5,32 @@
  * overwrites; then the temporary name goes and the folder is flushed, once for all uploads that wait for it. So a final
  * name always has the whole content, also after a power cut, and a failed upload leaves nothing. Leftovers of a killed process
  * go at the next start (leftovers.ts).
+ *
+ * A folder that is missing is made by the first upload. Its place is known from the start, so it is hidden from its first moment.
  */
-import { closeSync, constants, mkdirSync, openSync, readdirSync, unlinkSync } from "node:fs";
-import type { link, open, rename, unlink } from "node:fs/promises";
-import { join } from "node:path";
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  lstatSync,
+  openSync,
+  readdirSync,
+  realpathSync,
+  statSync,
+  unlinkSync,
+} from "node:fs";
+import type { link, mkdir, open, rename, unlink } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
 import type { ContentFailure } from "../../http/message.ts";
 import { ContentDigest, randomHex } from "../digest.ts";
-import { type DocumentRoot, errorCode, FolderError, OpenedFile, openDocumentRoot } from "../files/document-root.ts";
+import { DocumentRoot, errorCode, FolderError, OpenedFile } from "../files/document-root.ts";
 import { sweepLeftovers, temporaryName } from "./leftovers.ts";
 import type { OpenedUpload, StoredUpload, UploadSink, UploadStore } from "./store.ts";
 
 /** Calls that change the folder. A test hands in some that fail. */
 export interface UploadDisk {
+  readonly mkdir: typeof mkdir;
   readonly open: typeof open;
   readonly link: typeof link;
   readonly rename: typeof rename;
@@ -27,36 +41,78 @@ export interface FolderStoreOptions {
   readonly folder: string;
   /** Setting that names the folder, for the operator (`--uploads`). */
   readonly flag: string;
+  /** True: the operator has not named the folder. If it is missing, the start leaves no trace, and asks access(2) alone. */
+  readonly isDefault?: boolean;
   /** Milliseconds since 1970. */
   readonly now: () => number;
   readonly disk?: UploadDisk;
 }
 
 /**
- * Makes the folder if it is missing, proves that a file can be made in it, and removes leftovers of a killed server.
- * Returns the error as a value.
+ * Opens the folder, proves that files can be made in it, and removes leftovers of a killed server. A missing folder stays missing
+ * until the first upload: here, the nearest folder above it must take files. Returns the error as a value.
  */
 export function openFolderStore(options: FolderStoreOptions): FolderStore | FolderError {
   const { folder, flag, now } = options;
-  const failed = (verb: string, error: unknown) =>
-    new FolderError(`cannot ${verb} the folder ${folder} (${errorCode(error)}); choose another with ${flag} <folder>`);
-  try {
-    mkdirSync(folder, { recursive: true });
-  } catch (error) {
-    return failed("make", error);
+  const place = findPlace(folder);
+  if (place.isMade ? !statSync(place.path).isDirectory() : isLink(folder)) {
+    return new FolderError(`${folder} is not a folder; choose one with ${flag} <folder>`);
   }
-  const root = openDocumentRoot(folder, flag);
-  if (root instanceof FolderError) return root;
   try {
-    // access(2) says yes to root on a read-only disk, so really make one.
-    const probe = join(root.realPath, temporaryName());
-    closeSync(openSync(probe, CREATE_FLAGS, FILE_MODE));
-    unlinkSync(probe);
-    sweepLeftovers(root.realPath, now());
+    if (place.isMade || options.isDefault !== true) proveWritable(place.existing);
+    else accessSync(place.existing, constants.W_OK | constants.X_OK);
+    if (place.isMade) sweepLeftovers(place.path, now());
   } catch (error) {
-    return failed("write to", error);
+    const verb = place.isMade ? "write to" : "make";
+    return new FolderError(
+      `cannot ${verb} the folder ${folder} (${errorCode(error)}); choose another with ${flag} <folder>`,
+    );
   }
-  return new FolderStore(root, options);
+  return new FolderStore(new DocumentRoot(place.path), { ...options, isMade: place.isMade });
+}
+
+/** Returns a store whose uploads fail until its folder can be used. Nothing is proved. */
+export function unprovedFolderStore(options: FolderStoreOptions): FolderStore {
+  const place = findPlace(options.folder);
+  return new FolderStore(new DocumentRoot(place.path), { ...options, isMade: place.isMade });
+}
+
+interface Place {
+  /** Real path that the folder has, or will have. */
+  readonly path: string;
+  readonly isMade: boolean;
+  /** The folder itself, or the nearest one above it that exists. */
+  readonly existing: string;
+}
+
+function findPlace(folder: string): Place {
+  let existing = resolve(folder);
+  let missing = "";
+  for (;;) {
+    try {
+      existing = realpathSync(existing);
+      return { path: join(existing, missing), isMade: missing === "", existing };
+    } catch {
+      missing = join(basename(existing), missing);
+      existing = dirname(existing);
+    }
+  }
+}
+
+/** Returns true for a link that leads nowhere, because the folder is missing. */
+function isLink(path: string): boolean {
+  try {
+    return lstatSync(path).isSymbolicLink();
+  } catch {
+    return false;
+  }
+}
+
+/** Makes a file and removes it: access(2) grants root what some file systems refuse. Throws the disk's error. */
+function proveWritable(folder: string): void {
+  const probe = join(folder, temporaryName());
+  closeSync(openSync(probe, CREATE_FLAGS, FILE_MODE));
+  unlinkSync(probe);
 }
 
 export class FolderStore implements UploadStore {
@@ -68,8 +124,15 @@ export class FolderStore implements UploadStore {
   /** The flush that begins when that one is over; null when nothing waits for it. */
   #nextFlush: Promise<void> | null = null;
 
-  constructor(root: DocumentRoot, { now, disk }: Pick<FolderStoreOptions, "now" | "disk">) {
+  /** The folder as it is being made, or has been; null while it is missing. */
+  #made: Promise<void> | null;
+
+  constructor(
+    root: DocumentRoot,
+    { now, disk, isMade = true }: Pick<FolderStoreOptions, "now" | "disk"> & { readonly isMade?: boolean },
+  ) {
     this.root = root;
+    this.#made = isMade ? Promise.resolve() : null;
     this.#now = now;
     this.#loadedDisk = disk ?? null;
   }
@@ -92,6 +155,7 @@ export class FolderStore implements UploadStore {
   }
 
   list(): readonly string[] {
+    if (!existsSync(this.root.realPath)) return [];
     const entries = readdirSync(this.root.realPath, { withFileTypes: true });
     return entries
       .filter((entry) => entry.isFile() && isPlainName(entry.name))
@@ -118,6 +182,7 @@ export class FolderStore implements UploadStore {
   async #keep(name: string | null, pieces: AsyncIterable<Uint8Array>, digest: ContentDigest): Promise<StoredUpload> {
     const folder = this.root.realPath;
     const temporary = join(folder, temporaryName());
+    await this.#folderMade();
     const final = await this.#write(temporary, name, pieces, digest);
     // Nothing depends on when the temporary name goes, so it goes while the folder is flushed.
     const removed = this.#unlink(temporary);
@@ -132,6 +197,31 @@ export class FolderStore implements UploadStore {
     }
     const { bytes } = digest;
     return { name: final, path, bytes, sha256: await digest.hex(), receivedMs: Math.round(this.#now()) };
+  }
+
+  /** Makes the folder if it was missing at the start. One that vanishes later is not made again: its disk may be gone. */
+  #folderMade(): Promise<void> {
+    this.#made ??= this.#makeFolder().catch((error: unknown) => {
+      this.#made = null;
+      throw error;
+    });
+    return this.#made;
+  }
+
+  /**
+   * Makes the folder and flushes the folders above it that have changed. Throws if a link on the way leads to another place: files
+   * there would not be hidden.
+   */
+  async #makeFolder(): Promise<void> {
+    const folder = this.root.realPath;
+    const first = await this.#disk.mkdir(folder, { recursive: true });
+    if (realpathSync(folder) !== folder) throw new FolderError(`${folder} has become a link`);
+    if (first === undefined) return;
+    let parent = folder;
+    do {
+      parent = dirname(parent);
+      await this.#flushFolder(parent);
+    } while (parent !== dirname(first));
   }
 
   /** Flushes the content first, then gives it its final name, which is returned. The temporary name stays, unless it failed. */
@@ -209,7 +299,7 @@ export class FolderStore implements UploadStore {
   async #flushNext(): Promise<void> {
     // Its failure is told to those that wait for it.
     await this.#flushing.catch(() => {});
-    this.#flushing = this.#flushFolder();
+    this.#flushing = this.#flushFolder(this.root.realPath);
     this.#nextFlush = null;
     return this.#flushing;
   }
@@ -218,8 +308,8 @@ export class FolderStore implements UploadStore {
    * The folder is opened each time: a descriptor that is kept would go on flushing a folder that was moved away, and nothing
    * would close it. A file system that cannot flush folders says EINVAL, and that is not a failure.
    */
-  async #flushFolder(): Promise<void> {
-    const handle = await this.#disk.open(this.root.realPath, constants.O_RDONLY);
+  async #flushFolder(path: string): Promise<void> {
+    const handle = await this.#disk.open(path, constants.O_RDONLY);
     try {
       await handle.sync();
     } catch (error) {

@@ -1,7 +1,7 @@
 /** A folder as a store: what a sink promises, and what is in the folder meanwhile. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
-import { type FileHandle, link, open, rename, unlink } from "node:fs/promises";
+import { type FileHandle, link, mkdir, open, rename, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sha256Hex } from "../../../src/handlers/digest.ts";
@@ -11,7 +11,7 @@ import { bytesOf } from "../../support/bytes.ts";
 import { NOW_MS } from "../../support/site.ts";
 import { until } from "../../support/waiting.ts";
 
-const DISK: UploadDisk = { open, link, rename, unlink };
+const DISK: UploadDisk = { mkdir, open, link, rename, unlink };
 
 let folder = "";
 
@@ -21,8 +21,8 @@ beforeEach(() => {
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-function store(disk: UploadDisk = DISK): FolderStore {
-  const made = openFolderStore({ folder, flag: "--uploads", now: () => NOW_MS, disk });
+function store(disk: UploadDisk = DISK, path = folder): FolderStore {
+  const made = openFolderStore({ folder: path, flag: "--uploads", now: () => NOW_MS, disk });
   if (!(made instanceof FolderStore)) throw made;
   return made;
 }
@@ -93,6 +93,69 @@ describe("an upload", () => {
     for (const name of ["", ".", "..", ".hidden", "a/b", "/a", "a\\b", "a\0b", "é".repeat(128)])
       expect(() => store().create(name)).toThrow(RangeError);
     for (const name of ["a", "a.b", "a..", " ", "é".repeat(127)]) expect(() => store().create(name)).not.toThrow();
+  });
+});
+
+describe("a folder that is missing", () => {
+  const inner = () => join(folder, "a", "b");
+
+  test("is made by the first upload, with the folders above it, once for uploads at the same moment", async () => {
+    const kept = store(DISK, inner());
+    expect([kept.place, kept.list(), kept.open("a.txt"), readdirSync(folder)]).toEqual([inner(), [], null, []]);
+    await Promise.all(["1", "2", "3"].map((name) => put(kept.create(name), name)));
+    expect(kept.list()).toEqual(["1", "2", "3"]);
+    expect(readdirSync(inner())).toHaveLength(3);
+  });
+
+  test("is flushed in every folder that has got a new name", async () => {
+    const flushed: string[] = [];
+    const disk: UploadDisk = {
+      ...DISK,
+      open: async (path, ...rest) => {
+        const handle = await open(path, ...rest);
+        const sync = handle.sync.bind(handle);
+        handle.sync = () => {
+          flushed.push(String(path));
+          return sync();
+        };
+        return handle;
+      },
+    };
+    await put(store(disk, inner()).create("x"), "x");
+    expect(flushed.filter((path) => path === folder || path === join(folder, "a"))).toEqual([
+      join(folder, "a"),
+      folder,
+    ]);
+  });
+
+  test("fails the upload if it cannot be made, and the next upload tries again", async () => {
+    let failures = 1;
+    const refuse = () => Promise.reject(Object.assign(new Error(), { code: "EROFS" }));
+    const disk = {
+      ...DISK,
+      mkdir: ((...given: Parameters<typeof mkdir>) =>
+        failures-- > 0 ? refuse() : mkdir(...given)) as UploadDisk["mkdir"],
+    };
+    const kept = store(disk, inner());
+    await expect(put(kept.create("x"), "x")).rejects.toHaveProperty("code", "EROFS");
+    expect(readdirSync(folder)).toEqual([]);
+    await put(kept.create("x"), "x");
+    expect(readdirSync(inner())).toEqual(["x"]);
+  });
+
+  test("is not followed when it has become a link to another folder", async () => {
+    const kept = store(DISK, join(folder, "later"));
+    mkdirSync(join(folder, "elsewhere"));
+    symlinkSync("elsewhere", join(folder, "later"));
+    await expect(put(kept.create("x"), "x")).rejects.toThrow("has become a link");
+    expect(readdirSync(join(folder, "elsewhere"))).toEqual([]);
+  });
+
+  test("is not made again when it vanishes after it was made", async () => {
+    const kept = store(DISK, inner());
+    await put(kept.create("x"), "x");
+    rmSync(inner(), { recursive: true });
+    await expect(put(kept.create("y"), "y")).rejects.toHaveProperty("code", "ENOENT");
   });
 });
 

@@ -9,10 +9,11 @@ import {
   renameSync,
   rmSync,
   statSync,
+  symlinkSync,
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { link, open, rename, unlink } from "node:fs/promises";
+import { link, mkdir, open, rename, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { FolderError } from "../../../src/handlers/files/document-root.ts";
@@ -20,7 +21,7 @@ import { openFolderStore, type UploadDisk } from "../../../src/handlers/uploads/
 import { answerOf, ask, makeRequest, makeSite, NOW_MS, post } from "../../support/site.ts";
 import { turns, until } from "../../support/waiting.ts";
 
-const DISK: UploadDisk = { open, link, rename, unlink };
+const DISK: UploadDisk = { mkdir, open, link, rename, unlink };
 
 /** An error as the system gives it. */
 function failure(code: string): Error {
@@ -347,14 +348,14 @@ test("an uploads folder that goes away while the server runs is 500", async () =
 
 const opened = (folder: string, now = () => NOW_MS) => openFolderStore({ folder, flag: "--uploads", now });
 
-test("the uploads folder is made, and one that cannot be used is an error with its name and flag", () => {
+test("an uploads folder that cannot be used is an error with its name and flag, and leaves no trace", () => {
   const folder = mkdtempSync(join(tmpdir(), "uploads-"));
   try {
-    const inner = join(folder, "a/b");
-    expect(opened(inner)).not.toBeInstanceOf(FolderError);
-    expect(readdirSync(inner)).toEqual([]);
+    expect(opened(join(folder, "a/b"))).not.toBeInstanceOf(FolderError);
+    expect(readdirSync(folder)).toEqual([]);
     writeFileSync(join(folder, "file"), "");
-    for (const bad of [join(folder, "file"), join(folder, "file/x"), "/proc/uploads"]) {
+    symlinkSync("nowhere", join(folder, "link"));
+    for (const bad of [join(folder, "file"), join(folder, "file/x"), join(folder, "link"), "/proc/uploads"]) {
       const error = opened(bad);
       expect(error).toBeInstanceOf(FolderError);
       expect((error as FolderError).message).toContain(bad);
