@@ -37,8 +37,6 @@ import { ParseError } from "../http/parse-error.ts";
 export interface HeadLimits {
   /** Bytes from the request line up to and including the empty line: 414 if the request line alone has more, else 431. */
   readonly maxHeaderBytes: number;
-  /** Bytes of one field line with its line end; beyond it 431. */
-  readonly maxFieldBytes: number;
   /** Number of field lines; beyond it 431. */
   readonly maxFields: number;
   /** Empty lines skipped before the request line (RFC 9112 §2.2); beyond it 400. */
@@ -323,21 +321,20 @@ function isHttp11(bytes: Uint8Array, start: number, end: number): boolean {
 
 /** *( field-line CRLF ) CRLF. Position behind the empty line, 0 need more, or a ParseError. */
 function parseFields(bytes: Uint8Array, start: number, end: number, head: ParsedHead): number {
-  const { maxHeaderBytes, maxFieldBytes, maxFields } = head.limits;
+  const { maxHeaderBytes, maxFields } = head.limits;
   const sectionMax = head.start + maxHeaderBytes;
+  // One bound for all loops: the bytes given, or those that a head may have.
+  const stop = Math.min(end, sectionMax);
   const { offsets, known } = head;
   const classes = CLASS;
   let count = 0;
   let pos = start;
   for (;;) {
     const lineStart = pos;
-    // One bound for all loops of this line: the given bytes, the limit of one line, or the limit of the section.
-    const lineMax = Math.min(sectionMax, lineStart + maxFieldBytes);
-    const stop = Math.min(end, lineMax);
-    if (pos >= stop) return exhausted(pos, lineMax, sectionMax);
+    if (pos >= stop) return exhausted(pos, sectionMax);
     if (bytes[pos] === CR) {
       pos++;
-      if (pos >= stop) return exhausted(pos, lineMax, sectionMax);
+      if (pos >= stop) return exhausted(pos, sectionMax);
       if (bytes[pos] !== LF) return ParseError.BareCr;
       head.fieldCount = count;
       return pos + 1;
@@ -345,7 +342,7 @@ function parseFields(bytes: Uint8Array, start: number, end: number, head: Parsed
     if (count === maxFields) return ParseError.TooManyFields;
 
     while (pos < stop && ((classes[bytes[pos] as number] as number) & TCHAR) !== 0) pos++;
-    if (pos >= stop) return exhausted(pos, lineMax, sectionMax);
+    if (pos >= stop) return exhausted(pos, sectionMax);
     const nameEnd = pos;
     if (bytes[pos] !== COLON || nameEnd === lineStart)
       return fieldNameError(bytes[pos] as number, nameEnd === lineStart);
@@ -354,11 +351,11 @@ function parseFields(bytes: Uint8Array, start: number, end: number, head: Parsed
     while (pos < stop && (bytes[pos] === SP || bytes[pos] === HTAB)) pos++;
     const valueStart = pos;
     while (pos < stop && ((classes[bytes[pos] as number] as number) & FIELD_BYTE) !== 0) pos++;
-    if (pos >= stop) return exhausted(pos, lineMax, sectionMax);
+    if (pos >= stop) return exhausted(pos, sectionMax);
     let valueEnd = pos;
     if (bytes[pos] !== CR) return bytes[pos] === LF ? ParseError.BareLf : ParseError.FieldValueInvalid;
     pos++;
-    if (pos >= stop) return exhausted(pos, lineMax, sectionMax);
+    if (pos >= stop) return exhausted(pos, sectionMax);
     if (bytes[pos] !== LF) return ParseError.BareCr;
     pos++;
     while (valueEnd > valueStart && (bytes[valueEnd - 1] === SP || bytes[valueEnd - 1] === HTAB)) valueEnd--;
@@ -377,10 +374,9 @@ function parseFields(bytes: Uint8Array, start: number, end: number, head: Parsed
   }
 }
 
-/** The bytes ended before the line did: a limit reached is certain at once, anything else may still come. */
-function exhausted(pos: number, lineMax: number, sectionMax: number): number {
-  if (pos < lineMax) return 0;
-  return lineMax === sectionMax ? ParseError.FieldsTooLarge : ParseError.FieldTooLarge;
+/** Returns the result when the bytes end inside a line. A limit that is reached is certain, anything else may still come. */
+function exhausted(pos: number, sectionMax: number): number {
+  return pos < sectionMax ? 0 : ParseError.FieldsTooLarge;
 }
 
 /** Why a field name ends wrongly with `byte`. Also for trailers, which have the same grammar. */

@@ -24,7 +24,6 @@ export function composeContext(settings: ServerSettings, own: OwnParts): Http1Co
   const secureLines = strictTransport(settings);
   const headLimits = {
     maxHeaderBytes: settings.maxHeaderBytes,
-    maxFieldBytes: Math.min(limits.fieldBytesMax, settings.maxHeaderBytes),
     maxFields: limits.fieldsMax,
     maxEmptyLines: limits.emptyLinesMax,
   };

@@ -2,8 +2,6 @@
 import { KIB, MIB, SECOND } from "../http/units.ts";
 
 export const limits = {
-  /** Bytes of one field line. Browsers stay below 4 KiB of cookies; nginx and Apache use 8 KiB as well. */
-  fieldBytesMax: 8 * KIB,
   /** Field lines in a head, and in a trailer section. Apache's LimitRequestFields; a browser sends about 15. */
   fieldsMax: 100,
   /** Empty lines skipped before a request line (RFC 9112 §2.2); some old clients send one after a body. */
@@ -34,7 +32,7 @@ export const limits = {
    * each answer; a second means 4,400.
    */
   fileCacheAgeMs: SECOND,
-  /** Bytes of the operator's own fields on every response: as much as one field of a request may have. */
+  /** Bytes of the operator's own fields on every response: half of what clients take in a whole head by default (Node: 16 KiB). */
   extraFieldsBytesMax: 8 * KIB,
   /** Bytes of an error page: it leaves in one write, and is kept with each of the fields that it is sent with. */
   errorPageBytesMax: 64 * KIB,

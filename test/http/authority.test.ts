@@ -167,7 +167,6 @@ test.each<[string, string, string, number, string]>([
   const bytes = bytesOf(`GET / HTTP/${version}\r\n${fields}\r\n`);
   const head = new ParsedHead({
     maxHeaderBytes: 500,
-    maxFieldBytes: 500,
     maxFields: 9,
     maxEmptyLines: 0,
   });

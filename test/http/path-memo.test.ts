@@ -56,7 +56,6 @@ test("however many paths there were, the newest is found, and not all of them ar
 test("a target that was read before is read as the first time, with what the one between left behind forgotten", () => {
   const head = new ParsedHead({
     maxHeaderBytes: 1000,
-    maxFieldBytes: 1000,
     maxFields: 10,
     maxEmptyLines: 0,
   });

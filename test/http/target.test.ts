@@ -5,7 +5,7 @@ import { Target, Verdict } from "../../src/http/target.ts";
 import { ParsedHead, parseRequestHead } from "../../src/http1/request-head.ts";
 import { readTarget } from "../../src/http1/request-target.ts";
 
-const LIMITS = { maxHeaderBytes: 500, maxFieldBytes: 500, maxFields: 9, maxEmptyLines: 0 };
+const LIMITS = { maxHeaderBytes: 500, maxFields: 9, maxEmptyLines: 0 };
 
 /** The target of one request; null when the head itself is refused. `target` may be one that was used before. */
 function read(

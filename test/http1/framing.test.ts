@@ -4,7 +4,7 @@ import { ParseError } from "../../src/http/parse-error.ts";
 import { decideFraming, Framing, type FramingKind } from "../../src/http1/framing.ts";
 import { ParsedHead, parseRequestHead } from "../../src/http1/request-head.ts";
 
-const LIMITS = { maxHeaderBytes: 4096, maxFieldBytes: 4096, maxFields: 50, maxEmptyLines: 2 };
+const LIMITS = { maxHeaderBytes: 4096, maxFields: 50, maxEmptyLines: 2 };
 
 /** The decision for a request with these field lines; the head itself must be good. */
 function decide(fields: readonly string[], version = "1.1"): { result: number; framing: Framing } {

@@ -10,7 +10,7 @@ import { PathMemo } from "../../src/http/path-memo.ts";
 import { RequestPool, RequestReader } from "../../src/http1/request.ts";
 import { bytesOf } from "../support/bytes.ts";
 
-const HEAD_LIMITS = { maxHeaderBytes: 4096, maxFieldBytes: 2048, maxFields: 20, maxEmptyLines: 2 };
+const HEAD_LIMITS = { maxHeaderBytes: 4096, maxFields: 20, maxEmptyLines: 2 };
 const MEMORY = new ContentMemory(1_000_000);
 
 const fresh = () => new RequestReader(HEAD_LIMITS, MEMORY, new PathMemo());

@@ -41,7 +41,6 @@ const handler = composeHandler({
 });
 const headLimits = {
   maxHeaderBytes: settings.maxHeaderBytes,
-  maxFieldBytes: limits.fieldBytesMax,
   maxFields: limits.fieldsMax,
   maxEmptyLines: limits.emptyLinesMax,
 };

@@ -58,7 +58,6 @@ function bytesOf(text: string): Uint8Array {
 const settings = resolveServerSettings({});
 const headLimits = {
   maxHeaderBytes: settings.maxHeaderBytes,
-  maxFieldBytes: limits.fieldBytesMax,
   maxFields: limits.fieldsMax,
   maxEmptyLines: limits.emptyLinesMax,
 };

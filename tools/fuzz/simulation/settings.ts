@@ -62,7 +62,7 @@ export function chooseSettings(random: Random): Settings {
     queue: random.below(5),
     lendersMax: random.pick([0, 1, 1, 2, 3]),
     limits,
-    headLimits: { maxHeaderBytes: 400, maxFieldBytes: 200, maxFields: 8, maxEmptyLines: 2 },
+    headLimits: { maxHeaderBytes: 400, maxFields: 8, maxEmptyLines: 2 },
     scratchBytes: 2 * (sliceBytes + GATHERED_BYTES_MAX) + random.pick([0, 1000, 20_000]),
     bodyMemoryBytes: random.pick([150, 1000, 100_000]),
     bodyBytesMax: random.pick([1, 100, 300]),

@@ -68,13 +68,6 @@ export const WIRE_MUTATIONS: readonly Mutation[] = [
     "const sectionMax = head.start + maxHeaderBytes;",
     "const sectionMax = head.start + maxHeaderBytes - 1;",
   ),
-  swap(
-    HEAD,
-    "a bound on a line",
-    "const lineMax = Math.min(sectionMax, lineStart + maxFieldBytes);",
-    "const lineMax = sectionMax;",
-  ),
-  swap(HEAD, "the bound on a line is inclusive", "lineStart + maxFieldBytes);", "lineStart + maxFieldBytes - 1);"),
   gone(HEAD, "a bound on the number of lines", "if (count === maxFields) return ParseError.TooManyFields;"),
   swap(
     HEAD,
