@@ -33,7 +33,7 @@ export enum JsonVerdict {
   Valid = 0,
   /** A string holds bytes that are not UTF-8 (RFC 3629). */
   NotUtf8 = -1,
-  /** The grammar is broken; a byte order mark breaks it too (RFC 8259 §8.1). */
+  /** The grammar is broken. */
   NotJson = -2,
   /** More than NESTING_MAX containers are open at once. */
   TooDeep = -3,
@@ -46,7 +46,7 @@ export enum JsonVerdict {
 export const NESTING_MAX = 1000;
 
 /**
- * Checks one JSON text: a value with whitespace around it (RFC 8259 §2). The verdict is about the first mistake. The
+ * Checks one JSON text: a value with whitespace around it (RFC 8259 §2), and perhaps a byte order mark first. The verdict is about the first mistake. The
  * check runs in steps, because ten megabytes at once would block all other requests.
  */
 export class JsonCheck {
@@ -59,7 +59,7 @@ export class JsonCheck {
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#at = afterWhitespace(bytes, 0, bytes.length);
+    this.#at = afterWhitespace(bytes, afterByteOrderMark(bytes), bytes.length);
   }
 
   /** Checks about `count` more bytes, and the value behind them to its end. Null: there is more to check. */
@@ -115,6 +115,11 @@ export class JsonCheck {
     this.#at = at;
     return null;
   }
+}
+
+/** Skips the mark that editors and shells of Windows write first; RFC 8259 §8.1 lets a reader ignore it. */
+function afterByteOrderMark(bytes: Uint8Array): number {
+  return bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0;
 }
 
 /** RFC 8259 §2: space, horizontal tab, line feed, carriage return. */

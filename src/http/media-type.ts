@@ -1,10 +1,13 @@
 /** Media types with their parameters, as Content-Type carries them (RFC 9110 §8.3.1, §5.6.6). */
 
-/** Returns true for `application/json` with any parameters, of which a charset may only be utf-8. */
+/**
+ * Returns true for `application/json`, and `application/` with a suffix of `+json` (RFC 6839 §3.1), with any
+ * parameters, of which a charset may only be utf-8. A page of another origin cannot send any of them without asking.
+ */
 export function isJsonMediaType(value: string | null): boolean {
   if (value === null) return false;
   const [, type = "", parameters = ""] = MEDIA_TYPE.exec(value) ?? [];
-  if (type.toLowerCase() !== "application/json") return false;
+  if (!JSON_TYPE.test(type)) return false;
   for (const [, name = "", token = "", quoted = ""] of parameters.matchAll(PARAMETER)) {
     if (name.toLowerCase() !== "charset") continue;
     const charset = token !== "" ? token : quoted.slice(1, -1).replace(/\\(.)/g, "$1");
@@ -12,6 +15,9 @@ export function isJsonMediaType(value: string | null): boolean {
   }
   return true;
 }
+
+/** At least one character in front of `+json`, as a type has a name. */
+const JSON_TYPE = /^application\/(?:.+\+)?json$/i;
 
 const TOKEN = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 const QUOTED = '"(?:[\\t \\x21\\x23-\\x5b\\x5d-\\x7e\\x80-\\xff]|\\\\[\\t \\x21-\\x7e\\x80-\\xff])*"';

@@ -61,6 +61,11 @@ function ranged(value: string, ...fields: readonly string[]): string {
   return get("/data.txt", `Range: ${value}`, ...fields);
 }
 
+/** `count` ranges of one byte each, with a gap between any two. */
+function pairs(count: number): string {
+  return Array.from({ length: count }, (_, i) => `${i * 2}-${i * 2}`).join(",");
+}
+
 function since(value: string): string {
   return get("/data.txt", `If-Modified-Since: ${value}`);
 }
@@ -226,6 +231,15 @@ const methods = section("RFC 9110 §9.3", [
     fields: { "content-type": "application/json", location: null },
   }),
   served("POST of JSON in chunks", chunked("3\r\n[1,\r\n2\r\n2]\r\n0\r\n\r\n"), { status: 201, body: /"bytes":5/ }),
+  served("POST of JSON behind a byte order mark", post(["Content-Length: 6"], "\xef\xbb\xbf[1]"), {
+    status: 201,
+    body: /"bytes":6/,
+  }),
+  served(
+    "POST of JSON by its suffix",
+    request("POST /upload HTTP/1.1", HOST, "Content-Type: application/problem+json", "Content-Length: 2") + "{}",
+    201,
+  ),
   served("POST of what is no JSON", post(["Content-Length: 4"], "[1,]"), {
     status: 400,
     fields: { "content-type": "application/json" },
@@ -613,14 +627,16 @@ const rangeRules = section("RFC 9110 §14.2", [
   }),
   served("a redirect ignores Range", get("/dir", "Range: bytes=0-4"), 308),
   served("two Range lines are one list", get("/data.txt", "Range: bytes=0-4", "Range: bytes=6-7"), WHOLE),
-  served("sixteen ranges", ranged(`bytes=${Array.from({ length: 13 }, (_, i) => `${i * 2}-${i * 2}`).join(",")}`), {
-    status: 206,
-  }),
   served(
-    "seventeen ranges are ignored",
-    ranged(`bytes=${Array.from({ length: 17 }, (_, i) => `${i}-${i}`).join(",")}`),
-    WHOLE,
+    "twenty ranges, as zsync asks for them",
+    ranged(`bytes=${Array.from({ length: 20 }, (_, i) => `${i}-${i}`).join(",")}`),
+    parts(...Array.from({ length: 20 }, (_, i) => [i, i] as const)),
   ),
+  served("a thousand ranges", get("/large.bin", `Range: bytes=${pairs(1000)}`), { status: 206 }),
+  served("a thousand and one ranges are ignored", get("/large.bin", `Range: bytes=${pairs(1001)}`), {
+    status: 200,
+    fields: { "content-length": "100000" },
+  }),
   served("more bytes in all than there are", ranged("bytes=0-,0-,0-"), WHOLE),
   served("two that are more than the whole", ranged("bytes=0-,0-0"), WHOLE),
   served("three that overlap", ranged("bytes=0-5,4-8,7-12"), WHOLE),

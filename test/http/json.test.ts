@@ -9,7 +9,7 @@ const { Valid, NotUtf8, NotJson, TooDeep } = JsonVerdict;
 /** What the platform's own decoder and parser say; they have no bound for nesting. */
 function platformTakes(bytes: Uint8Array): boolean {
   try {
-    JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes));
+    JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     return true;
   } catch {
     return false;
@@ -103,7 +103,20 @@ const families: readonly [name: string, verdict: JsonVerdict, texts: readonly st
     ['"\xf0\x90\x80\x80"', '"\xf0\x9f\x98\x80"', '"\xf4\x8f\xbf\xbf"', '{"\xf3\x80\x80\x80":1}'],
   ],
   ["a byte order mark inside a string, and line separators", Valid, ['"\xef\xbb\xbf"', '"\xe2\x80\xa8\xe2\x80\xa9"']],
-  ["a byte order mark", NotJson, ["\xef\xbb\xbf{}", "\xef\xbb\xbf", "\xfe\xff\x001", "1\x00"]],
+  ["a byte order mark in front", Valid, ["\xef\xbb\xbf{}", "\xef\xbb\xbf 1 "]],
+  [
+    "a byte order mark alone, twice, elsewhere, cut, or of UTF-16",
+    NotJson,
+    [
+      "\xef\xbb\xbf",
+      "\xef\xbb\xbf\xef\xbb\xbf1",
+      " \xef\xbb\xbf1",
+      "1\xef\xbb\xbf",
+      "\xef\xbb1",
+      "\xfe\xff\x001",
+      "1\x00",
+    ],
+  ],
   [
     "bytes that begin nothing",
     NotUtf8,

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { isJsonMediaType } from "../../src/http/media-type.ts";
 
-test("application/json is taken with parameters in their grammar, of which a charset says utf-8", () => {
+test("application/json, and what ends with +json, is taken with parameters in their grammar, of which a charset says utf-8", () => {
   const good = [
     "application/json",
     "Application/JSON",
@@ -10,11 +10,17 @@ test("application/json is taken with parameters in their grammar, of which a cha
     'application/json;a=b; c="d;\\"e"',
     "application/json;",
     "application/json; ;charset=utf-8",
+    "application/problem+json",
+    "application/vnd.api+JSON;charset=utf-8",
   ];
   const bad = [
     null,
     "",
     "application/jsonx",
+    "application/+json",
+    "application/problem+json+xml",
+    "application/problem+json; charset=latin1",
+    "text/x+json",
     "application/json, text/html",
     "application/json; charset=latin1",
     "application/json; a=b;charset=utf-16",

@@ -46,7 +46,10 @@ const tables: Record<string, [value: string, size: number, expected: string][]> 
     ["bytes=,0-1", 1000, "0-1"],
     ["bytes=0-1,,, ,5-6,", 1000, "0-1 5-6"],
     ["bytes=0-10,5-15", 1000, "0-10 5-15"],
-    [`bytes=${rangesOf(RANGES_MAX)}`, 1000, rangesOf(RANGES_MAX).replaceAll(",", " ")],
+    [`bytes=${rangesOf(20)}`, 40, rangesOf(20).replaceAll(",", " ")],
+    [`bytes=${rangesOf(256)}`, 512, rangesOf(256).replaceAll(",", " ")],
+    [`bytes=${rangesOf(RANGES_MAX)}`, 200_000, rangesOf(RANGES_MAX).replaceAll(",", " ")],
+    ["bytes=5-15,100-200,0-10", 1000, "5-15 100-200 0-10"],
   ],
   "what lies outside is dropped beside what does not": [
     ["bytes=0-1,1000-", 1000, "0-1"],
@@ -99,11 +102,15 @@ const tables: Record<string, [value: string, size: number, expected: string][]> 
     ["bytes=-5", 0, "Ignore"],
   ],
   "ignored: an unreasonable set": [
-    [`bytes=${rangesOf(RANGES_MAX + 1)}`, 1000, "Ignore"],
+    [`bytes=${rangesOf(RANGES_MAX + 1)}`, 1_000_000, "Ignore"],
+    [`bytes=${rangesOf(300)}`, 1000, "Ignore"],
     [`bytes=${"2000-,".repeat(RANGES_MAX + 1)}`, 1000, "Ignore"],
     ["bytes=0-,0-", 1000, "Ignore"],
     ["bytes=0-999,5-5", 1000, "Ignore"],
     ["bytes=0-10,5-15,12-20", 1000, "Ignore"],
+    ["bytes=12-20,100-200,5-15,0-10", 1000, "Ignore"],
+    ["bytes=0-100,5-6,50-51", 1000, "Ignore"],
+    ["bytes=50-51,5-6,0-100", 1000, "Ignore"],
     ["bytes=0-0,0-0,0-0", 1000, "Ignore"],
     ["bytes=0-1,1-2,500-501,501-502", 1000, "Ignore"],
   ],
@@ -135,6 +142,20 @@ describe("whatever is asked", () => {
         expect(ranges.length).toBeLessThanOrEqual(RANGES_MAX);
         expect(bytes).toBeLessThanOrEqual(size);
         for (const { first, last } of ranges) expect(0 <= first && first <= last && last < size).toBe(true);
+      }),
+    );
+  });
+
+  test("a set is ignored where more than two ranges overlap, in whatever order, and nowhere else", () => {
+    const size = 100_000;
+    const range = fc.tuple(fc.nat(3000), fc.nat(60)).map(([first, more]) => ({ first, last: first + more }));
+    fc.assert(
+      fc.property(fc.array(range, { minLength: 2, maxLength: 40 }), (ranges) => {
+        const overlapping = ranges.filter((one) =>
+          ranges.some((other) => other !== one && other.first <= one.last && one.first <= other.last),
+        );
+        const text = `bytes=${ranges.map(({ first, last }) => `${first}-${last}`).join(",")}`;
+        expect(parseRange(text, size)).toEqual(overlapping.length > 2 ? RangeVerdict.Ignore : ranges);
       }),
     );
   });

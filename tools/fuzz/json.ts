@@ -2,7 +2,7 @@
 import { JsonCheck, JsonVerdict, NESTING_MAX } from "../../src/http/json.ts";
 import type { FuzzTarget } from "./target.ts";
 
-const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+const decoder = new TextDecoder("utf-8", { fatal: true });
 
 export const jsonTarget: FuzzTarget = {
   name: "json",
@@ -55,6 +55,8 @@ export const jsonTarget: FuzzTarget = {
       default:
         return `the verdict ${verdict}`;
     }
+    // Behind anything else, the mark is not one.
+    if (hasByteOrderMark(input)) return "";
     if (isJson(Uint8Array.of(0x20, 0x0a, ...input, 0x09, 0x0d)) !== verdict) return "whitespace changes the verdict";
     if (verdict !== JsonVerdict.Valid) return "";
     const inBrackets = isJson(Uint8Array.of(0x5b, ...input, 0x5d));
@@ -62,6 +64,10 @@ export const jsonTarget: FuzzTarget = {
     return "";
   },
 };
+
+function hasByteOrderMark(input: Uint8Array): boolean {
+  return input[0] === 0xef && input[1] === 0xbb && input[2] === 0xbf;
+}
 
 function isJson(input: Uint8Array): JsonVerdict | null {
   return new JsonCheck(input).advance(input.length);

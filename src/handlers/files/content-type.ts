@@ -27,13 +27,25 @@ export function extensionOf(name: string): string {
 /** Bound of the cache: a client chooses the extensions, and their number has no bound. */
 const CACHED_TYPES_MAX = 1_000;
 
+const JAVASCRIPT = "text/javascript; charset=utf-8";
+
+/**
+ * JavaScript has one type (RFC 9239). Beside `js` and `mjs`, builds are named `lib.umd.cjs` (Vite), `lib.es` and
+ * `lib.es6` (older bundlers), `lib.esm` and `lib.jsm` (modules). A browser refuses to run them with another type, because
+ * of nosniff. TypeScript and JSX stay what the package says: a browser runs neither, and `ts` is a video segment.
+ */
 const cache = new Map<string, string>([
   ["", OCTET_STREAM],
   ["html", "text/html; charset=utf-8"],
   ["htm", "text/html; charset=utf-8"],
   ["css", "text/css; charset=utf-8"],
-  ["js", "text/javascript; charset=utf-8"],
-  ["mjs", "text/javascript; charset=utf-8"],
+  ["js", JAVASCRIPT],
+  ["mjs", JAVASCRIPT],
+  ["cjs", JAVASCRIPT],
+  ["es", JAVASCRIPT],
+  ["es6", JAVASCRIPT],
+  ["esm", JAVASCRIPT],
+  ["jsm", JAVASCRIPT],
   ["txt", "text/plain; charset=utf-8"],
   ["json", "application/json"],
   ["png", "image/png"],

@@ -60,7 +60,9 @@ export class Uploads implements Mount {
       return this.#refuse(411, "An upload needs a Content-Length, or the chunked transfer coding.");
     }
     if (!isJsonMediaType(head.value(Field.ContentType))) {
-      return this.#refuse(415, "An upload must be application/json, in UTF-8.", [["Accept", "application/json"]]);
+      return this.#refuse(415, "An upload must be application/json or application/*+json, in UTF-8.", [
+        ["Accept", "application/json"],
+      ]);
     }
     if (!isIdentity(head.value(Field.ContentEncoding))) {
       // RFC 9110 §15.5.16: says which codings would have been taken.

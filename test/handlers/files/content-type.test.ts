@@ -26,6 +26,13 @@ test("the built-in types are those of the package", () => {
   }
 });
 
+test("JavaScript is one type, under every extension that builds give it, and TypeScript is not JavaScript", () => {
+  for (const name of ["a.js", "a.mjs", "lib.umd.cjs", "lib.UMD.CJS", "lib.es", "lib.es6", "lib.esm", "lib.jsm"]) {
+    expect([name, contentTypeOf(name)]).toEqual([name, "text/javascript; charset=utf-8"]);
+  }
+  expect([contentTypeOf("segment-1.ts"), contentTypeOf("a.tsx")]).toEqual(["video/mp2t", "application/octet-stream"]);
+});
+
 test("types outside of the built-in ones come from the package, with a charset on text alone", () => {
   expect(contentTypeOf("a.md")).toBe("text/markdown; charset=utf-8");
   expect(contentTypeOf("a.CSV")).toBe("text/csv; charset=utf-8");

@@ -182,8 +182,9 @@ export const MEANING_MUTATIONS: readonly Mutation[] = [
   gone(RANGE, "an empty file has no suffix", "if (size === 0) return RangeVerdict.Ignore;"),
   swap(RANGE, "a suffix is cut", "first: Math.max(0, size - last)", "first: size - last"),
   gone(RANGE, "a set that is empty", "if (asked === 0) return RangeVerdict.Ignore;"),
-  swap(RANGE, "a bound on bytes", "return bytes <= size && overlapping <= 2;", "return overlapping <= 2;"),
-  swap(RANGE, "a bound on overlap", "return bytes <= size && overlapping <= 2;", "return bytes <= size;"),
+  swap(RANGE, "a bound on bytes", "if (bytes > size || bytes + ", "if (bytes + "),
+  swap(RANGE, "a bound on the heads of parts", "ranges.length * PART_HEAD_BYTES > size", "0 > size"),
+  swap(RANGE, "a bound on overlap", "return countOverlapping(ranges) <= 2;", "return true;"),
   gone(
     CONDITIONAL,
     "If-Match fails",
