@@ -91,7 +91,7 @@ function isReasonable(ranges: readonly ByteRange[], size: number): boolean {
   return countOverlapping(ranges) <= 2;
 }
 
-/** Returns how many ranges have a byte that another one has, too. */
+/** Returns how many ranges share a byte with a different range of the set. */
 function countOverlapping(ranges: readonly ByteRange[]): number {
   const sorted = ranges.toSorted((a, b) => a.first - b.first);
   let count = 0;

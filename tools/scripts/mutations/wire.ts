@@ -102,8 +102,8 @@ export const WIRE_MUTATIONS: readonly Mutation[] = [
   swap(
     HEAD,
     "no bare CR behind a value",
-    "if (pos >= stop) return exhausted(pos, lineMax, sectionMax);\n    if (bytes[pos] !== LF) return ParseError.BareCr;\n    pos++;",
-    "if (pos >= stop) return exhausted(pos, lineMax, sectionMax);\n    pos++;",
+    "if (pos >= stop) return exhausted(pos, sectionMax);\n    if (bytes[pos] !== LF) return ParseError.BareCr;\n    pos++;",
+    "if (pos >= stop) return exhausted(pos, sectionMax);\n    pos++;",
   ),
   swap(
     HEAD,
