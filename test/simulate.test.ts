@@ -1,6 +1,7 @@
 /** A short slice of the simulator with fixed seeds, and what makes it worth running: it reaches what it must, and it can fail. */
 import { describe, expect, test } from "bun:test";
 import type { ConversationLimits } from "../src/exchange/context.ts";
+import type { ContentSink } from "../src/http/message.ts";
 import type { Http1Context } from "../src/http1/context.ts";
 import { WatchedPool } from "../tools/fuzz/simulation/pool.ts";
 import { replay, simulate } from "../tools/fuzz/simulation/run.ts";
@@ -50,6 +51,12 @@ const MUST_HAPPEN = [
   "pool: lent",
   "pool: short after lending",
   "server: shut down",
+  "sink: answered",
+  "sink: client",
+  "sink: ended",
+  "sink: malformed",
+  "sink: says no",
+  "sink: timeout",
   "source: ends early",
   "transport: drains",
   "turned away: queue full",
@@ -99,6 +106,20 @@ const SPOILS: Readonly<Record<string, Spoil>> = {
       last = respond(...admitted);
       return given;
     };
+  }),
+  "a sink that says no gets more": withSinks((sink) => {
+    const write = sink.write.bind(sink);
+    sink.write = (bytes) => write(bytes) || true;
+  }),
+  "a sink is told of its end twice": withSinks((sink) => {
+    const ended = sink.ended.bind(sink);
+    sink.ended = () => {
+      ended();
+      ended();
+    };
+  }),
+  "a sink whose content fails is not told of it": withSinks((sink) => {
+    sink.failed = () => {};
   }),
   "time stands still": changed(({ clock }) => {
     clock.set = () => {};
@@ -153,6 +174,19 @@ function changed(change: (context: Http1Context) => void): Spoil {
     change(context);
     return context;
   };
+}
+
+/** Changes each sink of content. */
+function withSinks(change: (sink: ContentSink) => void): Spoil {
+  return changed(({ handler }) => {
+    const admit = handler.admit.bind(handler);
+    handler.admit = (request) => {
+      const admission = admit(request);
+      const use = admission.content;
+      if (use !== "discard" && "sink" in use) change(use.sink);
+      return admission;
+    };
+  });
 }
 
 function withLimits(change: (limits: ConversationLimits) => Partial<ConversationLimits>): Spoil {

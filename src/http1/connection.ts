@@ -592,7 +592,8 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
         return Wait.Queue;
       case Phase.Running:
         // Our own work is waited for, not the peer, unless it owes content that the handler could take.
-        return this.#read === ReadState.Body && !this.exchange.isStalled ? Wait.Body : Wait.None;
+        if (this.#read !== ReadState.Body || this.exchange.isStalled) return Wait.None;
+        return this.#outbox.isEmpty ? Wait.Body : Wait.Send;
       default:
         return this.#outbox.isWaiting || this.#isHeld ? Wait.None : Wait.Send;
     }

@@ -162,6 +162,26 @@ describe("content for a sink", () => {
     expect([server.sinks[1]?.text, second.take().slice(0, 12)]).toEqual(["hello", "HTTP/1.1 201"]);
   });
 
+  test("is not waited for while the peer has not read the invitation, which has a deadline of its own", async () => {
+    const server = new SinkServer();
+    const client = server.connect();
+    client.transport.room = 3;
+    client.send(sized(5, "Expect: 100-continue\r\n"));
+    server.pass(29_000);
+    client.drain();
+    expect(client.take()).toBe("HTTP/1.1 100 Continue\r\n\r\n");
+    server.pass(29_000);
+    expect(server.sink.ends).toEqual([]);
+    client.send("hello");
+    await server.answer(made());
+    expect([client.statuses, server.sink.ends]).toEqual([[100, 201], ["ended"]]);
+    const deaf = server.connect();
+    deaf.transport.room = 3;
+    deaf.send(sized(5, "Expect: 100-continue\r\n"));
+    server.pass(31_000);
+    expect([deaf.transport.wasReset, server.sinks[1]?.ends]).toEqual([true, ["cut"]]);
+  });
+
   test("is not invited, and not taken, where the handler answers at once", () => {
     const server = new SinkServer();
     server.handler.respond = () => respondWith(507, "full");

@@ -7,6 +7,7 @@ import type { Plan, Script } from "./plan.ts";
 import { AnswerReader, type ExpectedContent, type ReaderRules } from "./reader.ts";
 import type { Referee } from "./referee.ts";
 import { SHUTDOWN_GRACE_MS } from "./settings.ts";
+import type { WatchedSink } from "./sink.ts";
 import type { WatchedSource } from "./source.ts";
 import { type Peer, SimulatedTransport } from "./transport.ts";
 
@@ -57,15 +58,28 @@ export class Course {
   isTurnedAway = false;
   hasFailed = false;
   continues = 0;
+  /** When the handler began to work. */
+  runningMs = Number.NaN;
   promised: Promised | null = null;
   source: WatchedSource | null = null;
+  sink: WatchedSink | null = null;
 
   constructor(plan: Plan) {
     this.plan = plan;
   }
 
   get isWanted(): boolean {
-    return this.plan.answer.way !== "admit" && this.plan.bodyBytesMax > 0;
+    return this.plan.answer.way !== "admit" && (this.isStreamed || this.plan.bodyBytesMax > 0);
+  }
+
+  /** The content is for a sink. */
+  get isStreamed(): boolean {
+    return this.plan.answer.way === "streamed" || this.plan.answer.way === "early";
+  }
+
+  /** Since when the client is waited for, and nothing of ours: from the head on, or from when its sink could take something. */
+  get readableMs(): number {
+    return Math.max(this.takenMs, this.runningMs || 0, this.sink?.readyMs || 0);
   }
 }
 
@@ -230,7 +244,7 @@ export class Client implements Peer, ReaderRules {
   isSlow(course: Course): boolean {
     const { stallTimeoutMs, minRateBytes } = this.#referee.settings.limits;
     const windowStart = this.#referee.nowMs - stallTimeoutMs;
-    if (!(course.takenMs <= windowStart)) return false;
+    if (!(course.readableMs <= windowStart)) return false;
     let bytes = 0;
     for (const [atMs, count] of this.#deliveries) if (atMs > windowStart) bytes += count;
     return bytes === 0 || bytes * 1000 < minRateBytes * stallTimeoutMs;
@@ -485,6 +499,7 @@ export class Client implements Peer, ReaderRules {
     }
     if (transport.isFinished || this.heads === this.answered || current === null) return;
     const isReading = !current.mustClose && !current.stopsEarly;
+    if (isReading && current.sink?.isStalled && !transport.isPaused) this.fail("may send although its sink says no");
     const ahead = this.delivered - current.plan.end;
     if (isReading && ahead > settings.limits.receiveBytesMax && !transport.isPaused)
       this.fail("may send without a bound");
@@ -501,7 +516,8 @@ export class Client implements Peer, ReaderRules {
       return;
     }
     const { current } = this;
-    if (isQueued || current?.isRunning) return;
+    const mayRead = current?.sink?.end === "" && !current.sink.isStalled;
+    if (isQueued || (current?.isRunning && !mayRead)) return;
     const movedMs = Math.max(this.#openedMs, this.#acceptedMs);
     if (this.isIdle) {
       if (nowMs - movedMs >= limits.keepAliveTimeoutMs) this.fail("is idle for too long");
@@ -518,7 +534,7 @@ export class Client implements Peer, ReaderRules {
       const sinceMs = Math.max(movedMs, next.lineBegunMs);
       if (nowMs - sinceMs >= limits.headerTimeoutMs) this.fail("has sent a part of a head for too long");
     } else if (current !== null && this.delivered < current.plan.end) {
-      this.#stall(Math.max(movedMs, current.takenMs, this.#deliveredMs), limits.stallTimeoutMs);
+      this.#stall(Math.max(movedMs, current.readableMs, this.#deliveredMs), limits.stallTimeoutMs);
       if (this.#stalls > 1) this.fail("sends no content, and is waited for");
     }
   }

@@ -19,6 +19,7 @@ import { type Client, type Course, lengthOf } from "./client.ts";
 import { contentAt, placeOf } from "./content.ts";
 import type { Plan, PlannedAnswer } from "./plan.ts";
 import type { Referee } from "./referee.ts";
+import { WatchedSink } from "./sink.ts";
 import { WatchedSource } from "./source.ts";
 
 /** What a handler that fails throws. */
@@ -36,6 +37,8 @@ export interface House {
   speaking: Client | null;
   /** A promise has settled: whoever waits for it goes on when this turn is over. */
   settling(): void;
+  /** Calls `turn`, in which `client` is the one whose conversation goes on. */
+  during(client: Client, turn: () => void): void;
   clientNumber(id: number): Client | undefined;
 }
 
@@ -69,6 +72,7 @@ export class PlannedHandler implements Handler {
     if (course.stopsEarly) this.#house.referee.coverage.count("content: not read to its end");
     this.#house.referee.coverage.count("request: admitted");
     if (plan.answer.way === "admit") return refused(this.#answer(client, course, plan.answer));
+    if (course.isStreamed) return { ...ADMITTED, content: { sink: this.#makeSink(client, course) } };
     return plan.bodyBytesMax === 0 ? ADMITTED : { ...ADMITTED, content: { collectMax: plan.bodyBytesMax } };
   }
 
@@ -82,7 +86,7 @@ export class PlannedHandler implements Handler {
     if (course.isResponding) client.fail("a request is answered twice");
     if (!course.isAdmitted || plan.answer.way === "admit") client.fail("a request is answered that was not admitted");
     if (client.slot === 0) client.fail("a request is answered without a slot");
-    this.#judgeContent(client, course, request.content);
+    if (course.sink === null) this.#judgeContent(client, course, request.content);
     course.isResponding = true;
     referee.coverage.count(`handler: ${plan.answer.way}`);
     if (plan.answer.way === "throw") throw this.#failure(course);
@@ -95,9 +99,16 @@ export class PlannedHandler implements Handler {
     };
     promise.then(speak, speak);
     course.isRunning = true;
+    course.runningMs = referee.nowMs;
     if (plan.answer.way === "settled") {
       this.#house.settling();
       resolve(this.#answer(client, course, plan.answer));
+      return promise;
+    }
+    if (course.sink !== null) {
+      course.sink.isInUse = true;
+      this.#whenOver.set(course.sink, () => resolve(this.#streamedAnswer(client, course)));
+      if (plan.answer.way === "early") this.#settleSink(client, course.sink);
       return promise;
     }
     pending.push(() => {
@@ -108,6 +119,51 @@ export class PlannedHandler implements Handler {
       else resolve(this.#answer(client, course, plan.answer));
     });
     return promise;
+  }
+
+  /** By sink, how the handler that works with it settles; none once that is ordered. */
+  readonly #whenOver = new Map<WatchedSink, () => void>();
+
+  #makeSink(client: Client, course: Course): WatchedSink {
+    const { random, referee, pending } = this.#house;
+    const sink: WatchedSink = new WatchedSink({
+      client: client.id,
+      content: course.plan.content,
+      random,
+      referee,
+      later: (call) => pending.push(() => this.#house.during(client, call)),
+      whenOver: () => this.#settleSink(client, sink),
+    });
+    course.sink = sink;
+    return sink;
+  }
+
+  /** Lets the handler that works with the sink settle, once, at a time of the simulator's choice. */
+  #settleSink(client: Client, sink: WatchedSink): void {
+    const settle = this.#whenOver.get(sink);
+    if (settle === undefined) return;
+    this.#whenOver.delete(sink);
+    this.#house.pending.push(() => {
+      this.#house.settling();
+      if (!client.isOpen) this.#house.referee.coverage.count("handler: too late");
+      settle();
+    });
+  }
+
+  /** An answer behind the end of its content, or before that; one to content that failed is thrown away. */
+  #streamedAnswer(client: Client, course: Course): Response {
+    this.#note(client, `request ${course.plan.index} has its answer, its content ${course.sink?.end || "under way"}`);
+    if (course.promised !== null) {
+      // The refusal that takes its place is sent from here on.
+      course.promised = {
+        ...course.promised,
+        atMs: this.#house.referee.nowMs,
+        behindBytes: client.acceptedBytes,
+      };
+      return this.#make(client, course, course.plan.answer).made;
+    }
+    if (course.sink?.end === "") course.stopsEarly = true;
+    return this.#answer(client, course, course.plan.answer);
   }
 
   #failure(course: Course): PlannedFailure {
@@ -195,6 +251,12 @@ export class PlannedHandler implements Handler {
   }
 
   #answer(client: Client, course: Course, planned: PlannedAnswer): Response {
+    const { made, id, place, body } = this.#make(client, course, planned);
+    this.#promise(client, course, made, id, place, body, planned.available);
+    return made;
+  }
+
+  #make(client: Client, course: Course, planned: PlannedAnswer) {
     const { random, referee } = this.#house;
     const { index } = course.plan;
     const id = `${client.id}.${index}`;
@@ -206,8 +268,7 @@ export class PlannedHandler implements Handler {
     } else if (planned.form !== "none") body = contentAt(place, planned.length);
     const made = answer(planned.status, [["X-Request", id]], body, planned.close, planned.form === "held");
     referee.coverage.count(`handler: ${planned.form}`);
-    this.#promise(client, course, made, id, place, body, planned.available);
-    return made;
+    return { made, id, place, body };
   }
 
   #promise(

@@ -20,8 +20,11 @@ export interface Fault {
 
 /** What the handler answers. */
 export interface PlannedAnswer {
-  /** admit: a refusal without a slot. throw, reject: a failure of ours. now, settled, later: with a slot, at once or by a promise. */
-  readonly way: "admit" | "now" | "settled" | "later" | "throw" | "reject";
+  /**
+   * admit: a refusal without a slot. throw, reject: a failure of ours. now, settled, later: with a slot, at once or by a promise.
+   * streamed, early: the content goes to a sink, and the answer comes behind its end, or perhaps before that.
+   */
+  readonly way: "admit" | "now" | "settled" | "later" | "throw" | "reject" | "streamed" | "early";
   readonly form: "none" | "memory" | "held" | "source";
   readonly status: number;
   readonly length: number;
@@ -104,6 +107,9 @@ function withFields(target: string, fields: string): string {
   return `GET ${target} HTTP/1.1\r\nHost: localhost\r\n${fields}\r\n`;
 }
 
+/** Answers that do not depend on when the content comes. */
+const WAYS_OF_TAKEN: readonly PlannedAnswer["way"][] = ["now", "settled", "later"];
+
 const BROKEN_CHUNK: Fault = { name: "broken chunk", place: "content", status: 400 };
 
 const PLAIN: PlannedAnswer = { way: "now", form: "memory", status: 200, length: 20, available: 20, close: false };
@@ -160,8 +166,10 @@ interface Written {
 function planRequest(client: number, index: number, at: number, settings: Settings, random: Random): Written {
   const target = `/${client}.${index}`;
   if (random.oneIn(14)) return planFault(client, index, at, target, random);
-  const answer = planAnswer(random);
+  const planned = planAnswer(random);
   const framing = random.pick<FramingKind>(["none", "none", "none", "length", "length", "chunked"]);
+  const isStreamed = framing !== "none" && WAYS_OF_TAKEN.includes(planned.way) && random.oneIn(3);
+  const answer: PlannedAnswer = isStreamed ? { ...planned, way: random.oneIn(3) ? "early" : "streamed" } : planned;
   const method = framing === "none" ? random.pick(["GET", "GET", "GET", "HEAD"] as const) : "POST";
   const wanted = framing !== "none" && !random.oneIn(3);
   const bodyBytesMax = wanted ? settings.bodyBytesMax : 0;

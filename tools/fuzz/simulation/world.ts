@@ -4,6 +4,7 @@
  * or nobody does anything any more, and time alone has to end every conversation.
  */
 import { ContentMemory } from "../../../src/exchange/content-buffer.ts";
+import type { Resumable } from "../../../src/exchange/context.ts";
 import type { Exchange } from "../../../src/exchange/exchange.ts";
 import { type Answered, type Observer, Outcome } from "../../../src/exchange/observer.ts";
 import type { Sender, Waiter } from "../../../src/exchange/pool.ts";
@@ -44,7 +45,7 @@ export class World implements Desk, House, Observer {
   readonly #pool: WatchedPool;
   readonly #requests: WatchedRequests;
   readonly #clients: Client[] = [];
-  #deferred: Http1Connection[] = [];
+  #deferred: { readonly client: Client; readonly sleeper: Resumable }[] = [];
   /** Promises may have settled whose answers have not been seen. */
   #isSettling = false;
   /** The server's timer runs that relieves the pool. */
@@ -68,7 +69,7 @@ export class World implements Desk, House, Observer {
       requests: this.#requests,
       handler: new PlannedHandler(this),
       observer: this,
-      defer: (sleeper) => this.#deferred.push(sleeper as Http1Connection),
+      defer: (sleeper) => this.#deferred.push({ client: this.speaking as Client, sleeper }),
     });
     this.referee.note(0, JSON.stringify({ ...limits, threads, queue, lendersMax, scratchBytes, bodyMemoryBytes }));
   }
@@ -257,11 +258,10 @@ export class World implements Desk, House, Observer {
   #resume(): void {
     const deferred = this.#deferred;
     this.#deferred = [];
-    for (const connection of deferred) {
-      const client = this.#clients[connection.id - 1] as Client;
+    for (const { client, sleeper } of deferred) {
       this.referee.coverage.count("event: deferred");
       this.referee.note(client.id, "comes back in a later turn");
-      this.#turn(client, () => connection.resumed());
+      this.#turn(client, () => sleeper.resumed());
     }
   }
 
@@ -504,8 +504,9 @@ export class World implements Desk, House, Observer {
     if (memory.used !== 0) referee.fail(0, `${memory.used} bytes of content are kept`);
     if (this.#requests.taken !== 0) referee.fail(0, `${this.#requests.taken} readers are kept`);
     for (const client of this.#clients) {
-      for (const { source } of client.courses) {
+      for (const { source, sink } of client.courses) {
         if (source !== null && source.closes !== 1) client.fail(`a source is closed ${source.closes} times`);
+        if (sink?.isInUse && sink.end === "") client.fail("a sink is told of no end");
       }
     }
   }
