@@ -2,8 +2,7 @@
  * One HTTP/1 connection, from its first byte to its close: bytes in, one exchange at a time, persistence, bytes out.
  *
  * The server reports the socket's events (`secured`, `received`, `drained`, `ended`, `closed`), the time (`tick`) and
- * the end (`shutDown`, `terminate`); the exchange reports its slot and its response (`ready`). Each of these calls is
- * one turn:
+ * the end (`shutDown`, `terminate`); the exchange reports its slot and response (`ready`). Each call is one turn:
  *
  * `#advance` goes through the stages of the exchange as far as the bytes, the pool and the kernel allow.
  * `#endTurn` writes gathered bytes, arms the one deadline, and returns the slot when it is no longer needed.
@@ -422,9 +421,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     }
   }
 
-  /**
-   * Asks the gate how a response with a fault continues. Returns as a stage does, or null if the response continues.
-   */
+  /** Asks the gate how a response with a fault continues. Returns as a stage does, or null if it just continues. */
   #obeyFault(fault: Fault, progress: Progress): boolean | null {
     const fate = this.#transport.gate?.fate();
     // While nothing is sent, nothing tells whether the peer only half-closed. A reset comes in a moment by itself.
