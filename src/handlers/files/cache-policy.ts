@@ -4,6 +4,7 @@
  *
  * A pattern (`http/path-pattern.ts`) is matched against the whole decoded path; a folder's path is that of its index.
  */
+import type { FieldLine } from "../../http/fields.ts";
 import { fromRoot } from "../../http/path-pattern.ts";
 
 /** A year, the longest that RFC 2616 allowed and caches still know; `immutable` is RFC 8246's. */
@@ -19,18 +20,18 @@ export interface CachePolicyOptions {
 }
 
 export class CachePolicy {
-  readonly #cacheControl: string;
-  readonly #immutable: string;
+  readonly #cacheControl: FieldLine;
+  readonly #immutable: FieldLine;
   readonly #patterns: readonly Bun.Glob[];
 
   constructor(options: CachePolicyOptions) {
-    this.#cacheControl = options.cacheControl;
-    this.#immutable = `${options.isPrivate ? "private" : "public"}, ${NEVER_CHANGES}`;
+    this.#cacheControl = ["Cache-Control", options.cacheControl];
+    this.#immutable = ["Cache-Control", `${options.isPrivate ? "private" : "public"}, ${NEVER_CHANGES}`];
     this.#patterns = options.immutable.map((pattern) => new Bun.Glob(fromRoot(pattern)));
   }
 
-  /** The Cache-Control of the file at `path`, decoded, starting with "/". */
-  valueFor(path: string): string {
+  /** Returns the Cache-Control of the file at `path`, decoded, starting with "/". All files with one value share its line. */
+  lineFor(path: string): FieldLine {
     return this.#patterns.some((pattern) => pattern.match(path)) ? this.#immutable : this.#cacheControl;
   }
 }

@@ -4,7 +4,7 @@
  */
 import { Precondition } from "../../http/conditional.ts";
 import { imfDate } from "../../http/date.ts";
-import { type FieldLine, Fields } from "../../http/fields.ts";
+import { type FieldLine, type FieldLines, Fields } from "../../http/fields.ts";
 import { type Request, type Response, response } from "../../http/message.ts";
 import { type ByteRange, RangeVerdict } from "../../http/range.ts";
 import { randomHex } from "../digest.ts";
@@ -56,7 +56,7 @@ export class Replies {
 
     switch (preconditionOf(head, etag, lastModified, nowSeconds)) {
       case Precondition.NotModified:
-        return isHotFile(file) ? file.notModified : this.notModified(name, file);
+        return isHotFile(file) ? file.notModified : notModified(this.#validatorLines(name, file));
       case Precondition.Failed:
         return this.#options.refusals.refuse(412, "The file is not in the state that the request asks for.", request);
       case Precondition.Proceed:
@@ -67,30 +67,34 @@ export class Replies {
     const size = sizeOfFile(file);
     const ranges = rangesOf(head, size, etag, lastModified, nowSeconds);
     if (ranges === RangeVerdict.Unsatisfiable) return this.#options.refusals.rangeNotSatisfiable(size, request);
-    if (ranges === RangeVerdict.Ignore) return isHotFile(file) ? file.whole : this.whole(name, file, opened);
-    return this.#partial(name, file, opened, ranges);
+    if (ranges !== RangeVerdict.Ignore) return this.#partial(name, file, opened, ranges);
+    return isHotFile(file) ? file.whole : this.#whole(name, file, opened, this.#validatorLines(name, file));
+  }
+
+  /** Makes a hot file of one that is in memory. Its responses share their lines, and the 200 holds the only copy of the content. */
+  hotFile(name: string, file: Snapshot, content: Uint8Array): HotFile {
+    const validators = this.#validatorLines(name, file);
+    const made = this.#whole(name, file, null, validators);
+    const held = made.fields.hold(content);
+    const whole = { ...made, content: held };
+    return { ...file, isAbsent: false, content: held, whole, notModified: notModified(validators) };
   }
 
   /** Makes the 200 for the whole file. */
-  whole(name: string, file: Snapshot, opened: OpenedFile | null): Response {
+  #whole(name: string, file: Snapshot, opened: OpenedFile | null, validators: FieldLines): Response {
     const type = presentationOf(this.#fileName(name), this.#options.inline);
     const size = sizeOfFile(file);
-    const lines = this.#commonLines(name, file, type.disposition);
+    const lines = commonLines(validators, file, type.disposition);
     lines.push(["Content-Type", type.contentType], ["Content-Length", String(size)]);
     const content = file.content ?? new OpenSource(opened, [{ first: 0, last: size - 1 }]);
     return response(200, Fields.of(lines), content, file.coding === null ? type.kind : `${type.kind}-${file.coding}`);
-  }
-
-  /** Makes the 304, with the fields of 200 that RFC 9110 §15.4.5 asks for. */
-  notModified(name: string, file: Snapshot): Response {
-    return response(304, Fields.of(this.#validatorLines(name, file)), null, "not-modified");
   }
 
   #partial(name: string, file: Snapshot, opened: OpenedFile | null, ranges: readonly ByteRange[]): Response {
     const { content: small } = file;
     const size = sizeOfFile(file);
     const type = presentationOf(this.#fileName(name), this.#options.inline);
-    const lines = this.#commonLines(name, file, type.disposition);
+    const lines = commonLines(this.#validatorLines(name, file), file, type.disposition);
     const [only] = ranges;
     if (ranges.length === 1 && only !== undefined) {
       const { first, last } = only;
@@ -107,12 +111,13 @@ export class Replies {
     return response(206, Fields.of(lines), content, "ranges");
   }
 
-  #validatorLines(name: string, file: Snapshot): FieldLine[] {
+  /** Returns the lines of 200 that RFC 9110 §15.4.5 asks for in a 304. */
+  #validatorLines(name: string, file: Snapshot): FieldLines {
     const { cachePolicy, index } = this.#options;
     const lines: FieldLine[] = [
       ["ETag", file.etag],
       ["Last-Modified", imfDate(file.lastModified)],
-      ["Cache-Control", cachePolicy.valueFor(withIndex(name, index))],
+      cachePolicy.lineFor(withIndex(name, index)),
     ];
     const vary = this.#vary(name);
     if (vary !== "") lines.push(["Vary", vary]);
@@ -128,18 +133,23 @@ export class Replies {
     return fields.join(", ");
   }
 
-  /** Returns the lines that 200 and 206 share. */
-  #commonLines(name: string, file: Snapshot, disposition: string | null): FieldLine[] {
-    const lines = this.#validatorLines(name, file);
-    lines.push(file.coding === null ? ["Accept-Ranges", "bytes"] : ["Content-Encoding", file.coding]);
-    lines.push(["X-Content-Type-Options", "nosniff"]);
-    if (disposition !== null) lines.push(["Content-Disposition", disposition]);
-    return lines;
-  }
-
   #fileName(name: string): string {
     return fileNameOf(name, this.#options.index);
   }
+}
+
+/** Returns the lines that 200 and 206 share. Lines that many hot files have are one object. */
+function commonLines(validators: FieldLines, { coding }: Snapshot, disposition: string | null): FieldLine[] {
+  const lines = [...validators, coding === null ? ACCEPT_RANGES : (["Content-Encoding", coding] as const), NOSNIFF];
+  if (disposition !== null) lines.push(["Content-Disposition", disposition]);
+  return lines;
+}
+
+const ACCEPT_RANGES: FieldLine = ["Accept-Ranges", "bytes"];
+const NOSNIFF: FieldLine = ["X-Content-Type-Options", "nosniff"];
+
+function notModified(validators: FieldLines): Response {
+  return response(304, Fields.of(validators), null, "not-modified");
 }
 
 function sizeOfFile({ content, stats }: Snapshot): number {

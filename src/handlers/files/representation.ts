@@ -168,12 +168,7 @@ export class Representations {
   keep(variant: Variant, snapshot: Snapshot): Snapshot {
     const { content } = snapshot;
     if (content === null || !variant.isSettled) return snapshot;
-    const made = this.#options.replies.whole(variant.name, snapshot, null);
-    // From here on the fields' copy of a small content is the only one.
-    const kept = made.fields.hold(content);
-    const whole = { ...made, content: kept };
-    const notModified = this.#options.replies.notModified(variant.name, snapshot);
-    const hot: HotFile = { ...snapshot, isAbsent: false, content: kept, whole, notModified };
+    const hot = this.#options.replies.hotFile(variant.name, snapshot, content);
     this.#set(variant, hot);
     return hot;
   }

@@ -39,8 +39,8 @@ describe("a pattern of paths", () => {
   for (const [pattern, matched, others] of cases) {
     test(`${pattern} matches ${matched.join(" and ")}, not ${others.join(", ")}`, () => {
       const policy = new CachePolicy({ cacheControl: "no-cache", immutable: [pattern], isPrivate: false });
-      for (const path of matched) expect([path, policy.valueFor(path)]).toEqual([path, IMMUTABLE]);
-      for (const path of others) expect([path, policy.valueFor(path)]).toEqual([path, "no-cache"]);
+      for (const path of matched) expect([path, policy.lineFor(path)[1]]).toEqual([path, IMMUTABLE]);
+      for (const path of others) expect([path, policy.lineFor(path)[1]]).toEqual([path, "no-cache"]);
       expect(resolveServerSettings({ immutable: [pattern] }).immutable).toEqual([pattern]);
     });
   }
@@ -53,7 +53,7 @@ describe("a pattern of paths", () => {
 
   test("may be one of several", () => {
     const policy = new CachePolicy({ cacheControl: "max-age=60", immutable: ["*.js", "*.css"], isPrivate: false });
-    expect(["/a.js", "/a.css", "/a.png"].map((path) => policy.valueFor(path))).toEqual([
+    expect(["/a.js", "/a.css", "/a.png"].map((path) => policy.lineFor(path)[1])).toEqual([
       IMMUTABLE,
       IMMUTABLE,
       "max-age=60",
@@ -62,7 +62,7 @@ describe("a pattern of paths", () => {
 
   test("makes nothing public that is for known people", () => {
     const policy = new CachePolicy({ cacheControl: "no-cache", immutable: ["**"], isPrivate: true });
-    expect(policy.valueFor("/a")).toBe("private, max-age=31536000, immutable");
+    expect(policy.lineFor("/a")[1]).toBe("private, max-age=31536000, immutable");
   });
 });
 
