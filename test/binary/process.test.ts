@@ -1,5 +1,5 @@
 /** The compiled file as a process: its words, its pipes, its signals, its exit codes, and the folder that it is started in. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import {
   existsSync,
   mkdirSync,
@@ -7,55 +7,31 @@ import {
   readdirSync,
   readFileSync,
   renameSync,
-  rmSync,
   truncateSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { version } from "../../package.json";
 import { environmentName } from "../../src/settings/kinds.ts";
 import { settingNames, settingTable } from "../../src/settings/resolve.ts";
-import { type Binary, BUILD_MS, buildBinary, curl, Program, run } from "../support/binary.ts";
+import { curl, Program } from "../support/binary.ts";
 import { ipv6, linux, needs, unless } from "../support/needs.ts";
 import { isRunning, killAll } from "../support/processes.ts";
 import { getRaw, isRefused, RawClient, request, statusOf } from "../support/raw-client.ts";
 import { until } from "../support/waiting.ts";
+import { Workspace } from "../support/workspace.ts";
 
 const LARGE_BYTES = 32 * 1024 * 1024;
 
-let top = "";
-let binary: Binary;
-/** The working directory of one test. */
-let folder = "";
-
-beforeAll(async () => {
-  top = mkdtempSync(join(tmpdir(), "process-"));
-  binary = await buildBinary();
-}, BUILD_MS);
-
-afterAll(() => {
-  binary[Symbol.dispose]();
-  rmSync(top, { recursive: true, force: true });
-});
-
-beforeEach(() => {
-  folder = mkdtempSync(join(top, "cwd-"));
-  mkdirSync(join(folder, "resources"));
-  writeFileSync(join(folder, "resources", "index.html"), "page");
-  writeFileSync(join(folder, "resources", "large.bin"), "");
-  truncateSync(join(folder, "resources", "large.bin"), LARGE_BYTES);
+const place = new Workspace("process", (root) => {
+  writeFileSync(join(root, "large.bin"), "");
+  truncateSync(join(root, "large.bin"), LARGE_BYTES);
 });
 
 type Environment = Readonly<Record<string, string>>;
 
-function start(words: readonly string[], env: Environment = {}, cwd = folder): Promise<Program> {
-  return Program.start([binary.path, ...words], { cwd, env });
-}
-
-function once(words: readonly string[], env: Environment = {}, cwd = folder) {
-  return run([binary.path, ...words], { cwd, env });
-}
+const start = (words: readonly string[], env: Environment = {}, cwd?: string) => place.start(words, env, cwd);
+const once = (words: readonly string[], env: Environment = {}, cwd?: string) => place.run(words, env, cwd);
 
 async function stalledDownload(port: number): Promise<RawClient> {
   const client = await RawClient.connect(port, { onlyCount: true });
@@ -85,7 +61,7 @@ describe("the ready line", () => {
 
   test("is followed by what an operator wants to know", async () => {
     await using program = await start(["--port", "0", "--threads", "7"]);
-    for (const part of [join(folder, "resources"), join(folder, "uploads"), "Thread pool size: 7", "Ctrl+C"]) {
+    for (const part of [place.path("resources"), place.path("uploads"), "Thread pool size: 7", "Ctrl+C"]) {
       await program.says(part);
     }
   });
@@ -165,7 +141,7 @@ describe("the environment", () => {
     const option = settingTable[name];
     const variable = environmentName(option);
     test(`${variable} is read`, async () => {
-      writeFileSync(join(folder, "file"), "");
+      writeFileSync(place.path("file"), "");
       const bad = unusable[option.flag] ?? malformed[option.flag] ?? "n o n s e n s e";
       const { code, stderr } = await once([], { HTTPSERVER_PORT: "0", [variable]: bad });
       expect(code).toBe(option.flag in unusable ? 3 : 2);
@@ -193,8 +169,8 @@ describe("the environment", () => {
   });
 
   test("is not taken from an .env file in the working directory", async () => {
-    writeFileSync(join(folder, ".env"), "HTTPSERVER_THREADS=99\nHTTPSERVER_QUIET=1\n");
-    writeFileSync(join(folder, "bunfig.toml"), 'preload = ["./missing.ts"]\n');
+    writeFileSync(place.path(".env"), "HTTPSERVER_THREADS=99\nHTTPSERVER_QUIET=1\n");
+    writeFileSync(place.path("bunfig.toml"), 'preload = ["./missing.ts"]\n');
     await using program = await start(["--port", "0"]);
     await program.says("Thread pool size: 10");
   });
@@ -202,7 +178,7 @@ describe("the environment", () => {
 
 describe("the working directory", () => {
   test("gets uploads/ with the first upload", async () => {
-    const site = mkdtempSync(join(top, "site-"));
+    const site = mkdtempSync(join(place.top, "site-"));
     mkdirSync(join(site, "resources"));
     await using program = await start(["--port", "0"], {}, site);
     expect(readdirSync(site)).toEqual(["resources"]);
@@ -212,7 +188,7 @@ describe("the working directory", () => {
   });
 
   test("in which uploads/ cannot be used is told once at the start, serves, and answers uploads with 500", async () => {
-    writeFileSync(join(folder, "uploads"), "a file");
+    writeFileSync(place.path("uploads"), "a file");
     await using program = await start(["--port", "0", "--quiet"]);
     await until(() => program.stderr.endsWith("\n"), "the warning");
     expect(program.stderr).toMatch(
@@ -227,17 +203,17 @@ describe("the working directory", () => {
   });
 
   test("is served by the words `.` and a port, with a listing, types of their own and no uploads", async () => {
-    await using program = await Program.start([binary.path, ".", "0"], { cwd: folder });
+    await using program = await Program.start([place.program, ".", "0"], { cwd: place.folder });
     const [page, own] = await Promise.all(["/", "/resources/"].map((path) => fetch(program.url + path)));
     expect([page?.status, await page?.text()]).toEqual([200, expect.stringContaining("resources/")]);
     expect(await own?.text()).toBe("page");
     const headers = { "Content-Type": "application/json" };
     expect((await fetch(`${program.url}/upload`, { method: "POST", headers, body: "{}" })).status).toBe(404);
-    expect(readdirSync(folder)).toEqual(["resources"]);
+    expect(readdirSync(place.folder)).toEqual(["resources"]);
   });
 
   test("that is empty is a start that fails with 3, naming --root, and leaves nothing", async () => {
-    const empty = mkdtempSync(join(top, "empty-"));
+    const empty = mkdtempSync(join(place.top, "empty-"));
     const { code, stdout, stderr } = await once(["--port", "0"], {}, empty);
     expect([code, stdout]).toEqual([3, ""]);
     expect(stderr).toMatch(/^[^\n]*resources[^\n]*--root[^\n]*\n$|^[^\n]*--root[^\n]*resources[^\n]*\n$/);
@@ -285,7 +261,7 @@ describe("a signal", () => {
 
   needs("curl").test("lets curl finish its download", async () => {
     await using program = await start(["--port", "0"]);
-    const copy = join(folder, "copy");
+    const copy = place.path("copy");
     const download = curl("--limit-rate", "40M", "--output", copy, `${program.url}/large.bin`);
     await until(() => existsSync(copy), "the beginning");
     program.signal("SIGTERM");
@@ -333,7 +309,7 @@ describe("a signal", () => {
   });
 
   needs("nohup").test("SIGHUP does nothing under nohup", async () => {
-    await using program = await Program.start(["nohup", binary.path, "--port", "0"], { cwd: folder });
+    await using program = await Program.start(["nohup", place.program, "--port", "0"], { cwd: place.folder });
     program.signal("SIGHUP");
     expect(await statusOf(program.url)).toBe(200);
     program.signal("SIGTERM");
@@ -350,7 +326,7 @@ describe("a signal", () => {
   });
 
   test("SIGHUP goes on in a new log file", async () => {
-    const path = join(folder, "access.log");
+    const path = place.path("access.log");
     await using program = await start(["--port", "0", "--log-file", path]);
     await statusOf(`${program.url}/?first`);
     await until(() => Bun.file(path).size > 0, "the first line");
@@ -375,9 +351,9 @@ test("--keep-alive-timeout is how long an idle connection lives", async () => {
 describe("a reader of stdout", () => {
   /** Runs the server in a shell pipe. The shell's stderr has its ready line, from the pipe's reader, and its exit code. */
   async function piped(reader: string, use: (url: string, pid: number) => Promise<void>): Promise<string> {
-    const script = `{ "${binary.path}" --port 0; echo "exit code $?" >&2; } | ${reader}`;
+    const script = `{ "${place.program}" --port 0; echo "exit code $?" >&2; } | ${reader}`;
     await using shell = Bun.spawn(["sh", "-c", script], {
-      cwd: folder,
+      cwd: place.folder,
       stdin: "ignore",
       stdout: "ignore",
       stderr: "pipe",
@@ -441,7 +417,7 @@ describe("readers of stdout and stderr that both stopped reading", () => {
    */
   function starter(kind: "pipes" | "sockets"): string {
     if (kind === "sockets") {
-      return `const child = Bun.spawn(["${binary.path}", "--port", "0", "--max-header", "64kb"], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
+      return `const child = Bun.spawn(["${place.program}", "--port", "0", "--max-header", "64kb"], { stdin: "ignore", stdout: "pipe", stderr: "pipe" });
       const { value } = await child.stdout.getReader().read();
       require("node:fs").writeSync(1, value);
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);`;
@@ -449,7 +425,7 @@ describe("readers of stdout and stderr that both stopped reading", () => {
     return `const { openSync, readSync, writeSync } = require("node:fs");
     Bun.spawnSync(["mkfifo", "out", "err"]);
     const [out, err] = [openSync("out", "r+"), openSync("err", "r+")];
-    Bun.spawn(["${binary.path}", "--port", "0", "--max-header", "64kb"], { stdin: "ignore", stdout: out, stderr: err });
+    Bun.spawn(["${place.program}", "--port", "0", "--max-header", "64kb"], { stdin: "ignore", stdout: out, stderr: err });
     const buffer = Buffer.alloc(4096);
     writeSync(1, buffer, 0, readSync(out, buffer));
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);`;
@@ -457,7 +433,7 @@ describe("readers of stdout and stderr that both stopped reading", () => {
 
   for (const kind of ["pipes", "sockets"] as const) {
     needs(linux).test(`hold up neither an upload nor the end: ${kind}`, async () => {
-      await using parent = await Program.start([process.execPath, "-e", starter(kind)], { cwd: folder });
+      await using parent = await Program.start([process.execPath, "-e", starter(kind)], { cwd: place.folder });
       const pid = Number(/pid=(\d+)/.exec(parent.stdout)?.[1]);
       try {
         // Each is a long line on stdout and one on stderr, a security event: twice what a socket holds on each.

@@ -1,56 +1,21 @@
 /** The compiled file where other programs start it: how they learn where it is and that it is ready, and how it ends with them. */
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { beforeEach, describe, expect, test } from "bun:test";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
 import type { Socket } from "bun";
 import { version } from "../../package.json";
-import { type Binary, BUILD_MS, buildBinary, Program, run } from "../support/binary.ts";
+import { Program, run } from "../support/binary.ts";
 import { ipv6, LOOPBACK_HOSTS, needs, posix } from "../support/needs.ts";
 import { descendantsOf } from "../support/processes.ts";
 import { isRefused, RawClient, request, statusOf } from "../support/raw-client.ts";
 import { until } from "../support/waiting.ts";
+import { Workspace } from "../support/workspace.ts";
 
-let top = "";
-let binary: Binary;
-/** The working directory of one test. */
-let folder = "";
-
-beforeAll(async () => {
-  top = mkdtempSync(join(tmpdir(), "starting-"));
-  binary = await buildBinary();
-}, BUILD_MS);
-
-afterAll(() => {
-  binary[Symbol.dispose]();
-  rmSync(top, { recursive: true, force: true });
-});
-
-beforeEach(() => {
-  folder = mkdtempSync(join(top, "cwd-"));
-  mkdirSync(join(folder, "resources"));
-  writeFileSync(join(folder, "resources", "index.html"), "page");
-});
+const place = new Workspace("starting");
 
 type Environment = Readonly<Record<string, string>>;
 
-function start(words: readonly string[], env: Environment = {}): Promise<Program> {
-  return Program.start([binary.path, "--port", "0", ...words], { cwd: folder, env });
-}
-
-function once(words: readonly string[], env: Environment = {}) {
-  return run([binary.path, ...words], { cwd: folder, env });
-}
+const start = (words: readonly string[], env: Environment = {}) => place.start(["--port", "0", ...words], env);
+const once = (words: readonly string[], env: Environment = {}) => place.run(words, env);
 
 async function stop(program: Program): Promise<void> {
   program.signal("SIGTERM");
@@ -67,8 +32,8 @@ describe("a server on a free port", () => {
 
   test("says so in JSON, in one line and one write, in place of the text", async () => {
     const ready = /"port":(\d+),"url":"([^"]+)"/;
-    const words = [binary.path, "--port", "0", "--ready-format", "json", "--quiet"];
-    await using program = await Program.start(words, { cwd: folder, env: { FORCE_COLOR: "1" }, ready });
+    const words = [place.program, "--port", "0", "--ready-format", "json", "--quiet"];
+    await using program = await Program.start(words, { cwd: place.folder, env: { FORCE_COLOR: "1" }, ready });
     expect(await statusOf(program.url)).toBe(200);
     await stop(program);
     expect(program.stdoutPieces).toHaveLength(1);
@@ -86,21 +51,21 @@ describe("a server on a free port", () => {
 });
 
 describe("--port-file", () => {
-  const file = () => join(folder, "run", "port");
-  beforeEach(() => mkdirSync(join(folder, "run")));
+  const file = () => place.path("run", "port");
+  beforeEach(() => mkdirSync(place.path("run")));
 
   test("holds the port while the server listens, and nothing else is left beside it", async () => {
     await using program = await start(["--port-file", "run/port"]);
     expect(readFileSync(file(), "latin1")).toBe(`${program.port}\n`);
-    expect(readdirSync(join(folder, "run"))).toEqual(["port"]);
+    expect(readdirSync(place.path("run"))).toEqual(["port"]);
     await stop(program);
-    expect(readdirSync(join(folder, "run"))).toEqual([]);
+    expect(readdirSync(place.path("run"))).toEqual([]);
   });
 
   test("is there before the ready line", async () => {
     const reader = '{ read -r line; cat run/port; echo "$line"; kill "$(echo "$line" | sed s/.*pid=//)"; }';
-    const words = ["sh", "-c", `"$0" --port 0 --port-file run/port | ${reader}`, binary.path];
-    const { stdout } = await run(words, { cwd: folder });
+    const words = ["sh", "-c", `"$0" --port 0 --port-file run/port | ${reader}`, place.program];
+    const { stdout } = await run(words, { cwd: place.folder });
     expect(stdout).toMatch(/^(\d+)\nListening on port \1 /);
   });
 
@@ -136,13 +101,13 @@ describe("--port-file", () => {
       const { code, stdout, stderr } = await once(["--port", "0", "--port-file", String(path)]);
       expect([code, stdout]).toEqual([3, ""]);
       expect(stderr).toMatch(new RegExp(`^[^\\n]*error: cannot write --port-file ${path}: [^\\n]+\\n$`));
-      expect(readdirSync(folder).sort()).toEqual(["resources", "run"]);
+      expect(readdirSync(place.folder).sort()).toEqual(["resources", "run"]);
     });
   }
 });
 
 describe("--env-file", () => {
-  const file = () => join(folder, "env");
+  const file = () => place.path("env");
   const lines = ({ url, port }: Program) => `HTTPSERVER_URL=${url}\nHTTPSERVER_PORT=${port}\n`;
 
   test("is made", async () => {
@@ -167,7 +132,7 @@ describe("--env-file", () => {
     const { code, stdout, stderr } = await once(["--port", "0", "--env-file", "resources", "--port-file", "port"]);
     expect([code, stdout]).toEqual([3, ""]);
     expect(stderr).toMatch(/^[^\n]*error: cannot write --env-file resources: [^\n]+\n$/);
-    expect(existsSync(join(folder, "port"))).toBe(false);
+    expect(existsSync(place.path("port"))).toBe(false);
   });
 });
 
@@ -176,12 +141,12 @@ describe("an end that nobody signals", () => {
     await using program = await start(["--quiet", "--max-lifetime", "300ms", "--port-file", "port"]);
     expect(await program.ended()).toBe(0);
     expect(program.stderr).toMatch(/^\[[^\]]+\] warning: --max-lifetime 300ms is over: finishing [^\n]+\n$/);
-    expect(existsSync(join(folder, "port"))).toBe(false);
+    expect(existsSync(place.path("port"))).toBe(false);
   });
 
   needs(posix).test("--exit-with-parent drains when the parent is killed", async () => {
-    const words = ["sh", "-c", '"$0" --port 0 --exit-with-parent & exec sleep 60', binary.path];
-    await using parent = await Program.start(words, { cwd: folder });
+    const words = ["sh", "-c", '"$0" --port 0 --exit-with-parent & exec sleep 60', place.program];
+    await using parent = await Program.start(words, { cwd: place.folder });
     const pid = Number(/pid=(\d+)/.exec(parent.stdout)?.[1]);
     try {
       parent.signal("SIGKILL");
@@ -217,9 +182,9 @@ describe("run", () => {
 
   test("gives the command its stdin, its words and the rest of the environment", async () => {
     await using child = Bun.spawn(
-      [binary.path, "run", "-q", "--", "sh", "-c", 'cat; echo "$1 $OTHER"', "-", "a  --b"],
+      [place.program, "run", "-q", "--", "sh", "-c", 'cat; echo "$1 $OTHER"', "-", "a  --b"],
       {
-        cwd: folder,
+        cwd: place.folder,
         env: { ...process.env, OTHER: "x" },
         stdin: new Blob(["typed\n"]),
         stdout: "pipe",
@@ -240,7 +205,7 @@ describe("run", () => {
   });
 
   test("a command that is not there is 127, one that cannot be executed 126", async () => {
-    writeFileSync(join(folder, "text"), "echo hi\n", { mode: 0o644 });
+    writeFileSync(place.path("text"), "echo hi\n", { mode: 0o644 });
     for (const [words, code] of [
       [["no-such-command-anywhere"], 127],
       [["./missing"], 127],
@@ -265,8 +230,8 @@ describe("run", () => {
     setInterval(() => {}, 1000);`;
 
   test("passes SIGINT, SIGTERM and SIGHUP on, and waits for the command", async () => {
-    const words = [binary.path, "run", "-q", "--", process.execPath, "-e", listener];
-    await using program = await Program.start(words, { cwd: folder, ready: /^up (\d+) (\S+)$/m });
+    const words = [place.program, "run", "-q", "--", process.execPath, "-e", listener];
+    await using program = await Program.start(words, { cwd: place.folder, ready: /^up (\d+) (\S+)$/m });
     for (const signal of ["SIGINT", "SIGHUP", "SIGTERM"] as const) {
       program.signal(signal);
       await program.says(`got ${signal}\n`);
@@ -277,19 +242,19 @@ describe("run", () => {
   });
 
   test("ends with the command that a signal ends", async () => {
-    const words = [binary.path, "run", "-q", "--port-file", "port", "--", "sh", "-c"];
+    const words = [place.program, "run", "-q", "--port-file", "port", "--", "sh", "-c"];
     const script = 'echo "up $HTTPSERVER_PORT $HTTPSERVER_URL"; exec sleep 60';
-    await using program = await Program.start([...words, script], { cwd: folder, ready: /^up (\d+) (\S+)$/m });
-    expect(readFileSync(join(folder, "port"), "latin1")).toBe(`${program.port}\n`);
+    await using program = await Program.start([...words, script], { cwd: place.folder, ready: /^up (\d+) (\S+)$/m });
+    expect(readFileSync(place.path("port"), "latin1")).toBe(`${program.port}\n`);
     program.signal("SIGTERM");
     expect(await program.ended()).toBe(143);
-    expect(existsSync(join(folder, "port"))).toBe(false);
+    expect(existsSync(place.path("port"))).toBe(false);
   });
 
   test("does not repeat the Ctrl+C that a terminal sends to both", async () => {
     let shown = "";
-    await using child = Bun.spawn([binary.path, "run", "-q", "--", process.execPath, "-e", listener], {
-      cwd: folder,
+    await using child = Bun.spawn([place.program, "run", "-q", "--", process.execPath, "-e", listener], {
+      cwd: place.folder,
       terminal: {
         data: (_terminal, bytes) => {
           shown += Buffer.from(bytes).toString();
@@ -321,15 +286,15 @@ describe("run", () => {
   });
 
   test("does not wait until answers that are still on their way are complete", async () => {
-    writeFileSync(join(folder, "resources", "large.bin"), "");
-    truncateSync(join(folder, "resources", "large.bin"), 64 * 1024 * 1024);
-    const words = [binary.path, "run", "-q", "--shutdown-timeout", "1h", "--", "sh", "-c"];
+    writeFileSync(place.path("resources", "large.bin"), "");
+    truncateSync(place.path("resources", "large.bin"), 64 * 1024 * 1024);
+    const words = [place.program, "run", "-q", "--shutdown-timeout", "1h", "--", "sh", "-c"];
     const script = 'echo "up $HTTPSERVER_PORT $HTTPSERVER_URL"; until [ -e enough ]; do sleep 0.02; done';
-    await using program = await Program.start([...words, script], { cwd: folder, ready: /^up (\d+) (\S+)$/m });
+    await using program = await Program.start([...words, script], { cwd: place.folder, ready: /^up (\d+) (\S+)$/m });
     using client = await RawClient.connect(program.port, { onlyCount: true });
     await client.send(request(program.port, "GET /large.bin")).received(1);
     client.pause();
-    writeFileSync(join(folder, "enough"), "");
+    writeFileSync(place.path("enough"), "");
     expect(await program.ended()).toBe(0);
   });
 
@@ -399,7 +364,7 @@ describe("run", () => {
     });
 
     test("does not count the probe", async () => {
-      expect((await once(["run", "-q", "--strict", "--", binary.path, "probe"])).code).toBe(0);
+      expect((await once(["run", "-q", "--strict", "--", place.program, "probe"])).code).toBe(0);
     });
   });
 });
@@ -449,7 +414,7 @@ describe("probe", () => {
       socket.terminate();
     };
     const other = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { open: hangUp, data() {} } });
-    writeFileSync(join(folder, "port"), `${other.port}\n`);
+    writeFileSync(place.path("port"), `${other.port}\n`);
     const waiting = once(["probe", "--port-file", "port", "--timeout", "10s", "--interval", "20ms"]);
     await until(() => tries > 0, "a try at the old port");
     other.stop(true);

@@ -1,47 +1,30 @@
 /** The compiled file over TLS, as curl and openssl see it; a certificate that is renewed under load; the start's mistakes. */
-import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { beforeAll, expect, test } from "bun:test";
+import { readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { type Binary, BUILD_MS, buildBinary, curl, curlStatus, Program, run } from "../support/binary.ts";
+import { BUILD_MS, curl, curlStatus, type Program, run } from "../support/binary.ts";
 import { hasCommand, needs } from "../support/needs.ts";
 import { RawClient, request } from "../support/raw-client.ts";
 import { until } from "../support/waiting.ts";
+import { Workspace } from "../support/workspace.ts";
 
 const PASSPHRASE = "correct horse";
 const SITE_BYTES = 3_000_000;
 
-let top = "";
-let binary: Binary;
-/** The working directory of one test. */
-let folder = "";
+const place = new Workspace("binary-tls", (root) => writeFileSync(join(root, "data.bin"), content()));
 /** PEM of a root, of what it signed through another certificate, and of an encrypted RSA key. */
 let authority = "";
 
 beforeAll(async () => {
-  top = mkdtempSync(join(tmpdir(), "binary-tls-"));
-  binary = await buildBinary();
   if (hasCommand("openssl")) authority = await makeAuthority();
 }, BUILD_MS);
-
-afterAll(() => {
-  binary[Symbol.dispose]();
-  rmSync(top, { recursive: true, force: true });
-});
-
-beforeEach(() => {
-  folder = mkdtempSync(join(top, "cwd-"));
-  mkdirSync(join(folder, "resources"));
-  writeFileSync(join(folder, "resources", "index.html"), "page");
-  writeFileSync(join(folder, "resources", "data.bin"), content());
-});
 
 function content(): Uint8Array {
   return Uint8Array.from({ length: SITE_BYTES }, (_, at) => at % 251);
 }
 
 async function openssl(...words: readonly string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(["openssl", ...words], { cwd: top });
+  const { code, stdout, stderr } = await run(["openssl", ...words], { cwd: place.top });
   if (code !== 0) throw new Error(`openssl ${words[0]}: ${stderr}`);
   return stdout;
 }
@@ -53,7 +36,7 @@ async function makeAuthority(): Promise<string> {
   await openssl("req", "-x509", ...p256, "-nodes", "-keyout", "root.key", "-out", "root.pem", "-subj", "/CN=test root");
   const issue = async (name: string, key: readonly string[], issuer: string, extension: string) => {
     await openssl("req", "-new", ...key, "-keyout", `${name}.key`, "-out", `${name}.csr`, "-subj", `/CN=${name}`);
-    writeFileSync(join(top, `${name}.cnf`), extension);
+    writeFileSync(join(place.top, `${name}.cnf`), extension);
     const by = ["-CA", `${issuer}.pem`, "-CAkey", `${issuer}.key`, "-CAcreateserial"];
     await openssl("x509", "-req", "-in", `${name}.csr`, ...by, "-out", `${name}.pem`, "-extfile", `${name}.cnf`);
   };
@@ -61,18 +44,18 @@ async function makeAuthority(): Promise<string> {
   await issue("rsa", ["-newkey", "rsa:2048", "-nodes"], "middle", names);
   await issue("ec", [...p256, "-passout", `pass:${PASSPHRASE}`], "middle", names);
   for (const name of ["rsa", "ec"]) {
-    const chain = ["", "middle"].map((part) => readFileSync(join(top, `${part || name}.pem`), "utf8"));
-    writeFileSync(join(top, `${name}-chain.pem`), chain.join(""));
+    const chain = ["", "middle"].map((part) => readFileSync(join(place.top, `${part || name}.pem`), "utf8"));
+    writeFileSync(join(place.top, `${name}-chain.pem`), chain.join(""));
   }
-  return join(top, "root.pem");
+  return join(place.top, "root.pem");
 }
 
 function start(words: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Program> {
-  return Program.start([binary.path, "--port", "0", ...words], { cwd: folder, env });
+  return place.start(["--port", "0", ...words], env);
 }
 
 function certificate(name: string): readonly string[] {
-  return ["--tls-cert", join(top, `${name}-chain.pem`), "--tls-key", join(top, `${name}.key`)];
+  return ["--tls-cert", join(place.top, `${name}-chain.pem`), "--tls-key", join(place.top, `${name}.key`)];
 }
 
 const outside = needs("curl", "openssl");
@@ -80,7 +63,7 @@ const outside = needs("curl", "openssl");
 /** What `openssl s_client` prints, after a handshake and an empty input. */
 async function sClient(port: number, ...words: readonly string[]): Promise<string> {
   const all = ["openssl", "s_client", "-connect", `127.0.0.1:${port}`, "-CAfile", authority, ...words];
-  const { stdout, stderr } = await run(all, { cwd: top });
+  const { stdout, stderr } = await run(all, { cwd: place.top });
   return stdout + stderr;
 }
 
@@ -94,7 +77,7 @@ outside.describe("curl and openssl", () => {
       test(`curl speaks ${name} with an ${kind.toUpperCase()} key and trusts the chain`, async () => {
         await using program = await start(certificate(kind), { HTTPSERVER_TLS_PASSPHRASE: PASSPHRASE });
         expect(program.url).toBe(`https://127.0.0.1:${program.port}`);
-        const out = join(folder, "got.bin");
+        const out = place.path("got.bin");
         const got = await curl(
           ...words,
           "--cacert",
@@ -167,7 +150,7 @@ outside.describe("curl and openssl", () => {
   });
 
   test("a certificate of our own making is trusted once it is known", async () => {
-    const [cert, key] = [join(folder, "own.pem"), join(folder, "own.key")];
+    const [cert, key] = [place.path("own.pem"), place.path("own.key")];
     await using program = await start(["--tls-self-signed", "--tls-cert", cert, "--tls-key", key]);
     expect(await curlStatus("--cacert", cert, `https://localhost:${program.port}/`)).toBe("200");
     expect(await curlStatus(program.url)).toBe("000");
@@ -194,10 +177,10 @@ outside.describe("SIGHUP", () => {
   /** Puts a certificate where the server looks for it, as tools do that renew one. */
   function install(name: string): readonly string[] {
     for (const kind of ["-chain.pem", ".key"]) {
-      writeFileSync(join(folder, `new${kind}`), readFileSync(join(top, `${name}${kind}`)));
-      renameSync(join(folder, `new${kind}`), join(folder, `live${kind}`));
+      writeFileSync(place.path(`new${kind}`), readFileSync(join(place.top, `${name}${kind}`)));
+      renameSync(place.path(`new${kind}`), place.path(`live${kind}`));
     }
-    return ["--tls-cert", join(folder, "live-chain.pem"), "--tls-key", join(folder, "live.key")];
+    return ["--tls-cert", place.path("live-chain.pem"), "--tls-key", place.path("live.key")];
   }
 
   test("takes up a renewed certificate under load, and loses no connection and no request", async () => {
@@ -260,7 +243,7 @@ outside.describe("SIGHUP", () => {
 
   test("leaves a certificate in use when the new one is of no use, and says why", async () => {
     await using program = await start(install("rsa"));
-    writeFileSync(join(folder, "live.key"), "no key\n");
+    writeFileSync(place.path("live.key"), "no key\n");
     program.signal("SIGHUP");
     await until(() => program.stderr.includes("the old certificate stays in use"), "the reason");
     expect(program.stderr).toContain("has no key in PEM");
@@ -268,7 +251,7 @@ outside.describe("SIGHUP", () => {
   });
 
   test("also reopens the log file", async () => {
-    const log = join(folder, "access.log");
+    const log = place.path("access.log");
     await using program = await start([...install("rsa"), "--log-file", log]);
     await curlStatus("--cacert", authority, `${program.url}/before`);
     await until(() => readFileSync(log, "utf8").includes("/before"), "the first line");
@@ -295,7 +278,7 @@ outside.describe("a start that fails", () => {
   ];
   for (const [what, words, code, said] of mistakes) {
     test(`says what to do: ${what}`, async () => {
-      const ended = await run([binary.path, "--port", "0", ...words()], { cwd: folder });
+      const ended = await run([place.program, "--port", "0", ...words()], { cwd: place.folder });
       expect(ended.code).toBe(code);
       expect(ended.stderr).toContain(said);
       expect(ended.stderr.trimEnd()).not.toContain("\n");
@@ -304,10 +287,10 @@ outside.describe("a start that fails", () => {
 
   test("a wrong passphrase, which nothing that is printed repeats", async () => {
     const env = { HTTPSERVER_TLS_PASSPHRASE: "incorrect horse" };
-    const ended = await run([binary.path, "--port", "0", ...certificate("ec")], { cwd: folder, env });
+    const ended = await run([place.program, "--port", "0", ...certificate("ec")], { cwd: place.folder, env });
     expect([ended.code, ended.stdout]).toEqual([3, ""]);
     expect(ended.stderr).toContain("the passphrase is wrong");
-    const printed = await run([binary.path, "--print-config", ...certificate("ec")], { cwd: folder, env });
+    const printed = await run([place.program, "--print-config", ...certificate("ec")], { cwd: place.folder, env });
     expect(printed.code).toBe(0);
     expect(ended.stderr + printed.stdout + printed.stderr).not.toContain("incorrect horse");
   });
