@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Binary, BUILD_MS, buildBinary, Program, run } from "../support/binary.ts";
 import { needs } from "../support/needs.ts";
-import { RawClient, request } from "../support/raw-client.ts";
+import { RawClient, request, stalledDownload } from "../support/raw-client.ts";
 import { Terminal } from "../support/terminal.ts";
 import { until } from "../support/waiting.ts";
 
@@ -50,13 +50,6 @@ function traces(text: string): string[] {
   return ["\x1b", "\r", " slots"].filter((trace) => text.includes(trace));
 }
 
-async function stall(port: number): Promise<RawClient> {
-  const client = await RawClient.connect(port, { onlyCount: true });
-  client.send(request(port, "GET /large.bin"));
-  await client.received(1);
-  return client.pause();
-}
-
 needs("python3").describe("on a terminal", () => {
   test("the line stays below the log, whose lines are whole and in order, warnings among them", async () => {
     await using terminal = start([]);
@@ -92,7 +85,7 @@ needs("python3").describe("on a terminal", () => {
     await using terminal = start(["--threads", "1", "--queue", "1", "--max-requests", "0"]);
     const { port } = await terminal.ready();
     await until(() => terminal.lastLine.startsWith("0/1 slots | 0 queued | 0 req/s"), "an idle pool");
-    using _busy = await stall(port);
+    using _busy = await stalledDownload(port);
     await until(() => terminal.lastLine.startsWith("1/1 slots | 0 queued"), "a busy slot");
     using waiting = await RawClient.connect(port);
     waiting.send(request(port, "GET /"));
@@ -112,7 +105,7 @@ needs("python3").describe("on a terminal", () => {
   test("a warning that is shorter than the line leaves none of it behind", async () => {
     await using terminal = start(["--threads", "1", "--queue", "1"]);
     const { port } = await terminal.ready();
-    using _busy = await stall(port);
+    using _busy = await stalledDownload(port);
     const queue = async (count: number) => {
       const client = (await RawClient.connect(port)).send(request(port, "GET /"));
       await until(() => warnings().length === count, "the warning");
@@ -169,7 +162,7 @@ needs("python3").describe("on a terminal", () => {
   test("and after a second one that cuts what is in flight", async () => {
     await using terminal = start([]);
     const { port } = await terminal.ready();
-    using _busy = await stall(port);
+    using _busy = await stalledDownload(port);
     terminal.interrupt();
     await until(() => terminal.lines.some((line) => line.includes("SIGINT received: ")), "the drain");
     // Too soon, a second one is the first once more.
@@ -195,7 +188,7 @@ needs("python3").describe("on a terminal", () => {
     for (const env of [{}, { NO_COLOR: "1" }]) {
       await using terminal = start(["--threads", "1", "--queue", "0"], { env });
       const { port } = await terminal.ready();
-      using _busy = await stall(port);
+      using _busy = await stalledDownload(port);
       await ask(port, 1);
       await until(() => terminal.lastLine.startsWith("1/1 slots | 0 queued | 1 x 503"), "a full pool");
       const isColored = !("NO_COLOR" in env);

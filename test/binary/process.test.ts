@@ -17,7 +17,7 @@ import { settingNames, settingTable } from "../../src/settings/resolve.ts";
 import { curl, Program } from "../support/binary.ts";
 import { ipv6, linux, needs, unless } from "../support/needs.ts";
 import { isRunning, killAll } from "../support/processes.ts";
-import { getRaw, isRefused, RawClient, request, statusOf } from "../support/raw-client.ts";
+import { getRaw, isRefused, RawClient, request, stalledDownload, statusOf } from "../support/raw-client.ts";
 import { until } from "../support/waiting.ts";
 import { Workspace } from "../support/workspace.ts";
 
@@ -32,13 +32,6 @@ type Environment = Readonly<Record<string, string>>;
 
 const start = (words: readonly string[], env: Environment = {}, cwd?: string) => place.start(words, env, cwd);
 const once = (words: readonly string[], env: Environment = {}, cwd?: string) => place.run(words, env, cwd);
-
-async function stalledDownload(port: number): Promise<RawClient> {
-  const client = await RawClient.connect(port, { onlyCount: true });
-  client.send(request(port, "GET /large.bin"));
-  await client.received(1);
-  return client.pause();
-}
 
 describe("the ready line", () => {
   test("is exact, plain although colour is forced, and comes in one piece", async () => {

@@ -15,7 +15,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Binary, BUILD_MS, buildBinary, curl, curlStatus, Program } from "../support/binary.ts";
 import { linux, needs } from "../support/needs.ts";
-import { getRaw, RawClient, request, statusOf } from "../support/raw-client.ts";
+import { getRaw, RawClient, request, stalledDownload, statusOf } from "../support/raw-client.ts";
 import { until } from "../support/waiting.ts";
 
 const MIB = 1024 * 1024;
@@ -47,14 +47,6 @@ function start(...words: readonly string[]): Promise<Program> {
 
 function sha256(path: string): string {
   return createHash("sha256").update(readFileSync(path)).digest("hex");
-}
-
-/** A download that holds its slot, because its client does not read. */
-async function stalledDownload(port: number): Promise<RawClient> {
-  const client = await RawClient.connect(port, { onlyCount: true });
-  client.send(request(port, "GET /large.bin"));
-  await client.received(1);
-  return client.pause();
 }
 
 needs("curl").describe("curl gets", () => {

@@ -12,7 +12,7 @@ import {
   startServer,
 } from "../../src/index.ts";
 import { ipv6, needs } from "../support/needs.ts";
-import { isRefused, RawClient, request } from "../support/raw-client.ts";
+import { isRefused, RawClient, request, stalledDownload } from "../support/raw-client.ts";
 import { turns, until } from "../support/waiting.ts";
 
 const MIB = 1024 * 1024;
@@ -45,14 +45,6 @@ function options(more: StartOptions = {}): StartOptions {
 async function page(port: number, host = "127.0.0.1"): Promise<string> {
   using client = await RawClient.connect(port, { host });
   return (await client.send(request(port, "GET /")).answer()).text;
-}
-
-/** A client whose large answer has begun and does not go on, because it does not read. */
-async function stalledDownload(port: number): Promise<RawClient> {
-  const client = await RawClient.connect(port, { onlyCount: true });
-  client.send(request(port, "GET /large.bin"));
-  await client.received(1);
-  return client.pause();
 }
 
 /** What the failed start threw. */

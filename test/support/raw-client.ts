@@ -267,6 +267,14 @@ export async function statusOf(url: string, fields = ""): Promise<number> {
   return (await getRaw(url, fields)).status;
 }
 
+/** A download of `/large.bin` that has begun and does not go on, because its client does not read. It holds its slot. */
+export async function stalledDownload(port: number): Promise<RawClient> {
+  const client = await RawClient.connect(port, { onlyCount: true });
+  client.send(request(port, "GET /large.bin"));
+  await client.received(1);
+  return client.pause();
+}
+
 /** True when no program listens there. */
 export async function isRefused(port: number): Promise<boolean> {
   try {
