@@ -6,7 +6,7 @@ import type { Row } from "./row.ts";
 import { PROBE_REQUEST } from "./site.ts";
 
 /** Milliseconds after which a connection that should have closed counts as open. */
-const PATIENCE_MS = 5000;
+const PATIENCE_MS = 15_000;
 
 /** Milliseconds in which a server that has something to say about an unfinished request would have said it. */
 const QUIET_MS = 60;
