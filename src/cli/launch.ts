@@ -1,4 +1,5 @@
 /** The common part of commands with a server: a log, a start that fails in one line, and the announcement. */
+import { hostname, networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import type { Snapshot } from "../handlers/endpoints/status.ts";
 import type { ServerLog } from "../server/access-log.ts";
@@ -10,6 +11,7 @@ import { readyLine, writeFiles } from "./announce.ts";
 import type { Environment, ServeOrder } from "./command-line.ts";
 import { Log } from "./log.ts";
 import { EXIT_FAILURE, EXIT_USAGE, isTerminal, LOG_SETTLE_MS, say } from "./say.ts";
+import { networkUrls, surprises } from "./start-lines.ts";
 
 /** The part of a server that the program needs. `startServer` returns it. */
 export interface RunningServer {
@@ -105,6 +107,8 @@ export async function launch(
 function announce(options: Settings, server: RunningServer, log: Log): void {
   log.ready(readyLine(options.readyFormat, server));
   log.info(`Serving ${resolve(options.root)} on ${server.urls.join(" and ")}`);
+  const others = networkUrls(options.host, server, { interfaces: networkInterfaces(), name: hostname() });
+  if (others.length > 0) log.info(`Other addresses: ${others.join(" ")}`);
   if (server.certificate !== null) log.info(`Certificate: ${describeCertificate(server)}`);
   if (server.redirectUrl !== null) log.info(`Plain requests to ${server.redirectUrl} are sent to https`);
   log.info(
@@ -114,6 +118,7 @@ function announce(options: Settings, server: RunningServer, log: Log): void {
   );
   log.info(`Thread pool size: ${options.threads}, ${options.queue} more may wait`);
   if (options.logFile !== "") log.info(`Requests are logged to ${resolve(options.logFile)}`);
+  for (const { level, text } of surprises(options)) log[level](text);
 }
 
 export function describeCertificate({ certificate }: RunningServer): string {

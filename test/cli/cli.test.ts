@@ -1,6 +1,6 @@
 /** The command line as tables of words, then `main` in a process of its own, with a server that only pretends. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseRun, parseServe, type Question, type RunOrder, type ServeOrder } from "../../src/cli/command-line.ts";
@@ -690,6 +690,7 @@ describe("the process", () => {
 
   beforeAll(() => {
     folder = mkdtempSync(join(tmpdir(), "cli-"));
+    mkdirSync(join(folder, "resources"));
     script = join(folder, "pretend.ts");
     writeFileSync(script, pretendedServer(join(import.meta.dir, "..", "..", "src", "cli", "cli.ts")));
   });

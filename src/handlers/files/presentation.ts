@@ -15,12 +15,17 @@ export interface Presentation {
  * their first bytes (MIME Sniffing §8.1).
  */
 export function presentationOf(name: string, inline: boolean): Presentation {
-  if (!inline && DOWNLOAD_EXTENSIONS.has(extensionOf(name))) {
+  if (!inline && isDownload(name)) {
     return { contentType: OCTET_STREAM, disposition: attachment(name), kind: "binary" };
   }
   const contentType = contentTypeOf(name);
   const kind = contentType.startsWith("text/html") ? "html" : contentType.startsWith("text/") ? "text" : "binary";
   return { contentType, disposition: null, kind };
+}
+
+/** Returns true for a file that a browser stores, unless files are shown inline. */
+export function isDownload(name: string): boolean {
+  return DOWNLOAD_EXTENSIONS.has(extensionOf(name));
 }
 
 const DOWNLOAD_EXTENSIONS: ReadonlySet<string> = new Set(["txt", "png", "jpg", "jpeg"]);
