@@ -6,7 +6,7 @@
  * make a browser come here and be sent wherever that page wants.
  */
 
-import { type FieldLines, Fields } from "../http/fields.ts";
+import type { FieldLines } from "../http/fields.ts";
 import {
   type Admission,
   type Handler,
@@ -14,11 +14,12 @@ import {
   type Request,
   type Response,
   refused,
-  response,
 } from "../http/message.ts";
 import { Method } from "../http/method.ts";
+import { escapeTarget } from "../http/uri.ts";
 import { type ErrorExtras, ErrorPages, wantsJson } from "./error-page.ts";
 import { HOST_REFUSED, HostPolicy, type HostPolicyOptions } from "./host-policy.ts";
+import { redirectTo } from "./redirect.ts";
 
 export interface HttpsRedirectOptions extends HostPolicyOptions {
   /** Port that speaks TLS. */
@@ -58,12 +59,7 @@ class HttpsRedirect implements Handler {
     if (target.authority.host === "") return this.#refuse(400, "This port leads to https, but of which host?", request);
     const port = this.#securePort();
     const authority = port === HTTPS_PORT ? target.authority.host : `${target.authority.host}:${port}`;
-    const fields = Fields.of([
-      ["Location", `https://${authority}${pathAndQuery(request)}`],
-      ["Cache-Control", "no-cache"], // A browser must not remember the redirect after the server has become plain again.
-      ["Content-Length", "0"],
-    ]);
-    return response(308, fields, null, "redirect");
+    return redirectTo(`https://${authority}${pathAndQuery(request)}`);
   }
 
   failure(status: number, sentence: string, request: Request | null, fields: FieldLines = []): Response {
@@ -79,14 +75,11 @@ const HTTPS_PORT = 443;
 
 const ONLY_FILES: ErrorExtras = { fields: [["Allow", "GET, HEAD, POST, OPTIONS"]], isLast: true };
 
-/**
- * Returns path and query as sent, without decoding. They have no byte that a field could not have (RFC 3986 §3.3,
- * §3.4).
- */
+/** Returns path and query as sent, without decoding, and what no URI may have escaped. */
 function pathAndQuery(request: Request): string {
   const { form } = request.target;
   if (form === "asterisk") return "/";
-  const text = request.head.targetText;
+  const text = escapeTarget(request.head.targetText);
   if (form === "origin") return text;
   const rest = text.replace(/^[^:]*:\/\/[^/?]*/, "");
   return rest.startsWith("/") ? rest : `/${rest}`;

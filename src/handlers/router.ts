@@ -2,11 +2,11 @@
  * Chooses the mount that answers: the first one that owns the path. Refuses here, once for all mounts, what no mount may
  * see: CONNECT, and targets that climb out of the root. Answers OPTIONS, and 405 for a method that the mount does not take.
  */
-import { escapeControls } from "../http/escape.ts";
 import { type FieldLines, Fields } from "../http/fields.ts";
 import { type Admission, type Handler, type Request, type Response, refused, response } from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import { type Target, Verdict } from "../http/target.ts";
+import { escapeTarget } from "../http/uri.ts";
 import { type ErrorExtras, type ErrorPages, wantsJson } from "./error-page.ts";
 import type { Mount } from "./mount.ts";
 
@@ -75,7 +75,7 @@ export class Router implements Handler {
 
   #refuseTraversal(request: Request): Admission {
     const { refusal } = this.#refuse(403, "That path is not allowed.", request);
-    const incident = `path traversal: ${escapeControls(request.head.targetText)}`;
+    const incident = `path traversal: ${escapeTarget(request.head.targetText)}`;
     return refused({ ...(refusal as Response), incident });
   }
 

@@ -5,6 +5,7 @@ export const LF = 0x0a;
 export const CR = 0x0d;
 export const SP = 0x20;
 export const DQUOTE = 0x22;
+export const HASH = 0x23;
 export const PERCENT = 0x25;
 export const ASTERISK = 0x2a;
 export const PLUS = 0x2b;
@@ -127,11 +128,12 @@ function buildClasses(): Uint8Array {
   mark(`!#$%&'*+-.^_\`|~${digits}${letters}`, TCHAR); // RFC 9110 §5.6.2
   mark(digits, DIGIT);
   mark(`${digits}abcdefABCDEF`, HEX_DIGIT);
-  // RFC 3986: pchar, "/", "?", and "[" "]" (which it reserves; queries of real browsers carry them). No "#": a fragment
-  // is never sent.
-  mark(`${unreserved}${subDelims}%:@/?[]`, TARGET_CHAR);
   mark(`${unreserved}${subDelims}%`, URI_HOST_CHAR); // RFC 3986 §3.2.2, reg-name and IPv4address
   for (let byte = 0; byte < 256; byte++) {
+    // More than RFC 3986 allows: the WHATWG URL Standard leaves these bytes as they are, so browsers send them. No "#": a
+    // fragment is never sent. No backslash, which only a query may have (request-head.ts).
+    const isTargetChar = byte > SP && byte !== HASH && byte !== BACKSLASH && byte !== DEL;
+    if (isTargetChar) table[byte] = (table[byte] ?? 0) | TARGET_CHAR;
     // RFC 9110 §5.5: VCHAR, obs-text, and SP and HTAB between them.
     const isFieldByte = byte === HTAB || (byte >= SP && byte !== DEL);
     if (isFieldByte) table[byte] = (table[byte] ?? 0) | FIELD_BYTE;

@@ -2,8 +2,9 @@
  * The request target (RFC 9112 §3.2) in its four forms, and the authority it is for (§3.2.2, §3.3), decoded exactly
  * once.
  *
- * Strategy: one pass over the path. Without an escape its text is the bytes themselves. With one it is decoded into a
- * scratch buffer, checked as UTF-8, and then made text.
+ * Strategy: one pass over the path. Plain ASCII is the text itself. A path with an escape, or with a byte above 0x7f, is
+ * decoded into a scratch buffer, checked as UTF-8, and then made text. The query is opaque: any byte that a head may
+ * have in its target may stand in it, as the WHATWG URL Standard lets browsers send it.
  *
  * The rule it guards: a target that breaks the grammar is a ParseError. A well-formed one that tries to leave the tree
  * (dot segments, encoded separators, a leading "//") gets a verdict, so that it can be answered 403 and logged as a
@@ -18,11 +19,9 @@ import {
   equalsIgnoringCase,
   HEX_DIGIT,
   HEX_VALUE,
-  LBRACKET,
   latin1Text,
   PERCENT,
   QUESTION,
-  RBRACKET,
   SLASH,
   SP,
   utf8Text,
@@ -53,7 +52,7 @@ export class Target {
   form: TargetForm;
   /** Decoded once, valid UTF-8, begins with "/"; "" in asterisk and authority form. Empty segments stay. */
   path: string;
-  /** Query as sent, with its "?", escapes complete but not decoded; or "". */
+  /** Query as sent, with its "?", as ISO-8859-1 and neither decoded nor checked; or "". `escapeTarget` makes it fit to be written. */
   query: string;
   /** Scheme of the absolute form, else "". */
   scheme: "" | "http" | "https";
@@ -159,7 +158,8 @@ function parseAbsoluteForm(bytes: Uint8Array, start: number, end: number, target
   host.set(bytes, authorityStart, authorityEnd, own.host, own.port);
   if (bytes[authorityEnd] === SLASH) return parsePathAndQuery(bytes, authorityEnd, end, target);
   target.path = "/"; // RFC 9110 §4.2.3: an empty path is "/".
-  return authorityEnd === end ? 0 : parseQuery(bytes, authorityEnd, end, target);
+  if (authorityEnd < end) target.query = latin1Text(bytes, authorityEnd, end);
+  return 0;
 }
 
 /** The scheme before "://", or "" when it is neither http nor https. */
@@ -171,17 +171,16 @@ function schemeOf(bytes: Uint8Array, start: number, end: number): "" | "http" | 
 
 /** absolute-path [ "?" query ]; bytes[start] is the slash. */
 function parsePathAndQuery(bytes: Uint8Array, start: number, end: number, target: Target): number {
-  let hasEscape = false;
+  let isPlain = true;
   let hasDot = false;
   let pos = start;
   for (; pos < end; pos++) {
     const byte = bytes[pos] as number;
     if (byte === QUESTION) break;
-    if (byte === PERCENT) hasEscape = true;
+    if (byte === PERCENT || byte > DEL) isPlain = false;
     else if (byte === DOT) hasDot = true;
-    else if (byte === LBRACKET || byte === RBRACKET) return ParseError.TargetCharacter;
   }
-  if (hasEscape) {
+  if (!isPlain) {
     const decoded = decodePath(bytes, start, pos, target);
     if (decoded < 0) return decoded;
   } else {
@@ -189,26 +188,23 @@ function parsePathAndQuery(bytes: Uint8Array, start: number, end: number, target
     else if (hasDot && hasDotSegment(bytes, start, pos)) target.verdict = Verdict.DotSegment;
     target.path = latin1Text(bytes, start, pos);
   }
-  target.hasDotName = (hasDot || hasEscape) && target.path.includes("/.");
-  return pos === end ? 0 : parseQuery(bytes, pos, end, target);
-}
-
-/** Reads the query; bytes[start] is the "?". Escapes must be complete. They are decoded by the reader of the query. */
-function parseQuery(bytes: Uint8Array, start: number, end: number, target: Target): number {
-  for (let pos = start; pos < end; pos++) {
-    if (bytes[pos] === PERCENT && escapedByte(bytes, pos, end) < 0) return ParseError.TargetEscapeInvalid;
-  }
-  target.query = latin1Text(bytes, start, end);
+  target.hasDotName = (hasDot || !isPlain) && target.path.includes("/.");
+  if (pos < end) target.query = latin1Text(bytes, pos, end);
   return 0;
 }
 
-/** Percent-decodes the path once: "%2541" becomes "%41" and stays so. Returns 0 or a ParseError. */
+/**
+ * Percent-decodes the path once: "%2541" becomes "%41" and stays so. Raw bytes above 0x7f stay, and make UTF-8 together
+ * with the decoded ones. Returns 0 or a ParseError.
+ */
 function decodePath(bytes: Uint8Array, start: number, end: number, target: Target): number {
   const decoded = target.scratch(end - start);
   let length = 0;
+  let isAscii = true;
   let separator: Verdict = Verdict.Clean;
   for (let pos = start; pos < end; pos++) {
     let byte = bytes[pos] as number;
+    if (byte > DEL) isAscii = false;
     if (byte === PERCENT) {
       byte = escapedByte(bytes, pos, end);
       if (byte < 0) return ParseError.TargetEscapeInvalid;
@@ -220,7 +216,7 @@ function decodePath(bytes: Uint8Array, start: number, end: number, target: Targe
     }
     decoded[length++] = byte;
   }
-  if (!isUtf8(decoded, length)) return ParseError.TargetUtf8Invalid;
+  if (!isUtf8(decoded, length)) return isAscii ? ParseError.TargetUtf8Invalid : ParseError.TargetCharacter;
   if (separator !== Verdict.Clean) target.verdict = separator;
   else if (length > 1 && decoded[1] === SLASH) target.verdict = Verdict.LeadingDoubleSlash;
   else if (hasDotSegment(decoded, 0, length)) target.verdict = Verdict.DotSegment;

@@ -12,6 +12,7 @@
  * message otherwise.
  */
 import {
+  BACKSLASH,
   CLASS,
   COLON,
   CR,
@@ -22,6 +23,7 @@ import {
   isSameText,
   LF,
   latin1Text,
+  QUESTION,
   SLASH,
   SP,
   TARGET_CHAR,
@@ -268,6 +270,7 @@ function parseRequestLine(bytes: Uint8Array, start: number, end: number, head: P
   const lineBytesMax = head.limits.maxHeaderBytes;
   const targetStop = Math.min(end, start + lineBytesMax + 1);
   while (pos < targetStop && ((CLASS[bytes[pos] as number] as number) & TARGET_CHAR) !== 0) pos++;
+  if (bytes[pos] === BACKSLASH && pos < targetStop) pos = targetEndFrom(bytes, targetStart, pos, targetStop);
   if (pos - start > lineBytesMax) return ParseError.TargetTooLong;
   if (pos === end) return 0;
   const afterTarget = bytes[pos] as number;
@@ -279,6 +282,19 @@ function parseRequestLine(bytes: Uint8Array, start: number, end: number, head: P
   head.targetStart = targetStart;
   head.targetEnd = pos;
   return parseVersion(bytes, pos + 1, end, head);
+}
+
+/**
+ * Returns the end of a target with a backslash at `pos`. In the query it is a byte like others. In the path it is not:
+ * browsers send a slash in its place, so two readers of one target would disagree.
+ */
+function targetEndFrom(bytes: Uint8Array, start: number, pos: number, stop: number): number {
+  const query = bytes.indexOf(QUESTION, start);
+  if (query < 0 || query > pos) return pos;
+  let end = pos;
+  while (end < stop && (((CLASS[bytes[end] as number] as number) & TARGET_CHAR) !== 0 || bytes[end] === BACKSLASH))
+    end++;
+  return end;
 }
 
 /** "HTTP/" DIGIT "." DIGIT CRLF, case-sensitive (RFC 9112 §2.3). Position behind it, 0 need more, or a ParseError. */

@@ -9,6 +9,7 @@ import { type Answered, BaseObserver, Outcome } from "../exchange/observer.ts";
 import type { Pool } from "../exchange/pool.ts";
 import { SlotLease } from "../exchange/slot-lease.ts";
 import type { AnswerView, Snapshot, WorkView } from "../handlers/endpoints/status.ts";
+import { escapeQuoted } from "../http/escape.ts";
 import { type Metrics, percentile } from "./metrics.ts";
 
 /** Milliseconds between two looks: fast enough for the eye. */
@@ -103,7 +104,7 @@ export class LiveView extends BaseObserver {
       connection: answer.connection,
       position: answer.position,
       peer: answer.peer,
-      request: request === null ? "" : shortened(request.head.requestLine),
+      request: request === null ? "" : shortened(escapeQuoted(request.head.requestLine)),
       status: answer.response.status,
       bytes: answer.bytes,
       slot,
@@ -234,7 +235,7 @@ export class LiveView extends BaseObserver {
 }
 
 function viewOf({ head, ...work }: Work): WorkView {
-  return { ...work, request: shortened(head.requestLine) };
+  return { ...work, request: shortened(escapeQuoted(head.requestLine)) };
 }
 
 function shortened(request: string): string {

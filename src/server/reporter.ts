@@ -1,6 +1,7 @@
 /** Turns the events of connections into log lines. */
 import { type Answered, type CloseReason, type Observer, Outcome } from "../exchange/observer.ts";
 import type { Pool } from "../exchange/pool.ts";
+import { escapeQuoted } from "../http/escape.ts";
 import { Field } from "../http/field.ts";
 import { violationOf } from "../http/parse-error.ts";
 import type { ServerLog } from "./access-log.ts";
@@ -110,7 +111,7 @@ export class Reporter implements Observer {
   /** The seeds' step-by-step lines. */
   #narrate({ connection, request, response, host, violation, slot, bytes, outcome }: Answered): void {
     if (request !== null) {
-      this.step(connection, slot, `Request: ${request.head.requestLine}`);
+      this.step(connection, slot, `Request: ${escapeQuoted(request.head.requestLine)}`);
       this.step(connection, slot, `Host validation: ${request.head.value(Field.Host) ?? "(none)"} ${host}`);
     }
     const broken = violationOf(violation);

@@ -27,7 +27,10 @@ const escapes = section("RFC 3986 §2.1", [
   ...["%", "%4", "%zz", "%4g", "%g4", "%%41", "% 41".replace(" ", "+"), "%-1", "%u0041", "a%", "%C3%B", "%2"].map(
     (text) => declined(`the path /${text}`, get(`/${text}`), 400, ParseError.TargetEscapeInvalid),
   ),
-  declined("a broken escape in the query", get("/page.html?a=%"), 400, ParseError.TargetEscapeInvalid),
+  ...["%", "%4", "%zz", "50%&b=1", "%u0041"].map((text) =>
+    served(`the query ?a=${text}, which is opaque`, get(`/page.html?a=${text}`), { status: 200, body: PAGE }),
+  ),
+  declined("a broken escape before a query with one", get("/%zz?a=%"), 400, ParseError.TargetEscapeInvalid),
   declined("a broken escape before a dot segment", get("/%zz/../x"), 400, ParseError.TargetEscapeInvalid),
   ...["%00", "page.html%00.png", "%01", "%0a", "%0d%0aX:1", "%09", "%1f", "%1b%5b", "%7f"].map((text) =>
     declined(`the path /${text}`, get(`/${text}`), 400, ParseError.TargetControl),
@@ -52,7 +55,10 @@ const escapes = section("RFC 3986 §2.1", [
     ["0xfe", "%fe"],
     ["ISO-8859-1", "%fc.html"],
   ].map(([name, text]) => declined(`${name}: /${text}`, get(`/${text}`), 400, ParseError.TargetUtf8Invalid)),
-  refused("UTF-8 that is not escaped", get("/\xc3\xbc.html"), 400, ParseError.TargetCharacter),
+  served("UTF-8 that is not escaped", get("/\xc3\xbc.html"), { status: 200, body: PAGE }),
+  served("UTF-8 of which one byte is escaped", get("/\xc3%bc.html"), { status: 200, body: PAGE }),
+  refused("ISO-8859-1 that is not escaped", get("/\xfc.html"), 400, ParseError.TargetCharacter),
+  refused("a slash, overlong and not escaped", get("/..\xc0\xafpage.html"), 400, ParseError.TargetCharacter),
 ]);
 
 const dotSegments = section("RFC 3986 §5.2.4", [

@@ -269,13 +269,26 @@ const method = section("RFC 9112 §3.1", [
 ]);
 
 const target = section("RFC 9112 §3.2", [
-  ...["#", '"', "<", ">", "\\", "^", "`", "{", "|", "}", "\x01", "\x1f", "\x7f", "\x80", "\xff", "\0", "\xc3\xbc"].map(
-    (text) => refused(`the target /a${JSON.stringify(text)}b`, get(`/a${text}b`), 400, ParseError.TargetCharacter),
+  ...["#", "\\", "\x01", "\x1f", "\x7f", "\x80", "\xff", "\0"].map((text) =>
+    refused(`the target /a${JSON.stringify(text)}b`, get(`/a${text}b`), 400, ParseError.TargetCharacter),
   ),
+  // The WHATWG URL Standard, or a client that is no browser, leaves these as they are.
+  ...['"', "<", ">", "[", "]", "^", "`", "{", "|", "}", "\xc3\xbc"].map((text) =>
+    served(`the target /a${JSON.stringify(text)}b is a name`, get(`/a${text}b`), 404),
+  ),
+  ...['"', "<", ">", "[", "]", "\\", "^", "`", "{", "|", "}", "%", "'", "\x80", "\xff", "\xc3\xbc"].map((text) =>
+    served(`the query ?a${JSON.stringify(text)}b`, get(`/page.html?a${text}b`), 200),
+  ),
+  ...["#", "\x01", "\x1f", "\x7f", "\0"].map((text) =>
+    refused(`the query ?a${JSON.stringify(text)}b`, get(`/page.html?a${text}b`), 400, ParseError.TargetCharacter),
+  ),
+  refused("a space in the query", get("/page.html?a b"), 400, ParseError.VersionInvalid),
   refused("a fragment", get("/page.html#top"), 400, ParseError.TargetCharacter),
   refused("a target that begins with a fragment", get("#"), 400, ParseError.TargetCharacter),
-  refused("a bracket in the path", get("/page[1].html"), 400, ParseError.TargetCharacter),
+  served("brackets in the path, as bundlers name chunks", get("/page[1].html"), { status: 200, body: PAGE }),
   served("brackets in the query, as browsers send them", get("/page.html?a[]=1"), 200),
+  served("JSON in the query, as fetch sends it", get('/page.html?filter={"a":1}'), { status: 200, body: PAGE }),
+  refused("a backslash in the path before a query", get("/dir\\page.html?a"), 400, ParseError.TargetCharacter),
   refused("a target that is a word", get("page.html"), 400, ParseError.TargetFormInvalid),
   refused("a target that begins with ?", get("?a=b"), 400, ParseError.TargetFormInvalid),
   refused("a target that begins with .", get("../page.html"), 400, ParseError.TargetFormInvalid),

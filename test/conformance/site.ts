@@ -50,6 +50,7 @@ export function makeConformanceSite(): ConformanceSite {
     "a+b.html": PAGE,
     "a:b@c!$&'()*=~-_.html": PAGE,
     "a#b?c.html": PAGE,
+    "page[1].html": PAGE,
     "...html": PAGE,
     ".hidden": "secret",
     ".git/config": "secret",

@@ -422,6 +422,7 @@ describe("the plain port beside it", () => {
     ["GET /a%20b/c?d=e&f=%2F", "/a%20b/c?d=e&f=%2F"],
     ["HEAD /x", "/x"],
     ["DELETE /x", "/x"],
+    ['GET /[a]|b?q=50%&f={"c":"\\"}', "/[a]%7Cb?q=50%25&f=%7B%22c%22:%22%5C%22%7D"],
     ["GET //evil.test/x", "//evil.test/x"],
     ["GET http://localhost:PORT/x?y", "/x?y"],
     ["GET http://localhost:PORT", "/"],

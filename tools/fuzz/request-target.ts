@@ -1,6 +1,7 @@
 /** Target and Host, as `target LF host`. Properties: the same reading twice, a clean path stays inside and can be written and read again, a host has one spelling. */
 import { Authority, parseAuthority } from "../../src/http/authority.ts";
 import { Target, Verdict } from "../../src/http/target.ts";
+import { escapeTarget } from "../../src/http/uri.ts";
 import { ParsedHead, parseRequestHead } from "../../src/http1/request-head.ts";
 import { readTarget } from "../../src/http1/request-target.ts";
 import { bytesOf, textOf } from "../../test/support/bytes.ts";
@@ -32,6 +33,12 @@ export const requestTargetTarget: FuzzTarget = {
     "[::1]",
     "[",
     "]",
+    "{",
+    "|",
+    "\\",
+    "\xc3\xa9",
+    "\xc3",
+    "%a9",
     ":80",
     ":",
     "@",
@@ -62,9 +69,10 @@ export const requestTargetTarget: FuzzTarget = {
     if (!parseAuthority(spelled, 0, spelled.length, authority)) return `the host ${name} is none`;
     if (authority.host !== name) return `the host ${name} has a second spelling ${authority.host}`;
 
-    const { form, path, verdict } = target;
+    const { form, path, query, verdict } = target;
     if (form === "asterisk" || form === "authority") return path === "" ? "" : "a form without a path has one";
     if (!path.startsWith("/")) return `the path ${JSON.stringify(path)} has no slash`;
+    if (query !== "" && !URI_QUERY.test(escapeTarget(query))) return "a query that cannot be written";
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
     if (/[\x00-\x1f\x7f]/.test(path)) return "a control character in the path";
     if (verdict !== Verdict.Clean) return "";
@@ -81,6 +89,9 @@ export const requestTargetTarget: FuzzTarget = {
       : "written and read again, it is another";
   },
 };
+
+/** RFC 3986 §3.4, with the brackets that it reserves. */
+const URI_QUERY = /^\?(?:[A-Za-z0-9._~!$&'()*+,;=:@/?[\]-]|%[0-9A-Fa-f]{2})*$/;
 
 function view(result: number, of: Target): string {
   if (result < 0) return String(result);

@@ -7,6 +7,7 @@
 import { type FieldLines, Fields } from "../../http/fields.ts";
 import { ADMITTED, type Admission, type Request, type Response, response } from "../../http/message.ts";
 import { Method } from "../../http/method.ts";
+import { referenceTo } from "../../http/uri.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
 import type { Mount } from "../mount.ts";
 
@@ -80,7 +81,7 @@ export class EndpointMount implements Mount {
     }
     const refusal = endpoint.guard?.(request) ?? null;
     if (refusal !== null) return refusal;
-    return request.target.path === WITHOUT_SLASH ? redirectTo(`${PREFIX}${request.target.query}`) : null;
+    return request.target.path === WITHOUT_SLASH ? redirectTo(referenceTo(PREFIX, request.target.query)) : null;
   }
 
   respond(request: Request): Response | Promise<Response> {

@@ -1,8 +1,9 @@
 /** Refusals about files: each is an error page, and a failing disk is one line a second for the operator. */
-import { escapeControls } from "../../http/escape.ts";
-import { Fields, RETRY_SOON } from "../../http/fields.ts";
-import { type Request, type Response, response } from "../../http/message.ts";
+import { RETRY_SOON } from "../../http/fields.ts";
+import type { Request, Response } from "../../http/message.ts";
+import { escapeTarget, referenceTo } from "../../http/uri.ts";
 import { type ErrorExtras, type ErrorPages, wantsJson } from "../error-page.ts";
+import { redirectTo } from "../redirect.ts";
 import { type DocumentRoot, OpenFailure } from "./document-root.ts";
 
 /** Methods of a file, for Allow. */
@@ -39,7 +40,7 @@ export class FileRefusals {
         return this.refuse(403, "This server is not permitted to read that file.", request);
       case OpenFailure.Outside: {
         const page = this.refuse(403, "That path leads out of the folder that is served.", request);
-        return { ...page, incident: `a link leads out of the root: ${escapeControls(request.head.targetText)}` };
+        return { ...page, incident: `a link leads out of the root: ${escapeTarget(request.head.targetText)}` };
       }
       case OpenFailure.Busy:
         this.#logFailure();
@@ -71,15 +72,7 @@ export class FileRefusals {
   }
 }
 
-/** Redirects to the path with a slash. The location is a path of this server whatever was asked, never `//host`. */
-export function redirectToFolder(request: Request): Response {
-  const path = request.target.path.replace(/^\/+/, "/");
-  const location = `${encodeURI(path).replace(/[?#]/g, encodeURIComponent)}/${request.target.query}`;
-  const fields = Fields.of([
-    ["Location", location],
-    ["Content-Length", "0"],
-    ["Cache-Control", "no-cache"],
-  ]);
-  // RFC 9110 §15.4.9: 308 keeps the method.
-  return response(308, fields, null, "redirect");
+/** Redirects to the path with a slash. */
+export function redirectToFolder({ target }: Request): Response {
+  return redirectTo(referenceTo(`${target.path}/`, target.query));
 }

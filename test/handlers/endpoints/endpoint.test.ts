@@ -97,6 +97,8 @@ describe("the server's own paths", () => {
         path.includes("?") ? "/__server/?x" : "/__server/",
       ]);
     }
+    const { fields } = await ask(site, 'GET /__server?"50%');
+    expect(fields["location"]).toBe("/__server/?%2250%25");
   });
 
   test("that are no endpoint are 404, whatever lies in the root, and so is what is behind a endpoint without parts", async () => {

@@ -94,6 +94,8 @@ test("a folder without its slash is redirected to a path of this server, encoded
     ["/dir?a=%2f&b", "/dir/?a=%2f&b"],
     ["/a%20b%3F%23%25%C3%A9", "/a%20b%3F%23%25%C3%A9/"],
     ["/a//evil.com", "/a//evil.com/"],
+    ['/dir?q=50%&f={"a":1}', "/dir/?q=50%25&f=%7B%22a%22:1%7D"],
+    ["/dir?p=C:\\x|\xc3\xa9[]", "/dir/?p=C:%5Cx%7C%C3%A9[]"],
   ] as const;
   for (const [path, location] of cases) {
     const { status, fields, content } = await ask(www, `GET ${path}`);

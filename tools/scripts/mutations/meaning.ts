@@ -43,10 +43,11 @@ export const MEANING_MUTATIONS: readonly Mutation[] = [
     "(host.host !== own.host || effectivePort(host.port, scheme) !== effectivePort(own.port, scheme))",
     "host.host !== own.host",
   ),
-  gone(
+  swap(
     TARGET,
-    "no brackets in a path",
-    "else if (byte === LBRACKET || byte === RBRACKET) return ParseError.TargetCharacter;",
+    "raw bytes above 0x7f are decoded",
+    "if (byte === PERCENT || byte > DEL) isPlain = false;",
+    "if (byte === PERCENT) isPlain = false;",
   ),
   gone(
     TARGET,
@@ -60,12 +61,7 @@ export const MEANING_MUTATIONS: readonly Mutation[] = [
     "if (hasDot && hasDotSegment(bytes, start, pos)) target.verdict = Verdict.DotSegment;",
     ";",
   ),
-  swap(
-    TARGET,
-    "escapes of a query are complete",
-    "if (bytes[pos] === PERCENT && escapedByte(bytes, pos, end) < 0) return ParseError.TargetEscapeInvalid;",
-    "",
-  ),
+  swap(TARGET, "the path ends before its query", "if (byte === QUESTION) break;", ""),
   swap(
     TARGET,
     "escapes are complete",
@@ -90,7 +86,17 @@ export const MEANING_MUTATIONS: readonly Mutation[] = [
     "no escaped backslash",
     "else if (separator === Verdict.Clean && byte === BACKSLASH) separator = Verdict.EncodedBackslash;",
   ),
-  gone(TARGET, "UTF-8 is checked", "if (!isUtf8(decoded, length)) return ParseError.TargetUtf8Invalid;"),
+  gone(
+    TARGET,
+    "UTF-8 is checked",
+    "if (!isUtf8(decoded, length)) return isAscii ? ParseError.TargetUtf8Invalid : ParseError.TargetCharacter;",
+  ),
+  swap(
+    TARGET,
+    "raw bytes that are not UTF-8 have an error of their own",
+    "return isAscii ? ParseError.TargetUtf8Invalid : ParseError.TargetCharacter;",
+    "return ParseError.TargetUtf8Invalid;",
+  ),
   swap(
     TARGET,
     "no escaped dot segments",
