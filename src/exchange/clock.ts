@@ -27,23 +27,37 @@ export class Clock {
   readonly dateLine: Uint8Array = new Uint8Array(DATE_LINE_BYTES);
   /** The second of `wallMs`, since the epoch: when it differs, so does the Date line. */
   second = Number.NaN;
-  readonly #preciseMs: () => number;
+  /** Null if this clock is moved by hand alone. */
+  readonly #time: Pick<TimeSource, "nowMs"> | null;
+  /** Wall time minus monotonic time. */
+  #offsetMs = 0;
 
-  /** `preciseMs` reads the monotonic time of this very moment; by hand-ticked clocks it is left out. */
-  constructor(nowMs: number, wallMs: number, preciseMs: () => number = () => this.nowMs) {
-    this.#preciseMs = preciseMs;
+  constructor(nowMs: number, wallMs: number, time: Pick<TimeSource, "nowMs"> | null = null) {
+    this.#time = time;
     this.dateLine.set(new TextEncoder().encode("Date: "));
     this.dateLine.set([0x0d, 0x0a], DATE_LINE_BYTES - 2);
     this.set(nowMs, wallMs);
   }
 
-  /** Milliseconds since `startMs` by the precise time: for durations within one turn. */
+  /** Returns the milliseconds since `startMs` by the time of this very moment: for durations within one turn. */
   elapsedMs(startMs: number): number {
-    return this.#preciseMs() - startMs;
+    return (this.#time === null ? this.nowMs : this.#time.nowMs()) - startMs;
   }
 
-  /** Moves both times. `nowMs` never goes back. */
+  /** Sets both times. `nowMs` never goes back. */
   set(nowMs: number, wallMs: number): void {
+    this.#offsetMs = wallMs - nowMs;
+    this.#show(nowMs, wallMs);
+  }
+
+  /** Moves both times to the present. Wall time keeps its distance from monotonic time until `set` corrects it. */
+  move(): void {
+    if (this.#time === null) return;
+    const nowMs = this.#time.nowMs();
+    this.#show(nowMs, nowMs + this.#offsetMs);
+  }
+
+  #show(nowMs: number, wallMs: number): void {
     this.nowMs = nowMs;
     this.wallMs = wallMs;
     const second = Math.floor(wallMs / 1000);

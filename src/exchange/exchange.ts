@@ -6,7 +6,7 @@
  *
  * A request whose content is for a sink takes its slot before its content, which comes while it is RUNNING.
  *
- * The carrier reads the head (`admit` or `refuseMalformed`), hands the content over (`take`) and asks for the response with
+ * The carrier reads the head (`arrive` or `refuseMalformed`), hands the content over (`take`) and asks for the response with
  * `proceed`: it is there at once, or `Carrier.ready` announces it. The carrier sends it between `begin` and `finish`. An exchange is used
  * again: `renew` makes it ready for the next request of the same carrier.
  *
@@ -57,6 +57,9 @@ const NEXT: readonly number[] = [
 
 const ACTIVITIES: readonly (Work["phase"] | null)[] = [null, "waiting", "working", "sending", null];
 
+/** Stands for a slot that need not be taken. */
+const NOT_NEEDED = -2;
+
 const HEAD_TOO_SLOW = "The request was not complete in time.";
 
 const CONTENT_TOO_SLOW = "The request's content came too slowly.";
@@ -105,15 +108,15 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
 
   // Receiving.
 
-  /** Notes that the head is complete. `admit` or `refuseMalformed` follows. */
-  arrive(position: number): void {
+  /** The head is complete. `error` is the rule that it breaks, a ParseError, or 0: then the handler admits the request or not. */
+  arrive(position: number, error: number): void {
     this.isHeadComplete = true;
     this.position = position;
     this.#startedMs = this.#context.clock.nowMs;
-  }
-
-  /** Asks the handler whether the request may go on. */
-  admit(): void {
+    if (error < 0) {
+      this.refuseMalformed(error);
+      return;
+    }
     this.admission = this.#context.handler.admit(this.request as R);
     this.response = this.admission.refusal;
   }
@@ -231,11 +234,15 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
    * or null if `Carrier.ready` follows.
    */
   proceed(): Response | null {
-    if (this.response === null) {
-      if (this.phase === Phase.Receiving) {
-        if (this.#takeSlot()) this.#run();
-      } else if (this.phase === Phase.Waiting && this.lease.slot > 0) this.#run();
-    }
+    if (this.response !== null) return this.response;
+    const { lease, phase } = this;
+    if (phase === Phase.Receiving) {
+      // Requests of a pipeline share a slot, and those for the server's own endpoints need none.
+      const slot = lease.slot > 0 || this.admission.isControl ? NOT_NEEDED : lease.take();
+      if (slot === REFUSED) this.#turnAway("queue full");
+      else if (slot === QUEUED) this.#wait();
+      else this.#run();
+    } else if (phase === Phase.Waiting && lease.slot > 0) this.#run();
     return this.response;
   }
 
@@ -261,22 +268,10 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     this.refuse(408, wait === Wait.Head ? HEAD_TOO_SLOW : CONTENT_TOO_SLOW);
   }
 
-  /** Returns false if the request waits, or was turned away. */
-  #takeSlot(): boolean {
-    // Requests of a pipeline share a slot.
-    if (this.lease.slot > 0 || this.admission.isControl) return true;
-    switch (this.lease.take()) {
-      case REFUSED:
-        this.#turnAway("queue full");
-        return false;
-      case QUEUED:
-        this.#move(Phase.Waiting);
-        this.#context.observer.queued(this.carrier.id);
-        this.#context.waiting();
-        return false;
-      default:
-        return true;
-    }
+  #wait(): void {
+    this.#move(Phase.Waiting);
+    this.#context.observer.queued(this.carrier.id);
+    this.#context.waiting();
   }
 
   #turnAway(reason: "queue full" | "queue timeout"): void {
@@ -286,7 +281,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   }
 
   #run(): void {
-    this.lease.begin();
+    this.lease.settle();
     this.#move(Phase.Running);
     const use = this.admission.content;
     if (use !== "discard" && "sink" in use) this.#sink = use.sink;
@@ -348,8 +343,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     if (observer.wantsAnswers && !this.admission.isControl) this.#report(response, outcome, closing);
     closeContent(response);
     this.response = null;
-    this.lease.moving();
-    this.lease.repaid();
+    this.lease.settle();
     this.#move(Phase.Done);
   }
 

@@ -66,8 +66,8 @@ export class SlotLease implements Sender, Waiter {
     this.#pool.stalled(this, this.#clock.nowMs);
   }
 
-  /** A handler begins to work: whatever was stalled or lent for the response before is over. */
-  begin(): void {
+  /** A response is out, or a handler begins to work: what was stalled or lent before is over. */
+  settle(): void {
     if (this.#isStalled) this.moving();
     if (this.lent !== 0) this.repaid();
   }
@@ -100,7 +100,7 @@ export class SlotLease implements Sender, Waiter {
     const { slot } = this;
     if (slot === 0) return;
     this.slot = 0;
-    this.moving();
+    if (this.#isStalled) this.moving();
     this.#pool.release(slot);
   }
 }

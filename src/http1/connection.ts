@@ -264,12 +264,11 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
       return true;
     }
     inbox.consume(consumed);
-    exchange.arrive(exchange.position + 1);
-    const error = request.understand();
-    if (error < 0) exchange.refuseMalformed(error);
-    else exchange.admit();
+    exchange.arrive(exchange.position + 1, request.understand());
     // A malformed head may have ended reading.
-    if (this.#read === ReadState.Head) this.#expectContent(request);
+    if (this.#read !== ReadState.Head) return true;
+    if (request.framing.kind === "none") this.#read = readEdge(ReadState.Head, ReadState.Done);
+    else this.#expectContent(request);
     return true;
   }
 
@@ -292,10 +291,8 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     return false;
   }
 
-  /** Decides how the content after the head is used, if there is any. */
   #expectContent({ framing, decoder }: RequestReader): void {
-    this.#read = readEdge(this.#read, framing.kind === "none" ? ReadState.Done : ReadState.Body);
-    if (framing.kind === "none") return;
+    this.#read = readEdge(ReadState.Head, ReadState.Body);
     decoder.reset(framing);
     this.#bodyBytes = 0;
     this.exchange.expect(framing.contentLength, framing.expectsContinue && this.#inbox.length === 0);
@@ -346,7 +343,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     }
     const context = this.#context;
     const outbox = this.#outbox;
-    const fault = this.#fault;
+    const { fault } = exchange.admission;
     const response = fault === null ? made : (this.#transport.gate?.spoil(made, fault) ?? made);
     const { maxRequests } = context.limits;
     const left = maxRequests === 0 ? Number.POSITIVE_INFINITY : maxRequests - exchange.position;
@@ -376,7 +373,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
       if (!(this.exchange.request as RequestReader).framing.persistent) return "client asked";
       if (!response.isLast) return null;
     }
-    return this.#fault === null ? "last answer" : "fault";
+    return this.exchange.admission.fault === null ? "last answer" : "fault";
   }
 
   // Sending.
@@ -385,7 +382,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   #send(): boolean {
     const exchange = this.exchange;
     const { reason } = this.#closing;
-    const fault = this.#fault;
+    const { fault } = exchange.admission;
     const moreRequests = reason === null && this.#inbox.length > 0 && this.#context.pool.queued === 0;
     if (moreRequests && fault === null && this.#outbox.canGather) {
       exchange.finish(Outcome.KeptAlive, null);
@@ -450,14 +447,9 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     this.#outbox.drop();
   }
 
-  /** Fault that a test ordered for the response; always null but in fixture servers. */
-  get #fault(): Fault | null {
-    return this.exchange.admission.fault;
-  }
-
   /** The response waits by its fault, not for its peer. */
   get #isHeld(): boolean {
-    return this.#fault !== null && this.#transport.gate?.holds === true;
+    return this.exchange.admission.fault !== null && this.#transport.gate?.holds === true;
   }
 
   /** Offers bytes that were gathered, or kept from an earlier turn. Returns true if the kernel has taken all. */
@@ -506,13 +498,14 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   /** Returns, at the end of a turn, the slot whose work is done and the reader that has nothing to read. */
   #giveBack(): void {
     const { phase, lease, admission } = this.exchange;
-    const isFlushed = this.#outbox.isEmpty;
-    const isReceiving = phase === Phase.Receiving;
-    // A control request, behind others in a pipeline, keeps no slot.
-    const isControlOut = admission.isControl && (isFlushed || this.#outbox.isWaiting);
-    if (isReceiving ? isFlushed : isControlOut) lease.release();
-    const isIdle = isReceiving && isFlushed && this.#inbox.length === 0 && this.#read === ReadState.Head;
-    if (isIdle) this.#context.requests.takeBack(this.exchange);
+    if (phase === Phase.Receiving) {
+      if (!this.#outbox.isEmpty) return;
+      if (lease.slot > 0) lease.release();
+      if (this.#inbox.length === 0 && this.#read === ReadState.Head) this.#context.requests.takeBack(this.exchange);
+    } else if (admission.isControl && (this.#outbox.isEmpty || this.#outbox.isWaiting)) {
+      // A control request, behind others in a pipeline, keeps no slot.
+      lease.release();
+    }
   }
 
   // The end.

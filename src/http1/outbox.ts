@@ -106,23 +106,15 @@ export class Outbox {
     const { status, fields } = response;
     const content = isHead ? null : response.content;
     scratch.used = headStarts.append(scratch.bytes, headStart, status, isPersistent, left, this.#clock.second);
-    const bytes = fields.http1(null);
-    this.headBytes = scratch.used - headStart + bytes.length;
     this.#position = 0;
     this.#end = 0;
     this.live = null;
-    if (content === null) {
-      this.gather(bytes);
-      return 0;
-    }
-    if (fields.holds(content)) {
-      this.gather(fields.http1(content));
-      return content.length;
-    }
-    this.gather(bytes);
-    const isSource = "size" in content;
-    const length = isSource ? content.size : content.length;
-    if (!isSource && length <= GATHER_BYTES_MAX) {
+    const isHeld = content !== null && fields.holds(content);
+    this.gather(fields.http1(isHeld ? content : null));
+    const length = content === null ? 0 : "size" in content ? content.size : content.length;
+    this.headBytes = scratch.used - headStart - (isHeld ? length : 0);
+    if (content === null || isHeld) return length;
+    if (!("size" in content) && length <= GATHER_BYTES_MAX) {
       this.gather(content);
       return length;
     }

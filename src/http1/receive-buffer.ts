@@ -49,7 +49,7 @@ export class ReceiveBuffer {
   /** Drops the first `count` <= length bytes. */
   consume(count: number): void {
     this.start += count;
-    if (this.start === this.end) this.clear();
+    if (this.start === this.end) this.bytes = EMPTY;
   }
 
   /** Drops all bytes; views that others hold stay intact. */

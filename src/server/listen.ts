@@ -8,6 +8,7 @@
 import { writeSync } from "node:fs";
 import type { Socket, TCPSocketListener } from "bun";
 import type { Conversation } from "../exchange/carrier.ts";
+import type { Clock } from "../exchange/clock.ts";
 import type { Transport } from "../exchange/transport.ts";
 import { messageOf, StartError } from "../settings/start-error.ts";
 
@@ -15,8 +16,8 @@ import { messageOf, StartError } from "../settings/start-error.ts";
 export interface Acceptor {
   /** A peer has connected. Returns its conversation, or null when it was cut off. */
   accepted(transport: Transport, address: string, port: number): Conversation | null;
-  /** Called before each event, so that the conversation sees the time. */
-  moveClock(): void;
+  /** Moved before each event, so that the conversation sees the time. */
+  readonly clock: Pick<Clock, "move">;
   closed(conversation: Conversation): void;
   /**
    * Called when a TLS handshake has failed and its connection is closing. `isHttp`: the peer sent a request without
@@ -135,24 +136,24 @@ function handlersOf(acceptor: Acceptor) {
   return {
     binaryType: "uint8array" as const,
     open(socket: ConversationSocket) {
-      acceptor.moveClock();
+      acceptor.clock.move();
       socket.data = acceptor.accepted(socket, socket.remoteAddress, socket.remotePort);
     },
     data(socket: ConversationSocket, bytes: Uint8Array) {
-      acceptor.moveClock();
+      acceptor.clock.move();
       socket.data?.received(bytes);
     },
     drain(socket: ConversationSocket) {
-      acceptor.moveClock();
+      acceptor.clock.move();
       socket.data?.drained();
     },
     end(socket: ConversationSocket) {
-      acceptor.moveClock();
+      acceptor.clock.move();
       socket.data?.ended();
     },
     close(socket: ConversationSocket) {
       if (socket.data === null) return;
-      acceptor.moveClock();
+      acceptor.clock.move();
       socket.data.closed();
       acceptor.closed(socket.data);
     },
@@ -172,14 +173,14 @@ function secureHandlersOf(acceptor: Acceptor, tls: TlsListening) {
     open(socket: ConversationSocket) {
       const renewed = tls.renewed();
       if (renewed !== null) (socket as SecureSocket).setKeyCert(renewed);
-      acceptor.moveClock();
+      acceptor.clock.move();
       socket.data = acceptor.accepted(socket, socket.remoteAddress, socket.remotePort);
     },
     // A handshake that succeeded has an error, too: the client showed no certificate, which was not requested.
     handshake(socket: ConversationSocket, isDone: boolean, error: Error | null) {
       const conversation = socket.data;
       if (conversation === null) return;
-      acceptor.moveClock();
+      acceptor.clock.move();
       if (isDone) {
         conversation.secured();
         return;

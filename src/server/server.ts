@@ -98,8 +98,6 @@ export class Server {
   readonly #endTicks: () => void;
   readonly #drain: Drain = { hasBegun: false };
   #deferred: Resumable[] = [];
-  /** Wall clock minus monotonic clock, corrected at each tick. */
-  #wallOffsetMs: number;
   #lastId = 0;
   #cancelRelief: (() => void) | null = null;
   #stopping: Promise<void> | null = null;
@@ -112,9 +110,7 @@ export class Server {
     this.#log = log;
     this.#tls = tls;
     this.#time = time;
-    const now = time.nowMs();
-    this.#wallOffsetMs = time.wallMs() - now;
-    const clock = new Clock(now, now + this.#wallOffsetMs, () => time.nowMs());
+    const clock = new Clock(time.nowMs(), time.wallMs(), time);
     this.#clock = clock;
     this.#reporter = new Reporter(log, () => clock.wallMs);
     // Binds the port first, so that a second server that finds it taken leaves no folder behind. No connection is accepted
@@ -160,7 +156,7 @@ export class Server {
       connections: this.#connections,
       port: () => this.port,
       urls: () => this.urls,
-      moveClock: () => this.#moveClock(),
+      moveClock: () => this.#clock.move(),
       isDraining: () => this.#drain.hasBegun,
       removeUpload: (name) => this.#uploads?.remove(name),
       shutDown: shutDown ?? (() => void this.stop({ graceMs: limits.shutdownGraceMs })),
@@ -175,7 +171,7 @@ export class Server {
       time: this.#time,
       connections: this.#connections,
       connectionsMax,
-      moveClock: () => this.#moveClock(),
+      moveClock: () => this.#clock.move(),
       report: (error) => this.#log.error("a watcher failed", error),
       isDraining: () => this.#drain.hasBegun,
     });
@@ -186,7 +182,7 @@ export class Server {
     return {
       accepted: (transport, address, port) =>
         this.#accepted(context() as Http1Context, transport, address, port, isSecure),
-      moveClock: () => this.#moveClock(),
+      clock: this.#clock,
       closed: (conversation) => this.#closed(conversation),
       failedHandshake: (conversation, reason, isHttp) => {
         this.#reporter.step((conversation as Connection).id, 0, `TLS handshake failed: ${reason}`);
@@ -323,11 +319,6 @@ export class Server {
     return connection;
   }
 
-  #moveClock(): void {
-    const now = this.#time.nowMs();
-    this.#clock.set(now, now + this.#wallOffsetMs);
-  }
-
   #closed(conversation: Conversation): void {
     if (conversation instanceof Farewell) {
       this.#turnAway.closed(conversation);
@@ -384,7 +375,7 @@ export class Server {
 
   /** Closes connections that have been idle for `ms`, and that have lingered for `lingerMs`. */
   #closeIdle(ms: number, lingerMs: number = limits.shutdownGraceMs): void {
-    this.#moveClock();
+    this.#clock.move();
     for (const connection of this.#connections) connection.shutDown(ms, lingerMs);
   }
 
@@ -396,7 +387,7 @@ export class Server {
   #relieve(): void {
     this.#cancelRelief ??= this.#time.after(RELIEF_MS, () => {
       this.#cancelRelief = null;
-      this.#moveClock();
+      this.#clock.move();
       this.#pool.relieve(this.#clock.nowMs);
       if (this.#pool.queued > 0) this.#relieve();
     });
@@ -409,13 +400,12 @@ export class Server {
   #resume(): void {
     const deferred = this.#deferred;
     this.#deferred = [];
-    this.#moveClock();
+    this.#clock.move();
     for (const sleeper of deferred) sleeper.resumed();
   }
 
   #tick(): void {
-    this.#wallOffsetMs = this.#time.wallMs() - this.#time.nowMs();
-    this.#moveClock();
+    this.#clock.set(this.#time.nowMs(), this.#time.wallMs());
     for (const connection of this.#connections) connection.tick();
     this.#reporter.tick(this.#pool, this.#clock.nowMs);
     this.#turnAway.tick();

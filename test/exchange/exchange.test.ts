@@ -55,8 +55,7 @@ function collecting(collectMax: number): Admission {
 test("a request is answered at once where a slot is free and the handler need not wait", () => {
   const { server, open } = setting();
   const { exchange, carrier } = open();
-  exchange.arrive(3);
-  exchange.admit();
+  exchange.arrive(3, 0);
   const response = exchange.proceed();
   expect([response?.status, exchange.phase, exchange.lease.slot]).toEqual([200, Phase.Running, 1]);
   exchange.begin(respondWith(200, "a"));
@@ -71,8 +70,7 @@ test("several exchanges of one server live at a time, each with a slot of its ow
   server.handler.respond = () => slow.promise.then(() => respondWith(200, "late"));
   const all = [open(), open(), open()];
   for (const { exchange } of all) {
-    exchange.arrive(1);
-    exchange.admit();
+    exchange.arrive(1, 0);
     expect(exchange.proceed()).toBeNull();
   }
   expect(all.map(({ exchange }) => exchange.phase)).toEqual([Phase.Running, Phase.Running, Phase.Waiting]);
@@ -88,8 +86,7 @@ test("a refusal needs no slot", () => {
   const { server, open } = setting();
   server.handler.admit = () => refused(respondWith(403, "no"));
   const { exchange } = open();
-  exchange.arrive(1);
-  exchange.admit();
+  exchange.arrive(1, 0);
   expect([exchange.proceed()?.status, exchange.lease.slot, server.pool.active]).toEqual([403, 0, 0]);
 });
 
@@ -97,8 +94,7 @@ test("a full queue turns a request away, and ends reading", () => {
   const { server, open } = setting({ threads: 1, queue: 0 });
   server.pool.take(1);
   const { exchange, carrier } = open();
-  exchange.arrive(1);
-  exchange.admit();
+  exchange.arrive(1, 0);
   expect([exchange.proceed()?.status, exchange.phase, carrier.calls]).toEqual([503, Phase.Receiving, ["stop reading"]]);
   expect(server.observer.events).toEqual(["turned away: queue full"]);
 });
@@ -107,8 +103,7 @@ test("a request that gives up waiting leaves the queue", () => {
   const { server, open } = setting({ threads: 1 });
   server.pool.take(1);
   const { exchange } = open();
-  exchange.arrive(1);
-  exchange.admit();
+  exchange.arrive(1, 0);
   expect(exchange.proceed()).toBeNull();
   exchange.giveUp(Wait.Queue);
   expect([exchange.proceed()?.status, server.pool.queued]).toEqual([503, 0]);
@@ -132,8 +127,7 @@ describe("a handler that fails", () => {
     ]) {
       server.handler.respond = respond;
       const { exchange } = open();
-      exchange.arrive(1);
-      exchange.admit();
+      exchange.arrive(1, 0);
       exchange.proceed();
       await new Promise(setImmediate);
       expect(exchange.proceed()?.status).toBe(500);
@@ -147,8 +141,7 @@ describe("content", () => {
     const { server, open } = setting();
     server.handler.admit = () => collecting(4);
     const { exchange, carrier } = open();
-    exchange.arrive(1);
-    exchange.admit();
+    exchange.arrive(1, 0);
     expect(exchange.take(bytesOf("abcd"), 0, 4, 4, null)).toBe(true);
     expect(exchange.request?.buffer.length).toBe(4);
     expect(exchange.take(bytesOf("e"), 0, 1, 5, null)).toBe(false);
@@ -159,8 +152,7 @@ describe("content", () => {
     const { server, open } = setting({ bodyMemoryBytes: 3 });
     server.handler.admit = () => collecting(10);
     const { exchange } = open();
-    exchange.arrive(1);
-    exchange.admit();
+    exchange.arrive(1, 0);
     expect(exchange.take(bytesOf("abcd"), 0, 4, 4, null)).toBe(false);
     expect(exchange.proceed()?.status).toBe(503);
   });
@@ -168,8 +160,7 @@ describe("content", () => {
   test("without use is dropped within a bound, and does not keep the request from being answered", () => {
     const { open } = setting({ limits: { unwantedBodyBytesMax: 3 } });
     const { exchange, carrier } = open();
-    exchange.arrive(1);
-    exchange.admit();
+    exchange.arrive(1, 0);
     expect(exchange.take(bytesOf("abc"), 0, 3, 3, null)).toBe(true);
     expect(exchange.take(bytesOf("d"), 0, 1, 4, null)).toBe(false);
     expect([exchange.proceed()?.status, carrier.calls]).toEqual([200, ["stop reading"]]);
@@ -180,8 +171,7 @@ describe("a malformed request", () => {
   test("whose end is known may be followed by another", () => {
     const { open } = setting();
     const { exchange, carrier } = open();
-    exchange.arrive(1);
-    exchange.refuseMalformed(ParseError.HostMissing);
+    exchange.arrive(1, ParseError.HostMissing);
     expect([exchange.proceed()?.status, exchange.admission.host]).toEqual([400, "missing"]);
     expect(carrier.calls).toEqual([]);
   });
@@ -199,8 +189,7 @@ describe("an exchange that is abandoned", () => {
     const { server, open } = setting();
     const source = new FakeSource(100);
     const { exchange } = open();
-    exchange.arrive(1);
-    exchange.admit();
+    exchange.arrive(1, 0);
     exchange.proceed();
     exchange.begin(respondWith(200, source));
     exchange.abandon("client");
@@ -214,8 +203,7 @@ describe("an exchange that is abandoned", () => {
     const source = new FakeSource(100);
     server.handler.respond = () => respondWith(200, source);
     const { exchange } = open();
-    exchange.arrive(1);
-    exchange.admit();
+    exchange.arrive(1, 0);
     exchange.proceed();
     exchange.abandon("client");
     expect([source.closes, exchange.phase, server.observer.lines]).toEqual([1, Phase.Receiving, []]);
@@ -225,8 +213,7 @@ describe("an exchange that is abandoned", () => {
     const { server, open } = setting({ threads: 1 });
     server.pool.take(1);
     const { exchange } = open();
-    exchange.arrive(1);
-    exchange.admit();
+    exchange.arrive(1, 0);
     exchange.proceed();
     exchange.abandon("client");
     expect(server.pool.queued).toBe(0);
@@ -244,8 +231,7 @@ test("a request for an endpoint of the server takes no slot and is not reported"
   server.pool.take(1);
   server.handler.admit = () => ({ ...ADMITTED, isControl: true });
   const { exchange } = open();
-  exchange.arrive(1);
-  exchange.admit();
+  exchange.arrive(1, 0);
   expect(exchange.proceed()?.status).toBe(200);
   exchange.begin(respondWith(200, "a"));
   expect(exchange.work()).toBeNull();

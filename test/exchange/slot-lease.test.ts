@@ -105,7 +105,7 @@ describe("a stalled lease", () => {
 
   test("keeps its slot when a handler begins to work", () => {
     const { reader, waiting, pass, relieve } = stalled();
-    reader.lease.begin();
+    reader.lease.settle();
     pass(1000);
     relieve();
     expect([reader.lease.slot, waiting.lease.slot]).toEqual([1, 0]);

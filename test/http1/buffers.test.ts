@@ -121,7 +121,7 @@ describe("an outbox", () => {
   /** Sends a file of ten slices; each look at the clock finds `msPerLook` more. Returns the slices of the first turn. */
   function slicesOfATurn(msPerLook: number): number {
     let now = 0;
-    const clock = new Clock(0, 0, () => (now += msPerLook));
+    const clock = new Clock(0, 0, { nowMs: () => (now += msPerLook) });
     const transport = new FakeTransport();
     const outbox = new Outbox(transport, new Scratch(4000), 1000, clock);
     outbox.put(respondWith(200, new FakeSource(10_000)), false, new HeadStarts(clock.dateLine, 30), true, 1);
