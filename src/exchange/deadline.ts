@@ -73,7 +73,8 @@ export class Deadline {
     this.wait = wait;
     this.#windowBytes = bytes;
     this.#silentWindows = 0;
-    this.extend(patienceMs(wait, this.#limits));
+    this.#sinceMs = this.#clock.nowMs;
+    this.atMs = this.#sinceMs + patienceMs(wait, this.#limits);
   }
 
   /** Drops the deadline: the next `set` begins a time of its own, also for the same reason. */

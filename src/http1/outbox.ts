@@ -136,10 +136,21 @@ export class Outbox {
 
   /** Offers the waiting bytes in order, until all are accepted or an obstacle stops it. */
   pump(): Progress {
-    const progress = this.isBlocked ? this.#keep() : this.#offer();
-    this.isBlocked = progress === Progress.Blocked;
-    this.isWaiting = progress === Progress.Waiting;
-    return progress;
+    const scratch = this.#scratch;
+    this.isWaiting = false;
+    if (this.isBlocked) {
+      // Bytes gathered in this turn leave the scratch, which belongs to all connections.
+      if (scratch.used > 0) this.#spill(0);
+      return Progress.Blocked;
+    }
+    if (this.#tail !== null) {
+      // Gathered while a tail was waiting (a response that came later): joins it, so that order is kept.
+      if (scratch.used > 0) this.#spill(0);
+      const progress = this.#pumpTail(this.#tail);
+      if (progress !== Progress.Sent) return progress;
+    }
+    if (this.#body !== null) return this.#pumpBody(this.#body);
+    return scratch.used === 0 ? Progress.Sent : this.#pumpScratch();
   }
 
   /** Drops everything unsent. */
@@ -152,41 +163,20 @@ export class Outbox {
     this.#scratch.used = 0;
   }
 
-  /** Nothing can be offered now: bytes gathered in this turn leave the scratch, which belongs to all, and join the tail. */
-  #keep(): Progress {
-    if (this.#scratch.used > 0) this.#spill(0);
-    return Progress.Blocked;
-  }
-
-  #offer(): Progress {
-    const scratch = this.#scratch;
-    if (this.#tail !== null) {
-      // Gathered while a tail was waiting (a response that came later): joins it, so that order is kept.
-      if (scratch.used > 0) this.#spill(0);
-      const progress = this.#pumpTail();
-      if (progress !== Progress.Sent) return progress;
-    }
-    if (this.#body === null) return scratch.used === 0 ? Progress.Sent : this.#pumpScratch();
-    return this.#pumpBody(this.#body);
-  }
-
-  #pumpTail(): Progress {
-    const tail = this.#tail as Uint8Array;
-    const written = this.#transport.write(tail, this.#tailStart, tail.length - this.#tailStart);
-    if (written < 0) return this.#gone();
-    this.accepted += written;
+  #pumpTail(tail: Uint8Array): Progress {
+    const written = this.#offer(tail, this.#tailStart, tail.length - this.#tailStart);
+    if (written < 0) return Progress.Gone;
     this.#tailStart += written;
-    if (this.#tailStart < tail.length) return Progress.Blocked;
+    if (this.isBlocked) return Progress.Blocked;
     this.#tail = null;
     return Progress.Sent;
   }
 
   #pumpScratch(): Progress {
     const scratch = this.#scratch;
-    const written = this.#transport.write(scratch.bytes, 0, scratch.used);
-    if (written < 0) return this.#gone();
-    this.accepted += written;
-    if (written < scratch.used) {
+    const written = this.#offer(scratch.bytes, 0, scratch.used);
+    if (written < 0) return Progress.Gone;
+    if (this.isBlocked) {
       this.#spill(written);
       return Progress.Blocked;
     }
@@ -213,9 +203,8 @@ export class Outbox {
     const limit = Math.min(this.#sliceBytes, scratch.bytes.length - gathered, this.#end - this.#position);
     const read = source.read(this.#position, scratch.bytes, gathered, limit);
     if (read <= 0) return this.#pumpEnd(source);
-    const written = this.#transport.write(scratch.bytes, 0, gathered + read);
-    if (written < 0) return this.#gone();
-    this.accepted += written;
+    const written = this.#offer(scratch.bytes, 0, gathered + read);
+    if (written < 0) return Progress.Gone;
     if (written < gathered) {
       scratch.used = gathered;
       this.#spill(written);
@@ -223,7 +212,7 @@ export class Outbox {
     }
     scratch.used = 0;
     this.#position += written - gathered;
-    return written < gathered + read ? Progress.Blocked : Progress.Sent;
+    return this.isBlocked ? Progress.Blocked : Progress.Sent;
   }
 
   /** A large body in memory goes out of its own array, without a copy. */
@@ -233,12 +222,10 @@ export class Outbox {
       if (progress !== Progress.Sent) return progress;
     }
     // Offers everything: bytes that the kernel does not take cost nothing, and it takes more at once than a slice.
-    const limit = this.#end - this.#position;
-    const written = this.#transport.write(body, this.#position, limit);
-    if (written < 0) return this.#gone();
-    this.accepted += written;
+    const written = this.#offer(body, this.#position, this.#end - this.#position);
+    if (written < 0) return Progress.Gone;
     this.#position += written;
-    return written < limit ? Progress.Blocked : Progress.Sent;
+    return this.isBlocked ? Progress.Blocked : Progress.Sent;
   }
 
   /** The source has nothing more, or for the moment. */
@@ -248,15 +235,25 @@ export class Outbox {
       if (progress !== Progress.Sent) return progress;
     }
     if (!("whenMore" in source)) return Progress.Short;
-    if (!source.isOver) return Progress.Waiting;
+    if (!source.isOver) {
+      this.isWaiting = true;
+      return Progress.Waiting;
+    }
     this.#body = null;
     return Progress.Sent;
   }
 
-  /** The scratch belongs to all: nothing of a dead connection may stay in it. */
-  #gone(): Progress {
-    this.#scratch.used = 0;
-    return Progress.Gone;
+  /** Offers bytes[from, from + length) to the kernel. Returns how many it accepted, or -1 if the connection is gone. */
+  #offer(bytes: Uint8Array, from: number, length: number): number {
+    const written = this.#transport.write(bytes, from, length);
+    if (written < 0) {
+      // The scratch belongs to all: nothing of a dead connection may stay in it.
+      this.#scratch.used = 0;
+      return -1;
+    }
+    this.accepted += written;
+    this.isBlocked = written < length;
+    return written;
   }
 
   /** Keeps the bytes gathered from `from` on, after the tail that exists. */

@@ -61,7 +61,8 @@ export class ReceiveBuffer {
 
   /** Ends a turn: bytes that are left wait, in no more memory than they need. Pauses a peer that is `max` ahead. */
   regulate(max: number): void {
-    const { length } = this;
+    const length = this.end - this.start;
+    if (length === 0 && !this.#isPaused) return;
     if (length > 0) this.#compact(length);
     if (length > max) this.pause();
     else if (this.#isPaused) {

@@ -81,13 +81,6 @@ export class RequestReader implements CollectingRequest {
   get content(): Uint8Array {
     return this.buffer.content;
   }
-
-  /** Gives the content back. Head, framing and target stay, for a request that repeats them. */
-  reset(): void {
-    this.buffer.release();
-    this.address = "";
-    this.secure = false;
-  }
 }
 
 /** Readers that are not in use. Bounded, so that a flood does not keep its memory for ever. */
@@ -110,12 +103,11 @@ export class RequestPool {
     return reader;
   }
 
-  /** Takes back the reader that `exchange` has, if any. */
+  /** Takes back the reader that `exchange` has, if any. Head, framing and target stay, for a request that repeats them. */
   takeBack(exchange: { request: RequestReader | null }): void {
     const { request } = exchange;
     if (request === null) return;
     exchange.request = null;
-    request.reset();
     if (this.#idle.length < IDLE_READERS_MAX) this.#idle.push(request);
   }
 }
