@@ -2,6 +2,7 @@
  * Composes the handler of one server: its layers and its mounts, each in the order in which a request meets them. This
  * file is the whole policy; the modules that it names hold the rules.
  */
+import { basename } from "node:path";
 import type { Handler } from "../http/message.ts";
 import { type ServerSettings, serverTable } from "../settings/server-settings.ts";
 import { BasicAuth, credentialsLayer } from "./basic-auth.ts";
@@ -133,11 +134,16 @@ function composeFiles(options: HandlerOptions, pages: ErrorPages): StaticFiles {
     codings: openCodings(settings),
     cachePolicy: new CachePolicy({ cacheControl, immutable, isPrivate }),
     spa,
-    listing: settings.listing ? new Listing({ root, pages, shadowed, mounts }) : null,
+    listing: settings.listing ? new Listing({ root, pages, rootName: nameOf(root), shadowed, mounts }) : null,
     index,
     now,
     log,
   });
+}
+
+/** Returns the name of the root folder itself, "" for that of the whole disk. */
+function nameOf({ realPath }: DocumentRoot): string {
+  return basename(realPath);
 }
 
 /** The settings of the site's own files do not hold for uploads, which have the defaults: strict types would refuse all of them. */
@@ -153,7 +159,9 @@ function composeUploadedFiles(options: HandlerOptions, { root }: FolderStore, pa
     codings: null,
     cachePolicy: new CachePolicy({ cacheControl: serverTable.cacheControl.default, immutable: [], isPrivate: false }),
     spa: false,
-    listing: settings.listing ? new Listing({ root, pages, shadowed: [], mounts: [] }) : null,
+    listing: settings.listing
+      ? new Listing({ root, pages, rootName: nameOf(options.root), shadowed: [], mounts: [] })
+      : null,
     index: serverTable.index.default,
     now,
     log,

@@ -1,7 +1,7 @@
 /**
  * Makes text from the wire fit for a log: a peer can neither end a line, nor control a terminal, nor imitate a line of
  * ours (CWE-117). There are two forms: inside quotes, where the bytes stay readable one by one, and in a message for
- * people, where letters of every script stay letters.
+ * people, where letters of every script stay letters. A third form is for a name inside a URI.
  */
 import { BACKSLASH, DEL, DQUOTE, SP } from "./ascii.ts";
 
@@ -57,6 +57,11 @@ function isControl(code: number): boolean {
 function escapeCode(code: number): string {
   const hexadecimal = code.toString(16);
   return code <= 0xff ? `\\x${hexadecimal.padStart(2, "0")}` : `\\u${hexadecimal.padStart(4, "0")}`;
+}
+
+/** Percent-encodes all but the unreserved characters of RFC 3986 §2.3: the plainest form of a name inside a URI. */
+export function encodeName(name: string): string {
+  return encodeURIComponent(name).replace(/[!'()*]/g, (mark) => `%${mark.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
 /** Returns a value for a message: short, on one line, and unable to steer a terminal. */

@@ -36,7 +36,7 @@ export const limits = {
   extraFieldsBytesMax: 8 * KIB,
   /** Bytes of an error page: it leaves in one write, and is kept with each of the fields that it is sent with. */
   errorPageBytesMax: 64 * KIB,
-  /** Entries of a folder that one listing shows: a page of about 500 KB, described and sorted in some milliseconds. */
+  /** Entries on one page of a listing: about 500 KB, described and sorted in some milliseconds. Further ones are on further pages. */
   listingEntriesMax: 2000,
   /**
    * Size of a folder in the file system, in bytes, beyond which it is not listed. All names are in memory at once, and this

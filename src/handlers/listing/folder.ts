@@ -9,7 +9,7 @@
 import { constants, existsSync, type Stats } from "node:fs";
 import { limits } from "../../settings/limits.ts";
 import { type DocumentRoot, errorCode, type OpenedFile, OpenFailure } from "../files/document-root.ts";
-import type { Entry } from "./listing-page.ts";
+import type { Entry } from "./view.ts";
 
 export interface FolderReaderOptions {
   readonly root: DocumentRoot;
@@ -19,10 +19,23 @@ export interface FolderReaderOptions {
   readonly mounts: readonly { readonly path: string; readonly root: DocumentRoot }[];
 }
 
-/** Entries in no particular order, and how many further ones there are. */
+/** Which names of a folder are wanted. */
+export interface Selection {
+  /** Names up to this one, in code unit order, are on earlier pages; "" for the first page. */
+  readonly after: string;
+  /** Returns true for a name that is wanted. */
+  readonly isWanted: (name: string) => boolean;
+}
+
+/** Entries of one page, in no particular order. */
 export interface FolderContent {
   readonly entries: readonly Entry[];
+  /** Number of names before those of this page. */
+  readonly before: number;
+  /** Number of names after those of this page. */
   readonly left: number;
+  /** Last name of this page in code unit order: the next page begins after it. */
+  readonly last: string;
 }
 
 /** Reads folders of one root. */
@@ -47,16 +60,18 @@ export class FolderReader {
     path: string,
     folder: OpenedFile,
     isShown: (fileName: string) => boolean,
+    selection: Selection,
   ): Promise<FolderContent | OpenFailure> {
     try {
-      const { names, total } = await this.#readNames(path, folder);
+      const { names, before, total } = await this.#readNames(path, folder, selection);
       const found = await this.#describe(path, readablePath(folder), names);
       const entries = found.filter((entry) => entry.type === "directory" || isShown(entry.name));
       for (const mount of this.#mounts) {
-        if (path !== "/" || !existsSync(mount.root.realPath)) continue;
-        entries.push({ name: mount.path.slice(1), type: "directory", size: null, modifiedMs: null });
+        const name = mount.path.slice(1);
+        if (path !== "/" || selection.after !== "" || !selection.isWanted(name)) continue;
+        if (existsSync(mount.root.realPath)) entries.push({ name, type: "directory", size: null, modifiedMs: null });
       }
-      return { entries, left: total - names.length };
+      return { entries, before, left: total - before - names.length, last: names.at(-1) ?? selection.after };
     } catch (error) {
       const code = errorCode(error);
       if (code === "ENOENT") return OpenFailure.Missing;
@@ -65,11 +80,12 @@ export class FolderReader {
     }
   }
 
-  /** Returns the first names in code unit order, and how many there are. Large folders are read one after the other. */
-  #readNames(path: string, folder: OpenedFile): Promise<Names> {
+  /** Returns the names of a page, and how many there are. Large folders are read one after the other. */
+  #readNames(path: string, folder: OpenedFile, { after, isWanted }: Selection): Promise<Names> {
     const read = async () => {
       const all = await disk().readdir(readablePath(folder));
-      return chooseNames(all, limits.listingEntriesMax, (name) => !this.#shadowed.has(path + name));
+      const isListed = (name: string) => !this.#shadowed.has(path + name) && isWanted(name);
+      return chooseNames(all, limits.listingEntriesMax, { after, isWanted: isListed });
     };
     if (folder.stats.size <= limits.listingSharedBytesMax) return read();
     const names = this.#large.then(read);
@@ -114,34 +130,38 @@ export class FolderReader {
 
 interface Names {
   readonly names: readonly string[];
+  /** Number of names up to `after`. */
+  readonly before: number;
   readonly total: number;
 }
 
 /**
- * Returns the first `most` names that a target can name and that are not hidden, in code unit order. Sorts a few at a time
- * and lets other requests run in between: sorting 100,000 at once would hold the thread for 40 ms.
+ * Returns the first `most` names after `after` that a target can name and that are not hidden, in code unit order. Sorts
+ * a few at a time and lets other requests run in between: sorting 100,000 at once would hold the thread for 40 ms.
  */
 export async function chooseNames(
   all: readonly string[],
   most: number,
-  isWanted: (name: string) => boolean,
+  { after, isWanted }: Selection,
 ): Promise<Names> {
   let names: string[] = [];
+  let before = 0;
   let total = 0;
   for (let i = 0; i < all.length; i += CHOSEN_AT_ONCE) {
     if (i > 0) await nextTurn();
     const last = names.length === most ? names[most - 1] : undefined;
-    const before = names.length;
+    const chosen = names.length;
     const end = Math.min(all.length, i + CHOSEN_AT_ONCE);
     for (let at = i; at < end; at++) {
       const name = all[at] as string;
       if (!isNameable(name) || !isWanted(name)) continue;
       total++;
-      if (last === undefined || name < last) names.push(name);
+      if (name <= after) before++;
+      else if (last === undefined || name < last) names.push(name);
     }
-    if (names.length > before) names = names.sort().slice(0, most);
+    if (names.length > chosen) names = names.sort().slice(0, most);
   }
-  return { names, total };
+  return { names, before, total };
 }
 
 /** Lets other requests run first. */

@@ -2,51 +2,19 @@
  * Renders a listing: entries as a page for people, which works without script, or as JSON for programs. Pure: the same
  * entries give the same text.
  */
-import { escapeControls } from "../../http/escape.ts";
+import { encodeName, escapeControls } from "../../http/escape.ts";
 import { escapeHtml, htmlPage } from "../page.ts";
+import { type Entry, queryOf, type SortKey, type View } from "./view.ts";
 
-/** One line of a listing. */
-export interface Entry {
-  readonly name: string;
-  readonly type: "file" | "directory";
-  /** Bytes; null for a folder, and for a file that cannot be read. */
-  readonly size: number | null;
-  /** Milliseconds since 1970; null if unknown. */
-  readonly modifiedMs: number | null;
-}
-
-export type SortKey = "name" | "size" | "time";
-export type SortOrder = "asc" | "desc";
-
-export interface Sorting {
-  readonly key: SortKey;
-  readonly order: SortOrder;
-}
-
-/** Returns the sorting that a target's query asks for. Unknown parameters and values are ignored. */
-export function parseSorting(query: string): Sorting {
-  const values = new URLSearchParams(query);
-  const key = SORT_KEYS.find((item) => item === values.get("sort")) ?? "name";
-  return { key, order: values.get("order") === "desc" ? "desc" : "asc" };
-}
-
-/** Sorts folders first. Equal entries, and folders by size, are sorted by name from A to Z. */
-export function sortEntries(entries: readonly Entry[], { key, order }: Sorting): readonly Entry[] {
-  const sign = order === "asc" ? 1 : -1;
-  return entries.toSorted((a, b) => {
-    if (a.type !== b.type) return a.type === "directory" ? -1 : 1;
-    if (key === "name") return sign * compareNames(a.name, b.name);
-    const difference = key === "size" ? (a.size ?? -1) - (b.size ?? -1) : (a.modifiedMs ?? -1) - (b.modifiedMs ?? -1);
-    return difference === 0 ? compareNames(a.name, b.name) : sign * difference;
-  });
-}
-
-/**
- * Compares names as people count: `file-9` before `file-10`. Two names are never equal, so the order is always the
- * same.
- */
-function compareNames(a: string, b: string): number {
-  return COLLATOR.compare(a, b) || (a < b ? -1 : 1);
+/** One page of a folder's entries. */
+export interface ListingPage {
+  readonly entries: readonly Entry[];
+  /** Number of entries on the pages before. */
+  readonly before: number;
+  /** Number of entries on the pages after. */
+  readonly left: number;
+  /** Query of the next page, or null. */
+  readonly next: string | null;
 }
 
 /** Renders `[{name, type, size, modified}]`, with times as in RFC 3339. */
@@ -57,20 +25,52 @@ export function renderJson(entries: readonly Entry[]): string {
   return items.length === 0 ? "[]\n" : `[\n${items.join(",\n")}\n]\n`;
 }
 
-/** Renders the page of the folder at `path`, decoded, with "/" at its end. `left` counts entries that are not shown. */
-export function renderPage(path: string, entries: readonly Entry[], left: number, sorting: Sorting): string {
-  const segments = path.split("/").filter((segment) => segment !== "");
-  const title = `Files in /${segments.map((segment) => `${shown(segment)}/`).join("")}`;
-  const columns = COLUMNS.map(([key, label]) => renderColumn(key, label, sorting)).join("\n");
-  const note =
-    left === 0
-      ? ""
-      : `<p>The first ${formatCount(entries.length)} by name are shown, and there are ${formatCount(left)} more.</p>\n`;
-  const content =
-    entries.length === 0
-      ? "<p>This folder is empty.</p>\n"
-      : `<table>
-<caption>${title}</caption>
+/** Renders a page of the folder at `path`, decoded, with "/" at its end. `rootName` is the name of the folder at "/". */
+export function renderPage(rootName: string, path: string, page: ListingPage, view: View): string {
+  const names = [rootName === "" ? "/" : rootName, ...path.split("/").filter((segment) => segment !== "")];
+  const title = shown(names.at(-1) as string);
+  const main = [
+    renderBreadcrumbs(names),
+    renderFilter(page, view),
+    renderTable(title, page, view),
+    renderPager(page, view),
+  ];
+  return htmlPage(title, `<main>\n${main.join("")}</main>\n`, STYLE);
+}
+
+/** Renders the way down from the root as links; the heading is the current folder. */
+function renderBreadcrumbs(names: readonly string[]): string {
+  let href = "/";
+  const items: string[] = [];
+  for (const [index, name] of names.entries()) {
+    if (index > 0) href += `${encodeName(name)}/`;
+    const isLast = index === names.length - 1;
+    const text = shown(name);
+    items.push(isLast ? `<li><h1><bdi>${text}</bdi></h1></li>` : `<li><bdi><a href="${href}">${text}</a></bdi></li>`);
+  }
+  return `<nav aria-label="Breadcrumbs"><ol>\n${items.join("\n")}\n</ol></nav>\n`;
+}
+
+/** Renders a form that the server answers, so it works without script; a short folder needs none. */
+function renderFilter({ entries, before, left }: ListingPage, view: View): string {
+  if (view.filter === "" && before + entries.length + left < FILTERED_FROM) return "";
+  const field = `<label>Names with <input type="search" name="filter" value="${escapeHtml(view.filter)}"></label>`;
+  return `<form role="search">${field}${renderHidden({ ...view, filter: "", after: "" })} <button>Filter</button></form>\n`;
+}
+
+/** Renders what a form keeps of a view as hidden fields. */
+function renderHidden(view: View): string {
+  const pairs = [...new URLSearchParams(queryOf(view))];
+  return pairs.map(([name, value]) => `<input type="hidden" name="${name}" value="${escapeHtml(value)}">`).join("");
+}
+
+function renderTable(title: string, { entries }: ListingPage, view: View): string {
+  if (entries.length === 0) {
+    return view.filter === "" ? "<p>This folder is empty.</p>\n" : "<p>This folder has no such name.</p>\n";
+  }
+  const columns = COLUMNS.map(([key, label]) => renderColumn(key, label, view)).join("\n");
+  return `<table>
+<caption>Files in ${title}</caption>
 <thead><tr>
 ${columns}
 </tr></thead>
@@ -79,46 +79,44 @@ ${entries.map(renderEntry).join("\n")}
 </tbody>
 </table>
 `;
-  return htmlPage(title, `<main>\n${renderBreadcrumbs(segments)}\n${content}${note}</main>\n`, STYLE);
 }
 
-/** Renders the way down from the root as links; the heading is the current folder. */
-function renderBreadcrumbs(segments: readonly string[]): string {
-  let href = "/";
-  const items: string[] = [];
-  for (const [index, segment] of ["Home", ...segments].entries()) {
-    if (index > 0) href += `${encodeURIComponent(segment)}/`;
-    const text = `<bdi>${shown(segment)}</bdi>`;
-    const isLast = index === segments.length;
-    items.push(isLast ? `<li><h1>${text}</h1></li>` : `<li><a href="${escapeHtml(href)}">${text}</a></li>`);
-  }
-  return `<nav aria-label="Breadcrumbs"><ol>\n${items.join("\n")}\n</ol></nav>`;
+/** Renders a column's head. Its button is a form's, not a link: a crawler would fetch each order of each folder. */
+function renderColumn(key: SortKey, label: string, view: View): string {
+  const isSorted = view.key === key;
+  const order = isSorted && view.order === "asc" ? "desc" : "asc";
+  const state = isSorted ? ` aria-sort="${view.order === "asc" ? "ascending" : "descending"}"` : "";
+  const mark = isSorted ? `<span aria-hidden="true"> ${view.order === "asc" ? "↑" : "↓"}</span>` : "";
+  const kept = renderHidden({ ...view, key: "name", order });
+  return `<th scope="col"${state}><form>${kept}<button name="sort" value="${key}">${label}</button>${mark}</form></th>`;
 }
 
-function renderColumn(key: SortKey, label: string, sorting: Sorting): string {
-  const isSorted = sorting.key === key;
-  const order = isSorted && sorting.order === "asc" ? "desc" : "asc";
-  const state = isSorted ? ` aria-sort="${sorting.order === "asc" ? "ascending" : "descending"}"` : "";
-  const mark = isSorted ? `<span aria-hidden="true"> ${sorting.order === "asc" ? "↑" : "↓"}</span>` : "";
-  return `<th scope="col"${state}><a href="?sort=${key}&amp;order=${order}">${label}</a>${mark}</th>`;
-}
-
+/** Renders an entry. The link's text is the name alone: Kodi takes an entry only if text and `href` are equal. */
 function renderEntry({ name, type, size, modifiedMs }: Entry): string {
   const slash = type === "directory" ? "/" : "";
-  // The leading dot keeps a name from being read as a scheme or a host.
-  const href = escapeHtml(`./${encodeURIComponent(name)}${slash}`);
+  // Without a colon or a slash in it, the name cannot be read as a scheme or a host.
+  const link = `<bdi><a href="${encodeName(name)}${slash}">${shown(name)}${slash}</a></bdi>`;
   const sizeCell = size === null ? "" : `<data value="${size}">${formatSize(size)}</data>`;
   const time = modifiedMs === null ? "" : timeText(modifiedMs);
-  const timeCell =
-    time === ""
-      ? ""
-      : `<time datetime="${time}"><span>${time.slice(0, 10)}</span> <span>${time.slice(11, 16)}</span></time>`;
-  return `<tr><td><a href="${href}"><bdi>${shown(name)}</bdi>${slash}</a></td><td>${sizeCell}</td><td>${timeCell}</td></tr>`;
+  const timeCell = time === "" ? "" : `<time datetime="${time}">${time.slice(0, 10)} ${time.slice(11, 16)}</time>`;
+  return `<tr><td>${link}</td><td>${sizeCell}</td><td>${timeCell}</td></tr>`;
 }
 
-/** Returns a name that is harmless in HTML, with characters written out that would end a line or reorder text. */
+/** Renders where this page stands among several, and links that crawlers follow to the others. */
+function renderPager({ entries, before, left, next }: ListingPage, view: View): string {
+  if (before === 0 && left === 0) return "";
+  const [from, to, all] = [before + 1, before + entries.length, before + entries.length + left].map(formatCount);
+  const query = queryOf({ ...view, after: "" });
+  const first = before === 0 ? "" : ` <a href="${query === "?" ? "./" : query}">First page</a>`;
+  const following = next === null ? "" : ` <a href="${next}" rel="next">Next page</a>`;
+  return `<p>Entries ${from} to ${to} of ${all} by name.${first}${following}</p>\n`;
+}
+
+/** Returns a name as text between tags, with characters written out that would end a line or reorder text. */
 function shown(name: string): string {
-  return escapeHtml(name.replace(UNSEEN, escapeControls));
+  return name
+    .replace(UNSEEN, escapeControls)
+    .replace(/[&<>]/g, (character) => (character === "&" ? "&amp;" : character === "<" ? "&lt;" : "&gt;"));
 }
 
 /** Returns the time to the second. A time outside of the calendar becomes the nearest one inside. */
@@ -141,15 +139,14 @@ function formatCount(count: number): string {
   return String(count).replace(/\B(?=(?:\d{3})+$)/g, ",");
 }
 
-const SORT_KEYS: readonly SortKey[] = ["name", "size", "time"];
-
 const COLUMNS: readonly (readonly [SortKey, string])[] = [
   ["name", "Name"],
   ["size", "Size"],
   ["time", "Modified (UTC)"],
 ];
 
-const COLLATOR = new Intl.Collator("en", { numeric: true });
+/** Entries from which a folder has a filter: more than a screen of them. */
+const FILTERED_FROM = 25;
 
 const UNITS = ["B", "KB", "MB", "GB", "TB", "PB"];
 
@@ -169,7 +166,7 @@ nav li + li::before { content: "/" / ""; color: var(--soft); margin-right: .5rem
 h1 { display: inline; margin: 0 }
 a { color: var(--link); text-decoration: none }
 a:hover, a:focus { text-decoration: underline }
-a:focus-visible { outline: 2px solid; outline-offset: 2px; border-radius: 2px }
+a:focus-visible, button:focus-visible, input:focus-visible { outline: 2px solid; outline-offset: 2px; border-radius: 2px }
 caption { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap }
 table { width: 100%; border-collapse: collapse; font-size: 1rem }
 th { font-size: .85rem; font-weight: 600; text-align: left }
@@ -178,7 +175,14 @@ th:first-child, td:first-child { width: 100%; padding-left: 0; overflow-wrap: an
 th, td:nth-child(2) { white-space: nowrap }
 th:nth-child(2), td:nth-child(2) { text-align: right }
 td:not(:first-child) { color: var(--soft); font-variant-numeric: tabular-nums }
-td:last-child, time span { white-space: nowrap }
+td:last-child { white-space: nowrap }
+th form { margin: 0 }
+th button { font: inherit; color: var(--link); background: none; border: 0; padding: 0; cursor: pointer }
+th button:hover, th button:focus { text-decoration: underline }
+form[role] { margin: 0 0 1.25rem; font-size: 1rem }
+form[role] input, form[role] button { font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--soft); border-radius: 4px; padding: .2rem .5rem }
+input[type="search"] { width: 14rem }
+p a { margin-left: .5rem }
 tbody tr:hover { background: color-mix(in srgb, var(--line) 35%, transparent) }
-@media (max-width: 36rem) { body { margin: 1.25rem auto; padding: 0 1rem } th, td { padding-left: .75rem } th:last-child, td:last-child { white-space: normal } }
+@media (max-width: 36rem) { body { margin: 1.25rem auto; padding: 0 1rem } th, td { padding-left: .75rem } td:not(:first-child) { font-size: .85rem } input[type="search"] { width: 9rem } }
 `;

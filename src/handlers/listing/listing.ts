@@ -9,20 +9,25 @@ import { type Request, type Response, response } from "../../http/message.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
 import type { OpenedFile, OpenFailure } from "../files/document-root.ts";
 import { FolderReader, type FolderReaderOptions, nextTurn } from "./folder.ts";
-import { parseSorting, renderJson, renderPage, sortEntries } from "./listing-page.ts";
+import { type ListingPage, renderJson, renderPage } from "./listing-page.ts";
+import { filterOf, parseView, queryOf, sortEntries } from "./view.ts";
 
 export interface ListingOptions extends FolderReaderOptions {
   readonly pages: ErrorPages;
+  /** Name of the site's root folder, for the page's title and first breadcrumb. */
+  readonly rootName: string;
 }
 
 /** Lists the folders of one root. */
 export class Listing {
   readonly #pages: ErrorPages;
   readonly #folders: FolderReader;
+  readonly #rootName: string;
 
   constructor(options: ListingOptions) {
     this.#pages = options.pages;
     this.#folders = new FolderReader(options);
+    this.#rootName = options.rootName;
   }
 
   /**
@@ -37,19 +42,21 @@ export class Listing {
   ): Promise<Response | OpenFailure> {
     using owned = folder;
     const isJson = wantsJson(request);
-    const sorting = parseSorting(request.target.query);
-    const content = await this.#folders.read(path, owned, isShown);
+    const view = parseView(request.target.query);
+    const isWanted = filterOf(view.filter);
+    const content = await this.#folders.read(path, owned, isShown, { after: view.after, isWanted });
     if (typeof content === "number") return content;
-    const { entries, left } = content;
+    const { before, left, last } = content;
     await nextTurn();
-    const sorted = sortEntries(entries, sorting);
+    const entries = sortEntries(content.entries, view);
     await nextTurn();
-    const text = isJson ? renderJson(sorted) : renderPage(request.target.path, sorted, left, sorting);
-    return this.#answer(request, new TextEncoder().encode(text), isJson, sorted.length + left);
+    const page = { entries, before, left, next: left === 0 ? null : queryOf({ ...view, after: last }) };
+    const text = isJson ? renderJson(entries) : renderPage(this.#rootName, request.target.path, page, view);
+    return this.#answer(request, new TextEncoder().encode(text), isJson, page);
   }
 
-  /** Makes 200, or 304 when the client has these bytes. `total` counts entries that are left out, too. */
-  #answer(request: Request, content: Uint8Array, isJson: boolean, total: number): Response {
+  /** Makes 200, or 304 when the client has these bytes. */
+  #answer(request: Request, content: Uint8Array, isJson: boolean, page: ListingPage): Response {
     const etag = `"${Bun.hash(content).toString(36)}"`;
     const validators: FieldLines = [
       ["ETag", etag],
@@ -73,7 +80,8 @@ export class Listing {
     const fields = Fields.of([
       ...validators,
       ["X-Content-Type-Options", "nosniff"],
-      ["X-Total-Count", String(total)],
+      ["X-Total-Count", String(page.before + page.entries.length + page.left)],
+      ...(page.next === null ? [] : [["Link", `<${page.next}>; rel="next"`] as const]),
       ["Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"],
       ["Content-Type", isJson ? "application/json" : "text/html; charset=utf-8"],
       ["Content-Length", String(content.length)],

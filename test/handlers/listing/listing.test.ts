@@ -1,18 +1,17 @@
 /** A folder without its index, shown to people and to programs: what is in it, what is not, and that no name can do harm. */
 import { describe, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, symlinkSync, truncateSync, utimesSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { openDocumentRoot } from "../../../src/handlers/files/document-root.ts";
 import { chooseNames } from "../../../src/handlers/listing/folder.ts";
+import { renderJson, renderPage } from "../../../src/handlers/listing/listing-page.ts";
 import {
   type Entry,
-  parseSorting,
-  renderJson,
-  renderPage,
+  parseView,
   type SortKey,
   type SortOrder,
   sortEntries,
-} from "../../../src/handlers/listing/listing-page.ts";
+} from "../../../src/handlers/listing/view.ts";
 import { FolderStore } from "../../../src/handlers/uploads/folder-store.ts";
 import { ask, makeSite, type Site, usable } from "../../support/site.ts";
 
@@ -47,15 +46,14 @@ async function namesIn(site: Site, path: string): Promise<readonly string[]> {
   return (JSON.parse(text) as { name: string }[]).map((item) => item.name);
 }
 
-/** Decoded `href` of every entry, as a browser would follow it from `/`. */
+/** The first page of the root's entries, as it is rendered. */
+function pageOf(path: string, entries: readonly Entry[], query = ""): string {
+  return renderPage("site", path, { entries, before: 0, left: 0, next: null }, parseView(query));
+}
+
+/** The path of every entry, as a browser would follow its link from `/`. */
 function linksOf(page: string): readonly string[] {
-  return [...page.matchAll(/<td><a href="([^"]*)">/g)].map(
-    ([, href = ""]) =>
-      new URL(
-        href.replace(/&#(\d+);/g, (_, code) => String.fromCharCode(Number(code))),
-        "http://a/",
-      ).pathname,
-  );
+  return [...page.matchAll(/<td><bdi><a href="([^"]*)">/g)].map(([, href = ""]) => new URL(href, "http://a/").pathname);
 }
 
 describe("a folder without its index", () => {
@@ -81,7 +79,7 @@ describe("a folder without its index", () => {
       "content-type": "text/html; charset=utf-8",
       "content-length": String(Buffer.byteLength(text)),
     });
-    expect(text).toContain(`<a href="./a.txt"><bdi>a.txt</bdi></a></td><td><data value="3">3 B</data></td>`);
+    expect(text).toContain(`<bdi><a href="a.txt">a.txt</a></bdi></td><td><data value="3">3 B</data></td>`);
     expect((await ask(site, "HEAD /")).fields).toEqual(fields);
   });
 
@@ -231,21 +229,44 @@ describe("names", () => {
   test("cannot become markup, in entries, title or breadcrumbs", () => {
     const hostile = `"'><img src=x onerror=alert(1)>&amp;`;
     const entry: Entry = { name: hostile, type: "directory", size: null, modifiedMs: 0 };
-    const page = renderPage(`/${hostile}/sub/`, [entry], 0, parseSorting(""));
+    const page = pageOf(`/${hostile}/sub/`, [entry]);
     expect(page).not.toContain("<img");
     expect(page).not.toContain("'>");
-    expect(page).toContain("&#34;&#39;&#62;&#60;img src=x onerror=alert(1)&#62;&#38;amp;");
+    expect(page).toContain(`"'&gt;&lt;img src=x onerror=alert(1)&gt;&amp;amp;`);
     expect([...page.matchAll(/href="([^"?]*)"/g)].map((match) => match[1])).toEqual([
       "/",
-      "/%22&#39;%3E%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E%26amp%3B/",
-      "./%22&#39;%3E%3Cimg%20src%3Dx%20onerror%3Dalert(1)%3E%26amp%3B/",
+      "/%22%27%3E%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E%26amp%3B/",
+      "%22%27%3E%3Cimg%20src%3Dx%20onerror%3Dalert%281%29%3E%26amp%3B/",
     ]);
+  });
+
+  test("stand in links with nothing but unreserved characters, which the link's text repeats", async () => {
+    using site = listed();
+    const names = [...NAMES, "Ocean's Eleven.txt", "X:Y.html", "it's (new)!*.txt", "a&amp;b"].filter(
+      (name) => !/\u202e/.test(name),
+    );
+    for (const name of names) writeFileSync(join(site.root, name), name);
+    const { text } = await ask(site, "GET /");
+    const found = [...text.matchAll(/<a href="([^"]*)">(.*?)<\/a>/g)].map(([, href = "", label = ""]) => {
+      expect(href).toMatch(/^(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+$/);
+      const read = label.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+      expect(decodeURIComponent(href)).toBe(read);
+      return read;
+    });
+    expect(found.toSorted()).toEqual(names.toSorted());
+  });
+
+  test("of folders are their pages' titles, and the root's is that of its folder", async () => {
+    using site = listed();
+    mkdirSync(join(site.root, "a & b"));
+    expect((await ask(site, "GET /a%20%26%20b/")).text).toContain("<title>a &amp; b</title>");
+    expect((await ask(site, "GET /")).text).toContain(`<title>${basename(site.root)}</title>`);
   });
 
   test("are shown with their controls and direction marks written out, and joiners as they are", () => {
     const entries = ["a\nb", "c\u202ed", "👩‍💻"].map((name): Entry => ({ name, type: "file", size: 1, modifiedMs: 0 }));
-    const page = renderPage("/", entries, 0, parseSorting(""));
-    for (const text of ["a\\x0ab", "c\\u202ed", "👩‍💻"]) expect(page).toContain(`<bdi>${text}</bdi>`);
+    const page = pageOf("/", entries);
+    for (const text of ["a\\x0ab", "c\\u202ed", "👩‍💻"]) expect(page).toContain(`>${text}</a>`);
   });
 });
 
@@ -289,7 +310,7 @@ describe("the order", () => {
     ["?sort=__proto__&order=%22%3E", "name", "asc"],
     ["?sort", "name", "asc"],
   ] as const)("asked for by %p is by %s, %s", (query, key, order) => {
-    expect(parseSorting(query)).toEqual({ key, order });
+    expect(parseView(query)).toEqual({ key, order, filter: "", after: "" });
   });
 
   test("is the one that the query asks for, in the page and in JSON", async () => {
@@ -303,15 +324,20 @@ describe("the order", () => {
     expect(await namesIn(site, "/?sort=size&order=desc")).toEqual(["b", "c", "a"]);
     const { text } = await ask(site, "GET /?sort=size&order=desc");
     expect(linksOf(text)).toEqual(["/b", "/c", "/a"]);
-    expect(text).toContain(`<th scope="col" aria-sort="descending"><a href="?sort=size&amp;order=asc">Size</a>`);
-    expect(text).toContain(`<th scope="col"><a href="?sort=name&amp;order=asc">Name</a></th>`);
+    expect(text).toContain(
+      `<th scope="col" aria-sort="descending"><form><button name="sort" value="size">Size</button>`,
+    );
+    expect(text).toContain(`<th scope="col"><form><button name="sort" value="name">Name</button></form></th>`);
+    const { text: byName } = await ask(site, "GET /");
+    const kept = `<input type="hidden" name="order" value="desc">`;
+    expect(byName).toContain(`aria-sort="ascending"><form>${kept}<button name="sort" value="name">Name</button>`);
   });
 });
 
 describe("a large folder", () => {
   test("is cut to its first names, whatever order the disk gives them in, and says how many there are", async () => {
     const all = Array.from({ length: 9000 }, (_, index) => String((index * 7919) % 9000).padStart(4, "0"));
-    const { names, total } = await chooseNames(all, 100, (name) => name !== "0005");
+    const { names, total } = await chooseNames(all, 100, { after: "", isWanted: (name) => name !== "0005" });
     expect(total).toBe(8999);
     expect(names).toEqual(
       all
@@ -319,36 +345,79 @@ describe("a large folder", () => {
         .filter((name) => name !== "0005")
         .slice(0, 100),
     );
-    const page = renderPage("/", [{ name: "0000", type: "file", size: 1, modifiedMs: 0 }], 12345, parseSorting(""));
-    expect(page).toContain("The first 1 by name are shown, and there are 12,345 more.");
   });
 
   test("lets others work while it is looked through", async () => {
     const all = Array.from({ length: 100_000 }, (_, index) => `file-${(index * 7919) % 100_000}`);
     let turns = 0;
     const counter = setInterval(() => turns++, 0);
-    await chooseNames(all, 2000, () => true);
+    await chooseNames(all, 2000, { after: "", isWanted: () => true });
     clearInterval(counter);
     expect(turns).toBeGreaterThan(5);
   });
 
-  test("tells programs how many entries there are", async () => {
+  test("is told by pages, each with a link to the next, which together have every entry once", async () => {
     using site = listed();
-    for (let i = 0; i < 2010; i++) add(site, `n${i}`);
-    const { fields, text } = await ask(site, "GET /", JSON_WANTED);
-    expect([fields["x-total-count"], JSON.parse(text).length]).toEqual(["2010", 2000]);
+    mkdirSync(join(site.root, "many"));
+    const all = Array.from({ length: 4100 }, (_, i) => `it's ${i}`);
+    for (const name of all) add(site, `many/${name}`);
+    const seen: string[] = [];
+    const sizes: number[] = [];
+    for (let query: string | undefined = ""; query !== undefined; ) {
+      const { fields, text } = await ask(site, `GET /many/${query}`, JSON_WANTED);
+      const entries = JSON.parse(text) as Entry[];
+      seen.push(...entries.map(({ name }) => name));
+      sizes.push(entries.length);
+      expect(fields["x-total-count"]).toBe("4100");
+      query = /^<(\?[^>]*)>; rel="next"$/.exec(fields["link"] ?? "")?.[1];
+    }
+    expect(sizes).toEqual([2000, 2000, 100]);
+    expect(seen.toSorted()).toEqual(all.toSorted());
+  });
+
+  test("has pages for people too, with links that crawlers follow and a place among all", async () => {
+    using site = listed();
+    for (let i = 0; i < 2010; i++) add(site, `n${String(i).padStart(4, "0")}`);
+    const first = await ask(site, "GET /?sort=size&order=desc");
+    expect(first.text).toContain("Entries 1 to 2,000 of 2,010 by name.");
+    const next = /<a href="([^"]*)" rel="next">Next page</.exec(first.text)?.[1];
+    expect(next).toBe("?after=n1999&sort=size&order=desc");
+    const second = await ask(site, `GET /${next}`);
+    expect(second.text).toContain("Entries 2,001 to 2,010 of 2,010 by name.");
+    expect(second.text).toContain(`<a href="?sort=size&order=desc">First page</a>`);
+    expect(second.fields["link"]).toBeUndefined();
+    expect(linksOf(second.text)).toHaveLength(10);
+    expect((await ask(site, "GET /?after=n1999")).text).toContain(`<a href="./">First page</a>`);
+  });
+
+  test("is filtered by the server, whatever the case and the form of accents, and the order stays", async () => {
+    using site = listed();
+    for (let i = 0; i < 30; i++) add(site, `part ${i}.txt`);
+    for (const name of ["Cafe\u0301.md", "50% <off>.md"]) add(site, name);
+    expect((await namesIn(site, "/?filter=PART%201")).length).toBe(11);
+    expect(await namesIn(site, "/?filter=caf%C3%A9")).toEqual(["Cafe\u0301.md"]);
+    const { text } = await ask(site, "GET /?filter=%3Coff%3E&sort=size");
+    expect(linksOf(text)).toEqual(["/50%25%20%3Coff%3E.md"]);
+    expect(text).toContain(
+      `name="filter" value="&#60;off&#62;"></label><input type="hidden" name="sort" value="size">`,
+    );
+    expect((await ask(site, "GET /?filter=nothing")).text).toContain("<p>This folder has no such name.</p>");
+  });
+
+  test("has a filter, and a short one does not", () => {
+    const entries = Array.from(
+      { length: 25 },
+      (_, i): Entry => ({ name: `${i}`, type: "file", size: 1, modifiedMs: 0 }),
+    );
+    expect(pageOf("/", entries)).toContain(`<form role="search">`);
+    expect(pageOf("/", entries.slice(1))).not.toContain(`role="search"`);
   });
 });
 
 test("sizes and times are short, and those that are not known are empty", () => {
   const sizes = [0, 999, 1000, 1024, 10_240, 1_048_575, 5 * 2 ** 30];
   const entries = sizes.map((size): Entry => ({ name: `n${size}`, type: "file", size, modifiedMs: 1e15 }));
-  const page = renderPage(
-    "/",
-    [...entries, { name: "x", type: "file", size: null, modifiedMs: null }],
-    0,
-    parseSorting(""),
-  );
+  const page = pageOf("/", [...entries, { name: "x", type: "file", size: null, modifiedMs: null }]);
   expect([...page.matchAll(/<data value="\d+">([^<]*)</g)].map((match) => match[1])).toEqual([
     "0 B",
     "999 B",
@@ -358,7 +427,7 @@ test("sizes and times are short, and those that are not known are empty", () => 
     "1.0 MB",
     "5.0 GB",
   ]);
-  expect(page).toContain(`<time datetime="9999-12-31T23:59:59Z"><span>9999-12-31</span> <span>23:59</span></time>`);
-  expect(page).toContain("<bdi>x</bdi></a></td><td></td><td></td></tr>");
+  expect(page).toContain(`<time datetime="9999-12-31T23:59:59Z">9999-12-31 23:59</time>`);
+  expect(page).toContain(">x</a></bdi></td><td></td><td></td></tr>");
   expect(renderJson([])).toBe("[]\n");
 });
