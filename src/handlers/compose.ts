@@ -64,6 +64,7 @@ export type HandlerSettings = Pick<
   | "immutable"
   | "spa"
   | "listing"
+  | "cleanPaths"
   | "index"
   | "fixture"
 >;
@@ -87,7 +88,7 @@ export function composeHandler(options: HandlerOptions): Handler {
     uploaded, //                     /uploads/…   uploads, read back
     composeFiles(options, pages), // every other path: the served folder
   ];
-  const router = new Router(mounts.filter(isGiven), pages);
+  const router = new Router(mounts.filter(isGiven), pages, settings.cleanPaths);
 
   // The names of uploads need credentials too, also when uploads are not shown.
   const isGuarded = (path: string) =>

@@ -1,14 +1,15 @@
 /**
  * Chooses the mount that answers: the first one that owns the path. Refuses here, once for all mounts, what no mount may
- * see: CONNECT, and targets that climb out of the root. Answers OPTIONS, and 405 for a method that the mount does not take.
+ * see: CONNECT, and targets that climb out of the root. Redirects untidy paths if that is asked for. Answers OPTIONS, and 405 for a method that the mount does not take.
  */
 import { type FieldLines, Fields } from "../http/fields.ts";
 import { type Admission, type Handler, type Request, type Response, refused, response } from "../http/message.ts";
 import { Method } from "../http/method.ts";
-import { type Target, Verdict } from "../http/target.ts";
-import { escapeTarget } from "../http/uri.ts";
+import { cleanPath, type Target, Verdict } from "../http/target.ts";
+import { escapeTarget, referenceTo } from "../http/uri.ts";
 import { type ErrorExtras, type ErrorPages, wantsJson } from "./error-page.ts";
 import type { Mount } from "./mount.ts";
+import { redirectTo } from "./redirect.ts";
 
 /** Allow for the server as a whole (`OPTIONS *`), and for CONNECT. */
 const SERVER_METHODS = "GET, HEAD, POST, OPTIONS";
@@ -16,13 +17,18 @@ const SERVER_METHODS = "GET, HEAD, POST, OPTIONS";
 export class Router implements Handler {
   readonly #mounts: readonly Mount[];
   readonly #pages: ErrorPages;
+  readonly #cleanPaths: boolean;
   /** Answers to OPTIONS, by their Allow. */
   readonly #options = new Map<string, Admission>();
 
-  /** The last of `mounts` must own every path. */
-  constructor(mounts: readonly Mount[], pages: ErrorPages) {
+  /**
+   * The last of `mounts` must own every path. If `cleanPaths` is set, a path with `.` segments or repeated slashes is
+   * redirected to its clean form.
+   */
+  constructor(mounts: readonly Mount[], pages: ErrorPages, cleanPaths: boolean) {
     this.#mounts = mounts;
     this.#pages = pages;
+    this.#cleanPaths = cleanPaths;
   }
 
   admit(request: Request): Admission {
@@ -30,7 +36,8 @@ export class Router implements Handler {
     // RFC 9110 §9.3.6: the client takes the bytes after a CONNECT for a tunnel, so the connection ends.
     if (head.method === Method.Connect) return this.#refuseMethod(request, SERVER_METHODS, true);
     if (target.form === "asterisk") return this.#answerOptions(SERVER_METHODS);
-    if (target.verdict !== Verdict.Clean) return this.#refuseTraversal(request);
+    const unclean = target.verdict === Verdict.Clean ? null : this.#admitUnclean(request);
+    if (unclean !== null) return unclean;
     const mount = this.#mountOf(target.path);
     const admission = mount.admit(request);
     if (admission !== null) return admission;
@@ -49,7 +56,7 @@ export class Router implements Handler {
 
   /** Returns Allow of the target, for a preflight; null if other origins must not use it, or it is not a plain path. */
   allowFor({ form, path, verdict }: Target): string | null {
-    if (form === "asterisk" || verdict !== Verdict.Clean) return null;
+    if (form === "asterisk" || verdict > Verdict.RepeatedSlash) return null;
     const mount = this.#mountOf(path);
     return mount.isControl ? null : mount.allow(path);
   }
@@ -73,13 +80,24 @@ export class Router implements Handler {
     return this.#refuse(405, "That method cannot be used here.", request, { fields: [["Allow", allow]], isLast });
   }
 
-  #refuseTraversal(request: Request): Admission {
-    const { refusal } = this.#refuse(403, "That path is not allowed.", request);
-    const incident = `path traversal: ${escapeTarget(request.head.targetText)}`;
-    return refused({ ...(refusal as Response), incident });
+  /** Decides about a path that is not clean; null lets it reach a mount as it is. */
+  #admitUnclean(request: Request): Admission | null {
+    const { path, query, verdict } = request.target;
+    if (verdict <= Verdict.LeadingDoubleSlash && this.#cleanPaths) {
+      return refused(redirectTo(referenceTo(cleanPath(path), query)));
+    }
+    if (verdict === Verdict.RepeatedSlash) return null;
+    const admission = this.#refuse(403, "That path is not allowed.", request);
+    // Clients such as apt and rclone send "." in good faith.
+    return verdict === Verdict.CurrentSegment ? admission : asTraversal(admission, request);
   }
 
   #refuse(status: number, sentence: string, request: Request, extras: ErrorExtras = {}): Admission {
     return refused(this.#pages.answer(status, sentence, wantsJson(request), extras));
   }
+}
+
+/** Returns a refusal that is logged as a security event. */
+function asTraversal({ refusal }: Admission, { head }: Request): Admission {
+  return refused({ ...(refusal as Response), incident: `path traversal: ${escapeTarget(head.targetText)}` });
 }

@@ -7,8 +7,8 @@
  * have in its target may stand in it, as the WHATWG URL Standard lets browsers send it.
  *
  * The rule it guards: a target that breaks the grammar is a ParseError. A well-formed one that tries to leave the tree
- * (dot segments, encoded separators, a leading "//") gets a verdict, so that it can be answered 403 and logged as a
- * security event.
+ * (".." segments, encoded separators, a leading "//") gets a verdict, so that it can be answered 403 and logged as a
+ * security event. A path that is only untidy gets one too, so that it can be redirected.
  */
 import {
   ASTERISK,
@@ -34,17 +34,21 @@ import { isUtf8 } from "./utf8.ts";
 
 export type TargetForm = "origin" | "absolute" | "asterisk" | "authority";
 
-/** Attempt that a well-formed path makes. All but Clean are answered 403. */
+/** Quality of a well-formed path, from good to bad. A path with several has the worst. */
 export enum Verdict {
   Clean = 0,
-  /** A segment is "." or "..", literal or encoded. */
-  DotSegment,
-  /** "%2f": a separator to a program that decodes before it splits. */
-  EncodedSlash,
-  /** "%5c": a separator on Windows. */
-  EncodedBackslash,
+  /** "//" behind the start. The disk takes it for one slash. */
+  RepeatedSlash,
+  /** A segment is ".", literal or encoded. Some clients leave it in; it leads nowhere else. */
+  CurrentSegment,
   /** "//" at the start: another host, when it is echoed into Location. */
   LeadingDoubleSlash,
+  /** A segment is "..", literal or encoded. */
+  ParentSegment,
+  /** "%5c": a separator on Windows. */
+  EncodedBackslash,
+  /** "%2f": a separator to a program that decodes before it splits. */
+  EncodedSlash,
 }
 
 /** One per exchange, filled again for each request whose head is another than the last. */
@@ -58,7 +62,6 @@ export class Target {
   scheme: "" | "http" | "https";
   /** Authority that the request is for: of the absolute form, else of the Host field; empty if HTTP/1.0 has neither. */
   readonly authority: Authority;
-  /** An encoded separator is told before a leading "//", that before a dot segment. */
   verdict: Verdict;
   /** Authority of an absolute or authority form target, while it is compared. */
   readonly own: Authority;
@@ -173,19 +176,20 @@ function schemeOf(bytes: Uint8Array, start: number, end: number): "" | "http" | 
 function parsePathAndQuery(bytes: Uint8Array, start: number, end: number, target: Target): number {
   let isPlain = true;
   let hasDot = false;
+  let hasSlashes = false;
   let pos = start;
   for (; pos < end; pos++) {
     const byte = bytes[pos] as number;
     if (byte === QUESTION) break;
     if (byte === PERCENT || byte > DEL) isPlain = false;
     else if (byte === DOT) hasDot = true;
+    else if (byte === SLASH && bytes[pos + 1] === SLASH) hasSlashes = true;
   }
   if (!isPlain) {
     const decoded = decodePath(bytes, start, pos, target);
     if (decoded < 0) return decoded;
   } else {
-    if (bytes[start + 1] === SLASH && start + 1 < pos) target.verdict = Verdict.LeadingDoubleSlash;
-    else if (hasDot && hasDotSegment(bytes, start, pos)) target.verdict = Verdict.DotSegment;
+    if (hasDot || hasSlashes) target.verdict = judgeSegments(bytes, start, pos);
     target.path = latin1Text(bytes, start, pos);
   }
   target.hasDotName = (hasDot || !isPlain) && target.path.includes("/.");
@@ -201,7 +205,7 @@ function decodePath(bytes: Uint8Array, start: number, end: number, target: Targe
   const decoded = target.scratch(end - start);
   let length = 0;
   let isAscii = true;
-  let separator: Verdict = Verdict.Clean;
+  let verdict: Verdict = Verdict.Clean;
   for (let pos = start; pos < end; pos++) {
     let byte = bytes[pos] as number;
     if (byte > DEL) isAscii = false;
@@ -210,16 +214,14 @@ function decodePath(bytes: Uint8Array, start: number, end: number, target: Targe
       if (byte < 0) return ParseError.TargetEscapeInvalid;
       // NUL cuts names short in C; the other controls only serve to forge lines, and no file of ours needs them.
       if (byte < SP || byte === DEL) return ParseError.TargetControl;
-      if (separator === Verdict.Clean && byte === SLASH) separator = Verdict.EncodedSlash;
-      else if (separator === Verdict.Clean && byte === BACKSLASH) separator = Verdict.EncodedBackslash;
+      if (byte === SLASH) verdict = Verdict.EncodedSlash;
+      else if (byte === BACKSLASH && verdict === Verdict.Clean) verdict = Verdict.EncodedBackslash;
       pos += 2;
     }
     decoded[length++] = byte;
   }
   if (!isUtf8(decoded, length)) return isAscii ? ParseError.TargetUtf8Invalid : ParseError.TargetCharacter;
-  if (separator !== Verdict.Clean) target.verdict = separator;
-  else if (length > 1 && decoded[1] === SLASH) target.verdict = Verdict.LeadingDoubleSlash;
-  else if (hasDotSegment(decoded, 0, length)) target.verdict = Verdict.DotSegment;
+  target.verdict = verdict === Verdict.Clean ? judgeSegments(decoded, 0, length) : verdict;
   target.path = utf8Text(decoded, 0, length);
   return 0;
 }
@@ -233,14 +235,30 @@ function escapedByte(bytes: Uint8Array, pos: number, end: number): number {
   return (HEX_VALUE[high] as number) * 16 + (HEX_VALUE[low] as number);
 }
 
-/** A segment of bytes[start, end), which begins with a slash, is "." or "..". */
-function hasDotSegment(bytes: Uint8Array, start: number, end: number): boolean {
+/** Returns the worst that the segments of bytes[start, end) say. It begins with a slash. */
+function judgeSegments(bytes: Uint8Array, start: number, end: number): Verdict {
+  let verdict: Verdict = Verdict.Clean;
   for (let pos = start; pos < end; pos++) {
     if (bytes[pos] !== SLASH) continue;
-    let dots = pos + 1;
-    while (dots < end && bytes[dots] === DOT) dots++;
-    const count = dots - pos - 1;
-    if ((count === 1 || count === 2) && (dots === end || bytes[dots] === SLASH)) return true;
+    let next = pos + 1;
+    while (next < end && bytes[next] === DOT) next++;
+    const dots = next - pos - 1;
+    if (next < end ? bytes[next] !== SLASH : dots === 0) continue;
+    if (dots < SEGMENT_VERDICTS.length) verdict = Math.max(verdict, SEGMENT_VERDICTS[dots] as Verdict);
+    if (dots === 0 && pos === start) verdict = Math.max(verdict, Verdict.LeadingDoubleSlash);
   }
-  return false;
+  return verdict;
+}
+
+/** Verdicts on a segment that has only dots, by their number. */
+const SEGMENT_VERDICTS = [Verdict.RepeatedSlash, Verdict.CurrentSegment, Verdict.ParentSegment];
+
+/**
+ * Returns a path without its `.` segments and repeated slashes: the path of the same file. It must have no `..` segment.
+ * The result begins with exactly one slash, so it never names another host.
+ */
+export function cleanPath(path: string): string {
+  const segments = path.split("/").filter((segment) => segment !== "" && segment !== ".");
+  const isFolder = segments.length > 0 && /\/\.?$/.test(path);
+  return `/${segments.join("/")}${isFolder ? "/" : ""}`;
 }

@@ -95,6 +95,35 @@ test("more than a thousand spellings of a path give their status, and never the 
   for (const line of ground.warnings) expect(line).toMatch(/^[^\p{Cc}]*$/u);
 }, 20_000);
 
+test("with cleanPaths, an untidy spelling is sent to a path of this host, and never to the canary", async () => {
+  using ground = makeTrap();
+  await using server = await startServer({ ...ground.options, cleanPaths: true });
+  const forms = pathForms(server.port, ground.folder).filter(({ statuses }) => !statuses.includes(400));
+  const waiting = [...forms];
+  const faults: string[] = [];
+  let redirected = 0;
+  const work = async () => {
+    using lane = new Lane(server.port);
+    for (let form = waiting.pop(); form !== undefined; form = waiting.pop()) {
+      const answer = await lane.ask(`GET ${form.target}`);
+      const location = /^Location: (.*)\r$/im.exec(answer.head)?.[1];
+      if (location === undefined) {
+        if (!form.statuses.includes(answer.status)) faults.push(`${form.target} is ${answer.status}`);
+        continue;
+      }
+      redirected++;
+      if (!/^\/(?!\/)[!-~]*$/.test(location) || !/\/\/|\/(?:\.|%2e)/i.test(form.target)) {
+        if (!form.statuses.includes(answer.status)) faults.push(`${form.target} is sent to ${location}`);
+      }
+      const followed = await lane.ask(`GET ${location}`);
+      if (isTold(answer) || isTold(followed)) faults.push(`${form.target} tells the canary`);
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, work));
+  expect(faults).toEqual([]);
+  expect(redirected).toBeGreaterThan(100);
+}, 20_000);
+
 test("the canaries are where a path that is not checked would find them", async () => {
   using ground = makeTrap();
   await using server = await startServer({

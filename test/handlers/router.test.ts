@@ -1,7 +1,7 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { answerOf, ask, makeRequest, makeSite } from "../support/site.ts";
+import { answerOf, ask, makeRequest, makeSite, PORT } from "../support/site.ts";
 
 /** What `admit` alone answers: no disk, no slot. */
 function admitted(site: ReturnType<typeof makeSite>, line: string, fields: Record<string, string> = {}) {
@@ -88,7 +88,7 @@ test("POST elsewhere is 405 on what exists and 404 on what does not", async () =
 
 test("a path that climbs is 403 and an incident, whatever the method, before the disk", () => {
   using www = makeSite();
-  const paths = ["/../etc/passwd", "/a/./b", "/%2e%2e/x", "//evil.com", "/a%2fb", "/a%5Cb", "/a/..", "/.%2e/"];
+  const paths = ["/../etc/passwd", "/a/./../b", "/%2e%2e/x", "//evil.com", "/a%2fb", "/a%5Cb", "/a/..", "/.%2e/"];
   for (const path of paths) {
     for (const method of ["GET", "HEAD", "POST", "OPTIONS", "DELETE"]) {
       const answer = admitted(www, `${method} ${path}`);
@@ -97,6 +97,60 @@ test("a path that climbs is 403 and an incident, whatever the method, before the
       expect(answer?.text).not.toContain(path);
     }
   }
+});
+
+test("a path with . segments is 403 without an incident, and repeated slashes inside reach the files", () => {
+  using www = makeSite();
+  for (const path of ["/.", "/a/./b", "/%2e/b", "/a/%2E", "/a//./b"]) {
+    const answer = admitted(www, `GET ${path}`);
+    expect([path, answer?.status, answer?.response.incident]).toEqual([path, 403, null]);
+  }
+  expect(admitted(www, "GET /a//b")).toBeNull();
+});
+
+describe("with cleanPaths", () => {
+  test("an untidy path is 308 to its clean form on this host, with its query and without an incident", () => {
+    using www = makeSite({ cleanPaths: true });
+    const cases = [
+      ["/apt/./Packages", "/apt/Packages"],
+      ["/p/./X:Y.html", "/p/X:Y.html"],
+      ["//index.html", "/index.html"],
+      ["//evil.example/%2e", "/evil.example/"],
+      ["/a//b/?c=//d/./e", "/a/b/?c=//d/./e"],
+      ["/.", "/"],
+      ["//", "/"],
+      ["/%2e/a%20b%3F|", "/a%20b%3F%7C"],
+      ['/a/%2E?q=50%&"', "/a/?q=50%25&%22"],
+      [`http://127.0.0.1:${PORT}//evil.example`, "/evil.example"],
+      ["/.//.//upload", "/upload"],
+      ["/./__server", "/__server"],
+    ] as const;
+    for (const [path, location] of cases) {
+      for (const method of ["GET", "HEAD", "POST", "OPTIONS"]) {
+        const answer = admitted(www, `${method} ${path}`);
+        expect([path, answer?.status, answer?.fields["location"]]).toEqual([path, 308, location]);
+        expect(answer?.response.incident).toBeNull();
+      }
+    }
+  });
+
+  test("a path that climbs is still 403 and an incident", () => {
+    using www = makeSite({ cleanPaths: true });
+    for (const path of ["/..", "/a/./../b", "//a/%2e%2e", "/./%2fb", "//a%5Cb", "//evil.example/.."]) {
+      const answer = admitted(www, `GET ${path}`);
+      expect([path, answer?.status]).toEqual([path, 403]);
+      expect(answer?.response.incident).toContain(path);
+    }
+  });
+
+  test("a foreign host and missing credentials are refused before", () => {
+    using www = makeSite({
+      cleanPaths: true,
+      basicAuth: ["a:$2b$10$abcdefghijklmnopqrstuuWvZ5oQ1Fm0s1B0m4q0mJ3Zb3n0Z5o6a"],
+    });
+    expect(admitted(www, "GET /./a", { Host: "evil.example" })?.status).toBe(403);
+    expect(admitted(www, "GET /./a")?.status).toBe(401);
+  });
 });
 
 test("the incident of one request is not in another's answer", () => {

@@ -81,5 +81,5 @@ test("a target that was read before is read as the first time, with what the one
   ];
   for (const text of [...texts, ...texts.toReversed(), ...texts])
     expect(read(text, target)).toEqual(read(text, new Target()));
-  expect(read("/a/../b", target)[5]).toBe(Verdict.DotSegment);
+  expect(read("/a/../b", target)[5]).toBe(Verdict.ParentSegment);
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { ParseError } from "../../src/http/parse-error.ts";
-import { Target, Verdict } from "../../src/http/target.ts";
+import { cleanPath, Target, Verdict } from "../../src/http/target.ts";
 import { ParsedHead, parseRequestHead } from "../../src/http1/request-head.ts";
 import { readTarget } from "../../src/http1/request-target.ts";
 
@@ -35,7 +35,6 @@ test.each<[string, string, string]>([
   ["/a%23b", "/a#b", ""],
   ["/%5B%5d", "/[]", ""],
   ["/%EF%BB%BFa", "/\ufeffa", ""],
-  ["/a//b/", "/a//b/", ""],
   ["/.a/..b/c./d../.../", "/.a/..b/c./d../.../", ""],
   ["/.well-known/x", "/.well-known/x", ""],
   ["/+;=,!$&'()*:@~", "/+;=,!$&'()*:@~", ""],
@@ -62,25 +61,35 @@ test.each<[string, string, string]>([
 });
 
 test.each<[string, Verdict, string]>([
-  ["/.", Verdict.DotSegment, "/."],
-  ["/..", Verdict.DotSegment, "/.."],
-  ["/../a", Verdict.DotSegment, "/../a"],
-  ["/a/./b", Verdict.DotSegment, "/a/./b"],
-  ["/a/..?b", Verdict.DotSegment, "/a/.."],
-  ["/%2e", Verdict.DotSegment, "/."],
-  ["/a/%2E%2e/b", Verdict.DotSegment, "/a/../b"],
-  ["/.%2e/b", Verdict.DotSegment, "/../b"],
+  ["/.", Verdict.CurrentSegment, "/."],
+  ["/..", Verdict.ParentSegment, "/.."],
+  ["/../a", Verdict.ParentSegment, "/../a"],
+  ["/a/./b", Verdict.CurrentSegment, "/a/./b"],
+  ["/a/.//b", Verdict.CurrentSegment, "/a/.//b"],
+  ["/./a/..", Verdict.ParentSegment, "/./a/.."],
+  ["/../a/.", Verdict.ParentSegment, "/../a/."],
+  ["/a/..?b", Verdict.ParentSegment, "/a/.."],
+  ["/%2e", Verdict.CurrentSegment, "/."],
+  ["/a/%2E%2e/b", Verdict.ParentSegment, "/a/../b"],
+  ["/.%2e/b", Verdict.ParentSegment, "/../b"],
+  ["/a//b", Verdict.RepeatedSlash, "/a//b"],
+  ["/a/b//", Verdict.RepeatedSlash, "/a/b//"],
+  ["/%41//b", Verdict.RepeatedSlash, "/A//b"],
+  ["/a%5cb%2f", Verdict.EncodedSlash, "/a\\b/"],
+  ["/a%2fb%5c", Verdict.EncodedSlash, "/a/b\\"],
   ["/a%2fb", Verdict.EncodedSlash, "/a/b"],
   ["/..%2Fb", Verdict.EncodedSlash, "/../b"],
   ["/%2fevil.com", Verdict.EncodedSlash, "//evil.com"],
   ["/a%5cb", Verdict.EncodedBackslash, "/a\\b"],
   ["/..%5C..", Verdict.EncodedBackslash, "/..\\.."],
   ["//", Verdict.LeadingDoubleSlash, "//"],
-  ["//evil.com/..", Verdict.LeadingDoubleSlash, "//evil.com/.."],
+  ["//evil.com/..", Verdict.ParentSegment, "//evil.com/.."],
+  ["//evil.com/.", Verdict.LeadingDoubleSlash, "//evil.com/."],
+  ["//./a", Verdict.LeadingDoubleSlash, "//./a"],
   ["//evil.com/%41", Verdict.LeadingDoubleSlash, "//evil.com/A"],
   ["http://a//b", Verdict.LeadingDoubleSlash, "//b"],
-  ["http://a/../b", Verdict.DotSegment, "/../b"],
-])("%s is well-formed and hostile", (text, verdict, path) => {
+  ["http://a/../b", Verdict.ParentSegment, "/../b"],
+])("%s is well-formed and not clean", (text, verdict, path) => {
   const { result, target } = read(text) ?? { result: -1000, target: new Target() };
   expect([result, target.verdict, target.path]).toEqual([0, verdict, path]);
 });
@@ -282,6 +291,35 @@ test("any path of UTF-8 comes back from its escapes", () => {
     fc.property(segment, (text) => {
       const outcome = read(`/${encodeURIComponent(text)}`);
       expect([outcome?.result, outcome?.target.path, outcome?.target.verdict]).toEqual([0, `/${text}`, Verdict.Clean]);
+    }),
+    { numRuns: 1000 },
+  );
+});
+
+test.each<[string, string]>([
+  ["/.", "/"],
+  ["/./", "/"],
+  ["//", "/"],
+  ["/././/.", "/"],
+  ["/apt/./Packages", "/apt/Packages"],
+  ["/apt/.", "/apt/"],
+  ["/apt/./", "/apt/"],
+  ["//index.html", "/index.html"],
+  ["//evil.example/a//b", "/evil.example/a/b"],
+  ["/a//", "/a/"],
+  ["/p/./X:Y.html", "/p/X:Y.html"],
+  ["/.a/..b/...", "/.a/..b/..."],
+])("the path %s is cleaned to %s", (path, clean) => {
+  expect(cleanPath(path)).toBe(clean);
+});
+
+test("a path without .. is clean after it was cleaned once", () => {
+  const segment = fc.constantFrom("", ".", "...", "a", ".b", "c.");
+  fc.assert(
+    fc.property(fc.array(segment, { minLength: 1, maxLength: 6 }), (segments) => {
+      const clean = cleanPath(`/${segments.join("/")}`);
+      expect(read(clean)?.target.verdict).toBe(Verdict.Clean);
+      expect(cleanPath(clean)).toBe(clean);
     }),
     { numRuns: 1000 },
   );

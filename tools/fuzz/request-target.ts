@@ -1,7 +1,7 @@
 /** Target and Host, as `target LF host`. Properties: the same reading twice, a clean path stays inside and can be written and read again, a host has one spelling. */
 import { Authority, parseAuthority } from "../../src/http/authority.ts";
-import { Target, Verdict } from "../../src/http/target.ts";
-import { escapeTarget } from "../../src/http/uri.ts";
+import { cleanPath, Target, Verdict } from "../../src/http/target.ts";
+import { escapeTarget, referenceTo } from "../../src/http/uri.ts";
 import { ParsedHead, parseRequestHead } from "../../src/http1/request-head.ts";
 import { readTarget } from "../../src/http1/request-target.ts";
 import { bytesOf, textOf } from "../../test/support/bytes.ts";
@@ -75,6 +75,7 @@ export const requestTargetTarget: FuzzTarget = {
     if (query !== "" && !URI_QUERY.test(escapeTarget(query))) return "a query that cannot be written";
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
     if (/[\x00-\x1f\x7f]/.test(path)) return "a control character in the path";
+    if (verdict !== Verdict.Clean && verdict <= Verdict.LeadingDoubleSlash) return cleanedIsClean(path);
     if (verdict !== Verdict.Clean) return "";
     if (path.split("/").some((segment) => segment === "." || segment === "..")) return "a dot segment in a clean path";
     if (path.startsWith("//")) return "two slashes at the start of a clean path";
@@ -89,6 +90,16 @@ export const requestTargetTarget: FuzzTarget = {
       : "written and read again, it is another";
   },
 };
+
+/** The path that an untidy one is redirected to is clean, and on this host. */
+function cleanedIsClean(path: string): string {
+  const location = bytesOf(`GET ${referenceTo(cleanPath(path), "")} HTTP/1.1\r\nHost: a\r\n\r\n`);
+  if (parseRequestHead(location, 0, location.length, head) !== location.length)
+    return location.length > LIMITS.maxHeaderBytes ? "" : "cleaned, it is no target";
+  const cleaned = new Target();
+  if (readTarget(head, cleaned) !== 0 || cleaned.verdict !== Verdict.Clean) return "cleaned, it is not clean";
+  return cleaned.path === cleanPath(path) ? "" : "cleaned and read again, it is another";
+}
 
 /** RFC 3986 §3.4, with the brackets that it reserves. */
 const URI_QUERY = /^\?(?:[A-Za-z0-9._~!$&'()*+,;=:@/?[\]-]|%[0-9A-Fa-f]{2})*$/;

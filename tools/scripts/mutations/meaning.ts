@@ -52,15 +52,12 @@ export const MEANING_MUTATIONS: readonly Mutation[] = [
   gone(
     TARGET,
     "no two slashes at the start",
-    "if (bytes[start + 1] === SLASH && start + 1 < pos) target.verdict = Verdict.LeadingDoubleSlash;\n    else ",
-    "",
+    "if (dots === 0 && pos === start) verdict = Math.max(verdict, Verdict.LeadingDoubleSlash);",
   ),
-  gone(
-    TARGET,
-    "no dot segments",
-    "if (hasDot && hasDotSegment(bytes, start, pos)) target.verdict = Verdict.DotSegment;",
-    ";",
-  ),
+  gone(TARGET, "no dot segments", "if (hasDot || hasSlashes) target.verdict = judgeSegments(bytes, start, pos);"),
+  swap(TARGET, "repeated slashes without a dot", "if (hasDot || hasSlashes)", "if (hasDot)"),
+  swap(TARGET, "one dot is a segment", "Verdict.CurrentSegment, Verdict.ParentSegment];", "0, Verdict.ParentSegment];"),
+  swap(TARGET, "two dots are a segment", "Verdict.CurrentSegment, Verdict.ParentSegment];", "Verdict.CurrentSegment];"),
   swap(TARGET, "the path ends before its query", "if (byte === QUESTION) break;", ""),
   swap(
     TARGET,
@@ -75,16 +72,11 @@ export const MEANING_MUTATIONS: readonly Mutation[] = [
     "if (byte < SP || byte === DEL) return ParseError.TargetControl;",
     "if (byte < SP) return ParseError.TargetControl;",
   ),
-  swap(
-    TARGET,
-    "no escaped slash",
-    "if (separator === Verdict.Clean && byte === SLASH) separator = Verdict.EncodedSlash;\n      else ",
-    "",
-  ),
+  swap(TARGET, "no escaped slash", "if (byte === SLASH) verdict = Verdict.EncodedSlash;\n      else ", ""),
   gone(
     TARGET,
     "no escaped backslash",
-    "else if (separator === Verdict.Clean && byte === BACKSLASH) separator = Verdict.EncodedBackslash;",
+    "else if (byte === BACKSLASH && verdict === Verdict.Clean) verdict = Verdict.EncodedBackslash;",
   ),
   gone(
     TARGET,
@@ -100,8 +92,8 @@ export const MEANING_MUTATIONS: readonly Mutation[] = [
   swap(
     TARGET,
     "no escaped dot segments",
-    "else if (hasDotSegment(decoded, 0, length)) target.verdict = Verdict.DotSegment;",
-    "",
+    "verdict === Verdict.Clean ? judgeSegments(decoded, 0, length) : verdict;",
+    "verdict;",
   ),
   swap(
     UTF8,
