@@ -10,7 +10,7 @@ import { MissingRootError, messageOf, OptionsError } from "../settings/start-err
 import { readyLine, writeFiles } from "./announce.ts";
 import type { Environment, ServeOrder } from "./command-line.ts";
 import { Log } from "./log.ts";
-import { EXIT_FAILURE, EXIT_USAGE, isTerminal, LOG_SETTLE_MS, say } from "./say.ts";
+import { columns, EXIT_FAILURE, EXIT_USAGE, isTerminal, LOG_SETTLE_MS, say } from "./say.ts";
 import { networkUrls, surprises } from "./start-lines.ts";
 
 /** The part of a server that the program needs. `startServer` returns it. */
@@ -48,7 +48,7 @@ export async function withLog(
 ): Promise<number> {
   let log: Log;
   try {
-    log = new Log(options, () => !env["NO_COLOR"] && isTerminal(2), descriptor);
+    log = new Log(options, { isTerminal, columns, isColored: !env["NO_COLOR"] && env["TERM"] !== "dumb" }, descriptor);
   } catch (error) {
     return say({
       kind: "cannot-start",

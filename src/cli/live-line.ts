@@ -5,9 +5,7 @@
  */
 import type { Snapshot } from "../handlers/endpoints/status.ts";
 import type { Log } from "./log.ts";
-
-/** Columns of a terminal whose width is unknown. */
-const COLUMNS = 80;
+import { columns } from "./say.ts";
 
 /** Milliseconds over which the rate is measured. */
 const RATE_MS = 1000;
@@ -37,7 +35,7 @@ export function keepLiveLine(
     log.warn("--live needs a terminal on stdout: the status line is not shown");
     return;
   }
-  const line = new LiveLine(log.takeLastRow(), () => terminal.columns || COLUMNS, !env["NO_COLOR"]);
+  const line = new LiveLine(log.takeLastRow(), () => columns(1), !env["NO_COLOR"]);
   process.on("SIGWINCH", () => line.draw());
   server.watch((snapshot) => line.see(snapshot));
 }

@@ -10,7 +10,14 @@
 import { fstatSync } from "node:fs";
 import { type ConsolaInstance, createConsola, type LogObject } from "consola/core";
 import { escapeControls } from "../http/escape.ts";
-import { type AccessEntry, AccessLog, formatStamp, type ServerLog } from "../server/access-log.ts";
+import {
+  type AccessEntry,
+  AccessLog,
+  formatClock,
+  formatStamp,
+  localZone,
+  type ServerLog,
+} from "../server/access-log.ts";
 import { Output } from "../server/output.ts";
 import type { Settings } from "../settings/resolve.ts";
 
@@ -18,6 +25,15 @@ import type { Settings } from "../settings/resolve.ts";
 const LEVEL_QUIET = 1;
 const LEVEL_NORMAL = 3;
 const LEVEL_VERBOSE = 4;
+
+/** The outputs of the process and the terminal behind them. */
+export interface Surroundings {
+  readonly isTerminal: (descriptor: number) => boolean;
+  /** Returns the width of the terminal at a descriptor. */
+  readonly columns: (descriptor: number) => number;
+  /** True unless the environment asks for no colour. */
+  readonly isColored: boolean;
+}
 
 /** The log of one process. */
 export class Log implements ServerLog {
@@ -27,26 +43,38 @@ export class Log implements ServerLog {
   readonly #stdout: Output;
   #stderr: Output;
   readonly #file: Output | null;
+  readonly #surroundings: Surroundings;
+  /** True: lines on a terminal are short. */
+  readonly #isShort: boolean;
+  /** Descriptor of information and steps. */
+  readonly #descriptor: 1 | 2;
 
   /**
-   * `colorsStderr` decides for each warning and error whether it is coloured. `--quiet` silences stdout but not a log file. With
-   * `descriptor` 2, stdout belongs to a command: information goes to stderr, and request lines only with `--verbose`. Throws the
-   * error of `open` for a `--log-file` that cannot be opened.
+   * `--quiet` silences stdout but not a log file. With `descriptor` 2, stdout belongs to a command: information goes to stderr, and
+   * request lines only with `--verbose`. Throws the error of `open` for a `--log-file` that cannot be opened.
    */
   constructor(
     options: Pick<Settings, "quiet" | "verbose" | "logFormat" | "logFile">,
-    colorsStderr: () => boolean,
+    surroundings: Surroundings,
     descriptor: 1 | 2 = 1,
   ) {
+    this.#surroundings = surroundings;
+    this.#isShort = options.logFormat === "auto";
+    this.#descriptor = descriptor;
     this.#stderr = Output.descriptor(2, (text) => this.warn(text));
     this.#stdout = descriptor === 2 ? this.#stderr : Output.descriptor(1, (text) => this.warn(text));
     this.#console = createConsola({
       level: options.quiet ? LEVEL_QUIET : options.verbose ? LEVEL_VERBOSE : LEVEL_NORMAL,
-      reporters: [{ log: (line) => this.#carry(line, colorsStderr) }],
+      reporters: [{ log: (line) => this.#carry(line) }],
       throttle: 0, // consola would swallow repeated lines for a second; the Output's bound is protection enough.
     });
     this.#file = options.logFile === "" ? null : Output.file(options.logFile, (text) => this.warn(text));
-    const lines = new AccessLog(options.logFormat, this.#file ?? this.#stdout);
+    const { columns, isColored, isTerminal } = surroundings;
+    const terminal =
+      this.#file === null && this.#isShort && isTerminal(descriptor)
+        ? { columns: () => columns(descriptor), isColored }
+        : null;
+    const lines = new AccessLog(options.logFormat, this.#file ?? this.#stdout, terminal);
     const isSilent = options.quiet || (descriptor === 2 && !options.verbose);
     this.access = isSilent && this.#file === null ? null : (entry) => lines.write(entry);
     this.detail = options.verbose ? (text) => this.#console.debug(text) : null;
@@ -65,9 +93,13 @@ export class Log implements ServerLog {
     else this.#console.error(text, cause);
   }
 
-  /** Writes the line that says that every socket listens: plain, in one write, also with `--quiet`. */
+  /**
+   * Writes the line that says that every socket listens: plain, in one write, also with `--quiet`. On a terminal, a second line
+   * names the time zone of all further lines.
+   */
   ready(line: string): void {
     this.#stdout.writeAlone(`${line}\n`);
+    if (this.#surroundings.isTerminal(this.#descriptor)) this.info(`Times are in ${localZone()}`);
   }
 
   /**
@@ -83,9 +115,13 @@ export class Log implements ServerLog {
     return (text) => stdout.setFooter(text);
   }
 
-  #carry(line: LogObject, colorsStderr: () => boolean): void {
-    const text = formatMessage(line, line.level <= LEVEL_QUIET && colorsStderr());
-    (line.level <= LEVEL_QUIET ? this.#stderr : this.#stdout).write(text);
+  #carry(line: LogObject): void {
+    const isWarning = line.level <= LEVEL_QUIET;
+    const { isColored, isTerminal } = this.#surroundings;
+    const isOnTerminal = (isWarning || this.#isShort) && isTerminal(isWarning ? 2 : this.#descriptor);
+    const stamp = isOnTerminal && this.#isShort ? formatClock : formatStamp;
+    const text = formatMessage(line, stamp(line.date.getTime()), isWarning && isOnTerminal && isColored);
+    (isWarning ? this.#stderr : this.#stdout).write(text);
   }
 
   /** Opens the log file again, after a rotation. */
@@ -108,11 +144,11 @@ export class Log implements ServerLog {
 }
 
 /** Returns `[2026-03-15 10:30:15] warning: …`; the lines of a cause's stack follow, indented. */
-function formatMessage(line: LogObject, color: boolean): string {
+function formatMessage(line: LogObject, stamp: string, color: boolean): string {
   const label = line.level === 0 ? "error: " : line.level === 1 ? "warning: " : "";
   const shown = color && label !== "" ? `\x1b[${line.level === 0 ? 31 : 33}m${label}\x1b[39m` : label;
   const [text, ...causes] = line.args as unknown[];
-  return `${formatStamp(line.date.getTime())} ${shown}${escapeControls(String(text))}\n${causes.map(formatCause).join("")}`;
+  return `${stamp} ${shown}${escapeControls(String(text))}\n${causes.map(formatCause).join("")}`;
 }
 
 function formatCause(cause: unknown): string {

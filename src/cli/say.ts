@@ -1,4 +1,5 @@
 /** The end of a command without a log: its text or its one line, and its exit code. */
+import { fstatSync } from "node:fs";
 import { escapeControls } from "../http/escape.ts";
 import { Output } from "../server/output.ts";
 
@@ -28,8 +29,24 @@ export async function say(answer: Answer): Promise<number> {
   return spoken ? EXIT_OK : EXIT_CODES[answer.kind];
 }
 
-/** Returns true for a terminal. `node:tty` is loaded by the first call: it would take 4 ms of each start. */
+/**
+ * Returns true for a terminal. `node:tty` is loaded for a device alone: it would take 4 ms of each start. A descriptor that is
+ * closed is not a terminal.
+ */
 export function isTerminal(descriptor: number): boolean {
+  try {
+    if (!fstatSync(descriptor).isCharacterDevice()) return false;
+  } catch {
+    return false;
+  }
   const { isatty } = require("node:tty") as typeof import("node:tty");
   return isatty(descriptor);
+}
+
+/** Columns of a terminal whose width is unknown. */
+const COLUMNS = 80;
+
+/** Returns the width that the terminal at a descriptor has now. */
+export function columns(descriptor: number): number {
+  return (descriptor === 1 ? process.stdout : process.stderr).columns || COLUMNS;
 }

@@ -41,3 +41,26 @@ export function formatSize(bytes: number): string {
   if (bytes >= MIB && bytes % MIB === 0) return `${bytes / MIB}mb`;
   return bytes >= KIB && bytes % KIB === 0 ? `${bytes / KIB}kb` : `${bytes}`;
 }
+
+/** Writes a size for people: `785 B`, `1.2 KB`, `14 MB`. A KB has 1,024 bytes. */
+export function readableSize(bytes: number): string {
+  let value = bytes;
+  let unit = 0;
+  while (value >= 999.5 && unit < READABLE_UNITS.length - 1) {
+    value /= 1024;
+    unit++;
+  }
+  return `${unit === 0 ? value : readableNumber(value)} ${READABLE_UNITS[unit]}`;
+}
+
+/** Writes a duration for people: `0.7 ms`, `785 ms`, `1.2 s`. */
+export function readableDuration(milliseconds: number): string {
+  return milliseconds < 999.5 ? `${readableNumber(milliseconds)} ms` : `${readableNumber(milliseconds / SECOND)} s`;
+}
+
+/** Writes one decimal below ten, and none above. */
+function readableNumber(value: number): string {
+  return value.toFixed(value >= 9.95 ? 0 : 1);
+}
+
+const READABLE_UNITS = ["B", "KB", "MB", "GB", "TB", "PB"];

@@ -2,6 +2,7 @@
 
 import { addressOf } from "../http/authority.ts";
 import { escapeQuoted } from "../http/escape.ts";
+import { readableDuration, readableSize } from "../http/units.ts";
 import type { LogFormat } from "../settings/program-settings.ts";
 import type { Output } from "./output.ts";
 
@@ -45,13 +46,22 @@ export interface ServerLog {
   error(text: string, cause?: unknown): void;
 }
 
+/** A terminal that shows lines to a person. */
+export interface Terminal {
+  /** Returns its width. */
+  readonly columns: () => number;
+  readonly isColored: boolean;
+}
+
 /** Formats entries and hands them to an `Output`. */
 export class AccessLog {
   readonly #output: Output;
   readonly #format: (entry: AccessEntry) => string;
 
-  constructor(format: LogFormat, output: Output) {
-    this.#format = formats[format]();
+  /** `terminal` is where `output` leads, or null. */
+  constructor(format: LogFormat, output: Output, terminal: Terminal | null) {
+    if (format === "auto") this.#format = terminal === null ? formats.pretty() : shortFormat(terminal);
+    else this.#format = formats[format]();
     this.#output = output;
   }
 
@@ -61,7 +71,7 @@ export class AccessLog {
 }
 
 /** Each makes a formatter with a cache of its own for the timestamp. A line ends with LF. */
-const formats: Record<LogFormat, () => (entry: AccessEntry) => string> = {
+const formats: Record<Exclude<LogFormat, "auto">, () => (entry: AccessEntry) => string> = {
   pretty: () => {
     const stamp = perSecond(formatStamp);
     const request = quoted();
@@ -95,6 +105,36 @@ const formats: Record<LogFormat, () => (entry: AccessEntry) => string> = {
     };
   },
 };
+
+/**
+ * Makes `20:57:59 404 GET /nope 785 B 0.7 ms`, for a person: the request is cut so that the line is never wider than the
+ * terminal, and HTTP/1.1 goes without saying.
+ */
+function shortFormat({ columns, isColored }: Terminal): (entry: AccessEntry) => string {
+  const clock = perSecond(formatClock);
+  const request = quoted();
+  return ({ wallMs, requestLine, status, bytes, durationMs }) => {
+    const end = `${readableSize(bytes)} ${readableDuration(Math.max(0, durationMs))}`;
+    const room = columns() - `${clock(wallMs)} ${status}  ${end}`.length;
+    const shown = cut(request(requestLine.replace(/ HTTP\/1\.1$/, "")), room);
+    if (!isColored) return `${clock(wallMs)} ${status} ${shown} ${end}\n`;
+    const color = STATUS_COLORS[Math.trunc(status / 100)] ?? DEFAULT_COLOR;
+    return `\x1b[2m${clock(wallMs)}\x1b[22m \x1b[${color}m${status}\x1b[${DEFAULT_COLOR}m ${shown} ${end}\n`;
+  };
+}
+
+/** Cuts a text to `room` characters, of which some are left even in a narrow terminal. */
+function cut(text: string, room: number): string {
+  const length = Math.max(room, CUT_LENGTH_MIN);
+  return text.length <= length ? text : `${text.slice(0, length - CUT_MARK.length)}${CUT_MARK}`;
+}
+
+const CUT_MARK = "...";
+const CUT_LENGTH_MIN = 8;
+
+/** Colours by the first digit of a status: green, cyan, yellow, red. */
+const STATUS_COLORS: Readonly<Record<number, number>> = { 2: 32, 3: 36, 4: 33, 5: 31 };
+const DEFAULT_COLOR = 39;
 
 /** Apache's common log format: `%h %l %u %t "%r" %>s %b`; no content is `-`, not 0. */
 function commonFormat(): (entry: AccessEntry) => string {
@@ -146,6 +186,21 @@ export function formatStamp(wallMs: number): string {
   const date = new Date(wallMs);
   const day = `${date.getFullYear()}-${twoDigits(date.getMonth() + 1)}-${twoDigits(date.getDate())}`;
   return `[${day} ${formatTime(date)}]`;
+}
+
+/** `10:30:15`, local time. */
+export function formatClock(wallMs: number): string {
+  return formatTime(new Date(wallMs));
+}
+
+/** `UTC`, `UTC+01:00 (Europe/Berlin)`: the time zone of local times. */
+export function localZone(): string {
+  const minutes = -new Date().getTimezoneOffset();
+  const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
+  if (minutes === 0) return timeZone === "UTC" ? "UTC" : `UTC (${timeZone})`;
+  const rest = Math.abs(minutes);
+  const offset = `${minutes < 0 ? "-" : "+"}${twoDigits(Math.trunc(rest / 60))}:${twoDigits(rest % 60)}`;
+  return `UTC${offset} (${timeZone})`;
 }
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];

@@ -5,7 +5,7 @@
 import { HOUR } from "../http/units.ts";
 import type { TableOf } from "./kinds.ts";
 
-export type LogFormat = "pretty" | "common" | "combined" | "json";
+export type LogFormat = "auto" | "pretty" | "common" | "combined" | "json";
 export type ReadyFormat = "text" | "json";
 
 /** Settings of the process, complete and valid. A name ends with its unit. */
@@ -49,9 +49,9 @@ export const programTable: TableOf<ProgramSettings> = {
     flag: "log-format",
     kind: "choice",
     group: "log",
-    choices: ["pretty", "common", "combined", "json"],
-    default: "pretty",
-    help: "Format of request lines.",
+    choices: ["auto", "pretty", "common", "combined", "json"],
+    default: "auto",
+    help: "Format of request lines. auto: a short line on a terminal, else pretty.",
   },
   logFile: {
     flag: "log-file",

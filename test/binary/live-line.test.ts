@@ -52,7 +52,7 @@ function traces(text: string): string[] {
 
 needs("python3").describe("on a terminal", () => {
   test("the line stays below the log, whose lines are whole and in order, warnings among them", async () => {
-    await using terminal = start([]);
+    await using terminal = start(["--log-format", "pretty"]);
     const { port } = await terminal.ready();
     await until(() => LINE.test(terminal.lastLine), "the line");
     for (let i = 0; i < 5; i++) {
@@ -71,7 +71,7 @@ needs("python3").describe("on a terminal", () => {
   });
 
   test("log lines longer than the terminal is wide are not touched either", async () => {
-    await using terminal = start([], { columns: 40 });
+    await using terminal = start(["--log-format", "pretty"], { columns: 40 });
     const { port } = await terminal.ready();
     await ask(port, 30);
     await until(

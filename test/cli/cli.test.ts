@@ -183,7 +183,7 @@ describe("words that are refused", () => {
     ["--queue=-5", '--queue: expected a whole number from 0 to 100000, got "-5"'],
     ["--queue-timeout 3x", "--queue-timeout: expected a time from 1ms to 1h such as 500ms, 30s or 2m"],
     ["--max-header 10", "--max-header: expected a size from 1kb to 1mb such as"],
-    ["--log-format xml", '--log-format: expected one of pretty, common, combined, json, got "xml"'],
+    ["--log-format xml", '--log-format: expected one of auto, pretty, common, combined, json, got "xml"'],
     ["--inline=maybe", "--inline: expected true or false"],
     ["--inline 65536", '[port]: expected a whole number from 0 to 65535, got "65536"'],
     ["--no-inline=1", "--no-inline takes no value"],

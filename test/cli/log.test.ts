@@ -26,7 +26,7 @@ async function run(body: string, settings: Settings = {}): Promise<{ stdout: str
   writeFileSync(
     script,
     `import { Log } from ${JSON.stringify(join(import.meta.dir, "..", "..", "src", "cli", "log.ts"))};
-    const log = new Log(${JSON.stringify(options)}, () => ${color}, ${descriptor});
+    const log = new Log(${JSON.stringify(options)}, { isTerminal: () => ${color}, isColored: ${color}, columns: () => 80 }, ${descriptor});
     const entry = { wallMs: Date.now(), slot: 1, peer: "127.0.0.1:5", requestLine: "GET / HTTP/1.1", host: "ok", status: 200,
       bytes: 1, transfer: "html", durationMs: 1, persistent: true, referer: null, userAgent: null, fault: null };
     ${body}

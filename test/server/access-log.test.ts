@@ -39,12 +39,56 @@ const entry: AccessEntry = {
 
 async function written(format: LogFormat, ...entries: AccessEntry[]): Promise<string> {
   const output = Output.file(path, report);
-  const log = new AccessLog(format, output);
+  const log = new AccessLog(format, output, null);
   for (const each of entries) log.write(each);
   await output.settle(2000);
   output.close();
   return readFileSync(path, "latin1");
 }
+
+describe("the short format of a terminal", () => {
+  const line = async (columns: number, changed: Partial<AccessEntry> = {}, isColored = false): Promise<string> => {
+    const output = Output.file(path, report);
+    new AccessLog("auto", output, { columns: () => columns, isColored }).write({ ...entry, ...changed });
+    await output.settle(2000);
+    output.close();
+    return `${readFileSync(path, "latin1").split("\n").at(-2)}\n`;
+  };
+
+  test("says when, the status, the request, how much and how long, with units", async () => {
+    const nope = { requestLine: "GET /nope HTTP/1.1", status: 404, bytes: 785, durationMs: 0.7 };
+    expect(await line(80, nope)).toBe("10:30:15 404 GET /nope 785 B 0.7 ms\n");
+    expect(await line(80)).toBe("10:30:15 200 GET /logo.png 12 KB 0.4 ms\n");
+    expect(await line(80, { requestLine: "GET / HTTP/1.0", durationMs: 1234 })).toBe(
+      "10:30:15 200 GET / HTTP/1.0 12 KB 1.2 s\n",
+    );
+    expect(await line(80, { requestLine: "", bytes: 0 })).toBe("10:30:15 200 - 0 B 0.4 ms\n");
+  });
+
+  test("cuts the request, and is never wider than the terminal", async () => {
+    const requestLine = `GET /${"a".repeat(300)} HTTP/1.1`;
+    for (const columns of [80, 120, 40]) {
+      const text = await line(columns, { requestLine });
+      expect(text).toMatch(/^10:30:15 200 GET \/a+\.\.\. 12 KB 0\.4 ms\n$/);
+      expect(text).toHaveLength(columns + 1);
+    }
+    expect(await line(10, { requestLine })).toBe("10:30:15 200 GET /... 12 KB 0.4 ms\n");
+  });
+
+  test("colours the status by its class, and nothing from the wire steers the terminal", async () => {
+    const colored = async (status: number) => (await line(80, { status }, true)).split(" ")[1];
+    expect(await colored(200)).toBe("\x1b[32m200\x1b[39m");
+    expect(await colored(304)).toBe("\x1b[36m304\x1b[39m");
+    expect(await colored(404)).toBe("\x1b[33m404\x1b[39m");
+    expect(await colored(503)).toBe("\x1b[31m503\x1b[39m");
+    expect(await line(80, { requestLine: "GET /\x1b[2J\x9b HTTP/1.1" })).toContain(" GET /\\x1b[2J\\x9b ");
+  });
+
+  test("is the pretty one where there is no terminal", async () => {
+    const line = await written("auto", entry);
+    expect(await written("pretty", entry)).toBe(line + line); // Both are appended to the file.
+  });
+});
 
 describe("the pretty format", () => {
   test("says slot, peer, request line, Host verdict, status, bytes, kind, time and what becomes of the connection", async () => {

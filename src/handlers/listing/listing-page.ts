@@ -3,6 +3,7 @@
  * entries give the same text.
  */
 import { encodeName, escapeControls } from "../../http/escape.ts";
+import { readableSize } from "../../http/units.ts";
 import { escapeHtml, htmlPage } from "../page.ts";
 import { type Entry, queryOf, type SortKey, type View } from "./view.ts";
 
@@ -96,7 +97,7 @@ function renderEntry({ name, type, size, modifiedMs }: Entry): string {
   const slash = type === "directory" ? "/" : "";
   // Without a colon or a slash in it, the name cannot be read as a scheme or a host.
   const link = `<bdi><a href="${encodeName(name)}${slash}">${shown(name)}${slash}</a></bdi>`;
-  const sizeCell = size === null ? "" : `<data value="${size}">${formatSize(size)}</data>`;
+  const sizeCell = size === null ? "" : `<data value="${size}">${readableSize(size)}</data>`;
   const time = modifiedMs === null ? "" : timeText(modifiedMs);
   const timeCell = time === "" ? "" : `<time datetime="${time}">${time.slice(0, 10)} ${time.slice(11, 16)}</time>`;
   return `<tr><td>${link}</td><td>${sizeCell}</td><td>${timeCell}</td></tr>`;
@@ -125,16 +126,6 @@ function timeText(milliseconds: number): string {
   return `${new Date(seconds * 1000).toISOString().slice(0, 19)}Z`;
 }
 
-function formatSize(bytes: number): string {
-  let value = bytes;
-  let unit = 0;
-  while (value >= 999.5 && unit < UNITS.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 || value >= 9.95 ? value.toFixed(0) : value.toFixed(1)} ${UNITS[unit]}`;
-}
-
 function formatCount(count: number): string {
   return String(count).replace(/\B(?=(?:\d{3})+$)/g, ",");
 }
@@ -147,8 +138,6 @@ const COLUMNS: readonly (readonly [SortKey, string])[] = [
 
 /** Entries from which a folder has a filter: more than a screen of them. */
 const FILTERED_FROM = 25;
-
-const UNITS = ["B", "KB", "MB", "GB", "TB", "PB"];
 
 /** The last second with a year of four digits. */
 const LAST_MS = 253_402_300_799_000;
