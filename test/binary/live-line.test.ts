@@ -222,7 +222,7 @@ needs("python3").describe("on a terminal", () => {
     await using terminal = start([], { env: { TERM: "dumb" } });
     const { port } = await terminal.ready();
     await ask(port, 1);
-    await until(() => terminal.lines.some((line) => line.includes('"GET /?0 ')), "the log line");
+    await until(() => terminal.lines.some((line) => line.includes(" GET /?0 ")), "the log line");
     expect(terminal.lines.filter((line) => line.includes(WARNING))).toHaveLength(1);
     expect(terminal.written).not.toContain("\x1b[J");
   });
