@@ -237,7 +237,7 @@ const methods = section("RFC 9110 §9.3", [
   }),
   served(
     "POST of JSON by its suffix",
-    request("POST /upload HTTP/1.1", HOST, "Content-Type: application/problem+json", "Content-Length: 2") + "{}",
+    `${request("POST /upload HTTP/1.1", HOST, "Content-Type: application/problem+json", "Content-Length: 2")}{}`,
     201,
   ),
   served("POST of what is no JSON", post(["Content-Length: 4"], "[1,]"), {

@@ -46,7 +46,11 @@ describe("resolveSettings", () => {
       { maxBodyBytes: limits.bodyMemoryBytesMax + 1 },
       "maxBodyBytes: expected a size from 0",
     ],
-    ["an unknown format", { logFormat: "xml" }, 'logFormat: expected one of auto, pretty, common, combined, json, got "xml"'],
+    [
+      "an unknown format",
+      { logFormat: "xml" },
+      'logFormat: expected one of auto, pretty, common, combined, json, got "xml"',
+    ],
     ["a host that is no text", { allowedHosts: [1] }, "allowedHosts: expected a host name, *.domain, or *, got [1]"],
     [
       "a Cache-Control that would end its line",
