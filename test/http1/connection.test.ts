@@ -896,6 +896,61 @@ describe("the reason for a close", () => {
   });
 });
 
+describe("a failure of ours", () => {
+  test("while a response is begun resets the connection, and costs the others nothing", () => {
+    const server = new FakeServer();
+    server.handler.respond = () => respondWith(99, "no status");
+    const client = server.connect().send(get("/"));
+    expect([client.take(), client.transport.wasReset, server.pool.active]).toEqual(["", true, 0]);
+    expect(server.observer.closeReasons).toEqual(["own failure"]);
+    server.handler.respond = () => respondWith(200, "fine");
+    expect(server.connect().send(get("/")).take()).toEndWith("fine");
+  });
+
+  test("when a deadline is over is answered 500 if there is still an answer to give, and else ends in a reset", () => {
+    const server = new FakeServer();
+    const { handler } = server;
+    const failure = handler.failure.bind(handler);
+    let failures = 1;
+    handler.failure = (status, sentence, request, fields) => {
+      if (failures-- > 0) throw new Error("no page");
+      return failure(status, sentence, request, fields);
+    };
+    const answered = server.connect().send("GET / HT");
+    server.pass(10_000);
+    expect(answered.statuses).toEqual([500]);
+    failures = 2;
+    const reset = server.connect().send("GET / HT");
+    server.pass(10_000);
+    expect([reset.statuses, reset.transport.wasReset]).toEqual([[], true]);
+  });
+});
+
+describe("the work of a connection", () => {
+  test("is the request that has a slot, and nothing between requests", () => {
+    const server = new FakeServer();
+    server.handler.respond = () => new Promise(() => {});
+    const client = server.connect();
+    expect(client.connection.works()).toEqual([]);
+    client.send(get("/slow"));
+    server.pass(40);
+    expect(client.connection.works()).toMatchObject([
+      { connection: 1, peer: "127.0.0.1:50000", phase: "working", slot: 1, forMs: 40, sentBytes: 0, totalBytes: 0 },
+    ]);
+  });
+
+  test("counts the bytes that the kernel has accepted", () => {
+    const server = new FakeServer();
+    server.handler.respond = () => respondWith(200, new FakeSource(5000));
+    const client = server.connect();
+    client.transport.room = 2000;
+    client.send(get("/"));
+    const [work] = client.connection.works();
+    expect(work).toMatchObject({ phase: "sending", totalBytes: 5000 });
+    expect(work?.sentBytes).toBe(client.take().split("\r\n\r\n")[1]?.length ?? 0);
+  });
+});
+
 describe("the reason for a close is decided with the last response's head", () => {
   /** Sends half of the response, runs `meanwhile`, and lets the rest go out. */
   function halfwayThrough(fields: string, meanwhile: (server: FakeServer) => void): FakeServer {

@@ -54,3 +54,12 @@ test("nothing is done to a socket that is closed", () => {
   farewell.received(new Uint8Array(100_000));
   expect(transport.isClosed).toBe(false);
 });
+
+test("it is over when the server shuts down, and nothing else of its socket matters", () => {
+  const { transport, farewell } = begin();
+  farewell.secured();
+  farewell.drained();
+  expect(transport.isClosed).toBe(false);
+  farewell.shutDown();
+  expect(transport.isClosed).toBe(true);
+});
