@@ -14,11 +14,11 @@ export interface Carrier {
   readonly id: number;
   /** Numeric address and port of the peer, for logs. */
   readonly peer: string;
-  /** The exchange has its slot, or its response. Called outside of the carrier's turns: it begins one. */
+  /** Begins a turn: the exchange has its slot or its response, or its sink takes content again. Called outside of turns. */
   ready(): void;
   /** Ends reading: the rest of the request is not wanted. In HTTP/1 the response is the connection's last. */
   stopReading(): void;
-  /** Cuts the response off. Called outside of the carrier's turns. */
+  /** Cuts the response off. Called outside of turns. */
   abort(reason: CloseReason): void;
   /**
    * Returns how many bytes of the response's content the kernel has accepted. `isCut`: gathered bytes will not be
@@ -29,21 +29,21 @@ export interface Carrier {
 
 /** The other side of a socket: a connection, or a farewell to a peer that was turned away. */
 export interface Conversation {
-  /** The TLS handshake is done. */
+  /** Called when the TLS handshake is done. */
   secured(): void;
-  /** The peer sent bytes. The array must not be changed afterwards. */
+  /** Takes bytes of the peer. The array must not be changed afterwards. */
   received(bytes: Uint8Array): void;
-  /** The transport accepts bytes again. */
+  /** Called when the transport accepts bytes again. */
   drained(): void;
-  /** The peer sent FIN. */
+  /** Called when the peer has sent FIN. */
   ended(): void;
-  /** The transport is closed. */
+  /** Called when the transport is closed. */
   closed(): void;
-  /** Time has passed. */
+  /** Called when time has passed. */
   tick(): void;
   /**
-   * The server shuts down. A connection that waits for its peer, and has not heard of it for `quietMs`, closes. After its last
-   * response it closes if it has been quiet for `lingerMs` too.
+   * Called while the server shuts down. Closes a connection that waits for its peer and has been quiet for `quietMs`; after its last
+   * response, for `lingerMs` as well.
    */
   shutDown(quietMs: number, lingerMs: number): void;
 }
@@ -54,14 +54,14 @@ export interface Connection extends Conversation {
   readonly peer: string;
   /** Numeric address of the peer, IPv6 without brackets. */
   readonly address: string;
-  /** Requests whose head was complete. */
+  /** Number of requests whose head was complete. */
   readonly served: number;
   readonly state: ConnectionState;
   /** Returns the requests that have a slot, lent one, or wait for one. */
   works(): readonly Work[];
   /** Ends the connection at once, in any state. */
   terminate(): void;
-  /** Closes as when the idle timeout is over. Returns false, and does nothing, if a request is under way. Not within a turn. */
+  /** Closes as when the idle timeout is over. If a request is under way, does nothing and returns false. Not within a turn. */
   closeIdle(): boolean;
   /** Drops faults that were ordered and have not begun. */
   pardon(): void;

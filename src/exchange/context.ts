@@ -10,9 +10,9 @@ export interface ConversationLimits
     ServerSettings,
     "keepAliveTimeoutMs" | "maxRequests" | "headerTimeoutMs" | "stallTimeoutMs" | "minRateBytes" | "queueTimeoutMs"
   > {
-  /** Content without use that is read and dropped at most, so that the connection can persist. */
+  /** Most content that is read and dropped, so that the connection can persist. */
   readonly unwantedBodyBytesMax: number;
-  /** Received bytes that may wait while a response is under way; then the peer is paused. Bounds pipelining. */
+  /** Received bytes that may wait while a response is under way. At more, the peer is paused. Bounds pipelining. */
   readonly receiveBytesMax: number;
   /** Silence after our FIN until the connection closes, so that a reset does not destroy the response. */
   readonly lingerMs: number;
@@ -22,7 +22,7 @@ export interface ConversationLimits
   readonly lingerBytesMax: number;
   /** Time that a peer is given, when the server ends, for bytes that may be on their way. */
   readonly shutdownGraceMs: number;
-  /** File content that is read and offered at a time. */
+  /** Bytes of a file that are read and offered at a time. */
   readonly sliceBytes: number;
 }
 
@@ -42,7 +42,7 @@ export interface Context {
   readonly limits: ConversationLimits;
   readonly clock: Clock;
   readonly pool: Pool;
-  /** A request has begun to wait for a slot: the pool is to be relieved from time to time. */
+  /** Called when a request begins to wait for a slot: the pool is to be relieved from time to time. */
   readonly waiting: () => void;
   readonly handler: Handler;
   readonly observer: Observer;

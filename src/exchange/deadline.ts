@@ -1,6 +1,6 @@
 /**
- * The deadline of a conversation or a stream: one number with one reason. It is set when the reason changes, and bytes that dribble
- * in do not push it back. Two of the reasons look at progress when their time is over, and a peer that is fast enough gets another
+ * The deadline of a connection or a stream: one number with one reason. It is set when the reason changes, so bytes that dribble in
+ * do not push it back. Two of the reasons look at progress when their time is over, and a peer that is fast enough gets another
  * window:
  *
  *   Body   bytes received since the last look are at least the minimum rate
@@ -15,7 +15,7 @@ export type DeadlineLimits = Pick<
   "headerTimeoutMs" | "keepAliveTimeoutMs" | "queueTimeoutMs" | "stallTimeoutMs" | "lingerMs" | "minRateBytes"
 >;
 
-/** Reasons for a deadline: the event that the conversation waits for. */
+/** Reason of a deadline: the event that is waited for. */
 export enum Wait {
   /** Our own work: no deadline. */
   None = 0,
@@ -30,7 +30,7 @@ export enum Wait {
   Queue,
   /** The peer, to read its response. */
   Send,
-  /** The peer's FIN behind ours. */
+  /** The peer's FIN after ours. */
   Linger,
 }
 
@@ -67,7 +67,7 @@ export class Deadline {
     return this.#clock.nowMs >= this.atMs;
   }
 
-  /** Sets the deadline for `wait`, unless that is already waited for. `bytes` is the progress so far, received or accepted. */
+  /** Sets the deadline for `wait`, unless that is already the reason. `bytes` is the progress so far, received or accepted. */
   set(wait: Wait, bytes: number): void {
     if (wait === this.wait) return;
     this.wait = wait;
@@ -77,7 +77,7 @@ export class Deadline {
     this.atMs = this.#sinceMs + patienceMs(wait, this.#limits);
   }
 
-  /** Drops the deadline: the next `set` begins a time of its own, also for the same reason. */
+  /** Drops the deadline. The next `set` begins a time of its own, also for the same reason. */
   clear(): void {
     this.wait = Wait.None;
     this.atMs = Number.POSITIVE_INFINITY;
@@ -89,21 +89,21 @@ export class Deadline {
     this.atMs = Math.min(this.#sinceMs + ms, latestMs);
   }
 
-  /** A response begins; `bytes` were accepted before it. */
+  /** Notes that a response begins. `bytes` were accepted before it. */
   beginResponse(bytes: number): void {
     this.#responseStartMs = this.#clock.nowMs;
     this.#responseStartBytes = bytes;
   }
 
-  /** Begins the next window of a request's content if the last one was fast enough. False: the deadline is missed. */
+  /** Begins the next window of a request's content if the last one was fast enough. Returns false if the deadline is missed. */
   extendBody(bytes: number): boolean {
     return this.#extendIfFast(bytes, this.#limits.stallTimeoutMs);
   }
 
   /**
-   * Begins the next window of a response if its reader is fast enough. The kernels between us and a slow reader hold megabytes and
-   * take more in lumps as large, so a window without progress is not a stall yet: it is one after SILENT_WINDOWS_MAX of them, or as
-   * soon as the average of the whole response is below the minimum rate.
+   * Begins the next window of a response if its reader is fast enough. Returns false if the deadline is missed. The kernels between us
+   * and a slow reader hold megabytes, and take more in lumps as large. So a window without progress is not a stall yet: a stall is
+   * SILENT_WINDOWS_MAX of them, or an average of the whole response below the minimum rate.
    */
   extendSend(bytes: number): boolean {
     const { stallTimeoutMs, minRateBytes } = this.#limits;

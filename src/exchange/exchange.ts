@@ -1,5 +1,5 @@
 /**
- * One request's life, whatever carries it:
+ * The life of one request, whatever carries it:
  *
  *   RECEIVING ──admitted, content complete──▶ WAITING ──slot──▶ RUNNING ──response──▶ SENDING ──accepted, or cut off──▶ DONE
  *   RECEIVING ──a slot at once, or none needed──▶ RUNNING       RECEIVING, WAITING ──refusal──▶ SENDING
@@ -46,7 +46,7 @@ export enum Phase {
   Done,
 }
 
-/** NEXT[from] has bit `to` set where the move is allowed. To Done they all lead: a connection may end at any time. */
+/** NEXT[from] has bit `to` set where the move is allowed. Each phase leads to Done, because a connection may end at any time. */
 const NEXT: readonly number[] = [
   (1 << Phase.Waiting) | (1 << Phase.Running) | (1 << Phase.Sending) | (1 << Phase.Done),
   (1 << Phase.Running) | (1 << Phase.Sending) | (1 << Phase.Done),
@@ -108,7 +108,10 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
 
   // Receiving.
 
-  /** The head is complete. `error` is the rule that it breaks, a ParseError, or 0: then the handler admits the request or not. */
+  /**
+   * Takes a request whose head is complete. If `error`, a ParseError, is not 0, the head breaks that rule and the request is refused;
+   * else the handler decides.
+   */
   arrive(position: number, error: number): void {
     this.isHeadComplete = true;
     this.position = position;
@@ -133,7 +136,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     if (rule.closes || !this.isHeadComplete) this.carrier.stopReading();
   }
 
-  /** Answers for ourselves, instead of the handler. If that is at work, it settles first. */
+  /** Answers instead of the handler. If the handler is at work, it settles first. */
   refuse(status: number, sentence: string, fields?: FieldLines): void {
     const refusal = this.#context.handler.failure(status, sentence, this.#complete(), fields);
     if (this.phase === Phase.Running) this.#instead ??= refusal;
@@ -187,8 +190,8 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     return false;
   }
 
-  /** Returns true if a fault resets the request once `received` bytes of its content have come, and that many have. */
-  mayResetAt(received: number): boolean {
+  /** Refuses the request if a fault resets it after `received` bytes of its content. Returns true if so. */
+  resetIfDue(received: number): boolean {
     const { fault } = this.admission;
     if (fault?.kind !== "reset-request" || received < (fault.afterBytes ?? 0)) return false;
     // Whatever is answered: the gate resets it before its first byte.
@@ -256,7 +259,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     this.carrier.abort("no slot to go on");
   }
 
-  /** The time to wait is over: refuses the request, and ends reading. */
+  /** Refuses a request that has been waited for too long, or has waited too long itself. Ends reading. */
   giveUp(wait: Wait.Head | Wait.Body | Wait.Queue): void {
     if (wait === Wait.Queue) {
       this.lease.cancel();
@@ -323,7 +326,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
 
   // Sending.
 
-  /** The carrier begins to send `response`: the one of `proceed`, or as a fault has changed it. */
+  /** Notes that the carrier begins to send `response`: the one of `proceed`, or as a fault has changed it. */
   begin(response: Response): void {
     if (this.#sink !== null) {
       // The rest of the content is no longer needed.
@@ -335,7 +338,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     this.responseBytes = 0;
   }
 
-  /** The response is out of the carrier's hands. `closing`: why the connection ends with it, or null. */
+  /** Ends the response: reports it and closes its content. `closing` is the reason why the connection ends with it, or null. */
   finish(outcome: Outcome, closing: CloseReason | null): void {
     const response = this.response as Response;
     const { observer } = this.#context;
@@ -381,7 +384,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     this.request?.buffer.release();
   }
 
-  /** Ends an exchange whose connection ends: reports a response that was under way, and closes the content of one that was not. */
+  /** Ends an exchange whose connection ends: a response on its way is reported as cut, and its content is closed. */
   abandon(closing: CloseReason | null): void {
     if (this.phase === Phase.Sending) this.finish(Outcome.Aborted, closing);
     if (this.phase === Phase.Waiting) this.lease.cancel();
@@ -422,7 +425,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     };
   }
 
-  /** Returns the request once its head is complete; before that there is nothing to say about it. */
+  /** Returns the request, or null while its head is incomplete. */
   #complete(): R | null {
     return this.isHeadComplete ? this.request : null;
   }

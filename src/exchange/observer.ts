@@ -3,17 +3,17 @@ import type { FaultKind } from "../http/fault.ts";
 import { Fields } from "../http/fields.ts";
 import { type HostVerdict, type Request, type Response, response } from "../http/message.ts";
 
-/** How an answer ended. */
+/** End of a response. */
 export enum Outcome {
   /** All accepted; the connection persists. */
   KeptAlive = 0,
   /** All accepted; the connection closes. */
   Closed = 1,
-  /** The peer left, stalled, or the content ended early: the answer is short. */
+  /** The peer left or stalled, or the content ended early: the response is short. */
   Aborted = 2,
 }
 
-/** Why a connection ended: `client` is the peer's own doing, the others are ours. */
+/** Reason why a connection ended: `client` is the peer's own doing, the others are ours. */
 export type CloseReason =
   | "client"
   | "client asked"
@@ -32,7 +32,7 @@ export type CloseReason =
 export interface Answered {
   connection: number;
   peer: string;
-  /** Which request of its connection it answers, from 1. */
+  /** Place of the request on its connection, from 1. */
   position: number;
   /** Null when nothing of a head has come. */
   request: Request | null;
@@ -52,13 +52,13 @@ export interface Answered {
   /** Milliseconds from the complete head. */
   durationMs: number;
   outcome: Outcome;
-  /** Why the connection closes with this answer; null when it persists. */
+  /** Reason why the connection closes with this response; null when it persists. */
   closing: CloseReason | null;
   /** Fault that a test ordered for the response, or null. */
   fault: FaultKind | null;
 }
 
-/** One to be filled in, for a `Context`. */
+/** Makes an empty report for a `Context`. */
 export function newAnswered(): Answered {
   return {
     connection: 0,
@@ -82,22 +82,22 @@ export function newAnswered(): Answered {
 const NOTHING = response(0, Fields.of([]), null, "");
 
 export interface Observer {
-  /** False: `answered` need not be called. */
+  /** If false, `answered` need not be called. */
   readonly wantsAnswers: boolean;
   opened(connection: number, peer: string): void;
-  /** After `served` requests; `slot` is the one it still has. */
+  /** Called after `served` requests; `slot` is the one that the connection still has. */
   closed(connection: number, slot: number, served: number, reason: CloseReason): void;
-  /** An answer has ended. */
+  /** Called when a response has ended. */
   answered(answer: Answered): void;
-  /** A security event, as a sentence; wire bytes in it are escaped. */
+  /** Reports a security event as a sentence. Wire bytes in it are escaped. */
   incident(connection: number, peer: string, sentence: string): void;
-  /** All slots are busy: the request waits. */
+  /** Called when all slots are busy and the request waits. */
   queued(connection: number): void;
-  /** A waiting request got `slot` after `waitedMs`. */
+  /** Called when a waiting request has got `slot` after `waitedMs`. */
   dequeued(connection: number, slot: number, waitedMs: number): void;
-  /** Pool and queue were full, or the wait was too long: answered 503. */
+  /** Called when a request is answered 503, because pool and queue were full or the wait was too long. */
   turnedAway(connection: number, reason: "queue full" | "queue timeout"): void;
-  /** Our own failure: an assertion, or an exception of a handler. */
+  /** Called after a failure of ours: an assertion, or an exception of a handler. */
   failed(connection: number, error: unknown): void;
 }
 

@@ -6,7 +6,7 @@
 
 /** A request that may have to wait for a slot. */
 export interface Waiter {
-  /** The slot is the waiter's now; it must be released. */
+  /** Takes the slot, which must be released. */
   granted(slot: number): void;
 }
 
@@ -14,14 +14,14 @@ export interface Waiter {
 export interface Sender {
   /** Continues without its slot and releases it, because other requests wait for one. */
   lend(): void;
-  /** Is cut: too many go on without a slot. */
+  /** Is cut, because too many continue without a slot. */
   evict(): void;
 }
 
 /**
  * Milliseconds that a sender keeps its slot while its peer reads nothing and a request waits; each further waiting
- * request halves them. So a download that pauses keeps its place, and a flood of readers that do not read takes no
- * one's.
+ * request halves them. So a download that pauses keeps its slot, and a flood of readers that do not read takes no slots
+ * from others.
  */
 const PATIENCE_MS = 2000;
 
@@ -43,7 +43,7 @@ export class Pool {
   readonly #lendersMax: number;
   #granting = false;
 
-  /** `size` >= 1 slots, numbered from 1; `queueMax` >= 0 waiters; `lendersMax` senders that may go on without a slot. */
+  /** `size` >= 1 slots, numbered from 1; `queueMax` >= 0 waiters; `lendersMax` senders that may continue without a slot. */
   constructor(size: number, queueMax: number, lendersMax = 0) {
     this.size = size;
     this.queueMax = queueMax;
@@ -91,12 +91,12 @@ export class Pool {
     if (this.#lendersMax > 0 && !this.#stalled.has(sender)) this.#stalled.set(sender, nowMs);
   }
 
-  /** It takes something again, or there is nothing more to send. */
+  /** Notes that the kernel takes bytes of `sender` again, or that none are left. */
   moving(sender: Sender): void {
     this.#stalled.delete(sender);
   }
 
-  /** The answer of a sender that has lent its slot is over. */
+  /** Notes that the response of a sender that has lent its slot is over. */
   finished(sender: Sender): void {
     this.#lenders.delete(sender);
   }

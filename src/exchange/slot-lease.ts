@@ -1,7 +1,7 @@
 /**
- * One slot of the pool, as its holder sees it: taken, waited for, lent to others while the peer reads nothing, given back. All that
- * the pool knows of a holder is its lease; a lease tells its holder two things: the slot that it waited for has come, or the
- * response that went on without one must end.
+ * One slot of the pool as its holder sees it: taken, waited for, lent while the peer reads nothing, given back. The pool knows a
+ * holder only by its lease. A lease tells its holder two things: the slot that it waited for has come, or the response that
+ * continued without one must end.
  *
  *   NONE ──take──▶ HELD ──release──▶ NONE           HELD ──stalled──▶ STALLED ──moving──▶ HELD
  *   NONE ──take──▶ WAITING ──granted──▶ HELD        STALLED ──lend──▶ LENT ──repaid──▶ NONE
@@ -13,9 +13,9 @@ import { type Pool, QUEUED, REFUSED, type Sender, type Waiter } from "./pool.ts"
 
 /** The side of a lease that works with the slot. */
 export interface LeaseHolder {
-  /** The slot has come after `queuedMs`. Called outside of the holder's turns. */
+  /** Called when the slot has come, outside of the holder's turns. */
   granted(): void;
-  /** Too many responses go on without a slot: this one must end. Called outside of the holder's turns. */
+  /** Called when too many responses continue without a slot, and this one must end. Outside of the holder's turns. */
   evicted(): void;
   /** Describes the request that the slot is for; null if none is under way. */
   work(): Work | null;
@@ -32,7 +32,7 @@ export class SlotLease implements Sender, Waiter {
   readonly #pool: Pool;
   readonly #clock: Clock;
   #waitingSinceMs = 0;
-  /** The pool was told that the peer takes nothing while we hold a slot. */
+  /** True when the pool knows that the peer takes nothing while a slot is held. */
   #isStalled = false;
 
   constructor(pool: Pool, clock: Clock, holder: LeaseHolder) {
@@ -60,19 +60,19 @@ export class SlotLease implements Sender, Waiter {
     if (this.#pool.cancel(this)) this.queuedMs = this.#clock.nowMs - this.#waitingSinceMs;
   }
 
-  /** The peer takes nothing of the response, so the slot may be lent. */
+  /** Tells the pool that the peer takes nothing of the response, so that the slot may be lent. */
   stalled(): void {
     this.#isStalled = true;
     this.#pool.stalled(this, this.#clock.nowMs);
   }
 
-  /** A response is out, or a handler begins to work: what was stalled or lent before is over. */
+  /** Ends stalling and lending: a response is out, or a handler begins to work. */
   settle(): void {
     if (this.#isStalled) this.moving();
     if (this.lent !== 0) this.repaid();
   }
 
-  /** The peer takes something again, or there is nothing more for it. */
+  /** Tells the pool that the peer takes bytes again, or that nothing is left for it. */
   moving(): void {
     if (!this.#isStalled) return;
     this.#isStalled = false;
@@ -95,7 +95,7 @@ export class SlotLease implements Sender, Waiter {
     this.#pool.finished(this);
   }
 
-  /** Gives the slot back, if one is held. A waiter that gets it goes to work before this returns. */
+  /** Gives the slot back, if one is held. A waiter that gets it starts to work before this returns. */
   release(): void {
     const { slot } = this;
     if (slot === 0) return;

@@ -20,7 +20,7 @@ export interface Transport {
   end(): void;
   /** Closes at once with RST; `closed` follows. */
   terminate(): void;
-  /** In fixture servers alone: lets answers go wrong on their way. */
+  /** Gate that makes responses fail on their way; only in fixture servers. */
   readonly gate?: Gate;
 }
 
@@ -40,18 +40,18 @@ export enum Fate {
 export interface Gate {
   /** Returns the response as `fault` makes it. Called before its head is encoded. */
   spoil(response: Response, fault: Fault): Response;
-  /** The answer that begins behind `pendingBytes` which are not offered yet has `fault`. One at a time. */
+  /** Applies `fault` to the response that begins after `pendingBytes` which are not offered yet. One at a time. */
   impose(fault: Fault, answer: AnswerBytes, sender: Suspended): void;
-  /** Asked whenever all that may pass was offered. */
+  /** Returns the progress. Called whenever all that may pass was offered. */
   fate(): Fate;
-  /** True while the gate keeps the answer back, and not the kernel: it waits for its time or its reset, or hangs. */
+  /** True while the gate, not the kernel, keeps the response back: it waits for its time or its reset, or hangs. */
   readonly holds: boolean;
   /**
    * Sends a waiting response in full. One that has been cut, or would never continue, is cut off by RST. Do not call
    * this within a turn.
    */
   release(): void;
-  /** The connection is closed. */
+  /** Called when the connection is closed. */
   closed(): void;
 }
 
@@ -63,8 +63,8 @@ export interface AnswerBytes {
 
 /** The sender of a response that waits at a gate. Its methods are called in turns of their own. */
 export interface Suspended {
-  /** The gate lets something pass again. */
+  /** Called when the gate lets bytes pass again. */
   drained(): void;
-  /** Leaves at once with RST. */
+  /** Closes at once by RST. */
   cut(): void;
 }

@@ -1,7 +1,7 @@
 /**
- * The end of an HTTP/1 connection (RFC 9112 §9.6). After the last response our FIN is sent, and whatever the peer still sends is read
- * past until its own FIN comes: closing at once would let those bytes reset the connection, and the reset would destroy the
- * response on its way. Silence, time and bytes bound how long that lasts.
+ * The end of an HTTP/1 connection (RFC 9112 §9.6). After the last response our FIN is sent, and bytes of the peer are read past until
+ * its own FIN comes. If we closed at once, those bytes would reset the connection, and the reset would destroy the response on its
+ * way. Silence, time and bytes bound how long that lasts.
  *
  *   OPEN ──linger: FIN──▶ LINGERING ──peer's FIN, silence, too many bytes──▶ ENDING ──▶ GONE        any ──RST──▶ GONE
  */
@@ -23,9 +23,9 @@ export enum End {
 
 export class Closing {
   end = End.Open;
-  /** Why the connection ends with the response under way, or has ended; null while it persists. */
+  /** Reason why the connection ends with the current response, or has ended; null while it persists. */
   reason: CloseReason | null = null;
-  /** The peer has sent its FIN. */
+  /** True when the peer has sent its FIN. */
   isPeerFinished = false;
   /** True after a fault has sent our FIN; reading then continues for as long as the peer likes. */
   isHalfClosed = false;
@@ -45,7 +45,7 @@ export class Closing {
     this.#clock = clock;
   }
 
-  /** Sends FIN behind the last accepted byte and waits for the peer's. */
+  /** Sends FIN after the last accepted byte and waits for the peer's. */
   linger(): void {
     this.end = End.Lingering;
     this.#latestMs = this.#clock.nowMs + this.#limits.lingerTotalMs;
@@ -54,7 +54,7 @@ export class Closing {
     else this.#transport.shutdown();
   }
 
-  /** Reads past `count` bytes behind the last request. Returns false when they are more than the bound. */
+  /** Reads past `count` bytes after the last request. Returns false when all of them are more than the bound. */
   discard(count: number): boolean {
     this.#discarded += count;
     if (this.#discarded > this.#limits.lingerBytesMax) return false;
@@ -79,13 +79,13 @@ export class Closing {
     this.#transport.end();
   }
 
-  /** Nothing more is read or answered: the caller closes by RST. A connection that lingers keeps its reason. */
+  /** Ends reading and answering; the caller closes by RST. A connection that lingers keeps its reason. */
   abort(reason: CloseReason): void {
     if (this.end === End.Open) this.reason = reason;
     this.end = End.Ending;
   }
 
-  /** The transport is closed. Returns the reason: the peer's own doing unless we had decided otherwise. */
+  /** Notes that the transport is closed. Returns the reason: the peer's own doing unless we had decided otherwise. */
   closed(): CloseReason {
     this.end = End.Gone;
     this.#deadline.clear();

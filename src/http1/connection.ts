@@ -34,7 +34,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   readonly id: number;
   readonly peer: string;
   readonly address: string;
-  /** The one that is under way, or the next. */
+  /** Current exchange, or the next one. */
   readonly exchange: Exchange<RequestReader>;
   readonly #secure: boolean;
   readonly #context: Http1Context;
@@ -44,16 +44,16 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   readonly #deadline: Deadline;
   readonly #closing: Closing;
   #read = ReadState.Head;
-  /** Over TLS: the handshake is not over, so nothing can be read or answered. */
+  /** True during a TLS handshake: nothing can be read or answered. */
   #isShakingHands: boolean;
-  /** The unconsumed bytes are more than empty lines. */
+  /** True when the unconsumed bytes are more than empty lines. */
   #isHeadBegun = false;
   /** Bytes received of the current content, framing included. */
   #bodyBytes = 0;
-  /** A fair share of the response is out, and `resumed` follows for the next. */
+  /** True when a fair share of the response is out, and `resumed` follows for the next. */
   #isDeferred = false;
 
-  /** `address` is the peer's, numeric and without brackets. */
+  /** `address` is the numeric address of the peer, IPv6 without brackets. */
   constructor(context: Http1Context, transport: Transport, id: number, address: string, port: number, secure: boolean) {
     this.#context = context;
     this.#transport = transport;
@@ -109,7 +109,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   }
 
   ready(): void {
-    // A handler that was at work when the connection closed held the request until now.
+    // A handler that was at work when the connection closed has held the request until now.
     if (this.#closing.end === End.Gone) this.#letGo();
     else this.#turn();
   }
@@ -222,7 +222,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     this.#giveBack();
   }
 
-  /** Our own failure costs this connection its next request, and the others nothing. */
+  /** Answers 500 after a failure of ours, or closes by RST. Other connections are not affected. */
   #recover(error: unknown): void {
     this.#context.observer.failed(this.id, error);
     const exchange = this.exchange;
@@ -248,7 +248,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   #takeHead(): boolean {
     const inbox = this.#inbox;
     if (inbox.length === 0) return this.#endIfFinished();
-    // The kernel does not take our responses: a peer that does not read gets no further ones.
+    // If the kernel takes no responses, the peer does not read, and gets no further ones.
     if (!this.#outbox.canGather) {
       if (!this.#flush()) return false;
       // The next request has a deadline of its own.
@@ -272,9 +272,9 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     return true;
   }
 
-  /** There are bytes, and they are not a whole head. */
+  /** Decides about bytes that are not a whole head. */
   #awaitHead(request: RequestReader): boolean {
-    // The empty line that some old clients send behind a request is the beginning of nothing.
+    // Some old clients send an empty line after a request. It does not begin a head.
     this.#isHeadBegun = request.head.start < this.#inbox.end;
     if (!this.#closing.isPeerFinished) return false;
     if (!this.#isHeadBegun) {
@@ -308,7 +308,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     if (error < 0) exchange.refuseMalformed(error);
     if (this.#read === ReadState.Closed) return true;
     this.#bodyBytes += before - inbox.length;
-    if (exchange.mayResetAt(request.decoder.received)) return true;
+    if (exchange.resetIfDue(request.decoder.received)) return true;
     if (request.decoder.done) this.#read = readEdge(this.#read, ReadState.Done);
     else if (this.#closing.isPeerFinished && !exchange.isStalled)
       exchange.refuseMalformed(ParseError.IncompleteMessage);
@@ -337,7 +337,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     if (exchange.phase === Phase.Sending) return true;
     const made = exchange.proceed();
     if (made === null) {
-      // The content is for a sink, and comes while the handler works.
+      // Content for a sink comes while the handler works.
       if (exchange.phase === Phase.Running && this.#read === ReadState.Body) this.#takeBody();
       return false;
     }
@@ -353,7 +353,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     this.#deadline.beginResponse(outbox.accepted);
     const pendingBytes = fault === null ? 0 : outbox.gatheredBytes;
     const headStarts = exchange.admission.isControl ? context.endpointHeadStarts : context.headStarts;
-    // Also if only the method could be read: RFC 9110 §9.3.2 leaves no exception.
+    // This includes a head of which only the method could be read: RFC 9110 §9.3.2 has no exception.
     const isHead = exchange.request?.head.method === Method.Head;
     exchange.responseBytes = outbox.put(response, isHead, headStarts, reason === null, left);
     outbox.live?.whenMore(() => this.#defer());
@@ -367,7 +367,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   /** Decides whether `response` is the connection's last, and why. `left`: requests that may follow the one it answers. */
   #reasonToClose(response: Response, left: number): CloseReason | null {
     if (left <= 0) return "last request";
-    // Requests that were pipelined before the drain are answered: after a last response they would be lost (RFC 9112 §9.3.2).
+    // Requests that were pipelined before the drain are answered. After a last response they would be lost (RFC 9112 §9.3.2).
     if (this.#context.drain.hasBegun && this.#inbox.length === 0) return "shutdown";
     if (this.#read === ReadState.Done) {
       if (!(this.exchange.request as RequestReader).framing.persistent) return "client asked";
@@ -388,7 +388,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
       exchange.finish(Outcome.KeptAlive, null);
       return true;
     }
-    // The next share comes in a turn of its own, whatever the peer sends meanwhile.
+    // The next share has a turn of its own, whatever the peer sends meanwhile.
     if (this.#isDeferred) return false;
     const progress = this.#pump();
     // The slot that was lent for an earlier response is no longer needed.
@@ -421,7 +421,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   /** Asks the gate how a response with a fault continues. Returns as a stage does, or null if it just continues. */
   #obeyFault(fault: Fault, progress: Progress): boolean | null {
     const fate = this.#transport.gate?.fate();
-    // While nothing is sent, nothing tells whether the peer only half-closed. A reset comes in a moment by itself.
+    // Without writes we cannot tell a half-close from a close. A reset follows by itself in a moment.
     if (this.#closing.isPeerFinished && fate !== Fate.Waits && this.#isHeld) {
       this.abort("client");
       return false;
@@ -447,7 +447,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     this.#outbox.drop();
   }
 
-  /** The response waits by its fault, not for its peer. */
+  /** True if the response waits for its fault, not for its peer. */
   get #isHeld(): boolean {
     return this.exchange.admission.fault !== null && this.#transport.gate?.holds === true;
   }
@@ -466,7 +466,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   #pump(): Progress {
     const progress = this.#outbox.pump();
     const { lease, phase } = this.exchange;
-    // While the handler works, the slot counts its work; and a response that waits by its fault keeps its slot.
+    // While the handler works, the slot counts its work. A response that waits for its fault keeps its slot.
     const mayLend = progress === Progress.Blocked && phase !== Phase.Running && !this.#isHeld;
     if (mayLend && lease.slot > 0) lease.stalled();
     return progress;
@@ -510,7 +510,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
 
   // The end.
 
-  /** Acts upon a deadline that is over: a peer that is fast enough gets another window. */
+  /** Acts on a deadline that is over. A peer that is fast enough gets another window. */
   #expire(wait: Wait): void {
     if (wait === Wait.None) return;
     if (wait === Wait.Body && this.#deadline.extendBody(this.#bodyBytes)) return;
@@ -534,7 +534,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     }
   }
 
-  /** FIN after the last accepted byte, then a bounded drain (closing.ts). */
+  /** Sends FIN after the last accepted byte; a bounded drain follows (closing.ts). */
   #close(reason: CloseReason): void {
     this.#closing.reason = reason;
     this.stopReading();
@@ -553,7 +553,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     this.#transport.terminate();
   }
 
-  /** Returns whatever is held. Safe to call twice. */
+  /** Returns slot, reader and buffers. Safe to call twice. */
   #letGo(): void {
     this.exchange.abandon(this.#closing.reason);
     this.#outbox.drop();
@@ -581,7 +581,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
       case Phase.Waiting:
         return Wait.Queue;
       case Phase.Running:
-        // Our own work is waited for, not the peer, unless it owes content that the handler could take.
+        // The peer has no deadline, unless it owes content that the handler could take.
         if (this.#read !== ReadState.Body || this.exchange.isStalled) return Wait.None;
         return this.#outbox.isEmpty ? Wait.Body : Wait.Send;
       default:

@@ -54,13 +54,13 @@ export const CONTINUE: Uint8Array = new TextEncoder().encode("HTTP/1.1 100 Conti
 export class Outbox {
   /** Bytes accepted by the kernel since the connection began. */
   accepted = 0;
-  /** The kernel took less than it was offered: nothing more is offered until that is set back. */
+  /** True when the kernel took less than it was offered. The connection resets it when the transport accepts bytes again. */
   isBlocked = false;
   /** Bytes of the last head. */
   headBytes = 0;
   /** The attached content if it comes into being while it is sent. */
   live: LiveSource | null = null;
-  /** All there is of `live` was accepted. */
+  /** True when all there is of `live` was accepted. */
   isWaiting = false;
   readonly #transport: Transport;
   readonly #scratch: Scratch;
@@ -96,8 +96,8 @@ export class Outbox {
   }
 
   /**
-   * Gathers the head of `response`, and its content if that is small and in memory; else the content is sent from where it is. `isHead`:
-   * there is none in an answer to HEAD. `left`: requests that may follow. Returns the content's length. The caller closes a source when
+   * Gathers the head of `response`, and its content if that is small and in memory; larger content is sent from its own place. `isHead`:
+   * an answer to HEAD has none. `left`: requests that may follow. Returns the length of the content. The caller closes a source when
    * `pump` no longer needs it.
    */
   put(response: Response, isHead: boolean, headStarts: HeadStarts, isPersistent: boolean, left: number): number {
@@ -215,7 +215,7 @@ export class Outbox {
     return this.isBlocked ? Progress.Blocked : Progress.Sent;
   }
 
-  /** A large body in memory goes out of its own array, without a copy. */
+  /** Sends large content in memory from its own array, without a copy. */
   #pumpMemorySlice(body: Uint8Array): Progress {
     if (this.#scratch.used > 0) {
       const progress = this.#pumpScratch();
@@ -228,7 +228,7 @@ export class Outbox {
     return this.isBlocked ? Progress.Blocked : Progress.Sent;
   }
 
-  /** The source has nothing more, or for the moment. */
+  /** Decides about a source that has nothing more, or nothing at the moment. */
   #pumpEnd(source: ContentSource | LiveSource): Progress {
     if (this.#scratch.used > 0) {
       const progress = this.#pumpScratch();

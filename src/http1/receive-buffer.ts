@@ -1,10 +1,9 @@
 /**
  * Received bytes that are not consumed yet, and the brake on a peer that sends ahead of its responses.
  *
- * The rule it guards: bytes once received are never overwritten, so offsets of a parsed head and views of a content stay valid, and
- * nothing has to be copied for that; a later request is even compared with the head of an earlier one. The first chunk is adopted
- * as it is (Bun hands over a fresh array at each `data`; test/server/bun-facts.test.ts checks it). Only bytes that are left over
- * when more arrive are copied.
+ * The rule it guards: received bytes are never overwritten. So offsets of a parsed head and views of a content stay valid without a
+ * copy, and a later request can be compared with an earlier head. The first chunk is adopted as it is, because Bun hands over a
+ * fresh array at each `data` (test/server/bun-facts.test.ts checks that). Only bytes that are left over when more arrive are copied.
  */
 import type { Transport } from "../exchange/transport.ts";
 
@@ -59,7 +58,7 @@ export class ReceiveBuffer {
     this.end = 0;
   }
 
-  /** Ends a turn: bytes that are left wait, in no more memory than they need. Pauses a peer that is `max` ahead. */
+  /** Ends a turn: waiting bytes take no more memory than they need, and a peer with more than `max` of them is paused. */
   regulate(max: number): void {
     const length = this.end - this.start;
     if (length === 0 && !this.#isPaused) return;
@@ -71,7 +70,7 @@ export class ReceiveBuffer {
     }
   }
 
-  /** Pauses the peer, until `regulate` finds that it may go on. */
+  /** Pauses the peer until `regulate` finds that it may continue. */
   pause(): void {
     if (this.#isPaused) return;
     this.#isPaused = true;

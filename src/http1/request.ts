@@ -1,6 +1,6 @@
 /**
- * The reader of one HTTP/1 request: head, framing, target and decoder, with the buffer of its content. Readers are used again: an idle
- * connection holds none, so ten thousand of them cost little, and the warm path allocates nothing.
+ * The reader of one HTTP/1 request: head, framing, target and decoder, with the buffer of its content. Readers are used again. An idle
+ * connection has none, so ten thousand of them cost little, and the warm path allocates nothing.
  */
 
 import { ContentBuffer, type ContentMemory } from "../exchange/content-buffer.ts";
@@ -32,8 +32,8 @@ export class RequestReader implements CollectingRequest {
   }
 
   /**
-   * Reads the head that bytes[start, end) begin with, as `parseRequestHead` does. Clients repeat themselves, so one that is byte for
-   * byte the last one that was read here, of whatever connection, is compared and not read again; nor is its meaning.
+   * Reads the head that bytes[start, end) begin with, as `parseRequestHead` does. Clients repeat themselves: a head that equals the
+   * last one read here, of any connection, is compared and not read again, and neither is its meaning.
    */
   readHead(bytes: Uint8Array, start: number, end: number): number {
     const { head } = this;
@@ -42,7 +42,7 @@ export class RequestReader implements CollectingRequest {
     return parseRequestHead(bytes, start, end, head);
   }
 
-  /** Finds in a complete head its content's length, its target and its Host. Returns 0 or a ParseError. */
+  /** Reads the framing, the target and the Host of a complete head. Returns 0 or a ParseError. */
   understand(): number {
     if (this.#isUnderstood) return 0;
     let error = decideFraming(this.head, this.framing);
@@ -83,7 +83,7 @@ export class RequestReader implements CollectingRequest {
   }
 }
 
-/** Readers that are not in use. Bounded, so that a flood does not keep its memory for ever. */
+/** Readers that are not in use. Their number is bounded, so that a flood does not keep its memory for ever. */
 export class RequestPool {
   readonly #headLimits: HeadLimits;
   readonly #memory: ContentMemory;
