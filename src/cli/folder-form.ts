@@ -11,7 +11,13 @@ import { nearest } from "./spelling.ts";
 export const COMMAND_NAMES = ["run", "probe", "hash-password"] as const;
 
 /** Defaults of the form with a FOLDER. A flag or a variable takes each of them back. */
-export const FOLDER_DEFAULTS: Partial<Settings> = { inline: true, listing: true, cleanPaths: true, uploads: "" };
+export const FOLDER_DEFAULTS: Partial<Settings> = {
+  inline: true,
+  listing: true,
+  cleanPaths: true,
+  uploads: "",
+  anyPort: true,
+};
 
 /** Settings that words without a flag stand for, in their order. */
 export type Places = readonly (keyof Settings)[];

@@ -81,9 +81,10 @@ function usage(commands: readonly Command[]): string[] {
   ];
 }
 
-/** Returns the flags that a FOLDER stands for, as the operator would write them. */
+/** Returns the flags that a FOLDER stands for, as the operator would write them; without the one that no user misses. */
 function defaultFlags(): string {
-  const flags = Object.entries(FOLDER_DEFAULTS).map(([name, value]) => {
+  const shown = Object.entries(FOLDER_DEFAULTS).filter(([name]) => name !== "anyPort");
+  const flags = shown.map(([name, value]) => {
     const { flag } = settingTable[name as keyof Settings];
     return value === "" || value === false ? `--no-${flag}` : `--${flag}`;
   });

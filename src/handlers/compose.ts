@@ -49,6 +49,7 @@ export type HandlerSettings = Pick<
   ServerSettings,
   | "host"
   | "allowedHosts"
+  | "anyPort"
   | "threads"
   | "cors"
   | "errorPages"
@@ -106,8 +107,8 @@ export function composeHandler(options: HandlerOptions): Handler {
 }
 
 function composeHosts({ settings, port, now, log }: HandlerOptions): HostPolicy {
-  const { host, allowedHosts, fixture } = settings;
-  return new HostPolicy({ boundHost: host, allowedHosts, isMapped: fixture, port, now, log });
+  const { host, allowedHosts, anyPort, fixture } = settings;
+  return new HostPolicy({ boundHost: host, allowedHosts, anyPort: anyPort || fixture, port, now, log });
 }
 
 function composeAuth({ settings, now, log }: HandlerOptions, pages: ErrorPages): BasicAuth {

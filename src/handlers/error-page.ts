@@ -1,6 +1,6 @@
 /**
  * Makes error responses: a small HTML page, the operator's or ours, or JSON for programs. No byte of the request
- * stands in them, so nothing has to be escaped, and each response is made once and kept for all clients.
+ * stands in them but in those of `single`, so each of the others is made once and kept for all clients.
  */
 import { readFileSync, statSync } from "node:fs";
 import { prefersJson } from "../http/accept.ts";
@@ -70,11 +70,20 @@ export class ErrorPages {
     const key = keyOf(status, sentence, json, extras);
     const known = this.#prepared.get(key);
     if (known !== undefined) return known;
-    const own = json ? undefined : this.#own.get(status);
-    const made = errorResponse(status, own ?? madePage(status, sentence, json), extras);
+    const made = this.#make(status, sentence, json, extras);
     // 416 names the file's size, so the number of different responses has no natural end.
     if (this.#prepared.size < PREPARED_MAX) this.#prepared.set(key, made);
     return made;
+  }
+
+  /** Returns a response that is not kept, because its sentence has bytes of the request. The page escapes them. */
+  single(status: number, sentence: string, json: boolean): Response {
+    return this.#make(status, sentence, json, NOTHING);
+  }
+
+  #make(status: number, sentence: string, json: boolean, extras: ErrorExtras): Response {
+    const own = json ? undefined : this.#own.get(status);
+    return errorResponse(status, own ?? madePage(status, sentence, json), extras);
   }
 }
 

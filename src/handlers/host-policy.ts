@@ -4,13 +4,22 @@
  * so the request is refused.
  *
  * Strategy: a host and port that were accepted once are remembered and cost one lookup. Every other host must be one
- * of our names, with the port that we listen on. A host that the operator allows may be the name of a proxy, so its
- * port counts only if the operator named one.
+ * of ours. Rebinding needs a name, so on a wildcard bind every address is ours, with any port. Elsewhere our hosts are the
+ * names and addresses of loopback, and the bound address, with the port that we listen on or with any. A host that the
+ * operator allows may be the name of a proxy, so its port counts only if the operator named one.
  */
-import { hostname, networkInterfaces } from "node:os";
+import { hostname } from "node:os";
 import { Authority, effectivePort, parseAuthority } from "../http/authority.ts";
 import { escapeControls } from "../http/escape.ts";
-import { type Admission, type Handler, type HostVerdict, type Request, refused } from "../http/message.ts";
+import { isIpLiteral, isLoopbackAddress } from "../http/ip-address.ts";
+import {
+  type Admission,
+  type Handler,
+  type HostVerdict,
+  type Request,
+  type Response,
+  refused,
+} from "../http/message.ts";
 import { type ErrorPages, wantsJson } from "./error-page.ts";
 import { type Layer, LayerHandler } from "./mount.ts";
 
@@ -19,8 +28,8 @@ export interface HostPolicyOptions {
   readonly boundHost: string;
   /** `host` or `host:port`, where `*.example.com` is every name below example.com; `*` switches the check off. */
   readonly allowedHosts: readonly string[];
-  /** True: loopback names are ours with any port, because a container's port has another number outside. */
-  readonly isMapped?: boolean;
+  /** True: our hosts are ours with any port, because a container's port has another number outside. */
+  readonly anyPort?: boolean;
   /** Port that the server listens on. */
   readonly port: () => number;
   /** Milliseconds since 1970. */
@@ -51,8 +60,6 @@ export class HostPolicy {
   /** Start of the minute in which lines about refused hosts are counted, and their number. */
   #minuteStartMs = Number.NEGATIVE_INFINITY;
   #minuteLines = 0;
-  /** Time at which the machine's addresses were read. */
-  #addressesReadMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: HostPolicyOptions) {
     this.#options = options;
@@ -60,7 +67,6 @@ export class HostPolicy {
     this.#isWildcard = WILDCARDS.has(options.boundHost);
     const bound = authorityOf(options.boundHost);
     if (bound !== null) this.#own.add(bound.host);
-    if (this.#isWildcard) for (const host of ["0.0.0.0", "[::]"]) this.#own.add(host);
     for (const text of options.allowedHosts) {
       if (text !== "*") this.#allow(text);
     }
@@ -77,7 +83,7 @@ export class HostPolicy {
     if (accepted.get(host) !== port) {
       const portMeant = effectivePort(port, request.secure ? "https" : "http");
       if (!this.#isOff && !this.#isOurs(host, portMeant)) {
-        this.#logOnce(this.#isOwn(host) ? `${host}:${portMeant}` : host);
+        this.#logOnce(this.#wanted(host, portMeant));
         return "refused";
       }
       // `*.localhost` has no end of names, but few are in use at one time.
@@ -87,11 +93,22 @@ export class HostPolicy {
     return "ok";
   }
 
+  /** Returns the value of `--allowed-host` that would allow the host of a refused request, as a word of a shell; "" if none would. */
+  remedyFor({ target, secure }: Request): string {
+    const { host, port } = target.authority;
+    return allowable(this.#wanted(host, effectivePort(port, secure ? "https" : "http")));
+  }
+
+  /** Returns the host as the operator would have to allow it: with the port if that is the matter. */
+  #wanted(host: string, port: number): string {
+    return this.#isOwn(host) ? `${host}:${port}` : host;
+  }
+
   #allow(text: string): void {
     const isBelow = text.startsWith("*.");
     const authority = authorityOf(isBelow ? text.slice(2) : text);
     // RFC 3986 allows an asterisk elsewhere in a host, but here it is a mistake.
-    if (authority === null || authority.host.includes("*")) {
+    if (authority === null || !isName(authority.host) || authority.host.includes("*")) {
       throw new RangeError(`--allowed-host takes a host, host:port or *.domain, not "${escapeControls(text)}"`);
     }
     const map = isBelow ? this.#furtherBelow : this.#further;
@@ -103,9 +120,10 @@ export class HostPolicy {
   }
 
   #isOurs(host: string, port: number): boolean {
+    if (!isName(host)) return false;
     if (this.#isAllowed(host, port)) return true;
-    if (this.#isOwn(host) && port === this.#options.port()) return true;
-    return this.#options.isMapped === true && isLoopback(host);
+    if (this.#isWildcard && (isLoopback(host) || isIpLiteral(host))) return true;
+    return this.#isOwn(host) && (this.#options.anyPort === true || port === this.#options.port());
   }
 
   #isAllowed(host: string, port: number): boolean {
@@ -117,22 +135,7 @@ export class HostPolicy {
   }
 
   #isOwn(host: string): boolean {
-    if (this.#own.has(host) || isLoopback(host)) return true;
-    if (!this.#isWildcard) return false;
-    this.#readAddresses();
-    return this.#own.has(host);
-  }
-
-  /** Reads the machine's addresses, which change with the network, at most once in five seconds. */
-  #readAddresses(): void {
-    const now = this.#options.now();
-    if (now - this.#addressesReadMs < ADDRESSES_READ_MS) return;
-    this.#addressesReadMs = now;
-    const addresses = Object.values(networkInterfaces()).flatMap((entries) => entries ?? []);
-    for (const text of [hostname(), ...addresses.map((entry) => entry.address)]) {
-      const authority = authorityOf(text);
-      if (authority !== null && this.#own.size < OWN_MAX) this.#own.add(authority.host);
-    }
+    return this.#own.has(host) || isLoopback(host) || (this.#isWildcard && isMachine(host));
   }
 
   /**
@@ -156,8 +159,8 @@ export class HostPolicy {
       this.#logged.delete(oldest);
     }
     this.#logged.add(host);
-    // A peer must not talk the operator into switching the check off: `Host: *` is not a reason to allow `*`.
-    const advice = host.includes("*") ? "" : `; to allow it: --allowed-host ${quoted(host)}`;
+    const word = allowable(host);
+    const advice = word === "" ? "" : `; to allow it: --allowed-host ${word}`;
     this.#options.log(`refused a request for the host ${host}, which is not ours${advice}`);
   }
 }
@@ -179,19 +182,52 @@ class HostLayer extends LayerHandler {
 
   override admit(request: Request): Admission {
     const host = this.#hosts.judge(request);
-    if (host === "refused") return refused(this.#pages.answer(403, HOST_REFUSED, wantsJson(request)), host);
+    if (host === "refused") return refused(refuseHost(request, this.#hosts, this.#pages), host);
     const admission = this.inner.admit(request);
     return admission.host === host ? admission : { ...admission, host };
   }
 }
 
-export const HOST_REFUSED = "This server does not answer for that host name.";
+/**
+ * Answers a request for a host that is not ours. A peer on this machine is most likely the operator, so the page names the
+ * flag that would allow the host.
+ */
+export function refuseHost(request: Request, hosts: HostPolicy, pages: ErrorPages): Response {
+  const remedy = isLoopbackAddress(request.address) ? hosts.remedyFor(request) : "";
+  if (remedy === "") return pages.answer(403, HOST_REFUSED, wantsJson(request));
+  return pages.single(
+    403,
+    `${HOST_REFUSED} To allow it, start the server with --allowed-host ${remedy}`,
+    wantsJson(request),
+  );
+}
+
+const HOST_REFUSED = "This server does not answer for that host name.";
 
 const LOOPBACK_HOSTS: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
 
 /** RFC 6761 §6.3: every name under localhost is this machine. */
 function isLoopback(host: string): boolean {
-  return LOOPBACK_HOSTS.includes(host) || host.endsWith(".localhost");
+  return LOOPBACK_HOSTS.includes(host) || (host.endsWith(".localhost") && isName(host));
+}
+
+/** Returns true for this machine's own name, also as multicast DNS has it (RFC 6762 §3). It may change with the network. */
+function isMachine(host: string): boolean {
+  const name = authorityOf(hostname())?.host ?? "";
+  return name !== "" && (host === name || host === `${name.replace(/\..*/, "")}.local`);
+}
+
+/** Returns false for an empty label, and for `*`: no resolver knows such a name. */
+function isName(host: string): boolean {
+  return !/(?:^|\.)\*?(?:\.|$)/.test(host);
+}
+
+/**
+ * Returns a host as a word of a shell for the flag that allows it; "" if none does. A peer must not talk the operator into switching the check off: `Host: *` is
+ * not a reason to allow `*`.
+ */
+function allowable(host: string): string {
+  return host.includes("*") || !isName(host) ? "" : quoted(host);
 }
 
 const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
@@ -202,9 +238,6 @@ const NO_PORT = -1;
 /** Distinct hosts in use at one time. */
 const ACCEPTED_MAX = 64;
 
-/** More addresses than this mean that reading them went wrong. */
-const OWN_MAX = 1_000;
-
 /** Refused hosts that are remembered as logged. */
 const LOGGED_MAX = 200;
 
@@ -212,8 +245,6 @@ const LOGGED_MAX = 200;
 const LINES_A_MINUTE_MAX = 20;
 
 const MINUTE_MS = 60_000;
-
-const ADDRESSES_READ_MS = 5_000;
 
 /**
  * Parses a host and port that the operator or the system names. An IPv6 address may come without its brackets. Returns

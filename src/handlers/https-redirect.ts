@@ -18,7 +18,7 @@ import {
 import { Method } from "../http/method.ts";
 import { escapeTarget } from "../http/uri.ts";
 import { type ErrorExtras, ErrorPages, wantsJson } from "./error-page.ts";
-import { HOST_REFUSED, HostPolicy, type HostPolicyOptions } from "./host-policy.ts";
+import { HostPolicy, type HostPolicyOptions, refuseHost } from "./host-policy.ts";
 import { redirectTo } from "./redirect.ts";
 
 export interface HttpsRedirectOptions extends HostPolicyOptions {
@@ -52,7 +52,7 @@ class HttpsRedirect implements Handler {
 
   #answer(request: Request, host: HostVerdict): Response {
     const { head, target } = request;
-    if (host === "refused") return this.#refuse(403, HOST_REFUSED, request);
+    if (host === "refused") return refuseHost(request, this.#hosts, this.#pages);
     // The bytes after a CONNECT are not HTTP (RFC 9110 §9.3.6), so the connection ends.
     if (head.method === Method.Connect)
       return this.#refuse(405, "That method cannot be used here.", request, ONLY_FILES);

@@ -18,6 +18,11 @@ export function isLoopbackAddress(address: string): boolean {
   return address === "::1" || (address.startsWith("127.") && IPV4.test(address));
 }
 
+/** Returns true for an IP literal of an authority (RFC 3986 §3.2.2) in its one spelling, IPv6 in brackets. */
+export function isIpLiteral(host: string): boolean {
+  return host.startsWith("[") || IPV4.test(host);
+}
+
 /**
  * Returns the one spelling of an address or name to bind, so that every later comparison is one of text; undefined for anything else.
  *

@@ -246,10 +246,11 @@ export class Server {
   }
 
   #redirectTo(redirecting: Listening): Http1Context {
-    const { host, allowedHosts } = this.#options;
+    const { host, allowedHosts, anyPort, fixture } = this.#options;
     const handler = createHttpsRedirect({
       boundHost: host,
       allowedHosts,
+      anyPort: anyPort || fixture,
       port: () => redirecting.port,
       securePort: () => this.port,
       now: () => this.#clock.wallMs,

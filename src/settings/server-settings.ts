@@ -46,6 +46,8 @@ export interface ServerSettings {
   serveUploads: boolean;
   maxBodyBytes: number;
   allowedHosts: readonly string[];
+  /** Our own hosts count with any port. A fixture server does the same. */
+  anyPort: boolean;
   /** Origins whose pages may read responses and upload; `*` is every origin. */
   cors: readonly string[];
   /** Users: `USER:HASH`, or `@FILE` with such lines. */
@@ -312,6 +314,13 @@ export const serverTable: TableOf<ServerSettings> = {
     example: "files.test",
     default: [],
     help: "Further host name to answer for; * is any. Repeatable; *.example.com is every name below it.",
+  },
+  anyPort: {
+    flag: "any-port",
+    kind: "switch",
+    group: "access",
+    default: false, // A request for another port is a mistake that a test of the seeds' servers shows.
+    help: "Answers for its own hosts with any port, as behind a mapped port. Without it, the port must be its own.",
   },
   cors: {
     flag: "cors",

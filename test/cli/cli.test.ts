@@ -335,7 +335,7 @@ describe("words with a folder", () => {
   }
 
   test("have the defaults of other file servers", () => {
-    expect(FOLDER_DEFAULTS).toEqual({ inline: true, listing: true, cleanPaths: true, uploads: "" });
+    expect(FOLDER_DEFAULTS).toEqual({ inline: true, listing: true, cleanPaths: true, uploads: "", anyPort: true });
     expect(resolveSettings({})).toMatchObject({ inline: false, listing: false, cleanPaths: false, uploads: "uploads" });
   });
 

@@ -43,6 +43,7 @@ const INTRODUCTION = [
   "",
   "- **FOLDER** is the first word that is not a number: `httpserver dist`, `httpserver .`, `httpserver ../site 3000`. It stands for",
   "  `--root FOLDER --inline --listing --clean-paths --no-uploads`, and each of them can be taken back: `--no-listing`, `--uploads DIR`.",
+  "  `--any-port` is on as well.",
   "  Not together with `--root`. The folder of a command's name is `./run`, and that of a number is `./2024`.",
   "- **Values.** `--port 8080` and `--port=8080` are the same. The last one of a repeated flag counts. The values of a flag that is",
   "  repeatable add up.",

@@ -74,7 +74,7 @@ describe("the server's own paths", () => {
       "/__server/echo/../ready",
     ]) {
       const { status, response } = await ask(site, `GET ${path}`);
-      expect([path, status, response.incident === null]).toEqual([path, 403, false]);
+      expect([path, status, response.incident === null]).toEqual([path, 403, path.includes("/./")]);
     }
   });
 
