@@ -157,7 +157,11 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
    */
   expect(length: number, waits: boolean): void {
     this.#waitsForContinue = waits;
-    if (this.admission.content !== "discard") return;
+    const use = this.admission.content;
+    if (use !== "discard") {
+      if ("collectMax" in use && length > use.collectMax) this.#refuseTooLarge(use.collectMax);
+      return;
+    }
     // RFC 9110 §10.1.1: the final status instead of 100. After it the client may send the content or leave it out.
     if (waits || length > this.#context.limits.unwantedBodyBytesMax) this.carrier.stopReading();
   }
@@ -170,24 +174,32 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   }
 
   /**
-   * Takes bytes[start, end) of the content if the handler wants it. `received` bytes have come in all, these included; `announced` are
-   * known to come, or null. Returns false if that is too much: then reading has ended, and the request may be refused.
+   * Takes bytes[start, end) of the content if the handler wants it. `announced` bytes have come or are known to come, these included.
+   * `length` is the size of the whole content, or null. Returns false if that is too much: then reading has ended, and the request
+   * may be refused.
    */
-  take(bytes: Uint8Array, start: number, end: number, received: number, announced: number | null): boolean {
+  take(bytes: Uint8Array, start: number, end: number, announced: number, length: number | null): boolean {
     const use = this.admission.content;
     if (use === "discard") {
-      if (received <= this.#context.limits.unwantedBodyBytesMax) return true;
+      if (announced <= this.#context.limits.unwantedBodyBytesMax) return true;
     } else if ("sink" in use) {
       if (start < end && !use.sink.write(bytes.subarray(start, end))) this.#stall(use.sink);
       return true;
-    } else if (received > use.collectMax) this.refuse(413, `The content is larger than ${use.collectMax} bytes.`);
-    else {
+    } else if (announced > use.collectMax) {
+      this.#refuseTooLarge(use.collectMax);
+      return false;
+    } else {
       const { buffer } = this.request as R;
-      if (start === end || buffer.append(bytes, start, end, announced ?? use.collectMax)) return true;
+      if (start === end || buffer.append(bytes, start, end, length ?? use.collectMax)) return true;
       this.refuse(503, "The server is receiving too much at once.", RETRY_SOON);
     }
     this.carrier.stopReading();
     return false;
+  }
+
+  #refuseTooLarge(collectMax: number): void {
+    this.refuse(413, `The content is larger than ${collectMax} bytes.`);
+    this.carrier.stopReading();
   }
 
   /** Refuses the request if a fault resets it after `received` bytes of its content. Returns true if so. */

@@ -17,7 +17,7 @@ export interface Admission {
   /** Response to a request that goes no further, or null. */
   readonly refusal: Response | null;
   /**
-   * Use of the content that follows. If more than `collectMax` bytes come, the answer is 413. A sink gets the content while
+   * Use of the content that follows. If more than `collectMax` bytes come or are announced, the answer is 413. A sink gets the content while
    * `respond` works, so such a request takes its slot before its content comes.
    */
   readonly content: "discard" | { readonly collectMax: number } | { readonly sink: ContentSink };

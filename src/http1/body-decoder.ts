@@ -159,6 +159,12 @@ export class BodyDecoder {
     return at - pos;
   }
 
+  /** Bytes of content that have come, with those that the length or the current chunk's size says will still come. */
+  get announced(): number {
+    const isWithinRun = this.#state === State.Data || this.#state === State.Length;
+    return isWithinRun ? this.received + this.#remaining : this.received;
+  }
+
   #takeContent(pos: number, end: number): number {
     const count = Math.min(end - pos, this.#remaining);
     this.contentStart = pos;

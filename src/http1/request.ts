@@ -58,12 +58,12 @@ export class RequestReader implements CollectingRequest {
    */
   readContent(inbox: ReceiveBuffer, exchange: Exchange): number {
     const { decoder, framing } = this;
-    const announced = framing.kind === "length" ? framing.contentLength : null;
+    const length = framing.kind === "length" ? framing.contentLength : null;
     while (!decoder.done && inbox.length > 0 && !exchange.isStalled) {
       const consumed = decoder.step(inbox.bytes, inbox.start, inbox.end);
       if (consumed <= 0) return consumed;
-      const { contentStart, contentEnd, received } = decoder;
-      if (!exchange.take(inbox.bytes, contentStart, contentEnd, received, announced)) return 0;
+      const { contentStart, contentEnd, announced } = decoder;
+      if (!exchange.take(inbox.bytes, contentStart, contentEnd, announced, length)) return 0;
       inbox.consume(consumed);
     }
     if (decoder.done) exchange.endContent();

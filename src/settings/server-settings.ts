@@ -135,7 +135,7 @@ export const serverTable: TableOf<ServerSettings> = {
     flag: "queue",
     kind: "integer",
     group: "listen",
-    default: 100, // Ten times the pool: a page with its images from several browsers waits, a flood does not.
+    default: 1000, // A build tool that fetches hundreds of files at once waits; a flood does not.
     min: 0,
     max: 100_000,
     help: "Requests that may wait for a slot. Further ones get 503.",

@@ -34,8 +34,6 @@ needs("slowhttptest").describe("slowhttptest", () => {
         rate: 300,
         seconds: 1.2,
         patienceSeconds: 15,
-        // On a busy machine the ordinary client's own requests fill the default queue: it asks at its pace, come what may.
-        words: ["--queue", "1000"],
       });
       for (const latencies of [seen.keptAlive, seen.fresh]) {
         expect([...latencies.failures]).toEqual([]);

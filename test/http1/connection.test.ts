@@ -377,6 +377,28 @@ describe("content", () => {
     expect(client.transport.finSent).toBe(true);
   });
 
+  test.each([
+    ["its length", post("Content-Length: 9\r\n")],
+    ["its length, behind an expectation", post("Content-Length: 9\r\nExpect: 100-continue\r\n")],
+    ["a chunk's size", `${post("Transfer-Encoding: chunked\r\n")}9\r\n`],
+    ["the size of a second chunk", `${post("Transfer-Encoding: chunked\r\n")}3\r\nWik\r\n6\r\n`],
+  ])("announced as larger than wanted by %s is answered 413 before it comes", (_, message) => {
+    const whole = wanting(8).connect().send(message);
+    const split = wanting(8).connect().sendBytewise(message);
+    for (const client of [whole, split]) {
+      expect(client.statuses).toEqual([413]);
+      expect(client.transport.finSent).toBe(true);
+    }
+  });
+
+  test("of a chunk as large as wanted is waited for", () => {
+    const client = wanting(8)
+      .connect()
+      .send(`${post("Transfer-Encoding: chunked\r\n")}8\r\n`);
+    expect(client.statuses).toEqual([]);
+    expect(client.send("Wikipedi\r\n0\r\n\r\n").statuses).toEqual([201]);
+  });
+
   test("is asked for by 100 when it is wanted and has not come yet", () => {
     const server = wanting(100);
     const client = server.connect().send(post("Content-Length: 2\r\nExpect: 100-continue\r\n"));

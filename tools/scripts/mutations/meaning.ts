@@ -296,11 +296,17 @@ export const MEANING_MUTATIONS: readonly Mutation[] = [
   swap(
     EXCHANGE,
     "a bound on content nobody wants, by what came",
-    "if (received <= this.#context.limits.unwantedBodyBytesMax) return true;",
+    "if (announced <= this.#context.limits.unwantedBodyBytesMax) return true;",
     "return true;",
   ),
   swap(REQUEST, "content is checked", "if (consumed <= 0) return consumed;", "if (consumed <= 0) return 0;"),
-  swap(EXCHANGE, "an upload's bound", "} else if (received > use.collectMax)", "} else if (received < 0)"),
+  swap(EXCHANGE, "an upload's bound", "} else if (announced > use.collectMax)", "} else if (announced < 0)"),
+  swap(
+    REQUEST,
+    "a chunk's size counts before its bytes",
+    "const { contentStart, contentEnd, announced } = decoder;",
+    "const { contentStart, contentEnd, received: announced } = decoder;",
+  ),
   swap(
     CONNECTION,
     "FIN in the middle of content",
