@@ -201,6 +201,25 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
     });
   }
 
+  test("a page of another origin orders no faults and reads no endpoint of a fixture, and a page of its own does", async () => {
+    await using fixture = await start("--fixture", "--cors=*");
+    const order = { headers: { "X-Fixture": "status=599" } };
+    const journal = "__server/requests";
+    // One origin differs by its port alone, which is another origin of the same site; the other is another site.
+    for (const url of [fixture.url, fixture.url.replace("127.0.0.1", "localhost")]) {
+      expect(await fetched(`${url}/index.html`, order)).toEqual([403, false, null, null]);
+      expect(await fetched(`${url}/index.html`)).toEqual([200, true, null, null]);
+      expect(await fetched(`${url}/${journal}`)).toEqual([403, false, null, null]);
+    }
+    const own = await browser.newPage();
+    await own.goto(`${fixture.url}/about.html`);
+    const ask = (path: string, init: object = {}) =>
+      own.evaluate<unknown>(`fetch("/${path}", ${JSON.stringify(init)}).then((a) => a.status, () => "blocked")`);
+    expect([await ask("index.html", order), await ask(journal)]).toEqual([599, 200]);
+    expect(await ask(journal, { method: "DELETE" })).toBe(403);
+    await own.close();
+  });
+
   test("a page of an origin that is not named is told nothing", async () => {
     const stranger = await browser.newPage();
     await stranger.goto(`${closed.url}/about.html`);
