@@ -18,9 +18,8 @@ import { HostPolicy, hostLayer } from "./host-policy.ts";
 import { Listing } from "./listing/listing.ts";
 import type { Layer, Mount } from "./mount.ts";
 import { Router } from "./router.ts";
-import type { FolderStore } from "./uploads/folder-store.ts";
 import { isBelowUploads, UPLOAD_PATH, UPLOADS_PATH } from "./uploads/paths.ts";
-import type { StoredUpload } from "./uploads/store.ts";
+import type { StoredUpload, UploadStore } from "./uploads/store.ts";
 import { Uploads } from "./uploads/upload.ts";
 
 export interface HandlerOptions {
@@ -32,7 +31,7 @@ export interface HandlerOptions {
   /** From `openDocumentRoot`. */
   readonly root: DocumentRoot;
   /** Keeps uploads. Its folder is shown if uploads can be read back. Null: no uploads are taken. */
-  readonly uploads: FolderStore | null;
+  readonly uploads: UploadStore | null;
   /** Returns the port that the server listens on. It is asked for with each new Host: port 0 becomes a number late. */
   readonly port: () => number;
   /** Milliseconds since 1970. */
@@ -81,8 +80,8 @@ export function composeHandler(options: HandlerOptions): Handler {
 
   const endpoints = options.endpoints === null ? null : new EndpointMount(options.endpoints, pages);
   const upload = options.uploads === null ? null : composeUpload(options, options.uploads, pages);
-  const uploaded =
-    options.uploads !== null && settings.serveUploads ? composeUploadedFiles(options, options.uploads, pages) : null;
+  const shown = shownUploads(options);
+  const uploaded = shown === null ? null : composeUploadedFiles(options, shown, pages);
   const mounts: readonly (Mount | null)[] = [
     endpoints, //                    /__server/…  status, and the endpoints of a fixture
     upload, //                       /upload      takes JSON
@@ -124,7 +123,8 @@ function composeFiles(options: HandlerOptions, pages: ErrorPages): StaticFiles {
     ...(options.endpoints === null ? [] : [`/${RESERVED_NAME}`]),
     ...(serveUploads ? [UPLOADS_PATH] : []),
   ];
-  const mounts = serveUploads && options.uploads !== null ? [{ path: UPLOADS_PATH, root: options.uploads.root }] : [];
+  const shown = shownUploads(options);
+  const mounts = shown === null ? [] : [{ path: UPLOADS_PATH, root: shown }];
   const isPrivate = settings.basicAuth.length > 0 && !settings.authUploads;
   return new StaticFiles({
     root,
@@ -143,13 +143,18 @@ function composeFiles(options: HandlerOptions, pages: ErrorPages): StaticFiles {
   });
 }
 
+/** Returns the folder in which clients can read uploads back, or null. */
+function shownUploads({ settings, uploads }: HandlerOptions): DocumentRoot | null {
+  return settings.serveUploads && uploads !== null ? uploads.root : null;
+}
+
 /** Returns the name of the root folder itself, "" for that of the whole disk. */
 function nameOf({ realPath }: DocumentRoot): string {
   return basename(realPath);
 }
 
 /** The settings of the site's own files do not hold for uploads, which have the defaults: strict types would refuse all of them. */
-function composeUploadedFiles(options: HandlerOptions, { root }: FolderStore, pages: ErrorPages): StaticFiles {
+function composeUploadedFiles(options: HandlerOptions, root: DocumentRoot, pages: ErrorPages): StaticFiles {
   const { settings, now, log } = options;
   return new StaticFiles({
     root,
@@ -170,13 +175,13 @@ function composeUploadedFiles(options: HandlerOptions, { root }: FolderStore, pa
   });
 }
 
-function composeUpload(options: HandlerOptions, store: FolderStore, pages: ErrorPages): Uploads {
+function composeUpload(options: HandlerOptions, store: UploadStore, pages: ErrorPages): Uploads {
   const { settings, uploaded, log } = options;
   return new Uploads({
     store,
     pages,
     maxBodyBytes: settings.maxBodyBytes,
-    serveUploads: settings.serveUploads,
+    serveUploads: shownUploads(options) !== null,
     log,
     ...(uploaded === undefined ? {} : { kept: uploaded }),
   });

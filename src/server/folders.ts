@@ -4,6 +4,7 @@ import { join, resolve } from "node:path";
 import { RESERVED_NAME } from "../handlers/endpoints/endpoint.ts";
 import { type DocumentRoot, FolderError, openDocumentRoot } from "../handlers/files/document-root.ts";
 import { type FolderStore, openFolderStore, unprovedFolderStore } from "../handlers/uploads/folder-store.ts";
+import type { UploadStore } from "../handlers/uploads/store.ts";
 import { type ServerSettings, serverTable } from "../settings/server-settings.ts";
 import { MissingRootError, messageOf, StartError } from "../settings/start-error.ts";
 
@@ -11,7 +12,7 @@ export interface Folders {
   /** Folder that is served, without the uploads. */
   readonly root: DocumentRoot;
   /** Null: the server takes no uploads. */
-  readonly uploads: FolderStore | null;
+  readonly uploads: UploadStore | null;
 }
 
 /**

@@ -14,7 +14,7 @@ import { composeHandler } from "../handlers/compose.ts";
 import type { Endpoints } from "../handlers/endpoints/endpoint.ts";
 import type { Snapshot } from "../handlers/endpoints/status.ts";
 import { createHttpsRedirect } from "../handlers/https-redirect.ts";
-import type { FolderStore } from "../handlers/uploads/folder-store.ts";
+import type { UploadStore } from "../handlers/uploads/store.ts";
 import type { Handler } from "../http/message.ts";
 import { Http1Connection } from "../http1/connection.ts";
 import type { Http1Context } from "../http1/context.ts";
@@ -91,7 +91,7 @@ export class Server {
   readonly #admission: Admission;
   readonly #turnAway: TurnAway;
   /** Null until the folders are opened. */
-  #uploads: FolderStore | null = null;
+  #uploads: UploadStore | null = null;
   readonly #listening: Listening;
   readonly #redirecting: Listening | null;
   /** Ends the ticking. */

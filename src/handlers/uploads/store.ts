@@ -1,5 +1,6 @@
 /** Interface to the place where uploads are kept. `folder-store.ts` keeps them in a folder. */
 import type { ContentSink } from "../../http/message.ts";
+import type { DocumentRoot } from "../files/document-root.ts";
 
 /** An upload that is kept, durable under its name. */
 export interface StoredUpload {
@@ -37,6 +38,8 @@ export interface OpenedUpload extends Disposable {
 export interface UploadStore {
   /** Description for the operator, such as the folder's path. */
   readonly place: string;
+  /** Folder of the kept uploads, from which they can be served again; null if they are not files. */
+  readonly root: DocumentRoot | null;
   /**
    * Begins an upload. `name` is one path segment that does not begin with a dot. The store never replaces an upload: if the name
    * is taken, `commit` rejects with EEXIST. If `name` is null, the store makes one that is not taken.
