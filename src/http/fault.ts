@@ -71,8 +71,8 @@ type ParameterName = keyof typeof PARAMETERS;
 type Values = { readonly [Name in ParameterName]?: number };
 
 /**
- * Place where a kind of fault takes effect. Each place has a table or a switch of all its kinds, so a kind without an
- * effect does not compile.
+ * Place where a kind of fault takes effect. A kind names its ending, and each other place has a switch of all its kinds, so
+ * a kind without an effect does not compile.
  */
 export type FaultPlace =
   /** When the bytes of the response pass (`fixture/faulty-wire.ts`). */
@@ -84,8 +84,23 @@ export type FaultPlace =
   /** In place of the handler's response (`fixture/faulty-handler.ts`). */
   | "handler";
 
-interface KindRule {
-  readonly place: FaultPlace;
+/** State in which a fault leaves the connection. */
+export type FaultEnding =
+  | "fin"
+  | "reset"
+  /** Open, and nothing more is sent. */
+  | "hang"
+  /** FIN after bytes that are not HTTP. */
+  | "garbage";
+
+type KindRule = KindWords & (KindEnding | { readonly place: Exclude<FaultPlace, "ending"> });
+
+interface KindEnding {
+  readonly place: "ending";
+  readonly ending: FaultEnding;
+}
+
+interface KindWords {
   readonly needs: readonly ParameterName[];
   readonly takes: readonly ParameterName[];
   /** `afterBytes` of a fault that does not say it. */
@@ -99,29 +114,35 @@ const KINDS = {
   drip: { place: "pace", needs: ["duration"], takes: ["pieces"], afterBytes: null },
   bandwidth: { place: "pace", needs: ["rate"], takes: [], afterBytes: null },
   status: { place: "handler", needs: ["status"], takes: ["retry-after"], afterBytes: null },
-  empty: { place: "ending", needs: [], takes: [], afterBytes: null },
-  reset: { place: "ending", needs: [], takes: ["after"], afterBytes: null },
-  hang: { place: "ending", needs: [], takes: [], afterBytes: null },
-  truncate: { place: "ending", needs: [], takes: ["after"], afterBytes: 0 },
-  stall: { place: "ending", needs: [], takes: ["after"], afterBytes: 0 },
+  empty: { place: "ending", ending: "fin", needs: [], takes: [], afterBytes: null },
+  reset: { place: "ending", ending: "reset", needs: [], takes: ["after"], afterBytes: null },
+  hang: { place: "ending", ending: "hang", needs: [], takes: [], afterBytes: null },
+  truncate: { place: "ending", ending: "fin", needs: [], takes: ["after"], afterBytes: 0 },
+  stall: { place: "ending", ending: "hang", needs: [], takes: ["after"], afterBytes: 0 },
   "bad-chunk": { place: "response", needs: [], takes: ["after"], afterBytes: 0 },
   "bad-length": { place: "response", needs: [], takes: ["length"], afterBytes: null },
-  garbage: { place: "ending", needs: [], takes: ["after"], afterBytes: null },
-  "reset-request": { place: "ending", needs: [], takes: ["after"], afterBytes: 0 },
-  "half-close": { place: "ending", needs: [], takes: ["after"], afterBytes: null },
+  garbage: { place: "ending", ending: "garbage", needs: [], takes: ["after"], afterBytes: null },
+  "reset-request": { place: "ending", ending: "reset", needs: [], takes: ["after"], afterBytes: 0 },
+  "half-close": { place: "ending", ending: "fin", needs: [], takes: ["after"], afterBytes: null },
   last: { place: "response", needs: [], takes: [], afterBytes: null },
 } as const satisfies Readonly<Record<string, KindRule>>;
 
 export type FaultKind = keyof typeof KINDS;
 
 /** The kinds that take effect in `Place`. */
-export type FaultKindAt<Place extends FaultPlace> = {
+type FaultKindAt<Place extends FaultPlace> = {
   [Kind in FaultKind]: (typeof KINDS)[Kind]["place"] extends Place ? Kind : never;
 }[FaultKind];
 
 /** Returns true for a kind of fault that takes effect in `place`. */
 export function isFaultAt<Place extends FaultPlace>(kind: FaultKind, place: Place): kind is FaultKindAt<Place> {
   return KINDS[kind].place === place;
+}
+
+/** Returns the ending of a connection whose response has a fault of this kind; null if the response is not cut. */
+export function endingOf(kind: FaultKind): FaultEnding | null {
+  const rule: KindRule = KINDS[kind];
+  return rule.place === "ending" ? rule.ending : null;
 }
 
 /** Parameters that imply their kind. */
