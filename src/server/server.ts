@@ -43,6 +43,9 @@ const TICK_MS_MIN = 20;
 /** Milliseconds between two searches for idle connections while the server drains. */
 const SWEEP_MS = 50;
 
+/** Milliseconds that the end of the server waits for the close of connections that were reset. */
+const CUT_MS = 250;
+
 /** Milliseconds between two checks of slots whose peer reads nothing, while a request waits for a slot. */
 const RELIEF_MS = 5;
 
@@ -102,6 +105,8 @@ export class Server {
   #cancelRelief: (() => void) | null = null;
   #stopping: Promise<void> | null = null;
   #whenEmpty: (() => void) | null = null;
+  /** Cancels the last wait, for connections that were reset. */
+  #cancelWait: (() => void) | null = null;
 
   /** Listens when it returns. Throws a StartError when a folder or the port cannot be used, an OptionsError for bad values. */
   constructor(options: ServerSettings, log: ServerLog, parts: ServerParts = {}) {
@@ -369,6 +374,7 @@ export class Server {
       endSweeps();
       cancelCut();
     }
+    this.#cancelWait?.();
     this.#endTicks();
     this.#vitals?.end();
     this.#cancelRelief?.();
@@ -380,8 +386,10 @@ export class Server {
     for (const connection of this.#connections) connection.shutDown(ms, lingerMs);
   }
 
+  /** Resets all connections. Bun may report the close of a TLS socket late, so the wait for it is bounded. */
   #cut(): void {
     for (const connection of this.#connections) connection.terminate();
+    this.#cancelWait ??= systemTime.after(CUT_MS, () => this.#whenEmpty?.());
   }
 
   /** Relieves the pool from time to time while a request waits for a slot. */

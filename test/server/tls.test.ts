@@ -345,6 +345,25 @@ describe("over TLS", () => {
     expect(await open.left()).toBe("fin");
   });
 
+  // Bun waits some eleven seconds for a close_notify, and a test has fewer.
+  test.each([
+    ["is idle", "", true],
+    ["has not read its response", "GET /index.html", true],
+    ["does not read a large response", "GET /large.bin", true],
+    ["has not shaken hands", "", false],
+  ])(
+    "a stop does not wait for a silent peer that %s",
+    async (_, line, isSecure) => {
+      const server = await startServer(options({ tlsSelfSigned: true }));
+      using client = isSecure ? await connect(server) : await RawClient.connect(server.port);
+      client.pause();
+      if (line !== "") client.send(request(server.port, line));
+      await turns(50);
+      await server.stop({ timeoutMs: 200 });
+    },
+    8000,
+  );
+
   test("a peer that does not shake hands is cut in the time of a head", async () => {
     await using server = await startServer(options({ tlsSelfSigned: true, headerTimeoutMs: 300 }));
     using silent = await RawClient.connect(server.port);
