@@ -13,6 +13,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statSync,
   unlinkSync,
   writeFileSync,
   writeSync,
@@ -77,9 +78,10 @@ function endsInLine(descriptor: number): boolean {
 /**
  * Writes digits and LF to a file with a unique name, and renames it. So a reader sees the whole line or no file, and the file of a
  * killed server is replaced. Returns a function that removes the file, unless another server has replaced it since. The file's
- * identity tells: an inode that is used again has another time.
+ * identity tells: an inode that is used again has another time. Throws an Error for a device, a FIFO or a folder.
  */
 function writePort(path: string, port: number): () => void {
+  refuseToReplace(path);
   const temporary = `${path}.${crypto.randomUUID()}`;
   try {
     writeFileSync(temporary, `${port}\n`, { flag: "wx", mode: 0o644 });
@@ -96,6 +98,12 @@ function writePort(path: string, port: number): () => void {
     rmSync(temporary, { force: true });
     throw error;
   }
+}
+
+/** Throws unless `path` is missing, a regular file or a link to one. A rename would replace a device such as /dev/null for all programs. */
+function refuseToReplace(path: string): void {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats !== undefined && !stats.isFile()) throw new Error("it is not a regular file, and would be replaced");
 }
 
 function identityOf(path: string): string {
