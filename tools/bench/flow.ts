@@ -3,7 +3,7 @@
  * process behind listeners that are not sockets, and take turns of some milliseconds, so that a busy machine slows both alike.
  * Prints the nanoseconds of CPU and the bytes of JavaScript heap of a request, and the ratio of the trees.
  *
- * A process decides once how a function is compiled. So there are several processes, and each result is their median.
+ * A process decides once how a function is compiled. So there are several couples of processes, and each result is their median.
  */
 import { dlopen, FFIType, ptr } from "bun:ffi";
 import { heapStats } from "bun:jsc";
@@ -15,10 +15,10 @@ import { BROWSER_FIELDS } from "./support/browser.ts";
 import { runPinned, SERVER_CORE } from "./support/process.ts";
 import { formatNumber, formatTable, median } from "./support/statistics.ts";
 
-const USAGE = `Usage: bun tools/bench/flow.ts BEFORE AFTER [--processes N] [--pairs N]
+const USAGE = `Usage: bun tools/bench/flow.ts BEFORE AFTER [--couples N] [--pairs N]
 
   BEFORE, AFTER  folders of two source trees, each with its packages installed
-  --processes    9 by default
+  --couples      of processes, 4 by default
   --pairs        turns of each tree, for each kind of request, 40 by default
 `;
 
@@ -33,20 +33,20 @@ const PAGE_BYTES = 1024;
 
 /** Requests over which allocation is measured, and tries, the least of which counts: other growth only ever adds. */
 const ALLOCATION_REQUESTS = 4_000;
-const ALLOCATION_TRIES = 8;
+const ALLOCATION_TRIES = 4;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    processes: { type: "string", default: "9" },
+    couples: { type: "string", default: "4" },
     pairs: { type: "string", default: "40" },
     child: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
   },
 });
-const [processes, pairs] = [Number(values.processes), Number(values.pairs)];
+const [couples, pairs] = [Number(values.couples), Number(values.pairs)];
 const trees = positionals.map((folder) => resolve(folder));
-const isUsable = trees.length === 2 && [processes, pairs].every((count) => Number.isSafeInteger(count) && count >= 1);
+const isUsable = trees.length === 2 && [couples, pairs].every((count) => Number.isSafeInteger(count) && count >= 1);
 if (values.help || !isUsable) {
   (values.help ? process.stdout : process.stderr).write(USAGE);
   process.exit(values.help ? 0 : 2);
@@ -68,19 +68,32 @@ if (values.child) {
   process.stdout.write(`${JSON.stringify(await measureAll())}\n`);
   process.exit(0);
 }
+/** Of each couple of processes; in one of them AFTER was loaded first, because the place in memory decides some percent. */
 const results: FlowRow[][] = [];
-for (let index = 0; index < processes; index++) {
-  process.stderr.write(`process ${index + 1} of ${processes}\n`);
-  // The tree that is loaded first may be placed better in memory, so each is the first in every other process.
-  const isTurned = index % 2 === 1;
-  const words = [process.execPath, import.meta.path, ...(isTurned ? trees.toReversed() : trees), "--child"];
-  const rows = JSON.parse(await runPinned(SERVER_CORE, [...words, "--pairs", values.pairs])) as FlowRow[];
-  results.push(isTurned ? rows.map(turned) : rows);
+for (let couple = 0; couple < couples; couple++) {
+  process.stderr.write(`couple ${couple + 1} of ${couples}\n`);
+  const straight = await measureIn(trees);
+  const crossed = await measureIn(trees.toReversed());
+  results.push(straight.map((row, place) => joined(row, turned(crossed[place] as FlowRow))));
 }
-const heading = ["", "before, ns", "after", "after / before", "of the processes", "heap bytes before", "after"];
+const heading = ["", "before, ns", "after", "after / before", "of the couples", "heap bytes before", "after"];
 process.stdout.write(
   `${formatTable([heading, ...(results[0] ?? []).map(({ name }, place) => describe(name, place))])}\n`,
 );
+
+async function measureIn(inOrder: readonly string[]): Promise<FlowRow[]> {
+  const words = [process.execPath, import.meta.path, ...inOrder, "--child", "--pairs", values.pairs];
+  return JSON.parse(await runPinned(SERVER_CORE, words)) as FlowRow[];
+}
+
+function joined(one: FlowRow, other: FlowRow): FlowRow {
+  return {
+    name: one.name,
+    ns: [(one.ns[0] + other.ns[0]) / 2, (one.ns[1] + other.ns[1]) / 2],
+    heapBytes: [Math.min(one.heapBytes[0], other.heapBytes[0]), Math.min(one.heapBytes[1], other.heapBytes[1])],
+    ratio: Math.sqrt(one.ratio * other.ratio),
+  };
+}
 
 function turned({ name, ns, heapBytes, ratio }: FlowRow): FlowRow {
   return { name, ns: [ns[1], ns[0]], heapBytes: [heapBytes[1], heapBytes[0]], ratio: 1 / ratio };
@@ -117,8 +130,18 @@ interface Handlers {
   close(socket: Socket): void;
 }
 
+/** Lets so many chunks arrive, in turn, and returns their number. */
+type Deliver = (handlers: Handlers, socket: Socket, chunks: Chunks, turns: number) => number;
+
+/** Compiled anew for each tree: code that both share would be compiled for the first one, and hold up the second. */
+function makeDeliver(): Deliver {
+  const text = "for (let i = 0; i < turns; i++) handlers.data(socket, chunks[i % chunks.length]); return turns;";
+  return new Function("handlers", "socket", "chunks", "turns", text) as Deliver;
+}
+
 /** A tree's server with one connection, and what the last turn of the conversation wrote. */
 interface Flow {
+  readonly deliver: Deliver;
   readonly handlers: Handlers;
   readonly socket: Socket;
   written: number;
@@ -159,7 +182,7 @@ async function startFlow(tree: string, root: string): Promise<Flow> {
     Object.assign(Bun, { listen });
   }
   if (handlers === null) throw new Error(`${tree} has not listened`);
-  const flow: Flow = { handlers, socket: socketOf(() => flow), written: 0, text: null };
+  const flow: Flow = { deliver: makeDeliver(), handlers, socket: socketOf(() => flow), written: 0, text: null };
   flow.handlers.open(flow.socket);
   return flow;
 }
@@ -257,9 +280,9 @@ function measureKind(
 }
 
 /** Lets so many chunks arrive. Returns the CPU time of this thread, nanoseconds. */
-function run({ handlers, socket }: Flow, chunks: Chunks, turns: number): number {
+function run({ deliver, handlers, socket }: Flow, chunks: Chunks, turns: number): number {
   const started = threadNs();
-  for (let i = 0; i < turns; i++) handlers.data(socket, chunks[i % chunks.length] as Uint8Array);
+  deliver(handlers, socket, chunks, turns);
   return threadNs() - started;
 }
 
