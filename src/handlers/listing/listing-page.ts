@@ -65,7 +65,8 @@ function renderHidden(view: View): string {
   return pairs.map(([name, value]) => `<input type="hidden" name="${name}" value="${escapeHtml(value)}">`).join("");
 }
 
-function renderTable(title: string, { entries }: ListingPage, view: View): string {
+function renderTable(title: string, { entries, before }: ListingPage, view: View): string {
+  if (entries.length === 0 && before > 0) return "<p>No entries follow.</p>\n";
   if (entries.length === 0) {
     return view.filter === "" ? "<p>This folder is empty.</p>\n" : "<p>This folder has no such name.</p>\n";
   }
@@ -110,7 +111,8 @@ function renderPager({ entries, before, left, next }: ListingPage, view: View): 
   const query = queryOf({ ...view, after: "" });
   const first = before === 0 ? "" : ` <a href="${query === "?" ? "./" : query}">First page</a>`;
   const following = next === null ? "" : ` <a href="${next}" rel="next">Next page</a>`;
-  return `<p>Entries ${from} to ${to} of ${all} by name.${first}${following}</p>\n`;
+  const place = entries.length === 0 ? `${all} entries.` : `Entries ${from} to ${to} of ${all} by name.`;
+  return `<p>${place}${first}${following}</p>\n`;
 }
 
 /** Returns a name as text between tags, with characters written out that would end a line or reorder text. */

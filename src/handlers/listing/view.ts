@@ -1,5 +1,6 @@
 /** The view of a folder that a query asks for: which page, which names, in which order. Pure. */
 import { encodeName } from "../../http/escape.ts";
+import { escapeTarget } from "../../http/uri.ts";
 
 /** One line of a listing. */
 export interface Entry {
@@ -26,9 +27,10 @@ export interface View extends Sorting {
   readonly after: string;
 }
 
-/** Returns the view that a target's query asks for. Unknown parameters and values are ignored. */
+/** Returns the view that a target's query, as sent, asks for. Unknown parameters and values are ignored. */
 export function parseView(query: string): View {
-  const values = new URLSearchParams(query);
+  // The query has one character a byte, so a letter beyond ASCII is in it as two or more.
+  const values = new URLSearchParams(escapeTarget(query));
   const key = SORT_KEYS.find((item) => item === values.get("sort")) ?? "name";
   const order = values.get("order") === "desc" ? "desc" : "asc";
   return { key, order, filter: values.get("filter") ?? "", after: values.get("after") ?? "" };

@@ -390,12 +390,23 @@ describe("a large folder", () => {
     expect((await ask(site, "GET /?after=n1999")).text).toContain(`<a href="./">First page</a>`);
   });
 
+  test("has nothing on a page past its end, and says so", async () => {
+    using site = listed();
+    for (const name of ["a", "b"]) add(site, name);
+    const { text } = await ask(site, "GET /?after=z");
+    expect(text).toContain("<p>No entries follow.</p>");
+    expect(text).toContain(`<p>2 entries. <a href="./">First page</a></p>`);
+    expect(text).not.toContain("This folder is empty");
+  });
+
   test("is filtered by the server, whatever the case and the form of accents, and the order stays", async () => {
     using site = listed();
     for (let i = 0; i < 30; i++) add(site, `part ${i}.txt`);
     for (const name of ["Cafe\u0301.md", "50% <off>.md"]) add(site, name);
     expect((await namesIn(site, "/?filter=PART%201")).length).toBe(11);
     expect(await namesIn(site, "/?filter=caf%C3%A9")).toEqual(["Cafe\u0301.md"]);
+    // curl sends UTF-8 as it is typed.
+    expect(await namesIn(site, "/?filter=caf\u00c3\u00a9")).toEqual(["Cafe\u0301.md"]);
     const { text } = await ask(site, "GET /?filter=%3Coff%3E&sort=size");
     expect(linksOf(text)).toEqual(["/50%25%20%3Coff%3E.md"]);
     expect(text).toContain(
