@@ -2,7 +2,6 @@
  * Makes error responses: a small HTML page, the operator's or ours, or JSON for programs. No byte of the request
  * stands in them but in those of `single`, so each of the others is made once and kept for all clients.
  */
-import { readFileSync, statSync } from "node:fs";
 import { prefersJson } from "../http/accept.ts";
 import { Field } from "../http/field.ts";
 import { type FieldLines, Fields } from "../http/fields.ts";
@@ -12,8 +11,8 @@ import { reasonPhrase } from "../http/status.ts";
 import { limits } from "../settings/limits.ts";
 import { ERROR_PAGE } from "../settings/server-settings.ts";
 import { contentTypeOf } from "./files/content-type.ts";
-import { errorCode } from "./files/document-root.ts";
 import { escapeHtml, htmlPage } from "./page.ts";
+import { readSmallFile, reasonOf } from "./small-file.ts";
 import { UPLOAD_PATH } from "./uploads/paths.ts";
 
 /** Differences between two responses with the same status and sentence. */
@@ -102,16 +101,9 @@ function keyOf(status: number, sentence: string, json: boolean, extras: ErrorExt
 
 function readPage(path: string): Uint8Array {
   try {
-    const stats = statSync(path);
-    if (!stats.isFile()) throw new RangeError(`--error-page: ${path} is not a file`);
-    const { errorPageBytesMax } = limits;
-    if (stats.size > errorPageBytesMax) {
-      throw new RangeError(`--error-page: ${path} has ${stats.size} bytes; at most ${errorPageBytesMax} are sent`);
-    }
-    return readFileSync(path);
+    return readSmallFile(path, limits.errorPageBytesMax);
   } catch (error) {
-    if (error instanceof RangeError) throw error;
-    throw new RangeError(`--error-page: cannot read ${path} (${errorCode(error)})`);
+    throw new RangeError(`--error-page: cannot read ${path} (${reasonOf(error)})`);
   }
 }
 

@@ -8,7 +8,7 @@
  * The two tables below are the whole vocabulary. Any other word is refused with its place: a misspelled fault that is ignored would
  * make a test prove nothing.
  */
-import { PATH_PATTERN } from "./path-pattern.ts";
+import { problemOfPattern } from "./path-pattern.ts";
 import { formatDuration, formatSize, GIB, HOUR, MIB, parseDuration, parseSize } from "./units.ts";
 
 /** Immutable, because the fault of one rule may be on many responses at the same time. */
@@ -227,9 +227,8 @@ function readRule(
   if (!METHOD.test(method)) return `${placeOf(methodPlace)}: expected a method such as GET, or * for every one`;
   // The rule is compared with the path alone, so it would never match.
   if (path.includes("?")) return `${placeOf(pathPlace)}: a path has no query; use query`;
-  if (!PATH_PATTERN.test(path)) {
-    return `${placeOf(pathPlace)}: expected a path, * and ** as wildcards, such as /app.js or /images/**`;
-  }
+  const problem = problemOfPattern(path, "a path, * and ** as wildcards, such as /app.js or /images/**");
+  if (problem !== null) return `${placeOf(pathPlace)}: ${problem}`;
   const fault = readFault(words, PARAMETER_NAMES);
   if (typeof fault === "string") return fault;
   const values = readValues(words) as Values; // `readFault` has read them.

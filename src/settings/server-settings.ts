@@ -7,7 +7,7 @@ import { formatFaultRule, parseFaultRule } from "../http/fault.ts";
 import { parseFieldLine } from "../http/fields.ts";
 import { normalizeHost } from "../http/ip-address.ts";
 import { normalizeOrigin } from "../http/origin.ts";
-import { PATH_PATTERN } from "../http/path-pattern.ts";
+import { problemOfPattern } from "../http/path-pattern.ts";
 import { GIB, HOUR, KIB, MIB, SECOND } from "../http/units.ts";
 import type { TableOf } from "./kinds.ts";
 import { limits } from "./limits.ts";
@@ -252,7 +252,7 @@ export const serverTable: TableOf<ServerSettings> = {
     group: "caching",
     expected: "a path with *, ** or ? such as /assets/** or *.woff2",
     example: "'/assets/**'",
-    problem: (item) => (PATH_PATTERN.test(item) ? null : `expected ${serverTable.immutable.expected}`),
+    problem: (item) => problemOfPattern(item, serverTable.immutable.expected ?? "a path"),
     default: [],
     help: "Paths of files that never change, such as '/assets/**'. Repeatable; *, ** and ? are wildcards.",
   },

@@ -91,9 +91,12 @@ test("a page that cannot be used is refused at the start", () => {
   const path = join(site.folder, "404.html");
   writeFileSync(path, "x".repeat(65_537));
   for (const [file, message] of [
-    [path, "65537 bytes; at most 65536 are sent"],
+    [path, "it has more than 65536 bytes"],
     [`${path}.none`, "404.html.none (ENOENT)"],
-    [site.folder, "is not a file"],
+    [site.folder, "it is not a file"],
+    ["/dev/zero", "it is not a file"],
+    ["/proc/self/environ", "it is not a file on a disk"],
+    ["/proc/kmsg", "cannot read /proc/kmsg"],
   ] as const) {
     expect(() => makeSite({ errorPages: [`404=${file}`] })).toThrow(RangeError);
     expect(() => makeSite({ errorPages: [`404=${file}`] })).toThrow(message);

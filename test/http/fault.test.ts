@@ -48,6 +48,12 @@ describe("X-Fixture", () => {
     test(`${JSON.stringify(text)} is read`, () => expect(parseFaultField(text)).toEqual(expected));
   }
 
+  test("takes a pattern of at most 8 stars and 1024 characters, and a path without a star of any length", () => {
+    for (const path of [`/${"*a".repeat(8)}`, `/*${"a".repeat(1022)}`, `/${"a".repeat(5000)}`]) {
+      expect(parseFaultRule(`GET ${path} reset`)).toMatchObject({ path });
+    }
+  });
+
   const refused: readonly [text: string, message: string | RegExp][] = [
     ["", /^column 1: expected key=value/],
     ["fault=reset,", /^column 1: .* single commas/],
@@ -98,6 +104,8 @@ describe("a rule on the command line", () => {
     ["GET /a", /^fault: expected one of/],
     ["GET: /a reset", /^column 1: expected a method/],
     ["GET /{a,b} reset", /^column 5: expected a path/],
+    ["GET /*a*b*c*d*e*f*g*h*i reset", "column 5: expected at most 8 stars and 1024 characters in a pattern"],
+    [`GET /*${"a".repeat(1023)} reset`, "column 5: expected at most 8 stars and 1024 characters in a pattern"],
     ["GET  /a?page=2 reset", "column 6: a path has no query; use query"],
     ["GET /a? reset", "column 5: a path has no query; use query"],
     ["GET /[?] reset", "column 5: a path has no query; use query"],
