@@ -1,8 +1,8 @@
 /**
  * Runs before all tests (`bunfig.toml`, `[test] preload`): a test file that leaves a process behind fails, and names it.
  *
- * A process belongs to the tests when this one is its parent, at any remove, or when it has our mark in its environment. The
- * mark finds a process whose parent was killed; Bun.spawn hands it on only when it is told to.
+ * A process belongs to the tests if it descends from this one, or if it has our mark in its environment. The mark finds a
+ * process whose parent was killed. Bun.spawn passes a variable set at run time on only if it is told to.
  */
 import { afterAll } from "bun:test";
 import { commandOf, descendantsOf, killAll, processesWith } from "./processes.ts";

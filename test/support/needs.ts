@@ -1,6 +1,6 @@
 /**
- * The one place that decides which tests cannot run on this machine. Such a test is skipped, and its name says what is missing.
- * In CI (CI=true) a missing command is a failure instead: `.ci/run` installs all of them, so one that is absent is a mistake there.
+ * Decides, for all tests, which of them cannot run on this machine. Such a test is skipped, and its name says what is missing.
+ * In CI (CI=true) a missing command is a failure instead: `.ci/run` installs every command.
  */
 import { describe, test } from "bun:test";
 import { realpathSync } from "node:fs";
@@ -20,7 +20,7 @@ export interface Runner {
   describe(title: string, body: () => void): void;
 }
 
-/** Names of commands, and other needs. Their tests run where the machine has all of them. */
+/** Returns what declares tests that run only if the machine has everything `wanted`: names of commands, and other needs. */
 export function needs(...wanted: readonly (string | Need)[]): Runner {
   const missing = wanted.map((need) => (typeof need === "string" ? command(need) : need)).filter(isMissing);
   if (missing.length === 0) return { test, describe };
@@ -32,7 +32,7 @@ export function needs(...wanted: readonly (string | Need)[]): Runner {
   };
 }
 
-/** A need that is missing for a reason found elsewhere; null when it is met. */
+/** A need whose lack was found elsewhere, or null when the machine meets it. */
 export function unless(lack: string | null): Need {
   return { lack, isInstallable: false };
 }

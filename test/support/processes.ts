@@ -22,7 +22,7 @@ export function descendantsOf(pid: number): number[] {
   return found;
 }
 
-/** Ids of the running processes that were started with the variable `name=value`, whoever their parent is by now. */
+/** Ids of the running processes with the variable `name=value` in their environment, also after their parent has ended. */
 export function processesWith(name: string, value: string): number[] {
   const line = `\0${name}=${value}\0`;
   return processIds().filter(

@@ -1,4 +1,4 @@
-/** The one home of waiting in tests: for a condition, for a turn of the event loop, for something to come to rest. */
+/** All waiting of the tests: for a condition, for turns of the event loop, for a value that comes to rest. */
 
 /**
  * Milliseconds until a wait gives up, unless it is told otherwise: less than `bun run test` gives a test, so that the wait can
