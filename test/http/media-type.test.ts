@@ -33,6 +33,6 @@ test("application/json, and what ends with +json, is taken with parameters in th
   for (const value of good) expect([value, isJsonMediaType(value)]).toEqual([value, true]);
   for (const value of bad) expect([value, isJsonMediaType(value)]).toEqual([value, false]);
   // An expression that went back and forth would take minutes for these.
-  expect(isJsonMediaType(`application/json${"; ".repeat(400_000)}"`)).toBe(false);
-  expect(isJsonMediaType(`application/json;a="${'\\"'.repeat(400_000)}`)).toBe(false);
+  expect(isJsonMediaType(`application/json${"; ".repeat(100_000)}"`)).toBe(false);
+  expect(isJsonMediaType(`application/json;a="${'\\"'.repeat(100_000)}`)).toBe(false);
 });

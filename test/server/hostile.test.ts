@@ -14,6 +14,9 @@ import { steady, turns, until } from "../support/waiting.ts";
 const MIB = 1024 * 1024;
 const LARGE_BYTES = 512 * MIB;
 
+/** More than the kernel's buffers on both sides take. */
+const MEDIUM_BYTES = 32 * MIB;
+
 /** Long enough that a write of it does not end in one slice. */
 const PAGE = "page ".repeat(20_000);
 
@@ -24,7 +27,10 @@ beforeAll(() => {
   mkdirSync(join(folder, "root"));
   writeFileSync(join(folder, "root", "index.html"), PAGE);
   writeFileSync(join(folder, "root", "large.bin"), "");
-  truncateSync(join(folder, "root", "large.bin"), LARGE_BYTES); // Sparse: it takes no space.
+  writeFileSync(join(folder, "root", "medium.bin"), "");
+  // Sparse: they take no space.
+  truncateSync(join(folder, "root", "large.bin"), LARGE_BYTES);
+  truncateSync(join(folder, "root", "medium.bin"), MEDIUM_BYTES);
 });
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -53,8 +59,8 @@ async function askUntil(port: number, isOver: () => boolean): Promise<number> {
 }
 
 /** Asks for a large file and reads no more than its beginning; resolves when the kernel takes nothing more of it. */
-async function stall(server: RunningServer, client: RawClient): Promise<void> {
-  await client.send(request(server.port, "GET /large.bin")).received(1);
+async function stall(server: RunningServer, client: RawClient, name = "large.bin"): Promise<void> {
+  await client.send(request(server.port, `GET /${name}`)).received(1);
   client.pause();
   await turns(100); // More than it takes to fill the kernel's buffers, a slice in a turn.
 }
@@ -147,7 +153,7 @@ describe("a client that does not read", () => {
     const clock = new ManualClock();
     await using server = await startServer({ ...options({ threads: 1, queue: 5, clock }), fixture: true });
     using reluctant = await RawClient.connect(server.port, { onlyCount: true });
-    await stall(server, reluctant);
+    await stall(server, reluctant, "medium.bin");
     using other = await RawClient.connect(server.port);
     other.send(request(server.port, "GET /"));
     await until(() => server.connections().open.some(({ state }) => state === "waiting"), "the queue");
@@ -158,7 +164,7 @@ describe("a client that does not read", () => {
     expect((await other.answer()).status).toBe(200);
     expect((await other.send(request(server.port, "GET /")).answer()).status).toBe(200);
     reluctant.resume();
-    await reluctant.received(LARGE_BYTES);
+    await reluctant.received(MEDIUM_BYTES);
     expect(reluctant.ending).toBeNull();
   });
 
