@@ -1,7 +1,7 @@
 /**
  * Content of an opened file: read at once, pulled in slices while it is sent, or cut into the parts of a multipart.
  *
- * The rule it guards: an OpenSource owns its descriptor and closes it exactly once.
+ * The rule it guards: a FileSource owns its descriptor and closes it exactly once, and never copies content in memory.
  */
 import { readSync } from "node:fs";
 import type { ContentSource } from "../../http/message.ts";
@@ -53,28 +53,26 @@ export function sizeOf(pieces: readonly Piece[]): number {
   return pieces.reduce((size, piece) => size + lengthOf(piece), 0);
 }
 
-export function joinPieces(pieces: readonly Piece[], content: Uint8Array): Uint8Array {
-  return Buffer.concat(
-    pieces.map((piece) => (piece instanceof Uint8Array ? piece : content.subarray(piece.first, piece.last + 1))),
-  );
-}
-
-/** Parts of an open file, and bytes of ours between them, as one content. Owns the descriptor. */
-export class OpenSource implements ContentSource {
+/** Parts of a file, and bytes of ours between them, as one content. */
+export class FileSource implements ContentSource {
   readonly size: number;
   readonly #pieces: readonly Piece[];
-  #descriptor: number;
+  /** The file's content, or its descriptor, which this object owns. */
+  #from: Uint8Array | number;
 
-  /** Takes over the descriptor of `file`. Throws an Error, our own mistake, if nothing is open. */
-  constructor(file: OpenedFile | null, pieces: readonly Piece[]) {
-    if (file === null) throw new Error("neither an open file nor its content in memory");
+  /**
+   * Takes over the descriptor of an open file. Content in memory is shared: a client that does not read costs no copy of it. Throws
+   * an Error, our own mistake, if there is neither.
+   */
+  constructor(from: OpenedFile | Uint8Array | null, pieces: readonly Piece[]) {
+    if (from === null) throw new Error("neither an open file nor its content in memory");
     this.size = sizeOf(pieces);
-    this.#descriptor = file.release();
+    this.#from = from instanceof Uint8Array ? from : from.release();
     this.#pieces = pieces;
   }
 
   read(position: number, into: Uint8Array, offset: number, limit: number): number {
-    if (this.#descriptor === NO_DESCRIPTOR) return 0;
+    if (this.#from === NO_DESCRIPTOR) return 0;
     let skip = position;
     let count = 0;
     for (const piece of this.#pieces) {
@@ -94,15 +92,21 @@ export class OpenSource implements ContentSource {
   }
 
   close(): void {
-    if (this.#descriptor !== NO_DESCRIPTOR) closeDescriptor(this.#descriptor);
-    this.#descriptor = NO_DESCRIPTOR;
+    if (typeof this.#from === "number" && this.#from !== NO_DESCRIPTOR) closeDescriptor(this.#from);
+    this.#from = NO_DESCRIPTOR;
   }
 
   #copy(piece: Piece, skip: number, into: Uint8Array, offset: number, limit: number): number {
-    if (!(piece instanceof Uint8Array)) return readAt(this.#descriptor, into, offset, limit, piece.first + skip);
-    into.set(piece.subarray(skip, skip + limit), offset);
-    return limit;
+    if (piece instanceof Uint8Array) return copy(piece, skip, into, offset, limit);
+    const start = piece.first + skip;
+    if (typeof this.#from === "number") return readAt(this.#from, into, offset, limit, start);
+    return copy(this.#from, start, into, offset, limit);
   }
+}
+
+function copy(bytes: Uint8Array, start: number, into: Uint8Array, offset: number, limit: number): number {
+  into.set(bytes.subarray(start, start + limit), offset);
+  return limit;
 }
 
 /** Reads at most `limit` bytes. Never throws: a failing disk counts as the end of the file. */

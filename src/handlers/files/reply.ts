@@ -11,7 +11,7 @@ import { randomHex } from "../digest.ts";
 import type { CachePolicy } from "./cache-policy.ts";
 import type { Codings } from "./coding.ts";
 import type { OpenedFile } from "./document-root.ts";
-import { joinPieces, multipartPieces, OpenSource, sizeOf } from "./file-body.ts";
+import { FileSource, multipartPieces, sizeOf } from "./file-body.ts";
 import { hasConditions, preconditionOf, rangesOf } from "./file-conditions.ts";
 import type { HotFile, Snapshot } from "./hot-files.ts";
 import { fileNameOf, withIndex } from "./names.ts";
@@ -86,7 +86,7 @@ export class Replies {
     const size = sizeOfFile(file);
     const lines = commonLines(validators, file, type.disposition);
     lines.push(["Content-Type", type.contentType], ["Content-Length", String(size)]);
-    const content = file.content ?? new OpenSource(opened, [{ first: 0, last: size - 1 }]);
+    const content = file.content ?? new FileSource(opened, [{ first: 0, last: size - 1 }]);
     return response(200, Fields.of(lines), content, file.coding === null ? type.kind : `${type.kind}-${file.coding}`);
   }
 
@@ -100,15 +100,14 @@ export class Replies {
       const { first, last } = only;
       lines.push(["Content-Type", type.contentType], ["Content-Length", String(last - first + 1)]);
       lines.push(["Content-Range", `bytes ${first}-${last}/${size}`]);
-      const content = small === null ? new OpenSource(opened, ranges) : small.subarray(first, last + 1);
+      const content = small === null ? new FileSource(opened, ranges) : small.subarray(first, last + 1);
       return response(206, Fields.of(lines), content, "range");
     }
     const boundary = randomHex(12);
     const pieces = multipartPieces(ranges, size, type.contentType, boundary);
     lines.push(["Content-Type", `multipart/byteranges; boundary=${boundary}`]);
     lines.push(["Content-Length", String(sizeOf(pieces))]);
-    const content = small === null ? new OpenSource(opened, pieces) : joinPieces(pieces, small);
-    return response(206, Fields.of(lines), content, "ranges");
+    return response(206, Fields.of(lines), new FileSource(small ?? opened, pieces), "ranges");
   }
 
   /** Returns the lines of 200 that RFC 9110 §15.4.5 asks for in a 304. */

@@ -1,3 +1,4 @@
+import { heapStats } from "bun:jsc";
 import { expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import {
@@ -15,6 +16,7 @@ import { join } from "node:path";
 import { DocumentRoot, OpenFailure } from "../../../src/handlers/files/document-root.ts";
 import { entityTag } from "../../../src/handlers/files/file-conditions.ts";
 import { IN_MEMORY_BYTES_MAX } from "../../../src/handlers/files/representation.ts";
+import type { Response } from "../../../src/http/message.ts";
 import {
   answerOf,
   ask,
@@ -325,6 +327,25 @@ test("a multipart content is the same whatever the pieces it is pulled in, and a
   expect(text.length).toBeGreaterThan(500);
   expect(whole).toStartWith(text.replaceAll(boundaryOf(text), "boundary"));
   expect(whole.length - text.length).toBeGreaterThan(500);
+});
+
+test("ranges of a file in memory hold no copy of it, one or several", async () => {
+  const content = pattern(1_048_576);
+  using www = makeSite({}, { fileCache: { bytesMax: 1 << 24, maxAgeMs: 0 } });
+  writeFileSync(join(www.root, "hot.bin"), content);
+  utimesSync(join(www.root, "hot.bin"), 1000, 1000);
+  for (let i = 0; i < 3; i++) (await ask(www, "GET /hot.bin")).content;
+  for (const range of ["bytes=0-524000", "bytes=0-524000,524001-1048575"]) {
+    const held: Response[] = [];
+    Bun.gc(true);
+    const before = heapStats().extraMemorySize;
+    for (let i = 0; i < 100; i++)
+      held.push(await responseTo(www.handler, makeRequest("GET /hot.bin", { Range: range })));
+    Bun.gc(true);
+    expect(heapStats().extraMemorySize - before).toBeLessThan(held.length * 8192);
+    const text = Buffer.from(contentOf(held[0] as Response, 100_000)).toString("latin1");
+    expect(text).toContain(Buffer.from(content.subarray(0, 524_001)).toString("latin1"));
+  }
 });
 
 test("a range beyond the end is 416 and says the size; If-Range of another version gives the whole", async () => {
