@@ -13,8 +13,8 @@ import { limits } from "../settings/limits.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
 import { connectionsMax } from "./file-limit.ts";
 
-/** One half for the bytes gathered in a turn, the other for a slice, or for a head and small content. */
-const SCRATCH_BYTES = 2 * (limits.sliceBytes + GATHER_BYTES_MAX);
+/** Most bytes of a head that stand for one byte of the request: a redirect writes a byte that no URI may have as `%XX`. */
+const ESCAPED_BYTES = 3;
 
 /** The parts of a context that the server makes itself. */
 export type OwnParts = Omit<Context, "limits" | "answered">;
@@ -27,15 +27,21 @@ export function composeContext(settings: ServerSettings, own: OwnParts): Http1Co
     maxFields: limits.fieldsMax,
     maxEmptyLines: limits.emptyLinesMax,
   };
+  const headStarts = headStartsOf(settings, own.clock, fixedFields(settings, secureLines));
   return {
     ...own,
     limits: { ...limits, ...settings },
     answered: newAnswered(),
-    scratch: new Scratch(SCRATCH_BYTES),
-    headStarts: headStartsOf(settings, own.clock, fixedFields(settings, secureLines)),
+    scratch: new Scratch(scratchBytes(settings, headStarts)),
+    headStarts,
     endpointHeadStarts: headStartsOf(settings, own.clock, endpointFields(settings, secureLines)),
     requests: new RequestPool(headLimits, new ContentMemory(limits.bodyMemoryBytesMax)),
   };
+}
+
+/** One half is for the bytes gathered in a turn, the other for a slice, or for a head and small content. */
+function scratchBytes({ maxHeaderBytes }: ServerSettings, { bytesMax }: HeadStarts): number {
+  return 2 * (Math.max(limits.sliceBytes, bytesMax + ESCAPED_BYTES * maxHeaderBytes) + GATHER_BYTES_MAX);
 }
 
 /** Makes beginnings of heads for plain HTTP, which must not have Strict-Transport-Security (RFC 6797 §7.2). */

@@ -275,6 +275,18 @@ describe("more connections than allowed", () => {
   });
 });
 
+test("a target as long as --max-header allows is redirected, although each of its bytes becomes three", async () => {
+  const maxHeaderBytes = MIB;
+  await using server = await startServer(options({ maxHeaderBytes, cleanPaths: true }));
+  using client = await RawClient.connect(server.port);
+  const query = `?${"\xff".repeat(maxHeaderBytes - 100)}`;
+  const head = `GET /.${query} HTTP/1.1\r\nHost: localhost:${server.port}\r\n\r\n`;
+  const { status, fields } = await client.send(Buffer.from(head, "latin1")).answer();
+  expect(status).toBe(308);
+  expect(fields.get("location") === `/${query.replaceAll("\xff", "%FF")}`).toBe(true);
+  expect((await client.send(request(server.port, "GET /")).answer()).text).toBe(PAGE);
+});
+
 needs(linux).test("aborted downloads leave no descriptor open", async () => {
   const descriptors = () => readdirSync("/proc/self/fd").length;
   await using server = await startServer(options({ threads: 4 }));
