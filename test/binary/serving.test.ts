@@ -188,7 +188,7 @@ describe("one thread", () => {
     await slow.received(LARGE_BYTES);
     await until(() => full.stdout.includes("GET /large.bin"), "the slow download's line");
     expect(await statusOf(full.url)).toBe(200);
-    expect(full.stderr).toContain("warning: Thread pool saturated (queue full)");
+    await until(() => full.stderr.includes("warning: Thread pool saturated (queue full)"), "the warning");
   });
 
   test("and a queue of one: the second request waits its turn, and the log says so", async () => {
@@ -227,5 +227,6 @@ needs(linux).test("with few descriptors it refuses connections instead of runnin
   for (const client of crowd) client.reset();
   await until(() => readdirSync(`/proc/${scarce.pid}/fd`).length < 40, "the crowd to leave");
   expect(await statusOf(`${scarce.url}/banner.png`)).toBe(200);
+  await until(() => scarce.stderr.endsWith("\n"), "the warning");
   expect(scarce.stderr).toMatch(/^\[.*\] warning: \d+ connections are open: refusing more with 503\n$/);
 });

@@ -5,6 +5,7 @@ import { type Binary, BUILD_MS, buildBinary, Program } from "../support/binary.t
 import { LOOPBACK, needs } from "../support/needs.ts";
 import { Project, TOOL_TEST_MS, vacantPort } from "../support/project.ts";
 import { RawClient, request, statusOf } from "../support/raw-client.ts";
+import { until } from "../support/waiting.ts";
 
 let binary: Binary;
 
@@ -64,9 +65,10 @@ needs("npx").describe("npx", () => {
         ];
         expect(await waitOn(resources, localhost)).toEqual({ code: 0, stdout: "", stderr: "" });
         const peer = localhost.includes(":") ? `[${localhost}]` : localhost;
-        const requests = program.stdout.split("\n").filter((line) => line.includes("HTTP/1.1"));
         for (const line of ['"HEAD / HTTP/1.1"', '"GET /answer.json HTTP/1.1"']) {
-          expect(requests.filter((request) => request.includes(line) && request.includes(peer))).not.toEqual([]);
+          const isLogged = () =>
+            program.stdout.split("\n").some((request) => request.includes(line) && request.includes(peer));
+          await until(isLogged, `${line} from ${peer}`);
         }
         expect(program.stdout).not.toContain("ready HTTP");
         expect(program.stderr).toBe("");
