@@ -44,10 +44,10 @@ function part(first: number, last: number): Expected {
   };
 }
 
-/** Several parts, with a boundary that each delimiter repeats. */
+/** Several parts, with a boundary that each delimiter repeats. A line end stands before each, as zsync reads them. */
 function parts(...ranges: readonly (readonly [first: number, last: number])[]): Expected {
   const texts = ranges.map(([first, last], index) => {
-    const delimiter = index === 0 ? "--([0-9A-Za-z'()+_,./:=?-]{1,70})" : "\r\n--\\1";
+    const delimiter = index === 0 ? "\r\n--([0-9A-Za-z'()+_,./:=?-]{1,70})" : "\r\n--\\1";
     return `${delimiter}\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes ${first}-${last}/26\r\n\r\n${ALPHABET.slice(first, last + 1)}`;
   });
   return {

@@ -26,7 +26,10 @@ export function readWhole(file: Pick<OpenedFile, "descriptor" | "stats">): Uint8
   return content.subarray(0, length);
 }
 
-/** Returns the parts of a multipart with their heads, in the order requested (RFC 9110 §14.6). */
+/**
+ * Returns the parts of a multipart with their heads, in the order requested (RFC 9110 §14.6). A line end stands before the
+ * first boundary, too: RFC 2046 §5.1.1 allows it, Apache and nginx send it, and zsync reads no multipart without it.
+ */
 export function multipartPieces(
   ranges: readonly ByteRange[],
   size: number,
@@ -35,11 +38,9 @@ export function multipartPieces(
 ): Piece[] {
   const encoder = new TextEncoder();
   const pieces: Piece[] = [];
-  let lineEnd = "";
   for (const range of ranges) {
     const head = `Content-Type: ${contentType}\r\nContent-Range: bytes ${range.first}-${range.last}/${size}\r\n\r\n`;
-    pieces.push(encoder.encode(`${lineEnd}--${boundary}\r\n${head}`), range);
-    lineEnd = "\r\n";
+    pieces.push(encoder.encode(`\r\n--${boundary}\r\n${head}`), range);
   }
   pieces.push(encoder.encode(`\r\n--${boundary}--\r\n`));
   return pieces;
