@@ -6,12 +6,13 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { run } from "./support/binary.ts";
-import { linux, needs } from "./support/needs.ts";
-import { isRunning } from "./support/processes.ts";
+import { run } from "../support/binary.ts";
+import { linux, needs } from "../support/needs.ts";
+import { isRunning } from "../support/processes.ts";
 
-const TOP = join(import.meta.dir, "..");
-const SUPPORT = join(import.meta.dir, "support");
+const TOP = join(import.meta.dir, "..", "..");
+const TESTS = join(TOP, "test");
+const SUPPORT = join(TESTS, "support");
 
 interface Source {
   /** Path below `test/`, with "/". */
@@ -19,10 +20,10 @@ interface Source {
   readonly text: string;
 }
 
-const sources: readonly Source[] = readdirSync(import.meta.dir, { recursive: true, encoding: "utf8" })
-  .filter((path) => path.endsWith(".ts") && path !== "habits.test.ts")
+const sources: readonly Source[] = readdirSync(TESTS, { recursive: true, encoding: "utf8" })
+  .filter((path) => path.endsWith(".ts") && path !== "tidy/habits.test.ts")
   .sort()
-  .map((path) => ({ path, text: readFileSync(join(import.meta.dir, path), "utf8") }));
+  .map((path) => ({ path, text: readFileSync(join(TESTS, path), "utf8") }));
 
 type Budget = readonly (readonly [path: string, word: string, uses: number, reason: string])[];
 
