@@ -18,6 +18,8 @@ export class Router implements Handler {
   readonly #mounts: readonly Mount[];
   readonly #pages: ErrorPages;
   readonly #cleanPaths: boolean;
+  #lastPath: string | null = null;
+  #lastMount: Mount | null = null;
   /** Answers to OPTIONS, by their Allow. */
   readonly #options = new Map<string, Admission>();
 
@@ -61,8 +63,15 @@ export class Router implements Handler {
     return mount.isControl ? null : mount.allow(path);
   }
 
+  /** Remembers the last path: `admit` and `respond` ask for the same one, and clients repeat theirs. */
   #mountOf(path: string): Mount {
-    for (const mount of this.#mounts) if (mount.owns(path)) return mount;
+    if (path === this.#lastPath) return this.#lastMount as Mount;
+    for (const mount of this.#mounts) {
+      if (!mount.owns(path)) continue;
+      this.#lastPath = path;
+      this.#lastMount = mount;
+      return mount;
+    }
     throw new Error("no mount owns the path");
   }
 
