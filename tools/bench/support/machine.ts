@@ -7,7 +7,7 @@ import type { Machine } from "./results.ts";
 const BENCH = join(import.meta.dir, "..");
 
 /** The compiled product. */
-export const PRODUCT = join(BENCH, "..", process.platform === "win32" ? "httpserver.exe" : "httpserver");
+export const PRODUCT = join(BENCH, "..", "..", process.platform === "win32" ? "httpserver.exe" : "httpserver");
 
 /** Where the npm peers are, installed by hand. */
 export const NPM_PEERS = join(BENCH, "node_modules");
@@ -85,7 +85,7 @@ function npmPackage(name: string): Need {
   const file = join(NPM_PEERS, name, "package.json");
   const version = () =>
     existsSync(file) ? (JSON.parse(readFileSync(file, "utf8")) as { version: string }).version : null;
-  return { name, remedy: "(cd bench && bun install)", required: false, version };
+  return { name, remedy: "(cd tools/bench && bun install)", required: false, version };
 }
 
 function productVersion(): string | null {
