@@ -147,8 +147,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
 
   /** True if the content is for a sink: then the request takes its slot first, and the content comes while the handler works. */
   get isStreamed(): boolean {
-    const use = this.admission.content;
-    return use !== "discard" && "sink" in use;
+    return sinkOf(this.admission) !== null;
   }
 
   /**
@@ -298,8 +297,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   #run(): void {
     this.lease.settle();
     this.#move(Phase.Running);
-    const use = this.admission.content;
-    if (use !== "discard" && "sink" in use) this.#sink = use.sink;
+    this.#sink = sinkOf(this.admission);
     let response: Response | Promise<Response | LateRefusal>;
     try {
       response = this.#context.handler.respond(this.request as R, this.admission);
@@ -455,4 +453,9 @@ function hostVerdictOf(error: number): HostVerdict {
 
 function closeContent({ content }: Response): void {
   if (content !== null && "size" in content) content.close();
+}
+
+/** Returns the sink that takes the content, or null. */
+function sinkOf({ content }: Admission): ContentSink | null {
+  return content !== "discard" && "sink" in content ? content.sink : null;
 }

@@ -79,14 +79,14 @@ export function composeHandler(options: HandlerOptions): Handler {
   const origins = settings.cors.length === 0 ? null : new AllowedOrigins(settings.cors);
 
   const endpoints = options.endpoints === null ? null : new EndpointMount(options.endpoints, pages);
-  const upload = options.uploads === null ? null : composeUpload(options, options.uploads, pages);
   const shown = shownUploads(options);
+  const upload = options.uploads === null ? null : composeUpload(options, options.uploads, shown, pages);
   const uploaded = shown === null ? null : composeUploadedFiles(options, shown, pages);
   const mounts: readonly (Mount | null)[] = [
     endpoints, //                    /__server/…  status, and the endpoints of a fixture
     upload, //                       /upload      takes JSON
     uploaded, //                     /uploads/…   uploads, read back
-    composeFiles(options, pages), // every other path: the served folder
+    composeFiles(options, shown, pages), // every other path: the served folder
   ];
   const router = new Router(mounts.filter(isGiven), pages, settings.cleanPaths);
 
@@ -114,16 +114,15 @@ function composeAuth({ settings, now, log }: HandlerOptions, pages: ErrorPages):
   return new BasicAuth({ credentials: settings.basicAuth, threads: settings.threads, pages, now, log });
 }
 
-function composeFiles(options: HandlerOptions, pages: ErrorPages): StaticFiles {
+function composeFiles(options: HandlerOptions, shown: DocumentRoot | null, pages: ErrorPages): StaticFiles {
   const { settings, root, now, log } = options;
-  const { inline, strictTypes, spa, index, cacheControl, immutable, serveUploads } = settings;
+  const { inline, strictTypes, spa, index, cacheControl, immutable } = settings;
   // A name that another mount answers for is not a file of the root, whatever lies there.
   const shadowed = [
     ...(options.uploads === null ? [] : [UPLOAD_PATH]),
     ...(options.endpoints === null ? [] : [`/${RESERVED_NAME}`]),
-    ...(serveUploads ? [UPLOADS_PATH] : []),
+    ...(shown === null ? [] : [UPLOADS_PATH]),
   ];
-  const shown = shownUploads(options);
   const mounts = shown === null ? [] : [{ path: UPLOADS_PATH, root: shown }];
   const isPrivate = settings.basicAuth.length > 0 && !settings.authUploads;
   return new StaticFiles({
@@ -175,13 +174,18 @@ function composeUploadedFiles(options: HandlerOptions, root: DocumentRoot, pages
   });
 }
 
-function composeUpload(options: HandlerOptions, store: UploadStore, pages: ErrorPages): Uploads {
+function composeUpload(
+  options: HandlerOptions,
+  store: UploadStore,
+  shown: DocumentRoot | null,
+  pages: ErrorPages,
+): Uploads {
   const { settings, uploaded, log } = options;
   return new Uploads({
     store,
     pages,
     maxBodyBytes: settings.maxBodyBytes,
-    serveUploads: shownUploads(options) !== null,
+    serveUploads: shown !== null,
     log,
     ...(uploaded === undefined ? {} : { kept: uploaded }),
   });

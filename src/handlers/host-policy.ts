@@ -223,8 +223,8 @@ function isName(host: string): boolean {
 }
 
 /**
- * Returns a host as a word of a shell for the flag that allows it; "" if none does. A peer must not talk the operator into switching the check off: `Host: *` is
- * not a reason to allow `*`.
+ * Returns a host as a word of a shell for the flag that allows it; "" if none does. A peer must not talk the operator into
+ * switching the check off: `Host: *` is not a reason to allow `*`.
  */
 function allowable(host: string): string {
   return host.includes("*") || !isName(host) ? "" : quoted(host);

@@ -1,7 +1,14 @@
 /** The parts of compose.ts: a mount owns paths and answers for them; a layer stands around all mounts. */
 
-import type { FieldLines } from "../http/fields.ts";
-import type { Admission, Handler, LateRefusal, Request, Response } from "../http/message.ts";
+import { type FieldLines, Fields } from "../http/fields.ts";
+import {
+  type Admission,
+  type Handler,
+  type LateRefusal,
+  type Request,
+  type Response,
+  response,
+} from "../http/message.ts";
 
 export interface Mount {
   /** True for the server's own endpoints, which no other origin may use. */
@@ -38,4 +45,9 @@ export class LayerHandler implements Handler {
   failure(status: number, sentence: string, request: Request | null, fields?: FieldLines): Response {
     return this.inner.failure(status, sentence, request, fields);
   }
+}
+
+/** Answers OPTIONS with the methods of a path (RFC 9110 §9.3.7). 204 has no Content-Length (§8.6). */
+export function allowAnswer(allow: string): Response {
+  return response(204, Fields.of([["Allow", allow]]), null, "options");
 }

@@ -1,14 +1,15 @@
 /**
- * Chooses the mount that answers: the first one that owns the path. Refuses here, once for all mounts, what no mount may
- * see: CONNECT, and targets that climb out of the root. Redirects untidy paths if that is asked for. Answers OPTIONS, and 405 for a method that the mount does not take.
+ * Chooses the mount that answers: the first one that owns the path. Some requests reach no mount: CONNECT and targets that
+ * climb out of the root are refused, and untidy paths are redirected if the settings say so. OPTIONS is answered here, and a
+ * method that the mount does not take gets 405.
  */
-import { type FieldLines, Fields } from "../http/fields.ts";
-import { type Admission, type Handler, type Request, type Response, refused, response } from "../http/message.ts";
+import type { FieldLines } from "../http/fields.ts";
+import { type Admission, type Handler, type Request, type Response, refused } from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import { cleanPath, type Target, Verdict } from "../http/target.ts";
 import { escapeTarget, referenceTo } from "../http/uri.ts";
 import { type ErrorExtras, type ErrorPages, wantsJson } from "./error-page.ts";
-import type { Mount } from "./mount.ts";
+import { allowAnswer, type Mount } from "./mount.ts";
 import { redirectTo } from "./redirect.ts";
 
 /** Allow for the server as a whole (`OPTIONS *`), and for CONNECT. */
@@ -75,11 +76,10 @@ export class Router implements Handler {
     throw new Error("no mount owns the path");
   }
 
-  /** RFC 9110 §9.3.7; 204 has no Content-Length (§8.6). */
   #answerOptions(allow: string): Admission {
     let admission = this.#options.get(allow);
     if (admission === undefined) {
-      admission = refused(response(204, Fields.of([["Allow", allow]]), null, "options"));
+      admission = refused(allowAnswer(allow));
       this.#options.set(allow, admission);
     }
     return admission;

@@ -7,7 +7,7 @@
  */
 import { COMMA, DEL, DQUOTE, isWhitespace, skipWhitespace } from "./ascii.ts";
 import { parseHttpDate } from "./date.ts";
-import { Method } from "./method.ts";
+import { isRead, type Method } from "./method.ts";
 
 /** Field values as received, lines of the same name joined by ", "; null for a field that is absent. */
 export interface Preconditions {
@@ -42,7 +42,7 @@ export function evaluatePreconditions(
   nowSeconds: number,
 ): Precondition {
   const { ifMatch, ifUnmodifiedSince, ifNoneMatch, ifModifiedSince } = preconditions;
-  const isRead = method === Method.Get || method === Method.Head;
+  const isReading = isRead(method);
 
   if (ifMatch !== null) {
     if (ifMatch !== "*" && !listHasStrong(ifMatch, etag)) return Precondition.Failed;
@@ -54,9 +54,9 @@ export function evaluatePreconditions(
   // §13.1.3: If-Modified-Since is ignored where If-None-Match stands, even an unparsable one.
   if (ifNoneMatch !== null) {
     if (ifNoneMatch === "*" || listHasWeak(ifNoneMatch, etag)) {
-      return isRead ? Precondition.NotModified : Precondition.Failed;
+      return isReading ? Precondition.NotModified : Precondition.Failed;
     }
-  } else if (ifModifiedSince !== null && isRead) {
+  } else if (ifModifiedSince !== null && isReading) {
     const date = parseHttpDate(ifModifiedSince, nowSeconds);
     if (date >= 0 && lastModified <= date) return Precondition.NotModified;
   }

@@ -25,3 +25,8 @@ export const METHOD_NAMES: readonly (string | undefined)[] = [
   "TRACE",
   "CONNECT",
 ];
+
+/** Returns true for GET and HEAD, which differ only in the content of the response (RFC 9110 §9.3.2). */
+export function isRead(method: Method): boolean {
+  return method === Method.Get || method === Method.Head;
+}

@@ -6,7 +6,7 @@
  */
 import type { Clock } from "../exchange/clock.ts";
 import type { Transport } from "../exchange/transport.ts";
-import { RETRY_SOON } from "../http/fields.ts";
+import { type FieldLines, RETRY_SOON } from "../http/fields.ts";
 import type { Handler } from "../http/message.ts";
 import { Farewell } from "../http1/farewell.ts";
 import type { HeadStarts } from "../http1/response-head.ts";
@@ -85,9 +85,10 @@ function wholeAnswer(
   handler: Handler,
   headStarts: HeadStarts,
   clock: Clock,
-  ...failure: [status: number, sentence: string, fields: typeof RETRY_SOON]
+  status: number,
+  sentence: string,
+  fields: FieldLines,
 ): Uint8Array {
-  const [status, sentence, fields] = failure;
   const response = handler.failure(status, sentence, null, fields);
   const { content } = response;
   // The content of a failure is in memory.

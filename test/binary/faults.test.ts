@@ -26,7 +26,7 @@ needs("slowhttptest").describe("slowhttptest", () => {
     ["read", 60],
   ];
   test.each(attackers)(
-    "slow %s from %i connections: nobody else notices",
+    "slow %s from %i connections: no other client notices",
     async (kind, connections) => {
       const { seen, ...figures } = await attack(kind, {
         binary: binary.path,

@@ -20,7 +20,7 @@ type Environment = Record<string, string>;
 
 type CommandLine = ServeOrder | RunOrder | ReturnType<typeof parseHashPassword> | Question;
 
-/** What the program does with these words, but for `probe`. */
+/** Parses the words into an order for the program; `probe` has a parser of its own. */
 function parseCommandLine(argv: readonly string[], env: Environment): CommandLine {
   const { command, words } = findCommand(argv);
   if (command.name === "hash-password") return parseHashPassword(words);
@@ -842,7 +842,7 @@ describe("the process", () => {
     await until(() => sizeOf(join(folder, "alive")) > 0, "a sign of life");
   });
 
-  needs(posix).test("stops in time although nobody reads its full pipe, and keeps the ready line", async () => {
+  needs(posix).test("stops in time although its full pipe has no reader, and keeps the ready line", async () => {
     await using child = spawn("", { PRETEND: "flood" });
     await until(() => existsSync(join(folder, "flooded")), "more lines than a pipe holds");
     child.kill("SIGTERM");

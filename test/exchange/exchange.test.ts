@@ -198,7 +198,7 @@ describe("an exchange that is abandoned", () => {
     expect(server.observer.lines).toMatchObject([{ outcome: Outcome.Aborted, closing: "client", bytes: 1 }]);
   });
 
-  test("closes the content of a response that nobody sent, and reports nothing", () => {
+  test("closes the content of a response that was never sent, and reports nothing", () => {
     const { server, open } = setting();
     const source = new FakeSource(100);
     server.handler.respond = () => respondWith(200, source);

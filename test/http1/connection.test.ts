@@ -618,7 +618,7 @@ describe("a file", () => {
 });
 
 describe("our own mistakes", () => {
-  test("a handler that throws is answered 500, logged, and costs nobody else anything", async () => {
+  test("a handler that throws is answered 500, logged, and affects no other connection", async () => {
     const server = new FakeServer();
     server.handler.respond = () => {
       throw new Error("boom");

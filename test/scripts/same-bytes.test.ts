@@ -15,7 +15,7 @@ const MAIN = join(import.meta.dir, "..", "..", "src", "main.ts");
 const ORIGIN = { port: 40_001, pid: 7 };
 
 describe("the corpus", () => {
-  test("is the same for the same seed, and another one for another", () => {
+  test("is the same for the same seed, and differs for a different one", () => {
     expect(generatedCases(1, 50, "a", false)).toEqual(generatedCases(1, 50, "a", false));
     expect(generatedCases(2, 50, "a", false)).not.toEqual(generatedCases(1, 50, "a", false));
   });

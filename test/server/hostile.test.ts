@@ -77,7 +77,7 @@ async function beside(server: RunningServer, attack: () => Promise<void>): Promi
   expect(await good).toBeGreaterThan(0);
 }
 
-describe("nobody else notices", () => {
+describe("no other client notices", () => {
   test("random bytes", async () => {
     await using server = await startServer(options());
     const random = numbers(1);

@@ -130,7 +130,7 @@ needs(posix).test("refuses a FIFO without a reader instead of waiting for one", 
   expect(() => Output.file(path, report)).toThrow("ENXIO");
 });
 
-needs(posix).test("drops and counts the oldest lines when nobody reads, and keeps the newest", async () => {
+needs(posix).test("drops and counts the oldest lines while the reader has stopped, and keeps the newest", async () => {
   Bun.spawnSync(["mkfifo", path]);
   const reader = openSync(path, "r+"); // Opens without waiting for a writer.
   const output = Output.file(path, report, 256 * 1024);
@@ -157,7 +157,7 @@ needs(posix).test("drops and counts the oldest lines when nobody reads, and keep
 
 needs(linux).test("writes to a pipe on the spot, and leaves what others share as it was", () => {
   Bun.spawnSync(["mkfifo", path]);
-  const shared = openSync(path, constants.O_RDWR); // Both sides at once, so that opening waits for nobody.
+  const shared = openSync(path, constants.O_RDWR); // Opens both sides at once, so that opening does not wait.
   const output = Output.descriptor(shared, report);
   output.writeAlone("ready\n");
   const buffer = Buffer.alloc(100);

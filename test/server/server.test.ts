@@ -208,7 +208,7 @@ test("the uploads folder is made by the first upload", async () => {
   expect(existsSync(uploads)).toBe(true);
 });
 
-test("an uploads folder inside the served one is hidden from its first moment, whoever makes it", async () => {
+test("an uploads folder inside the served one is hidden from its first moment, made by an upload or by hand", async () => {
   const root = join(folder, "later");
   mkdirSync(root);
   writeFileSync(join(root, "a.txt"), "a");

@@ -24,7 +24,7 @@ describe("resolveSettings", () => {
     expect(() => resolveSettings({ host: "*" })).toThrow(OptionsError);
   });
 
-  test("gives an object that nobody changes afterwards", () => {
+  test("gives an object that cannot be changed afterwards", () => {
     expect(Object.isFrozen(resolveSettings({}))).toBe(true);
   });
 
@@ -58,7 +58,7 @@ describe("resolveSettings", () => {
       "cacheControl: expected the value of a Cache-Control field",
     ],
     ["an index in another folder", { index: "../index.html" }, "index: expected the name of a file"],
-    ["an index that nobody would see", { index: ".index.html" }, "index: expected the name of a file"],
+    ["an index that would be hidden", { index: ".index.html" }, "index: expected the name of a file"],
     ["a header without a colon", { headers: ["X-A b"] }, "headers: expected a field line, 'Name: value', got"],
     ["a header with a line break", { headers: ["X-A: b\r\nX-B: c"] }, "headers: expected a field line, 'Name: value'"],
     [
@@ -103,12 +103,12 @@ describe("resolveSettings", () => {
       "basicAuth: expected a hash with at most 262144 KiB and 20 passes",
     ],
     [
-      "a hash that nobody can verify",
+      "a hash that cannot be verified",
       { basicAuth: ["a:$argon2id$v=19$m=1024,t=0,p=1$c2FsdHNhbHRzYWx0$aGFzaGhhc2hoYXNoaGFzaGhhc2g"] },
       "basicAuth: expected a hash that can be verified",
     ],
     ["an origin with a control character", { cors: ["app://a.test\x01"] }, "cors: expected an origin such as"],
-    ["uploads guarded from everybody", { authUploads: true }, "authUploads needs basicAuth: no users are defined"],
+    ["uploads that no user could make", { authUploads: true }, "authUploads needs basicAuth: no users are defined"],
     ["quiet with verbose", { quiet: true, verbose: true }, "quiet and verbose exclude each other"],
     ["an option that does not exist", { prot: 80 }, '"prot" is not a setting of this server'],
     ["an old name with a successor", { bodyTimeoutMs: 1 }, "bodyTimeoutMs is now stallTimeoutMs"],

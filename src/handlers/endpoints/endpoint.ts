@@ -6,10 +6,10 @@
 
 import { type FieldLines, Fields } from "../../http/fields.ts";
 import { ADMITTED, type Admission, type Request, type Response, response } from "../../http/message.ts";
-import { Method } from "../../http/method.ts";
+import { isRead } from "../../http/method.ts";
 import { referenceTo } from "../../http/uri.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
-import type { Mount } from "../mount.ts";
+import { allowAnswer, type Mount } from "../mount.ts";
 
 /** First segment of their paths. */
 export const RESERVED_NAME = "__server";
@@ -68,14 +68,13 @@ export class EndpointMount implements Mount {
         ? this.#refuse(404, "There is no such endpoint here.", request)
         : this.#refusal(request, found.endpoint);
     if (refusal !== null) return { ...CONTROL, refusal };
-    const isRead = request.head.method === Method.Get || request.head.method === Method.Head;
-    const collectMax = isRead ? 0 : (found?.endpoint.contentBytesMax ?? 0);
+    const collectMax = isRead(request.head.method) ? 0 : (found?.endpoint.contentBytesMax ?? 0);
     return collectMax === 0 ? CONTROL : { ...CONTROL, content: { collectMax } };
   }
 
   #refusal(request: Request, endpoint: Endpoint): Response | null {
     const method = request.head.methodText;
-    if (method === "OPTIONS") return optionsAnswer(endpoint);
+    if (method === "OPTIONS") return allowAnswer(allowed(endpoint));
     if (!endpoint.methods.includes((method === "HEAD" ? "GET" : method) as "GET")) {
       return this.#refuse(405, "That method cannot be used here.", request, [["Allow", allowed(endpoint)]]);
     }
@@ -147,9 +146,4 @@ function allowed(endpoint: Endpoint): string {
   return [...endpoint.methods.flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method])), "OPTIONS"].join(
     ", ",
   );
-}
-
-/** Answers OPTIONS (RFC 9110 §9.3.7). 204 has no Content-Length (§8.6). */
-function optionsAnswer(endpoint: Endpoint): Response {
-  return response(204, Fields.of([["Allow", allowed(endpoint)]]), null, "options");
 }

@@ -24,7 +24,7 @@ import {
   type Response,
   refused,
 } from "../../http/message.ts";
-import { Method } from "../../http/method.ts";
+import { isRead, Method } from "../../http/method.ts";
 import type { Target } from "../../http/target.ts";
 import { limits } from "../../settings/limits.ts";
 import type { ErrorPages } from "../error-page.ts";
@@ -226,10 +226,6 @@ export class StaticFiles implements Mount {
 }
 
 const STRICT_EXTENSIONS: ReadonlySet<string> = new Set(["html", "txt", "png", "jpg", "jpeg"]);
-
-function isRead(method: Method): boolean {
-  return method === Method.Get || method === Method.Head;
-}
 
 /**
  * True for a request that goes to a page: it accepts HTML by name, and the last part of the path has no extension. Well-known

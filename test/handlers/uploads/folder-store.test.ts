@@ -209,7 +209,7 @@ describe("a sink", () => {
     ["whose content fails", (sink: UploadSink) => sink.failed("client")],
     ["that is aborted", (sink: UploadSink) => sink.abort()],
   ] as const) {
-    test(`${how} leaves nothing, whether somebody waits for it or not`, async () => {
+    test(`${how} leaves nothing, with a waiting caller or without`, async () => {
       for (const isAwaited of [true, false]) {
         const { disk, writes } = heldDisk();
         const sink = store(disk).create("a.txt");

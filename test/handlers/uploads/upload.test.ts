@@ -313,7 +313,7 @@ test("a folder that is put in the place of the old one is flushed from then on",
   expect(flushed).toEqual([statSync(`${www.uploads}-old`).ino, statSync(www.uploads).ino]);
 });
 
-test("a name that is taken is never overwritten: another one is found", async () => {
+test("a name that is taken is never overwritten: a free one is found", async () => {
   const taken: string[] = [];
   const uploadDisk: UploadDisk = {
     ...DISK,

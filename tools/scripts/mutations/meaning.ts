@@ -205,8 +205,8 @@ export const MEANING_MUTATIONS: readonly Mutation[] = [
   swap(
     CONDITIONAL,
     "If-None-Match outdoes If-Modified-Since",
-    "} else if (ifModifiedSince !== null && isRead) {",
-    "}\n  if (ifModifiedSince !== null && isRead) {",
+    "} else if (ifModifiedSince !== null && isReading) {",
+    "}\n  if (ifModifiedSince !== null && isReading) {",
   ),
   swap(
     CONDITIONAL,
