@@ -277,10 +277,16 @@ function example(setting: Setting): string {
 
 /** Returns the line about a flag that does not exist. `name` is its part that other servers may know. */
 function unknownFlag(flag: string, name = flag): string {
-  const near = nearest(flag.replace(/^-+/, ""), [...byFlag.keys(), "help", "version", "print-config"]);
+  const known = settingNames.flatMap((name) => spellings(settingTable[name]));
+  const near = nearest(flag.replace(/^-+/, ""), [...known, "help", "version", "print-config"]);
   const guess = near === null ? "httpserver --help lists the flags" : `did you mean --${near}?`;
   const hint = foreignAdvice(name) ?? guess;
   return `unknown flag ${quote(flag).slice(1, -1)}; ${hint}`;
+}
+
+/** Returns the names of a setting's flags, also of the one that switches it off. */
+function spellings(setting: Setting): readonly string[] {
+  return negation(setting) === null ? [setting.flag] : [setting.flag, `no-${setting.flag}`];
 }
 
 /**

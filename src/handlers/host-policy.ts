@@ -204,7 +204,8 @@ export function refuseHost(request: Request, hosts: HostPolicy, pages: ErrorPage
 
 const HOST_REFUSED = "This server does not answer for that host name.";
 
-const LOOPBACK_HOSTS: readonly string[] = ["localhost", "127.0.0.1", "[::1]"];
+/** A client that asks for the IPv4 address in IPv6 spelling reaches the same listener. */
+const LOOPBACK_HOSTS: readonly string[] = ["localhost", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]"];
 
 /** RFC 6761 §6.3: every name under localhost is this machine. */
 function isLoopback(host: string): boolean {

@@ -165,6 +165,8 @@ describe("words that are refused", () => {
     ["--completely-different", "unknown flag --completely-different; httpserver --help lists the flags"],
     ["--Port 80", "unknown flag --Port; did you mean --port?"],
     ["--no-port", "unknown flag --no-port; "],
+    ["--no-inlin", "unknown flag --no-inlin; did you mean --no-inline?"],
+    ["--no-upload", "unknown flag --no-upload; did you mean --no-uploads?"],
     ["--positional-port=1", "unknown flag --positional-port; "],
     ["--maxBody 1", "unknown flag --maxBody; did you mean --max-body?"],
     ["--_ 1", "unknown flag --_; "],

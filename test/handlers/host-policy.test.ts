@@ -41,6 +41,7 @@ test("localhost and its names, the loopback addresses and the bound one are ours
     "127.0.0.1",
     "[::1]",
     "[0:0:0:0:0:0:0:1]",
+    "[::ffff:7f00:1]",
     "192.0.2.7",
   ];
   const withPort = ours.map((host) => `${host}:${PORT}`);
