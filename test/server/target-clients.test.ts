@@ -60,7 +60,7 @@ for (const [name, client] of Object.entries(CLIENTS)) {
       expect(faults).toEqual([]);
       expect(count).toBeGreaterThan(40);
     },
-    PAGE_TEST_MS,
+    BUILD_MS + PAGE_TEST_MS,
   );
 }
 

@@ -2,7 +2,8 @@
  * The characters that clients put into a target, as they come over the wire, and how servers answer these bytes. The test
  * asserts the table and `tools/scripts/targets.ts` prints it.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Browser } from "playwright-core";
 import { run } from "./binary.ts";
@@ -67,6 +68,11 @@ export const CLIENTS = {
   curl: (urls) => run(["curl", "-s", "--globoff", ...urls.flatMap((url) => ["-o", "/dev/null", url])], HERE),
   wget: (urls) => run(["wget", "-q", "-t", "1", "-O", "/dev/null", ...urls], HERE),
   python3: (urls) => runWith(["python3", "-c", PYTHON_URLLIB], urls),
+  ruby: (urls) => runWith(["ruby", "-e", RUBY_NET_HTTP], urls),
+  php: (urls) => run(["php", "-r", PHP_STREAM, "--", ...urls], HERE),
+  go: (urls) => runSource("fetch.go", GO_NET_HTTP, ["go", "run"], urls),
+  java: (urls) => runSource("Fetch.java", JAVA_URL_CONNECTION, ["java"], urls),
+  "firefox-esr": firefox,
 } satisfies Record<string, Client>;
 
 /** `fetch` of a page. The URLs must be those of one server, whose root the page is opened at. */
@@ -90,8 +96,108 @@ for url in json.loads(sys.argv[1]):
     except Exception: pass
 `;
 
+/** The target goes on the wire as it is; `URI` would refuse most of the characters. */
+const RUBY_NET_HTTP = `
+require "json"; require "net/http"
+JSON.parse(ARGV[0]).each do |url|
+  host, port, target = url.match(%r{\\Ahttp://([^:/]+):(\\d+)(.*)\\z}m).captures
+  Net::HTTP.start(host, port.to_i) { |http| http.get(target) } rescue nil
+end
+`;
+const PHP_STREAM = "foreach (array_slice($argv, 1) as $url) @file_get_contents($url);";
+const GO_NET_HTTP = `
+package main
+import ("net/http"; "os")
+func main() {
+  for _, url := range os.Args[1:] {
+    if response, failure := http.Get(url); failure == nil { response.Body.Close() }
+  }
+}
+`;
+const JAVA_URL_CONNECTION = `
+class Fetch {
+  public static void main(String[] urls) {
+    for (String url : urls) {
+      try (var content = new java.net.URL(url).openStream()) { content.readAllBytes(); } catch (java.io.IOException e) { }
+    }
+  }
+}
+`;
+
+/** Keeps Firefox from asking its maker for updates, add-ons and settings. */
+const FIREFOX_PREFERENCES = Object.entries({
+  "app.normandy.enabled": false,
+  "app.update.enabled": false,
+  "browser.newtabpage.enabled": false,
+  "browser.safebrowsing.update.enabled": false,
+  "datareporting.policy.dataSubmissionEnabled": false,
+  "extensions.systemAddon.update.enabled": false,
+  "network.captive-portal-service.enabled": false,
+  "network.connectivity-service.enabled": false,
+  "services.settings.server": "data:,",
+  "toolkit.telemetry.enabled": false,
+}).map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`);
+
+/** Milliseconds for a browser or a compiler to start and do its work, on a busy machine. */
+const SLOW_START_MS = 60_000;
+
 function runWith(words: readonly string[], urls: readonly string[]) {
   return run([...words, JSON.stringify(urls)], HERE);
+}
+
+/** Runs a program that its command compiles first. Arguments beyond ASCII need a locale with UTF-8. */
+async function runSource(name: string, source: string, words: readonly string[], urls: readonly string[]) {
+  const folder = mkdtempSync(join(tmpdir(), "source-"));
+  try {
+    writeFileSync(join(folder, name), source);
+    const env = { LC_ALL: "C.UTF-8", GO111MODULE: "off", GOCACHE: join(folder, "cache") };
+    return await run([...words, join(folder, name), ...urls], { ...HERE, env, timeoutMs: SLOW_START_MS });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Firefox without a window or a driver: its start page fetches every URL, and then asks for `/done`. */
+async function firefox(urls: readonly string[]): Promise<void> {
+  const profile = mkdtempSync(join(tmpdir(), "firefox-"));
+  writeFileSync(join(profile, "user.js"), FIREFOX_PREFERENCES.join(""));
+  let isDone = false;
+  const script = `<!doctype html><script type="module">
+    for (const url of ${JSON.stringify(urls).replaceAll("<", "\\u003c")}) {
+      await fetch(url, { mode: "no-cors" }).catch(() => {});
+    }
+    await fetch("/done");
+  </script>`;
+  const listener = Bun.listen({
+    hostname: "127.0.0.1",
+    port: 0,
+    socket: {
+      data(socket, bytes) {
+        isDone ||= textOf(bytes).startsWith("GET /done ");
+        const content = Buffer.from(textOf(bytes).startsWith("GET / ") ? script : "");
+        const head = `Content-Type: text/html; charset=utf-8\r\nContent-Length: ${content.length}\r\nConnection: close`;
+        socket.end(`HTTP/1.1 200 OK\r\n${head}\r\n\r\n${content}`);
+      },
+    },
+  });
+  const words = [
+    "firefox-esr",
+    "--headless",
+    "--no-remote",
+    "--profile",
+    profile,
+    `http://127.0.0.1:${listener.port}/`,
+  ];
+  const env = { ...process.env, HOME: profile };
+  const child = Bun.spawn(words, { env, stdin: "ignore", stdout: "ignore", stderr: "ignore" });
+  try {
+    await until(() => isDone || child.exitCode !== null, "Firefox to fetch every URL", SLOW_START_MS);
+  } finally {
+    child.kill();
+    await child.exited;
+    listener.stop(true);
+    rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  }
 }
 
 export interface Cell {

@@ -1,12 +1,13 @@
 /**
  * Prints the table character × client × place: the bytes on the wire, and how this server and nginx answer them.
- * `bun tools/scripts/targets.ts`; needs Chromium, Node, curl, wget, Python and nginx.
+ * `bun tools/scripts/targets.ts`; needs nginx. A client that is not installed is named below the table.
  */
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { startServer } from "../../src/index.ts";
-import { launchBrowser } from "../../test/support/page.ts";
+import { hasCommand } from "../../test/support/needs.ts";
+import { CHROMIUM, launchBrowser } from "../../test/support/page.ts";
 import {
   type Cell,
   CHARACTERS,
@@ -31,7 +32,8 @@ try {
 async function printTable(root: string): Promise<void> {
   await using server = await startServer({ root, uploads: join(folder, "up"), cleanPaths: true, anyPort: true });
   await using nginx = await startNginx(root, folder);
-  const columns = await recordAll();
+  const absent: string[] = [];
+  const columns = await recordAll(absent);
   const names = [...columns.keys()];
   const row = (cells: readonly string[]) => process.stdout.write(`| ${cells.join(" | ")} |\n`);
   row(["place", "character", ...names, "wire: ours, nginx"]);
@@ -47,18 +49,26 @@ async function printTable(root: string): Promise<void> {
     }
     row([place, nameOf(character), ...cells.map(({ wire }) => formOf(wire, character)), answers.join("; ")]);
   }
+  if (absent.length > 0) process.stdout.write(`\nNot installed: ${absent.join(", ")}.\n`);
 }
 
-async function recordAll(): Promise<ReadonlyMap<string, readonly Cell[]>> {
+/** Records every client that is installed, and adds the names of the others to `absent`. */
+async function recordAll(absent: string[]): Promise<ReadonlyMap<string, readonly Cell[]>> {
   const columns = new Map<string, readonly Cell[]>();
+  for (const [name, client] of [[CHROMIUM, inChromium] as const, ...Object.entries(CLIENTS)]) {
+    if (hasCommand(name)) columns.set(name, await record(client));
+    else absent.push(name);
+  }
+  return columns;
+}
+
+async function inChromium(urls: readonly string[]): Promise<void> {
   const browser = await launchBrowser();
   try {
-    columns.set("Chromium", await record(pageOf(browser)));
+    await pageOf(browser)(urls);
   } finally {
     await browser.close();
   }
-  for (const [name, client] of Object.entries(CLIENTS)) columns.set(name, await record(client));
-  return columns;
 }
 
 function nameOf(character: string): string {
