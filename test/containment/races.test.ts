@@ -7,7 +7,9 @@ import {
   closeSync,
   constants,
   linkSync,
+  mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readSync,
   realpathSync,
@@ -17,6 +19,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { closeDescriptor, DocumentRoot, OpenFailure } from "../../src/handlers/files/document-root.ts";
+import { FolderStore } from "../../src/handlers/uploads/folder-store.ts";
 import { startServer } from "../../src/index.ts";
 import { makeRequest, makeSite, respondTo } from "../support/site.ts";
 import { until } from "../support/waiting.ts";
@@ -204,6 +207,61 @@ describe("what a client gets is inside", () => {
       expect(openBelow(ground.folder)).toEqual([]);
     });
   }
+});
+
+describe("a folder of uploads that changes places with a link to the outside", () => {
+  /** Puts files below `up` while it changes places, and returns the names of those that `put` has kept. */
+  async function race(put: (folder: string, name: string) => Promise<boolean>, isCaught: (ground: Ground) => boolean) {
+    using ground = makeGround();
+    mkdirSync(join(ground.folder, "up"));
+    link(ground.folder, "rival", ground.outside);
+    const swapping = await Swapping.start(exchange(ground.folder, "up"));
+    const kept: string[] = [];
+    let refused = 0;
+    const isOver = startRace(() => isCaught(ground) || Math.min(kept.length, refused) > 50);
+    try {
+      for (let number = 0; !isOver(); number++) {
+        if (await put(join(ground.folder, "up"), `n${number}`)) kept.push(`n${number}`);
+        else refused++;
+      }
+    } finally {
+      await swapping.stop();
+    }
+    tell("uploads", swapping.swaps, { kept: kept.length, refused });
+    const names = readdirSync(join(ground.folder, "up")).sort();
+    return { kept: kept.sort(), refused, names, outside: readdirSync(ground.outside).sort() };
+  }
+
+  const OUTSIDE = ["canary.txt", "index.html", "sub"];
+
+  test("gets no file there; each upload that was answered is kept, and no other", async () => {
+    let store: FolderStore | null = null;
+    const put = async (folder: string, name: string) => {
+      store ??= new FolderStore(new DocumentRoot(folder), { now: Date.now });
+      const sink = store.create(name);
+      sink.write(Buffer.from(name));
+      sink.ended();
+      return await sink.commit().then(
+        () => true,
+        () => false,
+      );
+    };
+    const { kept, refused, names, outside } = await race(put, () => false);
+    expect(outside).toEqual(OUTSIDE);
+    expect(names).toEqual(kept);
+    expect(kept.length).toBeGreaterThan(ANSWERS_MIN);
+    expect(refused).toBeGreaterThan(ANSWERS_MIN);
+  });
+
+  test("gets files there from a store that checks first and opens then", async () => {
+    const put = async (folder: string, name: string) => {
+      if (realpathSync(folder) !== folder) return false;
+      writeFileSync(join(folder, name), name);
+      return true;
+    };
+    const { outside } = await race(put, (ground) => readdirSync(ground.outside).length > OUTSIDE.length);
+    expect(outside.length).toBeGreaterThan(OUTSIDE.length);
+  });
 });
 
 test("a file that is kept in memory is not sent for one that is outside now, nor the other way round", async () => {

@@ -235,7 +235,7 @@ const FAILURES: Readonly<Record<string, OpenFailure | undefined>> = {
  * Returns the path of the opened file. Linux knows it for the descriptor; elsewhere the path must still name this
  * file.
  */
-function realPathOf(descriptor: number, path: string, stats: Stats): string {
+export function realPathOf(descriptor: number, path: string, stats: Stats): string {
   if (IS_LINUX) {
     try {
       return readlinkSync(`/proc/self/fd/${descriptor}`);

@@ -7,6 +7,7 @@
  * go at the next start (leftovers.ts).
  *
  * A folder that is missing is made by the first upload. Its place is known from the start, so it is hidden from its first moment.
+ * Each upload holds the folder open (held-folder.ts), so a link that takes its place later is not followed.
  */
 import {
   accessSync,
@@ -25,6 +26,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import type { ContentFailure } from "../../http/message.ts";
 import { ContentDigest, randomHex } from "../digest.ts";
 import { DocumentRoot, errorCode, FolderError, OpenedFile } from "../files/document-root.ts";
+import { HeldFolder } from "./held-folder.ts";
 import { sweepLeftovers, temporaryName } from "./leftovers.ts";
 import type { OpenedUpload, StoredUpload, UploadSink, UploadStore } from "./store.ts";
 
@@ -155,20 +157,25 @@ export class FolderStore implements UploadStore {
   }
 
   list(): readonly string[] {
-    if (!existsSync(this.root.realPath)) return [];
-    const entries = readdirSync(this.root.realPath, { withFileTypes: true });
-    return entries
-      .filter((entry) => entry.isFile() && isPlainName(entry.name))
-      .map(({ name }) => name)
-      .sort();
+    try {
+      using folder = new HeldFolder(this.root.realPath);
+      return readdirSync(folder.pathOf(""), { withFileTypes: true })
+        .filter((entry) => entry.isFile() && isPlainName(entry.name))
+        .map(({ name }) => name)
+        .sort();
+    } catch (error) {
+      if (error instanceof FolderError || errorCode(error) === "ENOENT") return [];
+      throw error;
+    }
   }
 
   remove(name: string): void {
     if (!isPlainName(name)) return;
     try {
-      unlinkSync(join(this.root.realPath, name));
+      using folder = new HeldFolder(this.root.realPath);
+      unlinkSync(folder.pathOf(name));
     } catch {
-      // It is gone already.
+      // It is gone already, or the folder is.
     }
   }
 
@@ -180,28 +187,29 @@ export class FolderStore implements UploadStore {
 
   /** Makes a file of the pieces. Throws the error of the disk or of the pieces, after it has removed its files. */
   async #keep(name: string | null, pieces: AsyncIterable<Uint8Array>, digest: ContentDigest): Promise<StoredUpload> {
-    const folder = this.root.realPath;
-    const temporary = join(folder, temporaryName());
     await this.#folderMade();
-    const final = await this.#write(temporary, name, pieces, digest);
+    using folder = new HeldFolder(this.root.realPath);
+    const temporary = folder.pathOf(temporaryName());
+    const final = await this.#write(folder, temporary, name, pieces, digest);
     // Nothing depends on when the temporary name goes, so it goes while the folder is flushed.
     const removed = this.#unlink(temporary);
-    const path = join(folder, final);
     try {
       await this.#folderFlushed();
+      folder.check();
     } catch (error) {
-      await this.#unlink(path);
+      await this.#unlink(folder.pathOf(final));
       throw error;
     } finally {
       await removed;
     }
+    const path = join(this.root.realPath, final);
     const { bytes } = digest;
     return { name: final, path, bytes, sha256: await digest.hex(), receivedMs: Math.round(this.#now()) };
   }
 
   /** Makes the folder if it was missing at the start. One that vanishes later is not made again: its disk may be gone. */
   #folderMade(): Promise<void> {
-    this.#made ??= this.#makeFolder().catch((error: unknown) => {
+    this.#made ??= this.#makeFolder(this.root.realPath).catch((error: unknown) => {
       this.#made = null;
       throw error;
     });
@@ -209,23 +217,24 @@ export class FolderStore implements UploadStore {
   }
 
   /**
-   * Makes the folder and flushes the folders above it that have changed. Throws if a link on the way leads to another place: files
-   * there would not be hidden.
+   * Makes a missing folder, after those above it, and flushes each folder that has got a new name. Throws if a link on the way leads
+   * to another place: files there would not be hidden.
    */
-  async #makeFolder(): Promise<void> {
-    const folder = this.root.realPath;
-    const first = await this.#disk.mkdir(folder, { recursive: true });
-    if (realpathSync(folder) !== folder) throw new FolderError(`${folder} has become a link`);
-    if (first === undefined) return;
-    let parent = folder;
-    do {
-      parent = dirname(parent);
-      await this.#flushFolder(parent);
-    } while (parent !== dirname(first));
+  async #makeFolder(path: string): Promise<void> {
+    const parent = dirname(path);
+    if (!existsSync(parent)) await this.#makeFolder(parent);
+    using above = new HeldFolder(parent);
+    try {
+      await this.#disk.mkdir(above.pathOf(basename(path)));
+    } catch (error) {
+      if (errorCode(error) !== "EEXIST") throw error;
+    }
+    await this.#flushFolder(parent);
   }
 
   /** Flushes the content first, then gives it its final name, which is returned. The temporary name stays, unless it failed. */
   async #write(
+    folder: HeldFolder,
     temporary: string,
     name: string | null,
     pieces: AsyncIterable<Uint8Array>,
@@ -241,7 +250,7 @@ export class FolderStore implements UploadStore {
       }
       // Before the file has its name, so that nothing can fail afterwards.
       await digest.hex();
-      return await this.#publish(temporary, name);
+      return await this.#publish(folder, temporary, name);
     } catch (error) {
       await this.#unlink(temporary);
       throw error;
@@ -249,11 +258,11 @@ export class FolderStore implements UploadStore {
   }
 
   /** Gives the temporary file its final name: `name`, or one that is not taken. Returns it. */
-  async #publish(temporary: string, name: string | null): Promise<string> {
+  async #publish(folder: HeldFolder, temporary: string, name: string | null): Promise<string> {
     for (let attempt = 1; ; attempt++) {
       const final = name ?? jsonName(this.#now());
       try {
-        await this.#link(temporary, join(this.root.realPath, final));
+        await this.#link(temporary, folder.pathOf(final));
         return final;
       } catch (error) {
         if (errorCode(error) !== "EEXIST" || name !== null || attempt === NAME_ATTEMPTS_MAX) throw error;

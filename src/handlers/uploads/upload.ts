@@ -11,7 +11,7 @@ import { isJsonMediaType } from "../../http/media-type.ts";
 import { ADMITTED, type Admission, type Request, type Response, refused, response } from "../../http/message.ts";
 import { Method } from "../../http/method.ts";
 import type { ErrorPages } from "../error-page.ts";
-import { errorCode } from "../files/document-root.ts";
+import { errorCode, FolderError } from "../files/document-root.ts";
 import type { Mount } from "../mount.ts";
 import { UPLOAD_PATH, UPLOADS_PATH } from "./paths.ts";
 import type { StoredUpload, UploadStore } from "./store.ts";
@@ -89,7 +89,8 @@ export class Uploads implements Mount {
       return this.#created(upload);
     } catch (error) {
       const code = errorCode(error);
-      log(`upload failed: ${code} in ${store.place}`);
+      if (error instanceof FolderError) log(`upload failed: the folder ${error.message}`);
+      else log(`upload failed: ${code} in ${store.place}`);
       if (code === "ENOSPC" || code === "EDQUOT") return this.#refuse(507, "There is no space left for the upload.");
       return this.#refuse(500, "The upload could not be written.");
     }

@@ -1,6 +1,15 @@
 /** A folder as a store: what a sink promises, and what is in the folder meanwhile. */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { type FileHandle, link, mkdir, open, rename, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -123,8 +132,8 @@ describe("a folder that is missing", () => {
     };
     await put(store(disk, inner()).create("x"), "x");
     expect(flushed.filter((path) => path === folder || path === join(folder, "a"))).toEqual([
-      join(folder, "a"),
       folder,
+      join(folder, "a"),
     ]);
   });
 
@@ -151,12 +160,61 @@ describe("a folder that is missing", () => {
     expect(readdirSync(join(folder, "elsewhere"))).toEqual([]);
   });
 
+  test("is not made through a folder above it that has become a link", async () => {
+    const kept = store(DISK, inner());
+    mkdirSync(join(folder, "elsewhere"));
+    symlinkSync("elsewhere", join(folder, "a"));
+    await expect(put(kept.create("x"), "x")).rejects.toThrow("has become a link");
+    expect(readdirSync(join(folder, "elsewhere"))).toEqual([]);
+  });
+
   test("is not made again when it vanishes after it was made", async () => {
     const kept = store(DISK, inner());
     await put(kept.create("x"), "x");
     rmSync(inner(), { recursive: true });
     await expect(put(kept.create("y"), "y")).rejects.toHaveProperty("code", "ENOENT");
   });
+});
+
+describe("a folder that is moved, and whose place a link takes", () => {
+  const inner = () => join(folder, "a", "b");
+  const elsewhere = () => join(folder, "elsewhere", "b");
+
+  /** Moves `name` away and puts a link to `elsewhere` in its place. */
+  function replace(name: string): void {
+    renameSync(join(folder, name), join(folder, "moved"));
+    symlinkSync(join(folder, name === "a" ? "elsewhere" : "elsewhere/b"), join(folder, name));
+  }
+
+  beforeEach(() => {
+    for (const path of [inner(), elsewhere()]) mkdirSync(path, { recursive: true });
+    for (const path of [inner(), elsewhere()]) writeFileSync(join(path, "old"), "old");
+  });
+
+  for (const [what, name] of [
+    ["itself", "a/b"],
+    ["a folder above it", "a"],
+  ] as const) {
+    test(`takes no upload, if it was ${what}; nothing there is listed, opened or removed`, async () => {
+      const kept = store(DISK, inner());
+      replace(name);
+      await expect(put(kept.create("x"), "x")).rejects.toThrow("was moved or has become a link");
+      expect([kept.list(), kept.open("old")]).toEqual([[], null]);
+      kept.remove("old");
+      expect(readdirSync(elsewhere())).toEqual(["old"]);
+    });
+
+    test(`takes back an upload that was under way, if it was ${what}`, async () => {
+      const { disk, writes } = heldDisk();
+      const stored = put(store(disk, inner()).create("x"), "x");
+      await until(() => writes.length === 1, "the write");
+      replace(name);
+      writes[0]?.();
+      await expect(stored).rejects.toThrow("was moved or has become a link");
+      expect(readdirSync(elsewhere())).toEqual(["old"]);
+      expect(readdirSync(join(folder, name === "a" ? "moved/b" : "moved"))).toEqual(["old"]);
+    });
+  }
 });
 
 describe("a sink", () => {

@@ -15,7 +15,7 @@ import {
 } from "node:fs";
 import { link, mkdir, open, rename, unlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { FolderError } from "../../../src/handlers/files/document-root.ts";
 import { openFolderStore, type UploadDisk } from "../../../src/handlers/uploads/folder-store.ts";
 import { answerOf, ask, makeRequest, makeSite, NOW_MS, post } from "../../support/site.ts";
@@ -319,7 +319,7 @@ test("a name that is taken is never overwritten: a free one is found", async () 
     ...DISK,
     link: async (from, to) => {
       if (taken.length < 3) {
-        taken.push(String(to));
+        taken.push(join(www.uploads, basename(String(to))));
         writeFileSync(String(to), "theirs", { flag: "wx" });
       }
       return link(from, to);
