@@ -9,6 +9,7 @@
  * make a test prove nothing.
  */
 import { problemOfPattern } from "./path-pattern.ts";
+import type { PieceKind } from "./pieces.ts";
 import { formatDuration, formatSize, GIB, HOUR, MIB, parseDuration, parseSize } from "./units.ts";
 
 /** Immutable, because the fault of one rule may be on many responses at the same time. */
@@ -16,12 +17,14 @@ export interface Fault {
   readonly kind: FaultKind;
   /** Bytes of content after the head, with `reset-request` of the request's; null: before the first byte of the response. */
   readonly afterBytes: number | null;
+  /** Pieces of content after the head, in place of `afterBytes`: events of an event stream, else lines; null: bytes count. */
+  readonly afterEvents: number | null;
   /** Delay of the first byte of the response. */
   readonly delayMs: number;
   /** Time in which the head or the content is sent. */
   readonly durationMs: number;
-  /** Number of equal parts of the content. */
-  readonly pieces: number;
+  /** Number of equal parts of the content, or the kind of its own parts. */
+  readonly pieces: number | PieceKind;
   readonly bytesPerSecond: number;
   /** Status of the response, 0 for other kinds than `status`. */
   readonly status: number;
@@ -46,7 +49,7 @@ export interface FaultRule {
 /** Rules at the same time. Each request for a file is compared with all of them. */
 export const FAULT_RULES_MAX = 1000;
 
-type Unit = "size" | "duration" | "seconds" | "count" | "status";
+type Unit = "size" | "duration" | "seconds" | "count" | "pieces" | "status";
 
 interface Parameter {
   readonly unit: Unit;
@@ -58,7 +61,8 @@ const PARAMETERS = {
   after: { unit: "size", min: 0, max: 1024 * GIB },
   delay: { unit: "duration", min: 0, max: HOUR },
   duration: { unit: "duration", min: 1, max: HOUR },
-  pieces: { unit: "count", min: 1, max: 1_000_000 },
+  pieces: { unit: "pieces", min: 1, max: 1_000_000 },
+  events: { unit: "count", min: 0, max: 1_000_000_000 },
   rate: { unit: "size", min: 1, max: 1024 * MIB },
   status: { unit: "status", min: 400, max: 599 },
   "retry-after": { unit: "seconds", min: 0, max: HOUR },
@@ -68,7 +72,8 @@ const PARAMETERS = {
 } as const satisfies Readonly<Record<string, Parameter>>;
 
 type ParameterName = keyof typeof PARAMETERS;
-type Values = { readonly [Name in ParameterName]?: number };
+type Value = number | PieceKind;
+type Values = { readonly [Name in ParameterName]?: Name extends "pieces" ? Value : number };
 
 /**
  * Place where a kind of fault takes effect. A kind names its ending, and each other place has a switch of all its kinds, so
@@ -115,10 +120,10 @@ const KINDS = {
   bandwidth: { place: "pace", needs: ["rate"], takes: [], afterBytes: null },
   status: { place: "handler", needs: ["status"], takes: ["retry-after"], afterBytes: null },
   empty: { place: "ending", ending: "fin", needs: [], takes: [], afterBytes: null },
-  reset: { place: "ending", ending: "reset", needs: [], takes: ["after"], afterBytes: null },
+  reset: { place: "ending", ending: "reset", needs: [], takes: ["after", "events"], afterBytes: null },
   hang: { place: "ending", ending: "hang", needs: [], takes: [], afterBytes: null },
-  truncate: { place: "ending", ending: "fin", needs: [], takes: ["after"], afterBytes: 0 },
-  stall: { place: "ending", ending: "hang", needs: [], takes: ["after"], afterBytes: 0 },
+  truncate: { place: "ending", ending: "fin", needs: [], takes: ["after", "events"], afterBytes: 0 },
+  stall: { place: "ending", ending: "hang", needs: [], takes: ["after", "events"], afterBytes: 0 },
   "bad-chunk": { place: "response", needs: [], takes: ["after"], afterBytes: 0 },
   "bad-length": { place: "response", needs: [], takes: ["length"], afterBytes: null },
   garbage: { place: "ending", ending: "garbage", needs: [], takes: ["after"], afterBytes: null },
@@ -251,12 +256,15 @@ function readFault(words: readonly Word[], known: readonly ParameterName[]): Fau
   const { needs, takes, afterBytes }: KindRule = KINDS[kind];
   const missing = needs.find((name) => values[name] === undefined);
   if (missing !== undefined) return `${named?.place ?? "fault"}: ${kind} needs ${missing}`;
+  const both = values.events === undefined ? undefined : words.find(({ key }) => key === "after");
+  if (both !== undefined) return `${both.place}: cannot be given together with events`;
   const useful = ["fault", "delay", ...ONLY_OF_RULES, ...needs, ...takes];
   const useless = words.find(({ key }) => !useful.includes(key));
   if (useless !== undefined) return `${useless.place}: means nothing to ${kind}`;
   return {
     kind,
     afterBytes: values.after ?? afterBytes,
+    afterEvents: values.events ?? null,
     delayMs: values.delay ?? 0,
     durationMs: values.duration ?? 0,
     pieces: values.pieces ?? PIECES,
@@ -269,24 +277,23 @@ function readFault(words: readonly Word[], known: readonly ParameterName[]): Fau
 
 /** Returns the numbers of all words but the kind, or the mistake as a text. */
 function readValues(words: readonly Word[]): Values | string {
-  const values: { [Name in ParameterName]?: number } = {};
+  const values: { [Name in ParameterName]?: Value } = {};
   for (const { key, value, place } of words) {
     if (key === "fault") continue;
     const name = key as ParameterName;
     const parameter: Parameter = PARAMETERS[name];
-    const number = UNITS[parameter.unit].parse(value);
-    if (number === undefined || number < parameter.min || number > parameter.max) {
-      return `${place}: expected ${UNITS[parameter.unit].expected(parameter)}`;
-    }
-    values[name] = number;
+    const given = UNITS[parameter.unit].parse(value);
+    const isOutside = typeof given === "number" && (given < parameter.min || given > parameter.max);
+    if (given === undefined || isOutside) return `${place}: expected ${UNITS[parameter.unit].expected(parameter)}`;
+    values[name] = given;
   }
-  return values;
+  return values as Values; // Only `pieces` has values that are words.
 }
 
 interface UnitRule {
-  parse(text: string): number | undefined;
+  parse(text: string): Value | undefined;
   /** Form of the fault in JSON. */
-  format(value: number): string | number;
+  format(value: Value): string | number;
   expected(bounds: Parameter): string;
 }
 
@@ -296,15 +303,20 @@ const DURATION: UnitRule = {
   expected: ({ min, max }) => `a time from ${formatDuration(min)} to ${formatDuration(max)} such as 200ms or 2s`,
 };
 
-const COUNT: UnitRule = {
-  parse: (text) => (/^[0-9]{1,15}$/.test(text) ? Number(text) : undefined),
-  format: (value) => value,
-  expected: ({ min, max }) => `a whole number from ${min} to ${max}`,
-};
+const COUNT = {
+  parse: (text: string) => (/^[0-9]{1,15}$/.test(text) ? Number(text) : undefined),
+  format: (value: Value) => value,
+  expected: ({ min, max }: Parameter) => `a whole number from ${min} to ${max}`,
+} satisfies UnitRule;
 
 const UNITS: Readonly<Record<Unit, UnitRule>> = {
   duration: DURATION,
   count: COUNT,
+  pieces: {
+    ...COUNT,
+    parse: (text) => (text === "events" || text === "lines" ? text : COUNT.parse(text)),
+    expected: (bounds) => `${COUNT.expected(bounds)}, events or lines`,
+  },
   status: { ...COUNT, expected: ({ min, max }) => `a status from ${min} to ${max}` },
   seconds: {
     ...DURATION,
@@ -325,11 +337,12 @@ const UNITS: Readonly<Record<Unit, UnitRule>> = {
 /** Returns `fault` and the parameters that differ from their defaults, in JSON's spelling. */
 function entriesOf(fault: Fault): (readonly [key: string, value: string | number])[] {
   const { kind } = fault;
-  const given: { readonly [Name in ParameterName]?: number | null } = {
+  const given: { readonly [Name in ParameterName]?: Value | null } = {
     after: fault.afterBytes === KINDS[kind].afterBytes ? null : fault.afterBytes,
     delay: fault.delayMs === 0 && kind !== "delay" ? null : fault.delayMs,
     duration: fault.durationMs || null,
     pieces: fault.pieces === PIECES ? null : fault.pieces,
+    events: fault.afterEvents,
     rate: fault.bytesPerSecond || null,
     status: fault.status || null,
     "retry-after": fault.retryAfterSeconds === null ? null : fault.retryAfterSeconds * 1000,

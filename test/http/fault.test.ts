@@ -14,6 +14,7 @@ import {
 
 const PLAIN: Omit<Fault, "kind"> = {
   afterBytes: null,
+  afterEvents: null,
   delayMs: 0,
   durationMs: 0,
   pieces: 10,
@@ -40,6 +41,11 @@ describe("X-Fixture", () => {
     ["status=503, retry-after=5s, delay=1ms", fault("status", { status: 503, retryAfterSeconds: 5, delayMs: 1 })],
     ["rate=10kb", fault("bandwidth", { bytesPerSecond: 10_240 })],
     ["fault=drip, duration=2s, pieces=4", fault("drip", { durationMs: 2000, pieces: 4 })],
+    ["fault=drip, duration=2s, pieces=events", fault("drip", { durationMs: 2000, pieces: "events" })],
+    ["fault=drip, pieces=lines, duration=2s", fault("drip", { durationMs: 2000, pieces: "lines" })],
+    ["fault=truncate, events=7", fault("truncate", { afterBytes: 0, afterEvents: 7 })],
+    ["fault=stall, events=0", fault("stall", { afterBytes: 0, afterEvents: 0 })],
+    ["events=1, fault=reset, delay=1s", fault("reset", { afterEvents: 1, delayMs: 1000 })],
     ["fault=slow-headers, duration=2s", fault("slow-headers", { durationMs: 2000 })],
     ["fault=bad-length, length=0", fault("bad-length", { lengthBytes: 0 })],
     ["fault=reset-request", fault("reset-request", { afterBytes: 0 })],
@@ -75,6 +81,18 @@ describe("X-Fixture", () => {
     ["fault=drip", "column 1 (fault): drip needs duration"],
     ["after=1", /^fault: expected one of/],
     ["fault=hang, after=1", "column 13 (after): means nothing to hang"],
+    ["fault=truncate, events=7, after=1", "column 27 (after): cannot be given together with events"],
+    ["after=1, fault=truncate, events=7", "column 1 (after): cannot be given together with events"],
+    ["fault=garbage, events=7", "column 16 (events): means nothing to garbage"],
+    ["fault=truncate, events=-1", "column 17 (events): expected a whole number from 0 to 1000000000"],
+    ["fault=truncate, events=1kb", "column 17 (events): expected a whole number from 0 to 1000000000"],
+    ["fault=drip, duration=1s, events=7", "column 26 (events): means nothing to drip"],
+    [
+      "fault=drip, duration=1s, pieces=event",
+      "column 26 (pieces): expected a whole number from 1 to 1000000, events or lines",
+    ],
+    ["fault=drip, duration=1s, pieces=lines, rate=1kb", "column 40 (rate): means nothing to drip"],
+    ["fault=slow-headers, duration=1s, pieces=events", "column 34 (pieces): means nothing to slow-headers"],
     ["fault=empty, pieces=0", "column 14 (pieces): expected a whole number from 1 to 1000000"],
   ];
   for (const [text, message] of refused) {
@@ -160,6 +178,8 @@ describe("a rule in JSON", () => {
     [{ fault: "reset", after: -1 }, /^after: expected bytes/],
     [{ fault: "reset", after: 1.5 }, /^after: expected bytes/],
     [{ fault: "drip" }, "fault: drip needs duration"],
+    [{ fault: "reset", events: 7, after: 1 }, "after: cannot be given together with events"],
+    [{ fault: "reset", events: "many" }, "events: expected a whole number from 0 to 1000000000"],
     [{ fault: "hang", after: 1 }, "after: means nothing to hang"],
     [{}, /^fault: expected one of/],
   ];
@@ -189,17 +209,21 @@ const anyFault: fc.Arbitrary<Fault> = fc
     after: fc.option(fc.nat(1 << 30)),
     delayMs: fc.oneof(fc.constant(0), fc.nat(3_600_000)),
     durationMs: fc.integer({ min: 1, max: 3_600_000 }),
-    pieces: fc.integer({ min: 1, max: 1_000_000 }),
+    events: fc.option(fc.nat(1_000_000_000)),
+    pieces: fc.oneof(fc.integer({ min: 1, max: 1_000_000 }), fc.constantFrom("events" as const, "lines" as const)),
     rate: fc.integer({ min: 1, max: 1 << 30 }),
     status: fc.integer({ min: 400, max: 599 }),
     retryAfter: fc.option(fc.nat(3600)),
     length: fc.option(fc.nat()),
   })
-  .map(({ kind, after, delayMs, durationMs, pieces, rate, status, retryAfter, length }) => {
+  .map(({ kind, after, events, delayMs, durationMs, pieces, rate, status, retryAfter, length }) => {
     const starts: readonly FaultKind[] = ["truncate", "stall", "bad-chunk", "reset-request"];
     const takesAfter = starts.includes(kind) || kind === "reset" || kind === "garbage" || kind === "half-close";
+    const afterEvents = kind === "truncate" || kind === "stall" || kind === "reset" ? events : null;
+    const afterBytes = afterEvents === null ? after : null;
     return fault(kind, {
-      afterBytes: takesAfter ? (after ?? (starts.includes(kind) ? 0 : null)) : null,
+      afterBytes: takesAfter ? (afterBytes ?? (starts.includes(kind) ? 0 : null)) : null,
+      afterEvents,
       delayMs,
       ...(kind === "slow-headers" || kind === "drip" ? { durationMs } : {}),
       ...(kind === "drip" ? { pieces } : {}),

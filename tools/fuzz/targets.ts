@@ -9,6 +9,7 @@ import { conditionalTarget } from "./conditional.ts";
 import { conversationTarget } from "./conversation.ts";
 import { headTarget } from "./head.ts";
 import { jsonTarget } from "./json.ts";
+import { piecesTarget } from "./pieces.ts";
 import { rangeTarget } from "./range.ts";
 import { requestTargetTarget } from "./request-target.ts";
 import type { FuzzFailure, FuzzTarget } from "./target.ts";
@@ -22,6 +23,7 @@ export const targets: readonly FuzzTarget[] = [
   acceptTarget,
   acceptEncodingTarget,
   jsonTarget,
+  piecesTarget,
   conversationTarget,
 ];
 
