@@ -1,6 +1,7 @@
 /**
  * Collects the content of one request in memory, within a budget that all connections share. Content that arrives in one
- * piece is kept as a view of the received bytes (they are never overwritten); more pieces are copied together.
+ * piece is kept as a view of the received bytes (they are never overwritten) if it is most of them; more pieces are copied
+ * together.
  */
 
 const EMPTY = new Uint8Array(0);
@@ -48,7 +49,8 @@ export class ContentBuffer {
       const capacity = this.#length === 0 ? needed : Math.min(needed * 2, lengthMax);
       if (!this.#charge(capacity)) return false;
       if (this.#length === 0) {
-        this.#bytes = bytes.subarray(start, end);
+        // A view keeps the whole chunk, which may be much more than was charged.
+        this.#bytes = needed * 2 < bytes.length ? bytes.slice(start, end) : bytes.subarray(start, end);
         this.#length = needed;
         return true;
       }

@@ -2,6 +2,7 @@ import type { Handler } from "../http/message.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
 import type { Clock } from "./clock.ts";
 import type { Answered, Observer } from "./observer.ts";
+import type { PeerMemory } from "./peer-memory.ts";
 import type { Pool } from "./pool.ts";
 
 /** The settings that a conversation obeys, and its bounds without a flag. Milliseconds and bytes, as their names say. */
@@ -42,6 +43,8 @@ export interface Context {
   readonly limits: ConversationLimits;
   readonly clock: Clock;
   readonly pool: Pool;
+  /** Counts the memory that is held for peers. */
+  readonly peerMemory: PeerMemory;
   /** Called when a request begins to wait for a slot: the pool is to be relieved from time to time. */
   readonly waiting: () => void;
   readonly handler: Handler;

@@ -24,6 +24,7 @@ export type CloseReason =
   | "send timeout"
   | "short content"
   | "no slot to go on"
+  | "no memory to go on"
   | "shutdown"
   | "fault"
   | "own failure";

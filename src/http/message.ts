@@ -126,6 +126,8 @@ export interface ContentSource {
    * Returns the count; 0 means that the content ended early or can no longer be read. Never throws.
    */
   read(position: number, into: Uint8Array, offset: number, limit: number): number;
+  /** The memory that `read` copies from, if there is any: it is held until `close`. */
+  readonly memory?: Uint8Array | null;
   /** Gives the descriptor back. Never throws. */
   close(): void;
 }

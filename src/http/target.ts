@@ -52,6 +52,11 @@ export enum Verdict {
 }
 
 /** One per exchange, filled again for each request whose head is another than the last. */
+const NO_BYTES = new Uint8Array(0);
+
+/** Bytes of a path that is longer than those of most sites. */
+const SCRATCH_KEPT_MAX = 4096;
+
 export class Target {
   form: TargetForm;
   /** Decoded once, valid UTF-8, begins with "/"; "" in asterisk and authority form. Empty segments stay. */
@@ -81,7 +86,7 @@ export class Target {
     this.authority = new Authority();
     this.verdict = Verdict.Clean;
     this.own = new Authority();
-    this.#scratch = new Uint8Array(0);
+    this.#scratch = NO_BYTES;
   }
 
   /**
@@ -95,6 +100,11 @@ export class Target {
     this.scheme = "";
     this.verdict = Verdict.Clean;
     this.hasDotName = false;
+  }
+
+  /** Lets go of the room for decoded bytes if a long path has made it large. */
+  trim(): void {
+    if (this.#scratch.length > SCRATCH_KEPT_MAX) this.#scratch = NO_BYTES;
   }
 
   /** Room for `length` decoded bytes; kept for the next path. */

@@ -25,6 +25,7 @@ import { Method } from "../http/method.ts";
 import { ParseError } from "../http/parse-error.ts";
 import { Closing, End } from "./closing.ts";
 import type { Http1Context } from "./context.ts";
+import { Holding } from "./holding.ts";
 import { CONTINUE, Outbox, Progress } from "./outbox.ts";
 import { ReceiveBuffer } from "./receive-buffer.ts";
 import type { RequestReader } from "./request.ts";
@@ -41,6 +42,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   readonly #transport: Transport;
   readonly #inbox: ReceiveBuffer;
   readonly #outbox: Outbox;
+  readonly #holding: Holding;
   readonly #deadline: Deadline;
   readonly #closing: Closing;
   #read = ReadState.Head;
@@ -64,6 +66,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     this.#isShakingHands = secure;
     this.#inbox = new ReceiveBuffer(transport);
     this.#outbox = new Outbox(transport, context.scratch, context.limits.sliceBytes, context.clock);
+    this.#holding = new Holding(context.peerMemory, this, this.#inbox, this.#outbox);
     this.#deadline = new Deadline(context.limits, context.clock);
     this.#closing = new Closing(transport, this.#deadline, context.limits, context.clock);
     this.exchange = new Exchange<RequestReader>(context, this);
@@ -220,6 +223,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     else this.#inbox.regulate(waits ? this.#context.limits.receiveBytesMax : Number.POSITIVE_INFINITY);
     this.#arm();
     this.#giveBack();
+    this.#holding.settle(this.exchange);
   }
 
   /** Answers 500 after a failure of ours, or closes by RST. Other connections are not affected. */
@@ -559,6 +563,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     this.#outbox.drop();
     this.#inbox.clear();
     this.#context.requests.takeBack(this.exchange);
+    this.#holding.release();
     this.exchange.lease.repaid();
     this.exchange.lease.release();
   }

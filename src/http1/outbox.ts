@@ -2,7 +2,8 @@
  * Bytes on their way to one peer. Heads and small contents of one turn gather in a scratch buffer that all connections
  * share, and leave in one write. Bytes that the kernel does not take become this connection's tail. File content is
  * pulled a slice at a time, only after everything before it was accepted. A slice that was not taken is read again,
- * not kept: a slow client costs a tail of at most one turn's heads, however large the file.
+ * not kept: a slow client costs a tail of some KiB, however large the file. Content in memory is not copied for a slow client,
+ * so all readers of a page share it.
  */
 
 import type { Clock } from "../exchange/clock.ts";
@@ -23,6 +24,15 @@ export class Scratch {
 
 /** In-memory content up to this size leaves in one write with its head; more is sent from its own array. */
 export const GATHER_BYTES_MAX = 65_536;
+
+/**
+ * Bytes gathered in a turn after which they are offered before the next response joins them: the most that a peer which pipelines and
+ * does not read costs, besides one response. As 16 KiB, it is dozens of small responses; more of them in a write save little.
+ */
+const TAIL_BYTES_MAX = 32_768;
+
+/** Smallest content that is sent from its own place if the kernel does not take the copy of it that was gathered. */
+const LENT_BYTES_MIN = 4096;
 
 /** How far `pump` came. */
 export enum Progress {
@@ -68,6 +78,8 @@ export class Outbox {
   readonly #clock: Clock;
   #tail: Uint8Array | null = null;
   #tailStart = 0;
+  /** Content whose copy is the last thing in the scratch, or null. */
+  #gathered: Uint8Array | null = null;
   #body: Content | null = null;
   #position = 0;
   #end = 0;
@@ -84,13 +96,28 @@ export class Outbox {
     return this.#tail === null && this.#body === null && this.#scratch.used === 0;
   }
 
-  /** True when only bytes gathered in this turn wait, and at least half the scratch is free for more. */
+  /** True when only bytes gathered in this turn wait, and few enough for more. */
   get canGather(): boolean {
-    return this.#tail === null && this.#body === null && this.#scratch.used <= this.#scratch.bytes.length / 2;
+    const { used, bytes } = this.#scratch;
+    return this.#tail === null && this.#body === null && used <= Math.min(TAIL_BYTES_MAX, bytes.length / 2);
+  }
+
+  /** Bytes of memory that the tail takes. */
+  get tailBytes(): number {
+    return this.#tail === null ? 0 : this.#tail.length;
+  }
+
+  /** The memory of the content that waits to be sent from its own place; null for none, and for a file. */
+  get content(): ArrayBufferLike | null {
+    if (this.#body === null) return null;
+    const memory = "size" in this.#body ? (this.#body.memory ?? null) : this.#body;
+    return memory === null ? null : memory.buffer;
   }
 
   /** Gathers a copy of `bytes`, which must fit (see `canGather`). */
   gather(bytes: Uint8Array): void {
+    if (this.#body !== null) this.#joinBody();
+    this.#gathered = null;
     this.#scratch.bytes.set(bytes, this.#scratch.used);
     this.#scratch.used += bytes.length;
   }
@@ -101,6 +128,7 @@ export class Outbox {
    * `pump` no longer needs it.
    */
   put(response: Response, isHead: boolean, headStarts: HeadStarts, isPersistent: boolean, left: number): number {
+    if (this.#body !== null) this.#joinBody();
     const scratch = this.#scratch;
     const headStart = scratch.used;
     const { status, fields } = response;
@@ -113,9 +141,10 @@ export class Outbox {
     this.gather(fields.http1(isHeld ? content : null));
     const length = content === null ? 0 : "size" in content ? content.size : content.length;
     this.headBytes = scratch.used - headStart - (isHeld ? length : 0);
-    if (content === null || isHeld) return length;
-    if (!("size" in content) && length <= GATHER_BYTES_MAX) {
-      this.gather(content);
+    if (content === null) return length;
+    if (!("size" in content) && (isHeld || length <= GATHER_BYTES_MAX)) {
+      if (!isHeld) this.gather(content);
+      if (length >= LENT_BYTES_MIN) this.#gathered = content;
       return length;
     }
     this.#body = content;
@@ -156,6 +185,7 @@ export class Outbox {
   /** Drops everything unsent. */
   drop(): void {
     this.#tail = null;
+    this.#gathered = null;
     this.#body = null;
     this.#position = 0;
     this.#end = 0;
@@ -181,6 +211,7 @@ export class Outbox {
       return Progress.Blocked;
     }
     scratch.used = 0;
+    this.#gathered = null;
     return Progress.Sent;
   }
 
@@ -256,19 +287,42 @@ export class Outbox {
     return written;
   }
 
-  /** Keeps the bytes gathered from `from` on, after the tail that exists. */
+  /** Keeps the bytes gathered from `from` on, after the tail that exists. Content that has a place of its own is not copied. */
   #spill(from: number): void {
     const scratch = this.#scratch;
-    const rest = scratch.bytes.subarray(from, scratch.used);
+    const content = this.#gathered;
+    let end = scratch.used;
+    if (content !== null) {
+      end -= content.length;
+      this.#body = content;
+      this.#position = Math.max(0, from - end);
+      this.#end = content.length;
+      this.#gathered = null;
+    }
+    if (from < end) this.#join(scratch.bytes.subarray(from, end));
+    scratch.used = 0;
+  }
+
+  /** Keeps the rest of content from its own place as a part of the tail, because further bytes follow it. */
+  #joinBody(): void {
+    const body = this.#body;
+    if (body === null || "size" in body) throw new Error("a response was begun within another");
+    this.#join(body.subarray(this.#position, this.#end));
+    this.#body = null;
+    this.#position = 0;
+    this.#end = 0;
+  }
+
+  /** Adds a copy of `bytes` to the tail. */
+  #join(bytes: Uint8Array): void {
     if (this.#tail === null) {
-      this.#tail = rest.slice();
+      this.#tail = bytes.slice();
     } else {
-      const joined = new Uint8Array(this.#tail.length - this.#tailStart + rest.length);
+      const joined = new Uint8Array(this.#tail.length - this.#tailStart + bytes.length);
       joined.set(this.#tail.subarray(this.#tailStart));
-      joined.set(rest, this.#tail.length - this.#tailStart);
+      joined.set(bytes, this.#tail.length - this.#tailStart);
       this.#tail = joined;
     }
     this.#tailStart = 0;
-    scratch.used = 0;
   }
 }

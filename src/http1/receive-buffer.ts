@@ -25,6 +25,11 @@ export class ReceiveBuffer {
     return this.end - this.start;
   }
 
+  /** Bytes of memory that the waiting bytes take. */
+  get heldBytes(): number {
+    return this.start === this.end ? 0 : this.bytes.length;
+  }
+
   append(chunk: Uint8Array): void {
     if (this.start === this.end) {
       this.bytes = chunk;
@@ -86,4 +91,5 @@ export class ReceiveBuffer {
   }
 }
 
-const COMPACT_RATIO = 4;
+/** Equals the growth of `append`, so that bytes which dribble in are not copied each time. */
+const COMPACT_RATIO = 2;

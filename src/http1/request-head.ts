@@ -135,6 +135,18 @@ export class ParsedHead implements RequestHead {
     return isSameText(bytes, start, this.bytes, this.start, length);
   }
 
+  /** Refers to `bytes` from here on, in which the head lies `shift` bytes nearer to the start. Offsets that are not set stay 0. */
+  moveTo(bytes: Uint8Array, shift: number): void {
+    this.bytes = bytes;
+    this.start = Math.max(0, this.start - shift);
+    this.end = Math.max(0, this.end - shift);
+    this.methodStart = Math.max(0, this.methodStart - shift);
+    this.methodEnd = Math.max(0, this.methodEnd - shift);
+    this.targetStart = Math.max(0, this.targetStart - shift);
+    this.targetEnd = Math.max(0, this.targetEnd - shift);
+    for (let i = 0; i < this.fieldCount * OFFSETS; i++) this.offsets[i] = (this.offsets[i] as number) - shift;
+  }
+
   has(field: Field): boolean {
     return this.known[field] !== 0;
   }

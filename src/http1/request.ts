@@ -24,6 +24,8 @@ export class RequestReader implements CollectingRequest {
   secure = false;
   /** True when `head`, `framing` and `target` match the bytes of the head. */
   #isUnderstood = false;
+  /** Place in the received bytes from which an incomplete head was read last; -1 if the last one read was not incomplete. */
+  #partialStart = -1;
 
   constructor(headLimits: HeadLimits, memory: ContentMemory, paths: PathMemo) {
     this.target = new Target(paths);
@@ -39,7 +41,9 @@ export class RequestReader implements CollectingRequest {
     const { head } = this;
     if (this.#isUnderstood && head.isAt(bytes, start, end)) return head.end - head.start;
     this.#isUnderstood = false;
-    return parseRequestHead(bytes, start, end, head);
+    const consumed = parseRequestHead(bytes, start, end, head);
+    this.#partialStart = consumed === 0 ? start : -1;
+    return consumed;
   }
 
   /** Reads the framing, the target and the Host of a complete head. Returns 0 or a ParseError. */
@@ -68,6 +72,34 @@ export class RequestReader implements CollectingRequest {
     }
     if (decoder.done) exchange.endContent();
     return 0;
+  }
+
+  /**
+   * Lets go of received bytes that are not needed. A small head in a large chunk is copied out of it. An incomplete one, which is read
+   * again from its start, is the waiting bytes of `inbox`.
+   */
+  trim(inbox: ReceiveBuffer): void {
+    const { head } = this;
+    this.target.trim();
+    if (head.bytes === inbox.bytes) return;
+    if (this.#partialStart >= 0 && inbox.length > 0) {
+      head.moveTo(inbox.bytes, this.#partialStart - inbox.start);
+      this.#partialStart = inbox.start;
+      return;
+    }
+    const length = Math.min(head.end, head.bytes.length) - head.start;
+    if (head.bytes.length > TRIM_RATIO * length + TRIM_BYTES_MIN)
+      head.moveTo(head.bytes.slice(head.start, head.start + length), head.start);
+  }
+
+  /** Forgets the last request if it keeps much memory. */
+  forgetIfLarge(): void {
+    this.target.trim();
+    if (this.head.bytes.length <= IDLE_HEAD_BYTES_MAX) return;
+    this.#isUnderstood = false;
+    this.#partialStart = -1;
+    this.head.reset();
+    this.target.reset();
   }
 
   get protocol(): "1.0" | "1.1" {
@@ -108,8 +140,17 @@ export class RequestPool {
     const { request } = exchange;
     if (request === null) return;
     exchange.request = null;
-    if (this.#idle.length < IDLE_READERS_MAX) this.#idle.push(request);
+    if (this.#idle.length >= IDLE_READERS_MAX) return;
+    request.forgetIfLarge();
+    this.#idle.push(request);
   }
 }
 
 const IDLE_READERS_MAX = 256;
+
+/** Largest chunk that a reader which is not in use keeps, for a request that repeats its head: 4 MiB with all readers. */
+const IDLE_HEAD_BYTES_MAX = 16_384;
+
+/** A chunk is kept for the head in it if it is at most this much larger. */
+const TRIM_RATIO = 2;
+const TRIM_BYTES_MIN = 1024;

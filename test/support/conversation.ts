@@ -4,6 +4,7 @@ import { Clock } from "../../src/exchange/clock.ts";
 import { ContentMemory } from "../../src/exchange/content-buffer.ts";
 import type { ConversationLimits, Resumable } from "../../src/exchange/context.ts";
 import { type Answered, type CloseReason, newAnswered, type Observer, Outcome } from "../../src/exchange/observer.ts";
+import { PeerMemory } from "../../src/exchange/peer-memory.ts";
 import { Pool } from "../../src/exchange/pool.ts";
 import type { Transport } from "../../src/exchange/transport.ts";
 import { Fields } from "../../src/http/fields.ts";
@@ -252,6 +253,8 @@ export interface ServerOptions {
   readonly limits?: Partial<ConversationLimits>;
   readonly scratchBytes?: number;
   readonly bodyMemoryBytes?: number;
+  /** Bytes that may be held for peers. */
+  readonly peerMemoryBytes?: number;
 }
 
 /** Everything that connections of one server share, without the server. */
@@ -290,6 +293,7 @@ export class FakeServer {
       limits,
       clock: this.clock,
       pool: this.pool,
+      peerMemory: new PeerMemory(options.peerMemoryBytes ?? 64 << 20, (sleeper) => this.deferred.push(sleeper)),
       handler: this.handler,
       observer: this.observer,
       answered: newAnswered(),

@@ -72,6 +72,10 @@ export class FileSource implements ContentSource {
     this.#pieces = pieces;
   }
 
+  get memory(): Uint8Array | null {
+    return typeof this.#from === "number" ? null : this.#from;
+  }
+
   read(position: number, into: Uint8Array, offset: number, limit: number): number {
     if (this.#from === NO_DESCRIPTOR) return 0;
     let skip = position;

@@ -1,0 +1,118 @@
+/**
+ * One budget for the memory that connections hold while they wait for their peers: responses that are not read, requests
+ * that are not complete. When the sum passes the budget, the largest lender goes first: its connections are cut.
+ *
+ * An account is memory of one connection, or content in memory that several connections send. Shared content counts once, and its
+ * size is divided by its connections, so a page that many read slowly is not cut for their number. Accounts of about the
+ * same size (a power of two) stand in the order of their last progress: a peer that takes nothing goes before one that reads.
+ */
+import type { CloseReason } from "./observer.ts";
+
+/** A connection that holds memory for its peer. */
+export interface Holder {
+  /** Cuts the connection. Called outside of turns. */
+  abort(reason: CloseReason): void;
+}
+
+interface Account {
+  bytes: number;
+  /** Place among the ranks; -1 when the account is closed. */
+  rank: number;
+  readonly holders: Set<Holder>;
+}
+
+const RANKS = 32;
+
+export class PeerMemory {
+  /** Bytes held over all connections. */
+  used = 0;
+  readonly #max: number;
+  readonly #defer: (sleeper: PeerMemory) => void;
+  readonly #own = new Map<Holder, Account>();
+  readonly #shared = new Map<ArrayBufferLike, Account>();
+  /** ranks[r]: accounts with 2^r bytes a connection or more, and less than twice that; the one without progress for longest first. */
+  readonly #ranks: readonly Set<Account>[] = Array.from({ length: RANKS }, () => new Set<Account>());
+  #isDue = false;
+
+  /** `max` is in bytes. `defer` calls `resumed` outside of turns. */
+  constructor(max: number, defer: (sleeper: PeerMemory) => void) {
+    this.#max = max;
+    this.#defer = defer;
+  }
+
+  /** Notes that `holder` holds `bytes` of its own, 0 for none. Counts as progress of its peer. */
+  hold(holder: Holder, bytes: number): void {
+    let account = this.#own.get(holder);
+    if (bytes === 0) {
+      if (account !== undefined) this.#close(account);
+      return;
+    }
+    if (account === undefined) {
+      account = { bytes: 0, rank: -1, holders: new Set([holder]) };
+      this.#own.set(holder, account);
+    }
+    this.#resize(account, bytes);
+  }
+
+  /** Notes that `holder` sends from `content`, which others may send too. Counts as progress of its peer. */
+  share(holder: Holder, content: ArrayBufferLike): void {
+    let account = this.#shared.get(content);
+    if (account === undefined) {
+      account = { bytes: 0, rank: -1, holders: new Set() };
+      this.#shared.set(content, account);
+    }
+    account.holders.add(holder);
+    this.#resize(account, content.byteLength);
+  }
+
+  /** Notes that `holder` no longer sends from `content`. */
+  unshare(holder: Holder, content: ArrayBufferLike): void {
+    const account = this.#shared.get(content);
+    if (account === undefined || !account.holders.delete(holder)) return;
+    if (account.holders.size > 0) this.#resize(account, account.bytes);
+    else {
+      this.#shared.delete(content);
+      this.#close(account);
+    }
+  }
+
+  /** Cuts the largest lenders until the rest fits. */
+  resumed(): void {
+    this.#isDue = false;
+    for (let rank = RANKS - 1; rank >= 0 && this.used > this.#max; ) {
+      const [oldest] = this.#ranks[rank] as Set<Account>;
+      if (oldest === undefined) rank--;
+      else this.#cut(oldest);
+    }
+  }
+
+  #cut(account: Account): void {
+    const holders = [...account.holders];
+    this.#close(account);
+    for (const holder of holders) holder.abort("no memory to go on");
+  }
+
+  #resize(account: Account, bytes: number): void {
+    this.#leave(account);
+    this.used += bytes - account.bytes;
+    account.bytes = bytes;
+    if (bytes === 0) return;
+    account.rank = Math.max(0, 31 - Math.clz32(bytes / account.holders.size));
+    this.#ranks[account.rank]?.add(account);
+    if (this.used <= this.#max || this.#isDue) return;
+    this.#isDue = true;
+    this.#defer(this);
+  }
+
+  #close(account: Account): void {
+    this.#leave(account);
+    this.used -= account.bytes;
+    account.bytes = 0;
+    for (const holder of account.holders) if (this.#own.get(holder) === account) this.#own.delete(holder);
+  }
+
+  #leave(account: Account): void {
+    this.#ranks[account.rank]?.delete(account);
+    account.rank = -1;
+  }
+}

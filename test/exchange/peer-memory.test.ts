@@ -1,0 +1,100 @@
+import { describe, expect, test } from "bun:test";
+import { type Holder, PeerMemory } from "../../src/exchange/peer-memory.ts";
+
+/** A budget of 1,000 bytes, and the connections that it has cut. */
+class Bench {
+  readonly cut: string[] = [];
+  readonly memory: PeerMemory;
+  #due: PeerMemory[] = [];
+
+  constructor() {
+    this.memory = new PeerMemory(1000, (sleeper) => this.#due.push(sleeper));
+  }
+
+  holder(name: string): Holder {
+    return { abort: () => this.cut.push(name) };
+  }
+
+  runDeferred(): void {
+    for (const sleeper of this.#due.splice(0)) sleeper.resumed();
+  }
+}
+
+describe("the budget of memory that is held for peers", () => {
+  test("cuts the connection that holds most, and no others once the rest fits", () => {
+    const bench = new Bench();
+    bench.memory.hold(bench.holder("small"), 90);
+    bench.memory.hold(bench.holder("large"), 600);
+    bench.memory.hold(bench.holder("middle"), 250);
+    bench.memory.hold(bench.holder("other"), 200);
+    expect(bench.cut).toEqual([]);
+    bench.runDeferred();
+    expect(bench.cut).toEqual(["large"]);
+    expect(bench.memory.used).toBe(540);
+  });
+
+  test("of two that hold about as much, cuts the one whose peer has made no progress for longer", () => {
+    const bench = new Bench();
+    const reader = bench.holder("reader");
+    bench.memory.hold(reader, 400);
+    bench.memory.hold(bench.holder("silent"), 400);
+    bench.memory.hold(reader, 390);
+    bench.memory.hold(bench.holder("third"), 300);
+    bench.runDeferred();
+    expect(bench.cut).toEqual(["silent"]);
+  });
+
+  test("counts content once, however many connections send it", () => {
+    const bench = new Bench();
+    const page = new ArrayBuffer(800);
+    const readers = Array.from({ length: 50 }, (_, at) => bench.holder(`reader ${at}`));
+    for (const reader of readers) bench.memory.share(reader, page);
+    expect(bench.memory.used).toBe(800);
+    for (const reader of readers) bench.memory.unshare(reader, page);
+    expect(bench.memory.used).toBe(0);
+    bench.runDeferred();
+    expect(bench.cut).toEqual([]);
+  });
+
+  test("weighs content by its size for each connection: a page with many readers stays, one with a single reader goes", () => {
+    const bench = new Bench();
+    const popular = new ArrayBuffer(700);
+    for (let at = 0; at < 10; at++) bench.memory.share(bench.holder(`reader ${at}`), popular);
+    bench.memory.share(bench.holder("alone"), new ArrayBuffer(400));
+    bench.runDeferred();
+    expect(bench.cut).toEqual(["alone"]);
+  });
+
+  test("cuts all connections that send content which does not fit", () => {
+    const bench = new Bench();
+    const content = new ArrayBuffer(1200);
+    bench.memory.share(bench.holder("one"), content);
+    bench.memory.share(bench.holder("other"), content);
+    bench.runDeferred();
+    expect(bench.cut).toEqual(["one", "other"]);
+    expect(bench.memory.used).toBe(0);
+  });
+
+  test("forgets a connection that has let go before it was to be cut", () => {
+    const bench = new Bench();
+    const left = bench.holder("left");
+    bench.memory.hold(left, 1100);
+    bench.memory.hold(left, 0);
+    bench.runDeferred();
+    expect(bench.cut).toEqual([]);
+    expect(bench.memory.used).toBe(0);
+  });
+
+  test("counts content again that is sent anew after its connections were cut", () => {
+    const bench = new Bench();
+    const content = new ArrayBuffer(1200);
+    const one = bench.holder("one");
+    bench.memory.share(one, content);
+    bench.runDeferred();
+    bench.memory.unshare(one, content);
+    bench.memory.share(bench.holder("next"), content);
+    expect(bench.memory.used).toBe(1200);
+    bench.runDeferred();
+    expect(bench.cut).toEqual(["one", "next"]);
+  });
+});
