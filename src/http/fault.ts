@@ -2,13 +2,13 @@
  * Faults that a test orders, and rules for the requests that get one: three spellings, read by one parser.
  *
  *     X-Fixture: delay=200ms, fault=truncate, after=1024                        one request's own
- *     GET /app.js reset after=1024 times=2                                      a rule on the command line
+ *     GET /app.js reset after=1024 times=2 query.page=2                         a rule on the command line
  *     {"match":{"method":"GET","path":"/app.js"},"fault":"reset","after":1024}  a rule in JSON
  *
  * The two tables below are the whole vocabulary. Any other word is refused with its place: a misspelled fault that is ignored would
  * make a test prove nothing.
  */
-import { problemOfPattern } from "./path-pattern.ts";
+import { describeMatch, HEAD_CONDITIONS, type Match, problemOfMethod, problemOfPath, readMatch } from "./match.ts";
 import type { PieceKind } from "./pieces.ts";
 import { formatDuration, formatSize, GIB, HOUR, MIB, parseDuration, parseSize } from "./units.ts";
 
@@ -34,20 +34,14 @@ export interface Fault {
   readonly lengthBytes: number | null;
 }
 
-export interface FaultRule {
-  /** Method as sent, or `*` for every method. */
-  readonly method: string;
-  /** A pattern (`path-pattern.ts`) of the decoded path. */
-  readonly path: string;
+/** A fault for the requests that match. It has no condition on their content, which comes after the decision. */
+export interface FaultRule extends Match {
   readonly fault: Fault;
   /** Requests that match and get no fault, before the first one that does. */
   readonly skip: number;
   /** Number of faults; null: no end. */
   readonly times: number | null;
 }
-
-/** Rules at the same time. Each request for a file is compared with all of them. */
-export const FAULT_RULES_MAX = 1000;
 
 type Unit = "size" | "duration" | "seconds" | "count" | "pieces" | "status";
 
@@ -185,7 +179,9 @@ export function parseFaultField(text: string): Fault | string {
   return readFault(words, FAULT_PARAMETERS);
 }
 
-/** Reads `METHOD PATH [FAULT] [key=value…]`. Returns the mistake as a text. */
+/**
+ * Reads `METHOD PATH [FAULT] [key=value…]`, where `query.page=2` is a condition on the query. Returns the mistake as a text.
+ */
 export function parseFaultRule(text: string): FaultRule | string {
   const [method, path, ...rest] = split(text, /\S+/g);
   if (method === undefined || path === undefined) return "expected METHOD PATH FAULT, such as GET /app.js reset";
@@ -196,21 +192,41 @@ export function parseFaultRule(text: string): FaultRule | string {
     if (typeof word === "string") return word;
     words.push(word);
   }
-  return readRule(method, path, words);
+  const problem = placed(method[1], problemOfMethod(method[0])) ?? placed(path[1], problemOfPath(path[0]));
+  if (problem !== null) return problem;
+  const isOfQuery = ({ key }: Word) => key.startsWith(QUERY);
+  const query = queryOf(words.filter(isOfQuery));
+  if (typeof query === "string") return query;
+  const match = { method: method[0], path: path[0], ...query };
+  return readRule(
+    match,
+    words.filter((word) => !isOfQuery(word)),
+  );
+}
+
+/** Begins the key of a condition on one parameter of the query. */
+const QUERY = "query.";
+
+/** Returns the conditions on the query, or the mistake as a text. */
+function queryOf(words: readonly Word[]): Pick<Match, "query"> | string {
+  if (words.length === 0) return {};
+  const twice = repeatedOf(words);
+  if (twice !== undefined) return `${twice.place}: is here twice`;
+  return { query: Object.fromEntries(words.map(({ key, value }) => [key.slice(QUERY.length), value])) };
 }
 
 /**
- * Reads a rule from JSON: `match` with `method` and `path`, `fault`, and the parameters as numbers or in their units. Returns the
- * mistake as a text.
+ * Reads a rule from JSON: `match` with the conditions on the head, `fault`, and the parameters as numbers or in their units.
+ * Returns the mistake as a text.
  */
 export function readFaultRule(given: unknown): FaultRule | string {
   if (!isObject(given)) return `expected an object such as {"match":{"path":"/app.js"},"fault":"reset"}`;
-  const { match = {}, ...rest } = given;
-  if (!isObject(match)) return `match: expected an object such as {"method":"GET","path":"/app.js"}`;
-  const { method = "*", path = "/**", ...stray } = match;
-  const [strayName] = Object.keys(stray);
-  if (strayName !== undefined) return `match: expected method and path, got ${JSON.stringify(strayName)} as well`;
-  if (typeof method !== "string" || typeof path !== "string") return "match: expected method and path as texts";
+  const { match: conditions, ...rest } = given;
+  if (isObject(conditions) && conditions["json"] !== undefined) {
+    return "match.json: a fault is decided by the head, before the content comes";
+  }
+  const match = readMatch(conditions, HEAD_CONDITIONS);
+  if (typeof match === "string") return match;
   const words: Word[] = [];
   for (const [key, value] of Object.entries(rest)) {
     // Only an object of this process can have it, and it means a missing member.
@@ -219,34 +235,24 @@ export function readFaultRule(given: unknown): FaultRule | string {
     if (typeof value !== "string" && typeof value !== "number") return `${place}: expected a text or a number`;
     words.push({ key, value: String(value), place });
   }
-  return readRule([method, "match.method"], [path, "match.path"], words);
+  return readRule(match, words);
 }
 
-type Placed = readonly [text: string, place: number | string];
-
-function readRule(
-  [method, methodPlace]: Placed,
-  [path, pathPlace]: Placed,
-  words: readonly Word[],
-): FaultRule | string {
-  if (!METHOD.test(method)) return `${placeOf(methodPlace)}: expected a method such as GET, or * for every one`;
-  // The rule is compared with the path alone, so it would never match.
-  if (path.includes("?")) return `${placeOf(pathPlace)}: a path has no query; use query`;
-  const problem = problemOfPattern(path, "a path, * and ** as wildcards, such as /app.js or /images/**");
-  if (problem !== null) return `${placeOf(pathPlace)}: ${problem}`;
+function readRule(match: Match, words: readonly Word[]): FaultRule | string {
   const fault = readFault(words, PARAMETER_NAMES);
   if (typeof fault === "string") return fault;
   const values = readValues(words) as Values; // `readFault` has read them.
-  return { method, path, fault, skip: values.skip ?? 0, times: values.times ?? null };
+  return { ...match, fault, skip: values.skip ?? 0, times: values.times ?? null };
 }
 
-/** RFC 9110 §5.6.2; `*` is a token too. */
-const METHOD = /^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}$/;
+function repeatedOf(words: readonly Word[]): Word | undefined {
+  return words.find(({ key }, i) => words.slice(0, i).some((earlier) => earlier.key === key));
+}
 
 function readFault(words: readonly Word[], known: readonly ParameterName[]): Fault | string {
   const stray = words.find(({ key }) => key !== "fault" && !known.includes(key as ParameterName));
   if (stray !== undefined) return `${stray.place}: expected one of fault, ${known.join(", ")}`;
-  const twice = words.find(({ key }, i) => words.slice(0, i).some((earlier) => earlier.key === key));
+  const twice = repeatedOf(words);
   if (twice !== undefined) return `${twice.place}: is here twice`;
   const values = readValues(words);
   if (typeof values === "string") return values;
@@ -355,19 +361,19 @@ function entriesOf(fault: Fault): (readonly [key: string, value: string | number
   return [["fault", kind], ...parameters];
 }
 
-/** Writes a rule as `parseFaultRule` reads it, if its path has no white space. */
+/** Writes a rule that `parseFaultRule` has read as it reads it. */
 export function formatFaultRule(rule: FaultRule): string {
-  const [, ...parameters] = [...entriesOf(rule.fault), ...countsOf(rule)];
+  const query = Object.entries(rule.query ?? {}).map(([name, value]) => [QUERY + name, value] as const);
+  const [, ...parameters] = [...entriesOf(rule.fault), ...countsOf(rule), ...query];
   return [rule.method, rule.path, rule.fault.kind, ...parameters.map((entry) => entry.join("="))].join(" ");
 }
 
 /** Writes a rule as `readFaultRule` reads it. */
 export function describeFaultRule(rule: FaultRule): Record<string, unknown> {
-  const { method, path, fault } = rule;
-  return { match: { method, path }, ...Object.fromEntries([...entriesOf(fault), ...countsOf(rule)]) };
+  return { match: describeMatch(rule), ...Object.fromEntries([...entriesOf(rule.fault), ...countsOf(rule)]) };
 }
 
-function countsOf({ skip, times }: FaultRule): (readonly [key: string, value: number])[] {
+function countsOf({ skip, times }: Pick<FaultRule, "skip" | "times">): (readonly [key: string, value: number])[] {
   return [...(skip === 0 ? [] : [["skip", skip] as const]), ...(times === null ? [] : [["times", times] as const])];
 }
 
@@ -387,8 +393,8 @@ function wordOf(part: string, column: number): Word | string {
   return { key, value: part.slice(equals + 1).trimStart(), place };
 }
 
-function placeOf(place: number | string): string {
-  return typeof place === "number" ? `column ${place}` : place;
+function placed(column: number, problem: string | null): string | null {
+  return problem === null ? null : `column ${column}: ${problem}`;
 }
 
 function isKey(key: string): boolean {

@@ -3,8 +3,8 @@
  * result is complete, valid and frozen, so no other code checks a setting again.
  */
 import { quote } from "../http/escape.ts";
-import { FAULT_RULES_MAX } from "../http/fault.ts";
 import { isLoopbackAddress } from "../http/ip-address.ts";
+import { RULES_MAX } from "../http/match.ts";
 import { ANY_ORIGIN } from "../http/origin.ts";
 import { checkSetting, mismatch, type Setting, type SettingValue } from "./kinds.ts";
 import { limits } from "./limits.ts";
@@ -126,8 +126,8 @@ function findUploadsConflict({ uploads, serveUploads, authUploads }: ServerSetti
 }
 
 function findFixtureConflict({ fixture, fixtureToken, faults, host }: ServerSettings, label: Label): Conflict {
-  if (faults.length > FAULT_RULES_MAX) {
-    return `${label("faults")}: expected at most ${FAULT_RULES_MAX} rules, got ${faults.length}`;
+  if (faults.length > RULES_MAX) {
+    return `${label("faults")}: expected at most ${RULES_MAX} rules, got ${faults.length}`;
   }
   if (!fixture) {
     if (faults.length > 0) return `${label("faults")} needs ${label("fixture")}: without it, no faults are injected`;

@@ -111,6 +111,17 @@ describe("a rule on the command line", () => {
     });
   });
 
+  test("may have conditions on the query", () => {
+    expect(parseFaultRule("GET /a status=503 query.page=2 times=1 query.q=a=b")).toEqual({
+      method: "GET",
+      path: "/a",
+      query: { page: "2", q: "a=b" },
+      fault: fault("status", { status: 503 }),
+      skip: 0,
+      times: 1,
+    });
+  });
+
   test("needs no fault where a parameter tells it, and stars stand for all", () => {
     const rule = { method: "*", path: "/**", skip: 0, times: null };
     expect(parseFaultRule("* /** status=500")).toEqual({ ...rule, fault: fault("status", { status: 500 }) });
@@ -127,6 +138,10 @@ describe("a rule on the command line", () => {
     ["GET  /a?page=2 reset", "column 6: a path has no query; use query"],
     ["GET /a? reset", "column 5: a path has no query; use query"],
     ["GET /[?] reset", "column 5: a path has no query; use query"],
+    ["get /a reset", 'column 1: expected GET, for case counts in a method, got "get"'],
+    ["GET http://localhost/a reset", "column 5: expected a path such as /app.js, without scheme and host"],
+    ["GET /a reset query.page=2 query.page=3", "column 27: is here twice"],
+    ["GET /a reset query=2", /^column 14: expected one of fault, after/],
     ["GET  /a  rest", /^column 10 \(fault\): expected one of/],
     ["GET /a reset after=1 stall", "column 22: expected key=value"],
     ["GET /a reset after=one", /^column 14 \(after\): expected bytes/],
@@ -169,8 +184,11 @@ describe("a rule in JSON", () => {
     [null, /^expected an object such as/],
     [[], /^expected an object such as/],
     [{ match: "/a", fault: "reset" }, /^match: expected an object/],
-    [{ match: { host: "a" }, fault: "reset" }, 'match: expected method and path, got "host" as well'],
-    [{ match: { path: 1 }, fault: "reset" }, "match: expected method and path as texts"],
+    [{ match: { host: "a" }, fault: "reset" }, 'match: unknown member "host"; known: method, path, query, fields'],
+    [{ match: { path: 1 }, fault: "reset" }, "match.path: expected text, got 1"],
+    [{ match: { path: "/a?b" }, fault: "reset" }, "match.path: a path has no query; use query"],
+    [{ match: { query: { page: 2 } }, fault: "reset" }, "match.query.page: expected text, got 2"],
+    [{ match: { json: {} }, fault: "reset" }, "match.json: a fault is decided by the head, before the content comes"],
     [{ match: { path: "\\" }, fault: "reset" }, /^match.path: expected a path/],
     [{ match: { method: "" }, fault: "reset" }, /^match.method: expected a method/],
     [{ fault: true }, "fault: expected a text or a number"],
@@ -233,13 +251,17 @@ const anyFault: fc.Arbitrary<Fault> = fc
     });
   });
 
-const anyRule: fc.Arbitrary<FaultRule> = fc.record({
-  method: fc.constantFrom("*", "GET", "HEAD", "POST", "M-SEARCH"),
-  path: fc.constantFrom("/", "/app.js", "/**", "*.png", "/images/**/*.[jp]*", "/ä*", "/a=b,c"),
-  fault: anyFault,
-  skip: fc.oneof(fc.constant(0), fc.nat(1_000_000_000)),
-  times: fc.option(fc.integer({ min: 1, max: 1_000_000_000 })),
-});
+const anyRule: fc.Arbitrary<FaultRule> = fc.record(
+  {
+    method: fc.constantFrom("*", "GET", "HEAD", "POST", "M-SEARCH"),
+    path: fc.constantFrom("/", "/app.js", "/**", "*.png", "/images/**/*.[jp]*", "/ä*", "/a=b,c"),
+    fault: anyFault,
+    skip: fc.oneof(fc.constant(0), fc.nat(1_000_000_000)),
+    times: fc.option(fc.integer({ min: 1, max: 1_000_000_000 })),
+    query: fc.dictionary(fc.constantFrom("page", "q", "__proto__"), fc.constantFrom("2", "", "a=b"), { minKeys: 1 }),
+  },
+  { requiredKeys: ["method", "path", "fault", "skip", "times"] },
+);
 
 describe("what is printed", () => {
   test("as a field is read again as the same fault", () => {
