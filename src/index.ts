@@ -7,8 +7,10 @@
 
 import type { TimeSource } from "./exchange/clock.ts";
 import type { ClosedConnection, OpenConnection } from "./fixture/connection-log.ts";
+import type { RequestFilter } from "./fixture/filter.ts";
 import type { FaultOrder, Fixture } from "./fixture/fixture.ts";
-import type { Expectation, RequestFilter, RequestPage, RequestRecord, Verification } from "./fixture/journal.ts";
+import type { Expectation, RequestPage, Verification } from "./fixture/journal.ts";
+import type { RequestRecord } from "./fixture/record.ts";
 import type { Snapshot } from "./handlers/endpoints/status.ts";
 import type { StoredUpload } from "./handlers/uploads/store.ts";
 import type { FaultKind } from "./http/fault.ts";

@@ -3,7 +3,7 @@
  * has this process's stdin, stdout and stderr, and stays in its process group, so our few lines go to stderr. Its exit code is ours.
  */
 
-import { isUnexpected } from "../fixture/journal.ts";
+import { isUnexpected } from "../fixture/record.ts";
 import { escapeQuoted } from "../http/escape.ts";
 import { startServer } from "../index.ts";
 import type { AccessEntry, ServerLog } from "../server/access-log.ts";
