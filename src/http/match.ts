@@ -39,7 +39,7 @@ type Condition = keyof Match;
 
 /** Conditions that a request's head decides. */
 export const HEAD_CONDITIONS: readonly Condition[] = ["method", "path", "query", "fields"];
-export const ALL_CONDITIONS: readonly Condition[] = [...HEAD_CONDITIONS, "json"];
+const ALL_CONDITIONS: readonly Condition[] = [...HEAD_CONDITIONS, "json"];
 
 /** Rules of one kind at the same time. A request is compared with all of them. */
 export const RULES_MAX = 1000;
@@ -51,7 +51,7 @@ const NAMES_MAX = 100;
 const DEPTH_MAX = 100;
 
 /** Reads `match` of a rule in JSON; `known` are the conditions that it may have. Returns the mistake as a text. */
-export function readMatch(given: unknown, known: readonly Condition[]): Match | string {
+export function readMatch(given: unknown, known: readonly Condition[] = ALL_CONDITIONS): Match | string {
   if (given === undefined) return { method: "*", path: "/**" };
   if (!isObject(given))
     return `match: expected an object such as {"method":"GET","path":"/app.js"}, got ${quote(given)}`;

@@ -1,15 +1,7 @@
 /** Conditions on a request: which are read, which are refused and where, and which requests meet them. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import {
-  ALL_CONDITIONS,
-  Candidate,
-  contentHolds,
-  describeMatch,
-  headHolds,
-  type Match,
-  readMatch,
-} from "../../src/http/match.ts";
+import { Candidate, contentHolds, describeMatch, headHolds, type Match, readMatch } from "../../src/http/match.ts";
 
 interface Asked {
   readonly method?: string;
@@ -24,7 +16,7 @@ function candidate({ method = "GET", query = "", fields = [], content = null }: 
 }
 
 function matchOf(given: object): Match {
-  const match = readMatch(given, ALL_CONDITIONS);
+  const match = readMatch(given);
   if (typeof match === "string") throw new Error(match);
   return match;
 }
@@ -204,12 +196,12 @@ describe("conditions that no request meets are refused with their place", () => 
   ];
   for (const [given, message] of refused) {
     test(String(message), () => {
-      expect(readMatch(given, ALL_CONDITIONS)).toMatch(message);
+      expect(readMatch(given)).toMatch(message);
     });
   }
 
   test("but members that are undefined count as missing", () => {
-    expect(readMatch({ method: undefined, query: undefined, json: undefined }, ALL_CONDITIONS)).toEqual({
+    expect(readMatch({ method: undefined, query: undefined, json: undefined })).toEqual({
       method: "*",
       path: "/**",
     });
@@ -231,7 +223,7 @@ test("what is described is read again as the same conditions", () => {
   fc.assert(
     fc.property(anyMatch, (given) => {
       const match = matchOf(given);
-      expect(readMatch(JSON.parse(JSON.stringify(describeMatch(match))), ALL_CONDITIONS)).toEqual(match);
+      expect(readMatch(JSON.parse(JSON.stringify(describeMatch(match))))).toEqual(match);
     }),
   );
 });

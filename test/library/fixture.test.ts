@@ -49,6 +49,13 @@ describe("faults", () => {
     expect(server.requests()).toMatchObject([{ status: 200, fault: "reset", bytes: 4096, close: "fault" }]);
   });
 
+  test("may be for a query, which the path cannot have", async () => {
+    await using server = await start();
+    server.fault("GET /a.txt", { query: { page: "2" }, status: 503 });
+    const seen = [await get(server, "/a.txt?page=2"), await get(server, "/a.txt"), await get(server, "/a.txt?page=3")];
+    expect(seen.map((answer) => answer.slice(0, 3))).toEqual(["503", "200", "200"]);
+  });
+
   test("are taken back", async () => {
     await using server = await start();
     const id = server.fault("* /** empty");
@@ -86,7 +93,9 @@ test("requests are waited for, verified, and told with what they brought", async
   await upload(server, '{"n":2}');
   const { requests, isComplete } = await waited;
   expect([requests.length, isComplete]).toEqual([2, true]);
-  expect(requests[0]?.body?.bytes).toBe(7);
+  expect(requests[0]?.body).toMatchObject({ bytes: 7, text: '{"n":1}', isWhole: true });
+  expect(server.requests({ json: { n: 2 } })).toMatchObject([{ body: { text: '{"n":2}' } }]);
+  expect(() => server.requests({ pth: "/a" } as object)).toThrow('unknown member "pth"');
   expect(server.uploads()).toHaveLength(2);
   expect(server.verify({ match: { method: "POST" }, count: 2 }).verified).toBe(true);
   expect(server.verify({ match: { path: "/a.txt" } }).verified).toBe(false);
