@@ -10,7 +10,7 @@ import { networkInterfaces } from "node:os";
 export interface Need {
   /** The reason in the name of a skipped test; null when the machine has the property. */
   readonly lack: string | null;
-  /** True for commands: a package brings them, so CI never skips for their sake. */
+  /** True for commands and packages: `.ci/run` brings them, so CI never skips for their sake. */
   readonly isInstallable: boolean;
 }
 
@@ -35,6 +35,11 @@ export function needs(...wanted: readonly (string | Need)[]): Runner {
 /** A need whose lack was found elsewhere, or null when the machine meets it. */
 export function unless(lack: string | null): Need {
   return { lack, isInstallable: false };
+}
+
+/** A need that `.ci/run` meets, with its lack elsewhere; null when the machine meets it. */
+export function installable(lack: string | null): Need {
+  return { lack, isInstallable: true };
 }
 
 /** True when the command is on PATH. For preparations only: a test says what it needs. */
@@ -68,7 +73,7 @@ export const isRoot = process.getuid?.() === 0;
 const IS_CI = !["", "0", "false"].includes((process.env["CI"] ?? "").toLowerCase());
 
 function command(name: string): Need {
-  return { lack: hasCommand(name) ? null : `${name} is not installed`, isInstallable: true };
+  return installable(hasCommand(name) ? null : `${name} is not installed`);
 }
 
 function isMissing(need: Need): boolean {

@@ -98,13 +98,11 @@ export function readText(path: string): string {
 
 /** Every file below `folder`, without what is installed, built, uploaded or Git's. */
 export function readTree(folder: string): Module[] {
-  const skipped = new Set(
-    ["node_modules", ".git", "uploads", "httpserver", "httpserver.exe"].map((name) => posix.join(".", name)),
-  );
+  const skipped = new Set([".git", "uploads", "httpserver", "httpserver.exe"].map((name) => posix.join(".", name)));
   const modules: Module[] = [];
   for (const entry of readdirSync(join(TOP, folder), { withFileTypes: true })) {
     const path = posix.join(folder, entry.name);
-    if (entry.isDirectory() && !skipped.has(path)) modules.push(...readTree(path));
+    if (entry.isDirectory() && entry.name !== "node_modules" && !skipped.has(path)) modules.push(...readTree(path));
     if (entry.isFile() && !skipped.has(path)) modules.push({ path, text: readText(path) });
   }
   return modules;
