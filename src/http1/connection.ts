@@ -50,8 +50,6 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   #isShakingHands: boolean;
   /** True when the unconsumed bytes are more than empty lines. */
   #isHeadBegun = false;
-  /** Bytes received of the current content, framing included. */
-  #bodyBytes = 0;
   /** True when a fair share of the response is out, and `resumed` follows for the next. */
   #isDeferred = false;
 
@@ -295,10 +293,10 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     return false;
   }
 
-  #expectContent({ framing, decoder }: RequestReader): void {
+  #expectContent(request: RequestReader): void {
+    const { framing } = request;
     this.#read = readEdge(ReadState.Head, ReadState.Body);
-    decoder.reset(framing);
-    this.#bodyBytes = 0;
+    request.beginContent();
     this.exchange.expect(framing.contentLength, framing.expectsContinue && this.#inbox.length === 0);
   }
 
@@ -307,11 +305,9 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     const exchange = this.exchange;
     const request = exchange.request as RequestReader;
     if (exchange.invite()) this.#outbox.gather(CONTINUE);
-    const before = inbox.length;
     const error = request.readContent(inbox, exchange);
     if (error < 0) exchange.refuseMalformed(error);
     if (this.#read === ReadState.Closed) return true;
-    this.#bodyBytes += before - inbox.length;
     if (exchange.resetIfDue(request.decoder.received)) return true;
     if (request.decoder.done) this.#read = readEdge(this.#read, ReadState.Done);
     else if (this.#closing.isPeerFinished && !exchange.isStalled)
@@ -517,7 +513,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   /** Acts on a deadline that is over. A peer that is fast enough gets another window. */
   #expire(wait: Wait): void {
     if (wait === Wait.None) return;
-    if (wait === Wait.Body && this.#deadline.extendBody(this.#bodyBytes)) return;
+    if (wait === Wait.Body && this.#deadline.extendBody(this.#contentBytes)) return;
     if (wait === Wait.Send && this.#deadline.extendSend(this.#outbox.accepted)) return;
     switch (wait) {
       case Wait.Handshake:
@@ -572,7 +568,11 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
 
   #arm(): void {
     const wait = this.#reasonToWait();
-    this.#deadline.set(wait, wait === Wait.Body ? this.#bodyBytes : this.#outbox.accepted);
+    this.#deadline.set(wait, wait === Wait.Body ? this.#contentBytes : this.#outbox.accepted);
+  }
+
+  get #contentBytes(): number {
+    return this.exchange.request?.contentBytes ?? 0;
   }
 
   #reasonToWait(): Wait {

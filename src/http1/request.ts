@@ -22,6 +22,8 @@ export class RequestReader implements CollectingRequest {
   readonly buffer: ContentBuffer;
   address = "";
   secure = false;
+  /** Bytes received of the current content, framing included. */
+  contentBytes = 0;
   /** True when `head`, `framing` and `target` match the bytes of the head. */
   #isUnderstood = false;
   /** Place in the received bytes from which an incomplete head was read last; -1 if the last one read was not incomplete. */
@@ -57,6 +59,12 @@ export class RequestReader implements CollectingRequest {
     return error;
   }
 
+  /** Begins with the content that the framing announces. */
+  beginContent(): void {
+    this.decoder.reset(this.framing);
+    this.contentBytes = 0;
+  }
+
   /**
    * Decodes the content that lies in `inbox` and hands it to `exchange`, as far as that takes it. Returns 0, or a ParseError.
    */
@@ -69,6 +77,7 @@ export class RequestReader implements CollectingRequest {
       const { contentStart, contentEnd, announced } = decoder;
       if (!exchange.take(inbox.bytes, contentStart, contentEnd, announced, length)) return 0;
       inbox.consume(consumed);
+      this.contentBytes += consumed;
     }
     if (decoder.done) exchange.endContent();
     return 0;
