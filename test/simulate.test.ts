@@ -31,6 +31,9 @@ const MUST_HAPPEN = [
   "client: reset, not reported",
   "clock: exactly a timeout",
   "content: not read to its end",
+  "content: skipped behind a slot",
+  "content: skipped too slowly",
+  "content: skipped, and broken off",
   "content: taken by chunked",
   "content: taken by length",
   "end: idle",
@@ -111,6 +114,13 @@ const SPOILS: Readonly<Record<string, Spoil>> = {
     const write = sink.write.bind(sink);
     sink.write = (bytes) => write(bytes) || true;
   }),
+  "a refusal waits for content": changed(({ handler }) => {
+    const admit = handler.admit.bind(handler);
+    handler.admit = (request) => {
+      const admission = admit(request);
+      return admission.content === "skip" ? { ...admission, content: "discard" } : admission;
+    };
+  }),
   "a sink is told of its end twice": withSinks((sink) => {
     const ended = sink.ended.bind(sink);
     sink.ended = () => {
@@ -125,6 +135,7 @@ const SPOILS: Readonly<Record<string, Spoil>> = {
     clock.set = () => {};
   }),
   "one request more than allowed is taken": withLimits(({ maxRequests }) => ({ maxRequests: maxRequests + 1 })),
+  "content that is skipped has no bound": withLimits(() => ({ unwantedBodyBytesMax: Number.POSITIVE_INFINITY })),
   "who is idle has no deadline": withLimits(() => ({ keepAliveTimeoutMs: Number.POSITIVE_INFINITY })),
   "who waits for a slot has no deadline": withLimits(() => ({ queueTimeoutMs: Number.POSITIVE_INFINITY })),
   "who does not read has no deadline": withLimits(() => ({ stallTimeoutMs: Number.POSITIVE_INFINITY })),
@@ -183,7 +194,7 @@ function withSinks(change: (sink: ContentSink) => void): Spoil {
     handler.admit = (request) => {
       const admission = admit(request);
       const use = admission.content;
-      if (use !== "discard" && "sink" in use) change(use.sink);
+      if (typeof use === "object" && "sink" in use) change(use.sink);
       return admission;
     };
   });

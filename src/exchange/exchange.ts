@@ -145,9 +145,21 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
 
   // Content.
 
-  /** True if the content is for a sink: then the request takes its slot first, and the content comes while the handler works. */
-  get isStreamed(): boolean {
-    return sinkOf(this.admission) !== null;
+  /** True if the request is answered without its content, which is read past afterwards. */
+  get skipsContent(): boolean {
+    const { content, fault } = this.admission;
+    // A fault that resets a request counts the bytes of its content.
+    return content === "skip" && fault?.kind !== "reset-request";
+  }
+
+  /** True if the request continues before its content: it skips it, or its sink takes it while the handler works. */
+  get isAhead(): boolean {
+    return this.skipsContent || sinkOf(this.admission) !== null;
+  }
+
+  /** True while the handler works, and its sink takes content. */
+  get takesContent(): boolean {
+    return this.phase === Phase.Running && !this.isStalled && !this.skipsContent;
   }
 
   /**
@@ -157,7 +169,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   expect(length: number, waits: boolean): void {
     this.#waitsForContinue = waits;
     const use = this.admission.content;
-    if (use !== "discard") {
+    if (typeof use === "object") {
       if ("collectMax" in use && length > use.collectMax) this.#refuseTooLarge(use.collectMax);
       return;
     }
@@ -179,7 +191,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
    */
   take(bytes: Uint8Array, start: number, end: number, announced: number, length: number | null): boolean {
     const use = this.admission.content;
-    if (use === "discard") {
+    if (typeof use === "string") {
       if (announced <= this.#context.limits.unwantedBodyBytesMax) return true;
     } else if ("sink" in use) {
       if (start < end && !use.sink.write(bytes.subarray(start, end))) this.#stall(use.sink);
@@ -325,7 +337,8 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
 
   /** A client that is not let in is logged and counted, also if it asked for an endpoint of the server. */
   #refuseLate(refusal: Response): Response {
-    this.admission = { ...this.admission, refusal, content: "discard", isControl: false };
+    const content = this.#sink === null ? "skip" : "discard";
+    this.admission = { ...this.admission, refusal, content, isControl: false };
     return refusal;
   }
 
@@ -457,5 +470,5 @@ function closeContent({ content }: Response): void {
 
 /** Returns the sink that takes the content, or null. */
 function sinkOf({ content }: Admission): ContentSink | null {
-  return content !== "discard" && "sink" in content ? content.sink : null;
+  return typeof content === "object" && "sink" in content ? content.sink : null;
 }

@@ -17,10 +17,11 @@ export interface Admission {
   /** Response to a request that goes no further, or null. */
   readonly refusal: Response | null;
   /**
-   * Use of the content that follows. If more than `collectMax` bytes come or are announced, the answer is 413. A sink gets the content while
-   * `respond` works, so such a request takes its slot before its content comes.
+   * Use of the content that follows. `discard`: the request waits for its end, and is then answered. `skip`: the request is answered at
+   * once, and the content is read past afterwards; every refusal skips. If more than `collectMax` bytes come or are announced, the answer
+   * is 413. A sink gets the content while `respond` works, so such a request takes its slot before its content comes.
    */
-  readonly content: "discard" | { readonly collectMax: number } | { readonly sink: ContentSink };
+  readonly content: "discard" | "skip" | { readonly collectMax: number } | { readonly sink: ContentSink };
   /** True for the server's own endpoints: such a request takes no slot and is neither logged nor counted. */
   readonly isControl: boolean;
   readonly host: HostVerdict;
@@ -31,12 +32,15 @@ export interface Admission {
 /** Admits a request whose content, if it has any, is of no use. */
 export const ADMITTED: Admission = { refusal: null, content: "discard", isControl: false, host: "ok", fault: null };
 
+/** Admits a request that will be refused whatever its content is, once the disk was asked. */
+export const CERTAIN: Admission = { ...ADMITTED, content: "skip" };
+
 /** Holds until a handler has decided. */
 export const UNDECIDED: Admission = { ...ADMITTED, host: "-" };
 
 /** Makes an admission that ends the request with `refusal`. */
 export function refused(refusal: Response, host: HostVerdict = "ok"): Admission {
-  return { refusal, content: "discard", isControl: false, host, fault: null };
+  return { refusal, content: "skip", isControl: false, host, fault: null };
 }
 
 /** Refusal that took time to decide. The request is treated as if it had been refused at its head. */

@@ -54,6 +54,18 @@ export class Closing {
     else this.#transport.shutdown();
   }
 
+  /**
+   * Returns whether a shutdown may end the connection now: it waits for a request, or for the rest of a content that is read past, and has
+   * been quiet for `quietMs`. After our FIN it must also have been quiet for `lingerMs`: then closing cannot cause a reset that
+   * destroys the last response.
+   */
+  mayShutDown(isSkipping: boolean, quietMs: number, lingerMs: number): boolean {
+    const { wait, quietMs: isQuietForMs } = this.#deadline;
+    if (this.end === End.Lingering) return isQuietForMs >= Math.max(quietMs, lingerMs);
+    const isUnasked = isSkipping || wait === Wait.Idle || wait === Wait.Handshake;
+    return isUnasked && isQuietForMs >= quietMs;
+  }
+
   /** Reads past `count` bytes after the last request. Returns false when all of them are more than the bound. */
   discard(count: number): boolean {
     this.#discarded += count;

@@ -7,7 +7,7 @@
  * `#advance` goes through the stages of the exchange as far as the bytes, the pool and the kernel allow.
  * `#endTurn` writes gathered bytes, arms the one deadline, and returns the slot when it is no longer needed.
  *
- * Stages: #receive → #respond → #send → #next, and then #receive again if the connection persists, or #close (closing.ts).
+ * Stages: #receive → #respond → #send → #next, then #receive again if the connection persists, or #close (closing.ts).
  * A stage returns true if it is done, and false if an event must come first. Every connection passes `closed` exactly once,
  * and everything that it holds is returned there.
  */
@@ -20,7 +20,6 @@ import { type CloseReason, Outcome } from "../exchange/observer.ts";
 import { Fate, type Suspended, type Transport } from "../exchange/transport.ts";
 import { formatPeer } from "../http/authority.ts";
 import type { Fault } from "../http/fault.ts";
-import type { Response } from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import { ParseError } from "../http/parse-error.ts";
 import { Closing, End } from "./closing.ts";
@@ -29,7 +28,7 @@ import { Holding } from "./holding.ts";
 import { CONTINUE, Outbox, Progress } from "./outbox.ts";
 import { ReceiveBuffer } from "./receive-buffer.ts";
 import type { RequestReader } from "./request.ts";
-import { ReadState, readEdge } from "./state.ts";
+import { ReadState, readEdge, reasonToClose, waitIn } from "./state.ts";
 
 export class Http1Connection implements Carrier, Connection, Resumable, Suspended {
   readonly id: number;
@@ -125,13 +124,11 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   }
 
   shutDown(quietMs = 0, lingerMs: number = this.#context.limits.shutdownGraceMs): void {
-    const isLingering = this.#closing.end === End.Lingering;
-    const { wait, quietMs: isQuietForMs } = this.#deadline;
-    if (!isLingering && wait !== Wait.Idle && wait !== Wait.Handshake) return;
-    // If the peer has sent nothing for this long after our FIN, closing now cannot cause a reset that destroys its response.
-    if (isQuietForMs < (isLingering ? Math.max(quietMs, lingerMs) : quietMs)) return;
+    const isSkipping = this.#read === ReadState.Rest;
+    if (!this.#closing.mayShutDown(isSkipping, quietMs, lingerMs)) return;
     this.stopReading();
-    this.#closing.close("shutdown");
+    if (isSkipping) this.#close("shutdown");
+    else this.#closing.close("shutdown");
   }
 
   terminate(): void {
@@ -229,7 +226,8 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     this.#context.observer.failed(this.id, error);
     const exchange = this.exchange;
     try {
-      if (exchange.phase !== Phase.Receiving || this.#closing.end !== End.Open) throw error;
+      const isOwed = exchange.phase === Phase.Receiving && this.#read !== ReadState.Rest;
+      if (!isOwed || this.#closing.end !== End.Open) throw error;
       this.stopReading();
       exchange.refuse(500, OWN_FAILURE);
       this.#advance();
@@ -243,8 +241,9 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
 
   #receive(): boolean {
     if (this.exchange.phase !== Phase.Receiving) return true;
+    if (this.#read === ReadState.Rest && !this.#skipRest()) return false;
     if (this.#read === ReadState.Head && !this.#takeHead()) return false;
-    return this.#read !== ReadState.Body || this.exchange.isStreamed || this.#takeBody();
+    return this.#read !== ReadState.Body || this.exchange.isAhead || this.#takeBody();
   }
 
   #takeHead(): boolean {
@@ -316,6 +315,22 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     return true;
   }
 
+  /** Reads past the rest of a content whose request was answered. Returns true after its last byte. */
+  #skipRest(): boolean {
+    const request = this.exchange.request as RequestReader;
+    const isSound = request.skipContent(this.#inbox, this.#context.limits.unwantedBodyBytesMax);
+    if (isSound && request.decoder.done) {
+      this.#read = readEdge(this.#read, ReadState.Head);
+      // The content of the next request has a deadline of its own.
+      this.#deadline.clear();
+      return true;
+    }
+    // The request has its one response: the connection ends without another.
+    if (!isSound) this.#close("last answer");
+    else if (this.#closing.isPeerFinished) this.#close("client");
+    return false;
+  }
+
   /** Ends reading: further bytes are not taken for a request, and the response is the last. */
   stopReading(): void {
     if (this.#read !== ReadState.Closed) this.#read = readEdge(this.#read, ReadState.Closed);
@@ -338,7 +353,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     const made = exchange.proceed();
     if (made === null) {
       // Content for a sink comes while the handler works.
-      if (exchange.phase === Phase.Running && this.#read === ReadState.Body) this.#takeBody();
+      if (this.#read === ReadState.Body && exchange.takesContent) this.#takeBody();
       return false;
     }
     const context = this.#context;
@@ -347,7 +362,11 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     const response = fault === null ? made : (this.#transport.gate?.spoil(made, fault) ?? made);
     const { maxRequests } = context.limits;
     const left = maxRequests === 0 ? Number.POSITIVE_INFINITY : maxRequests - exchange.position;
-    const reason = this.#reasonToClose(response, left);
+    const isSkipped = this.#read === ReadState.Body && exchange.skipsContent;
+    const isRead = this.#read === ReadState.Done || isSkipped;
+    const isDraining = context.drain.hasBegun && this.#inbox.length === 0;
+    const isPersistent = exchange.request?.framing.persistent === true;
+    const reason = reasonToClose(left, isDraining, isRead, isPersistent, response.isLast, fault !== null);
     this.#closing.reason = reason;
     exchange.begin(response);
     this.#deadline.beginResponse(outbox.accepted);
@@ -364,18 +383,6 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     return true;
   }
 
-  /** Decides whether `response` is the connection's last, and why. `left`: requests that may follow the one it answers. */
-  #reasonToClose(response: Response, left: number): CloseReason | null {
-    if (left <= 0) return "last request";
-    // Requests that were pipelined before the drain are answered. After a last response they would be lost (RFC 9112 §9.3.2).
-    if (this.#context.drain.hasBegun && this.#inbox.length === 0) return "shutdown";
-    if (this.#read === ReadState.Done) {
-      if (!(this.exchange.request as RequestReader).framing.persistent) return "client asked";
-      if (!response.isLast) return null;
-    }
-    return this.exchange.admission.fault === null ? "last answer" : "fault";
-  }
-
   // Sending.
 
   /** Offers the response to the transport, or lets it gather with the next one of a pipeline. */
@@ -383,7 +390,8 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     const exchange = this.exchange;
     const { reason } = this.#closing;
     const { fault } = exchange.admission;
-    const moreRequests = reason === null && this.#inbox.length > 0 && this.#context.pool.queued === 0;
+    const isRead = reason === null && this.#read === ReadState.Done;
+    const moreRequests = isRead && this.#inbox.length > 0 && this.#context.pool.queued === 0;
     if (moreRequests && fault === null && this.#outbox.canGather) {
       exchange.finish(Outcome.KeptAlive, null);
       return true;
@@ -491,7 +499,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     }
     this.exchange.renew();
     if (this.#outbox.isEmpty && this.#context.pool.queued > 0) lease.release();
-    this.#read = readEdge(this.#read, ReadState.Head);
+    this.#read = readEdge(this.#read, this.#read === ReadState.Body ? ReadState.Rest : ReadState.Head);
     this.#deadline.clear();
   }
 
@@ -529,7 +537,8 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
         this.#closing.close("client");
         break;
       default:
-        this.exchange.giveUp(wait);
+        if (this.#read === ReadState.Rest) this.#close("last answer");
+        else this.exchange.giveUp(wait);
         this.#turn();
     }
   }
@@ -578,19 +587,9 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   #reasonToWait(): Wait {
     if (this.#isShakingHands) return Wait.Handshake;
     if (this.#closing.end !== End.Open) return this.#deadline.wait;
-    switch (this.exchange.phase) {
-      case Phase.Receiving:
-        if (!this.#outbox.isEmpty) return Wait.Send;
-        if (this.#read === ReadState.Body) return Wait.Body;
-        return this.#inbox.length > 0 && this.#isHeadBegun ? Wait.Head : Wait.Idle;
-      case Phase.Waiting:
-        return Wait.Queue;
-      case Phase.Running:
-        // The peer has no deadline, unless it owes content that the handler could take.
-        if (this.#read !== ReadState.Body || this.exchange.isStalled) return Wait.None;
-        return this.#outbox.isEmpty ? Wait.Body : Wait.Send;
-      default:
-        return this.#outbox.isWaiting || this.#isHeld ? Wait.None : Wait.Send;
-    }
+    const { phase, takesContent } = this.exchange;
+    const { isEmpty, isWaiting } = this.#outbox;
+    const hasHead = this.#inbox.length > 0 && this.#isHeadBegun;
+    return waitIn(phase, this.#read, takesContent, !isEmpty, hasHead, isWaiting || this.#isHeld);
   }
 }

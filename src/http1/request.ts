@@ -83,6 +83,18 @@ export class RequestReader implements CollectingRequest {
     return 0;
   }
 
+  /** Reads past the content that lies in `inbox`. Returns false if it is malformed, or more than `max` bytes are announced. */
+  skipContent(inbox: ReceiveBuffer, max: number): boolean {
+    const { decoder } = this;
+    while (!decoder.done && inbox.length > 0) {
+      const consumed = decoder.step(inbox.bytes, inbox.start, inbox.end);
+      if (consumed <= 0 || decoder.announced > max) return false;
+      inbox.consume(consumed);
+      this.contentBytes += consumed;
+    }
+    return true;
+  }
+
   /**
    * Lets go of received bytes that are not needed. A small head in a large chunk is copied out of it. An incomplete one, which is read
    * again from its start, is the waiting bytes of `inbox`.

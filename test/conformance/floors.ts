@@ -159,7 +159,7 @@ export function parserDifference(row: Row, reading: ParserReading): string {
   if (row.end === "open" && (reading.complete !== finals || reading.closed || reading.partial)) {
     return `expected ${finals} complete requests on an open connection, got ${reading.complete}`;
   }
-  if (row.end === "waits" && (reading.complete !== finals || !reading.partial)) {
+  if (row.end === "waits" && (reading.complete !== (row.isEarly ? finals - 1 : finals) || !reading.partial)) {
     return `expected ${finals} complete requests and a part, got ${reading.complete}`;
   }
   // A message whose end is known is complete, also where it is refused.
@@ -287,7 +287,8 @@ export function judge(row: Row, received: string, isClosed: boolean | null): str
   const final = answers[row.answers.length - 1];
   if (final !== undefined && final.status >= 200 && row.end !== "waits" && !row.finish) {
     const told = final.fields.get("connection");
-    if (told !== (isOpen ? "keep-alive" : "close")) return `expected the connection to be ${row.end}, told ${told}`;
+    if (told !== (isOpen || row.isEarly ? "keep-alive" : "close"))
+      return `expected the connection to be ${row.end}, told ${told}`;
   }
   return "";
 }

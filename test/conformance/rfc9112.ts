@@ -1,9 +1,11 @@
 /** Rows about RFC 9112, HTTP/1.1: messages on the wire, their framing, and the life of a connection. In document order. */
 import { ParseError } from "../../src/http/parse-error.ts";
 import {
+  brokenOff,
   chunked,
   declined,
   type Expected,
+  early,
   finished,
   get,
   head,
@@ -1047,6 +1049,45 @@ const bodyLength = section("RFC 9112 §6.3", [
     `${get("/none.html", CHUNKED)}3\r\n[1]x${SMUGGLED}`,
     400,
     ParseError.ChunkDataUnterminated,
+  ),
+  brokenOff(
+    "chunked content behind a 405 is checked, and the 405 does not wait for it",
+    `${request("PUT /page.html HTTP/1.1", HOST, CHUNKED)}3\r\n[1]x${SMUGGLED}`,
+    ParseError.ChunkDataUnterminated,
+    405,
+  ),
+  brokenOff(
+    "a forbidden trailer behind a 403",
+    `${request("POST /upload HTTP/1.1", "Host: evil.example", CHUNKED)}0\r\nContent-Length: 3\r\n\r\n${SMUGGLED}`,
+    ParseError.TrailerForbidden,
+    403,
+  ),
+  brokenOff(
+    "a chunk's size that is none behind a 415, behind a 200",
+    `${get("/page.html")}${request("POST /upload HTTP/1.1", HOST, "Content-Type: text/plain", CHUNKED)}zz\r\n${SMUGGLED}`,
+    ParseError.ChunkSizeInvalid,
+    200,
+    415,
+  ),
+  early("a 405 does not wait for content", request("PUT / HTTP/1.1", HOST, "Content-Length: 1000"), 405),
+  early("a 403 does not wait for chunks", request("PUT / HTTP/1.1", "Host: evil.example", CHUNKED), 403),
+  early("POST to nothing does not wait for content", request("POST /nope HTTP/1.1", HOST, "Content-Length: 5"), 404),
+  early(
+    "POST to a file does not wait for content",
+    request("POST /page.html HTTP/1.1", HOST, "Content-Length: 5"),
+    405,
+  ),
+  early(
+    "a 400 for the Host does not wait for content",
+    request("PUT / HTTP/1.1", "Content-Length: 5"),
+    400,
+    ParseError.HostMissing,
+  ),
+  early(
+    "a 417 does not wait for content",
+    post(["Content-Length: 5", "Expect: magic"], "12"),
+    417,
+    ParseError.ExpectationUnknown,
   ),
   served("an upload that is too long by its length", post(["Content-Length: 2001"], "1".repeat(2001)), 413),
   served("an upload as long as may be", post(["Content-Length: 2000"], "1".repeat(2000)), 201),

@@ -13,7 +13,7 @@ export type End =
   | "open"
   /** It ends with the last answer, whatever follows. */
   | "closed"
-  /** The request is not complete: the server waits for more, and has said no final word about it. */
+  /** The request is not complete: the server waits for more, and has said no final word about it unless `isEarly`. */
   | "waits";
 
 /** One answer. Names in `fields` are in lower case; null: must be absent. `body` is compared as a whole, or matched. */
@@ -35,6 +35,8 @@ export interface RowBody {
   readonly error: ParseError | null;
   /** The client sends FIN behind `raw`. */
   readonly finish: boolean;
+  /** The last answer comes before the end of its content, and leaves the connection open. */
+  readonly isEarly: boolean;
   /** Only for rows that are about what came together with what, as with Expect: not to be split. */
   readonly whole: boolean;
 }
@@ -70,6 +72,21 @@ export function refused(
   return row(name, raw, "closed", error, [...before, status]);
 }
 
+/** The last request is answered by its head. Then a parser refuses its content, and the connection ends without a further answer. */
+export function brokenOff(
+  name: string,
+  raw: string,
+  error: ParseError,
+  ...answers: readonly (number | Expected)[]
+): RowBody {
+  return { ...row(name, raw, "closed", error, answers), isEarly: true };
+}
+
+/** The last request is answered by its head, and the rest of its content may come. `error`: the rule that the head breaks. */
+export function early(name: string, raw: string, status: number, error: ParseError | null = null): RowBody {
+  return { ...row(name, raw, "waits", error, [status]), isEarly: true };
+}
+
 /** A parser refuses, but where the message ends is known: the connection persists. */
 export function declined(name: string, raw: string, status: number, error: ParseError): RowBody {
   return row(name, raw, "open", error, [status]);
@@ -98,7 +115,7 @@ function row(
   answers: readonly (number | Expected)[],
 ): RowBody {
   const expected = answers.map((answer) => (typeof answer === "number" ? { status: answer } : answer));
-  return { name, raw, answers: expected, end, error, finish: false, whole: false };
+  return { name, raw, answers: expected, end, error, finish: false, isEarly: false, whole: false };
 }
 
 const HOST = "Host: localhost";

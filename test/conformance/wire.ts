@@ -54,6 +54,7 @@ export class WireFloor {
       end: "closed",
       error: null,
       finish: true,
+      isEarly: false,
       whole: true,
     } as const;
     const conversation = new Conversation(row, raw, false);

@@ -128,7 +128,7 @@ test("an upload without credentials, or with wrong ones seen before, is refused 
   await responseTo(site.handler, makeRequest("GET /", WRONG));
   for (const fields of [{}, WRONG, { Authorization: "Basic ?" }]) {
     const { refusal, content } = site.handler.admit(upload(fields));
-    expect([refusal?.status, content]).toEqual([401, "discard"]);
+    expect([refusal?.status, content]).toEqual([401, "skip"]);
     expect(answerOf(refusal as Response).fields["content-type"]).toBe("application/json");
   }
   expect((await responseTo(site.handler, upload(ANN))).status).toBe(201);
@@ -150,7 +150,7 @@ test("what the rules refuse is told only to those who are in", async () => {
     using fresh = makeGuarded();
     const unverified = makeRequest(line, { ...fields, ...ANN });
     const admission = fresh.handler.admit(unverified);
-    expect([admission.refusal, admission.content]).toEqual([null, "discard"]);
+    expect([admission.refusal, admission.content]).toEqual([null, "skip"]);
     expect((await respondTo(fresh.handler, unverified, admission)).status).toBe(status);
     expect(fresh.handler.admit(makeRequest(line, { ...fields, ...ANN })).refusal?.status).toBe(status);
   }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ConnectionState } from "../../src/exchange/carrier.ts";
 import type { CloseReason } from "../../src/exchange/observer.ts";
-import { ADMITTED, refused } from "../../src/http/message.ts";
+import { ADMITTED, CERTAIN, type Response, refused } from "../../src/http/message.ts";
 import {
   type AnsweredLine,
   CONTROL,
@@ -415,6 +415,127 @@ describe("content", () => {
     expect(client.transport.finSent).toBe(true);
   });
 
+  test("of a request that was refused by its head is not waited for", () => {
+    const server = wanting(100);
+    server.handler.admit = (request) => (request.target.path === "/" ? refused(respondWith(404, "no")) : ADMITTED);
+    for (const message of [post("Content-Length: 5\r\n"), post("Transfer-Encoding: chunked\r\n")]) {
+      const client = server.connect().send(message);
+      expect(client.take()).toContain("\r\nConnection: keep-alive\r\n");
+      expect(server.observer.lines.at(-1)).toMatchObject({ status: 404, closing: null });
+      const rest = message.includes("chunked") ? "5\r\nhello\r\n0\r\nX-Checked: yes\r\n\r\n" : "hello";
+      client.sendBytewise(rest).send(get("/next"));
+      expect(client.statuses).toEqual([404, 201]);
+      expect(client.transport.finSent).toBe(false);
+    }
+  });
+
+  test("of a request that is refused with a slot is not waited for either, and holds none while it comes", async () => {
+    const server = new FakeServer();
+    const asked = Promise.withResolvers<Response>();
+    server.handler.admit = (request) => (request.target.path === "/" ? CERTAIN : ADMITTED);
+    server.handler.respond = (request) => (request.target.path === "/" ? asked.promise : respondWith(200, "next"));
+    const client = server.connect().send(`${post("Content-Length: 5\r\n")}he`);
+    expect([server.pool.active, client.statuses]).toEqual([1, []]);
+    asked.resolve(respondWith(404, "no"));
+    await asked.promise;
+    await new Promise(setImmediate);
+    expect([server.pool.active, client.statuses]).toEqual([0, [404]]);
+    expect(client.send(`llo${get("/next")}`).statuses).toEqual([404, 200]);
+  });
+
+  test("that is skipped ends the connection without a further answer where it is malformed or too much", () => {
+    const server = wanting(100);
+    server.handler.admit = () => refused(respondWith(404, "no"));
+    for (const rest of ["+4\r\nWiki\r\n0\r\n\r\n", "3e9\r\n", "4\r\nWiki\r\n0\r\nContent-Length: 3\r\n\r\n"]) {
+      const message = post("Transfer-Encoding: chunked\r\n") + rest;
+      for (const client of [server.connect().send(message), server.connect().sendBytewise(message)]) {
+        expect(client.statuses).toEqual([404]);
+        expect(client.transport.finSent).toBe(true);
+        expect(client.send(get("/next")).statuses).toEqual([404]);
+      }
+    }
+  });
+
+  test("that is skipped has the deadline of content, and no answer of its own when that is over", () => {
+    const server = new FakeServer({ limits: { unwantedBodyBytesMax: 1 << 20 } });
+    server.handler.admit = () => refused(respondWith(404, "no"));
+    const [stalled, slow, both] = [server.connect(), server.connect(), server.connect()];
+    for (const client of [stalled, slow, both]) client.send(post("Content-Length: 90000\r\n"));
+    for (let second = 0; second < 31; second++) {
+      slow.send("x".repeat(1100));
+      if (second < 29) both.send("x".repeat(1100));
+      server.pass(1000);
+    }
+    expect([stalled, slow, both].map((client) => client.transport.finSent)).toEqual([true, false, false]);
+    expect([stalled, slow, both].map((client) => client.statuses)).toEqual([[404], [404], [404]]);
+    server.pass(30_000);
+    expect(both.transport.finSent).toBe(true);
+    expect(server.observer.lines).toHaveLength(3);
+  });
+
+  test("that is skipped gives the next content a whole window", () => {
+    const server = wanting(1000);
+    server.handler.admit = (request) =>
+      request.head.methodText === "PUT" ? refused(respondWith(405, "no")) : collecting(9);
+    const client = server.connect().send("PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n");
+    server.pass(29_000);
+    client.send(`hello${post("Content-Length: 3\r\n")}`);
+    server.pass(29_000);
+    expect(client.send("abc").statuses).toEqual([405, 201]);
+    server.pass(29_000);
+    expect(client.transport.finSent).toBe(false);
+    server.pass(1000);
+    expect(client.transport.finSent).toBe(true);
+  });
+
+  test("that is skipped ends with the client's FIN, and with a shutdown", () => {
+    const server = wanting(100);
+    server.handler.admit = () => refused(respondWith(404, "no"));
+    const finished = server
+      .connect()
+      .send(`${post("Content-Length: 5\r\n")}he`)
+      .finish();
+    expect([finished.statuses, finished.transport.isClosed]).toEqual([[404], true]);
+    const open = server.connect().send(`${post("Content-Length: 5\r\n")}he`);
+    open.connection.shutDown(250);
+    expect(open.transport.finSent).toBe(false);
+    server.pass(250);
+    open.connection.shutDown(250);
+    expect([open.transport.finSent, open.transport.isClosed]).toEqual([true, false]);
+    open.connection.shutDown();
+    expect(open.transport.isClosed).toBe(false);
+    server.pass(250);
+    open.connection.shutDown();
+    expect([open.transport.isClosed, open.transport.wasReset, server.observer.closeReasons.at(-1)]).toEqual([
+      true,
+      false,
+      "shutdown",
+    ]);
+  });
+
+  test("that is skipped waits until the peer has taken its answer", () => {
+    const server = new FakeServer({ limits: { unwantedBodyBytesMax: 10_000 } });
+    server.handler.admit = (request) => (request.target.path === "/" ? refused(respondWith(404, "no")) : ADMITTED);
+    const client = server.connect();
+    client.transport.room = 20;
+    client.send(post("Content-Length: 6000\r\n"));
+    client.send("x".repeat(6000) + get("/next"));
+    expect(client.transport.isPaused).toBe(true);
+    client.drain();
+    expect([client.statuses, client.transport.isPaused]).toEqual([[404, 200], false]);
+  });
+
+  test("of a refused request whose answer is the last is not read", () => {
+    const server = wanting(100);
+    server.handler.admit = () => refused(respondWith(404, "no"));
+    for (const head of [post("Connection: close\r\nContent-Length: 5\r\n"), post("Content-Length: 1001\r\n")]) {
+      const client = server.connect().send(head);
+      expect(client.take()).toContain("\r\nConnection: close\r\n");
+      expect([client.statuses, client.transport.finSent, client.transport.isClosed]).toEqual([[404], true, false]);
+      expect(client.send("hello").finish().transport.wasReset).toBe(false);
+    }
+  });
+
   test("of a refused request is read past, so that the next request is understood", () => {
     const server = wanting(100);
     server.handler.admit = (request) => (request.target.path === "/" ? refused(respondWith(404, "no")) : ADMITTED);
@@ -422,9 +543,9 @@ describe("content", () => {
     expect(client.statuses).toEqual([404, 201]);
   });
 
-  test("of a refused request that is malformed closes the connection with 400", () => {
+  test("without use that is malformed closes the connection with 400", () => {
     const server = wanting(100);
-    server.handler.admit = () => refused(respondWith(404, "no"));
+    server.handler.admit = () => ADMITTED;
     const client = server.connect().send(`${post("Transfer-Encoding: chunked\r\n")}+4\r\nWiki\r\n0\r\n\r\n`);
     expect(client.statuses).toEqual([400]);
     expect(client.transport.finSent).toBe(true);

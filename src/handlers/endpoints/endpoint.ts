@@ -67,7 +67,7 @@ export class EndpointMount implements Mount {
       found === null
         ? this.#refuse(404, "There is no such endpoint here.", request)
         : this.#refusal(request, found.endpoint);
-    if (refusal !== null) return { ...CONTROL, refusal };
+    if (refusal !== null) return { ...CONTROL, refusal, content: "skip" };
     const collectMax = isRead(request.head.method) ? 0 : (found?.endpoint.contentBytesMax ?? 0);
     return collectMax === 0 ? CONTROL : { ...CONTROL, content: { collectMax } };
   }

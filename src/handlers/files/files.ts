@@ -19,6 +19,7 @@ import { Field } from "../../http/field.ts";
 import {
   ADMITTED,
   type Admission,
+  CERTAIN,
   type Request,
   type RequestHead,
   type Response,
@@ -97,7 +98,8 @@ export class StaticFiles implements Mount {
     const isOptions = method === Method.Options;
     if (!isRead(method) && method !== Method.Post && !isOptions) return null;
     if (isHidden(request.target)) return refused(this.#refusals.failure(OpenFailure.Missing, request));
-    return isOptions ? null : ADMITTED;
+    if (isOptions) return null;
+    return isRead(method) ? ADMITTED : CERTAIN;
   }
 
   /** Answers GET and HEAD. Refuses POST: 405 with Allow, or 404. */

@@ -178,7 +178,7 @@ describe("asking there", () => {
     using site = makeReserved();
     const admit = (line: string) => site.handler.admit(makeRequest(line, { "Content-Length": "3" }));
     const guarded = admit("POST /__server/echo?no");
-    expect([guarded.refusal?.status, guarded.content]).toEqual([418, "discard"]);
+    expect([guarded.refusal?.status, guarded.content]).toEqual([418, "skip"]);
     expect(admit("POST /__server/echo")).toMatchObject({ refusal: null, content: { collectMax: 10 } });
     expect(admit("GET /__server/echo")).toMatchObject({ refusal: null, content: "discard" });
   });

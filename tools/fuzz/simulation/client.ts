@@ -3,12 +3,11 @@
  * the server's states; it judges by its own plan, by what reached either side, and by the time.
  */
 import type { Response } from "../../../src/http/message.ts";
-import type { Plan, Script } from "./plan.ts";
+import { Course, type Promised } from "./course.ts";
+import type { Script } from "./plan.ts";
 import { AnswerReader, type ExpectedContent, type ReaderRules } from "./reader.ts";
 import type { Referee } from "./referee.ts";
 import { SHUTDOWN_GRACE_MS } from "./settings.ts";
-import type { WatchedSink } from "./sink.ts";
-import type { WatchedSource } from "./source.ts";
 import { type Peer, SimulatedTransport } from "./transport.ts";
 
 /** What the simulator calls of a connection. */
@@ -22,65 +21,6 @@ export interface Conversation {
   shutDown(idleMs: number): void;
   terminate(): void;
   closed(): void;
-}
-
-/** What is to be received as the answer of one request. */
-export interface Promised {
-  readonly response: Response;
-  /** `<client>.<index>`, or "" where the server could not read whose request it was. */
-  readonly id: string;
-  readonly content: ExpectedContent;
-  /** Whether content is left out cannot be told: the server may or may not have read the method HEAD. */
-  readonly mayLackContent: boolean;
-  readonly wasDraining: boolean;
-  readonly atMs: number;
-  /** Bytes that the client had received by then. */
-  readonly behindBytes: number;
-}
-
-/** What has become of one planned request. */
-export class Course {
-  readonly plan: Plan;
-  firstByteMs = Number.NaN;
-  /** The same, of its request line: an empty line begins nothing, half of one may. */
-  lineBegunMs = Number.NaN;
-  /** The server has read the head, or given it up. */
-  takenMs = Number.NaN;
-  /** Nothing of the content had come with the head. */
-  wasBare = false;
-  /** The server does not read the content to its end, so the answer is the last. */
-  stopsEarly = false;
-  /** The answer tells of something after which nothing may follow. */
-  mustClose = false;
-  isAdmitted = false;
-  isResponding = false;
-  isRunning = false;
-  isTurnedAway = false;
-  hasFailed = false;
-  continues = 0;
-  /** When the handler began to work. */
-  runningMs = Number.NaN;
-  promised: Promised | null = null;
-  source: WatchedSource | null = null;
-  sink: WatchedSink | null = null;
-
-  constructor(plan: Plan) {
-    this.plan = plan;
-  }
-
-  get isWanted(): boolean {
-    return this.plan.answer.way !== "admit" && (this.isStreamed || this.plan.bodyBytesMax > 0);
-  }
-
-  /** The content is for a sink. */
-  get isStreamed(): boolean {
-    return this.plan.answer.way === "streamed" || this.plan.answer.way === "early";
-  }
-
-  /** Since when the client is waited for, and nothing of ours: from the head on, or from when its sink could take something. */
-  get readableMs(): number {
-    return Math.max(this.takenMs, this.runningMs || 0, this.sink?.readyMs || 0);
-  }
 }
 
 /** Windows of the send timeout that a reader which was fast enough on average may let pass without progress. */
@@ -218,7 +158,7 @@ export class Client implements Peer, ReaderRules {
     const before = this.current;
     if (before !== null && before.promised === null)
       this.fail(`request ${this.heads} is taken before the answer to the last`);
-    if (this.#isOver || before?.mustClose || before?.stopsEarly)
+    if (this.#isOver || before?.mustClose || before?.stopsEarly || before?.breaksOff)
       this.fail(`request ${this.heads} is taken behind the last one`);
     if (before !== null && !before.plan.persistent)
       this.fail(`request ${this.heads} is taken behind Connection: close`);
@@ -235,9 +175,12 @@ export class Client implements Peer, ReaderRules {
   /** Decides what becomes of the content, by the rules of the contract. */
   decideReading(course: Course): void {
     const { plan } = course;
-    if (plan.framing === "none" || course.isWanted) return;
+    if (plan.framing === "none" || (course.isWanted && !plan.skips)) return;
     const tooMuch = plan.content.length > this.#referee.settings.limits.unwantedBodyBytesMax;
-    course.stopsEarly = tooMuch || (plan.expects && course.wasBare);
+    // What chunks add up to is known when they come, and then the answer is out.
+    const isKnown = !plan.skips || plan.framing === "length";
+    course.stopsEarly = (tooMuch && isKnown) || (plan.expects && course.wasBare);
+    course.breaksOff = plan.skips && !course.stopsEarly && (tooMuch || plan.fault !== null);
   }
 
   /** The content came so slowly that a 408 is right: for a whole window, less than the least rate or nothing. */
@@ -315,7 +258,7 @@ export class Client implements Peer, ReaderRules {
     const persists = fields.get("connection") === "keep-alive";
     if (!persists && fields.get("connection") !== "close") this.fail(`Connection: ${fields.get("connection")}`);
     // What was pipelined behind it is answered all the same.
-    const wasLast = wasDraining && this.delivered <= course.plan.end;
+    const wasLast = wasDraining && this.delivered <= course.dueAt;
     if (persists && !(may && !wasLast)) this.fail(`answer ${this.answered} persists, and must not`);
     if (!persists && may && !isDraining) this.fail(`answer ${this.answered} closes, and need not`);
     const max = left === Number.POSITIVE_INFINITY ? "" : `, max=${left}`;
@@ -328,7 +271,8 @@ export class Client implements Peer, ReaderRules {
 
   answerRead(): void {
     if (this.#referee.trace) this.#referee.note(this.id, `has answer ${this.answered}`);
-    this.answered++;
+    const course = this.courses[this.answered++];
+    if (course !== undefined) course.answeredMs = this.#referee.nowMs;
   }
 
   /** One line of the log: each answer once, in order. Returns its course. */
@@ -379,12 +323,19 @@ export class Client implements Peer, ReaderRules {
     this.#referee.coverage.count(`pool: ${how}`);
   }
 
+  /** The request that was answered last, if content of it is to come that is skipped. */
+  get skipped(): Course | null {
+    const course = this.courses[this.answered - 1];
+    if (course === undefined || this.#isOver || !course.plan.skips) return null;
+    return this.delivered < course.plan.end ? course : null;
+  }
+
   /** An answer is on its way and not wholly received; a refusal is, once the content it waits for has come. */
   get #hasUnsent(): boolean {
     if (this.transport.isBlocked || !this.reader.isBetween) return true;
     const next = this.courses[this.answered];
     if (next === undefined || next.promised === null) return false;
-    return next.isResponding || next.mustClose || this.delivered >= next.plan.end;
+    return next.isResponding || next.mustClose || this.delivered >= next.dueAt;
   }
 
   // How it ends.
@@ -402,12 +353,21 @@ export class Client implements Peer, ReaderRules {
       this.#isOver = true;
     }
     if (this.#isOver) return;
+    if (this.courses[this.answered - 1]?.breaksOff) {
+      coverage.count("content: skipped, and broken off");
+      this.#isOver = true;
+      return;
+    }
     if (this.owed > 0) this.fail(`FIN instead of ${this.owed} answers`);
     // Empty lines are the beginning of nothing.
     if (course !== undefined && this.delivered > course.plan.lineStart)
       this.fail("FIN instead of the answer to a part of a request");
     const isIdleLong = nowMs - this.#acceptedMs >= settings.limits.keepAliveTimeoutMs;
     if (isIdleLong) coverage.count("end: idle");
+    if (this.skipped !== null && this.isSlow(this.skipped)) {
+      coverage.count("content: skipped too slowly");
+      return;
+    }
     if (!this.hasFinished && !isDraining && !isIdleLong) this.fail("FIN without a reason");
   }
 
@@ -461,7 +421,10 @@ export class Client implements Peer, ReaderRules {
   get owed(): number {
     if (this.#isOver) return 0;
     let owed = 0;
-    for (const { plan } of this.courses) if (plan.index >= this.answered && plan.end <= this.delivered) owed++;
+    for (const { plan, dueAt, breaksOff } of this.courses) {
+      if (plan.index >= this.answered && dueAt <= this.delivered) owed++;
+      if (breaksOff) break;
+    }
     return owed;
   }
 
@@ -497,10 +460,12 @@ export class Client implements Peer, ReaderRules {
       if (this.hasFinished && !transport.isDead) this.fail("is idle and open although the client has sent FIN");
       return;
     }
+    if (this.skipped !== null && this.hasFinished && !transport.isFinished && !transport.isDead)
+      this.fail("is open although the client has sent FIN instead of content that is skipped");
     if (transport.isFinished || this.heads === this.answered || current === null) return;
     const isReading = !current.mustClose && !current.stopsEarly;
     if (isReading && current.sink?.isStalled && !transport.isPaused) this.fail("may send although its sink says no");
-    const ahead = this.delivered - current.plan.end;
+    const ahead = this.delivered - current.dueAt;
     if (isReading && ahead > settings.limits.receiveBytesMax && !transport.isPaused)
       this.fail("may send without a bound");
   }
@@ -520,7 +485,10 @@ export class Client implements Peer, ReaderRules {
     if (isQueued || (current?.isRunning && !mayRead)) return;
     const movedMs = Math.max(this.#openedMs, this.#acceptedMs);
     if (this.isIdle) {
-      if (nowMs - movedMs >= limits.keepAliveTimeoutMs) this.fail("is idle for too long");
+      // Content that was skipped ended behind its answer.
+      const hasSkipped = this.courses[this.answered - 1]?.plan.skips === true;
+      const sinceMs = hasSkipped ? Math.max(movedMs, this.#deliveredMs) : movedMs;
+      if (nowMs - sinceMs >= limits.keepAliveTimeoutMs) this.fail("is idle for too long");
       return;
     }
     if (this.#hasUnsent) {
@@ -529,7 +497,11 @@ export class Client implements Peer, ReaderRules {
       return;
     }
     const next = this.courses[this.heads];
-    if (this.heads === this.answered) {
+    const { skipped } = this;
+    if (skipped !== null) {
+      this.#stall(Math.max(movedMs, skipped.readableMs, this.#deliveredMs), limits.stallTimeoutMs);
+      if (this.#stalls > 1) this.fail("sends no content that could be skipped, and is waited for");
+    } else if (this.heads === this.answered) {
       if (next === undefined || this.#isOver) return;
       const sinceMs = Math.max(movedMs, next.lineBegunMs);
       if (nowMs - sinceMs >= limits.headerTimeoutMs) this.fail("has sent a part of a head for too long");

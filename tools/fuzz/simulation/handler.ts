@@ -7,6 +7,7 @@ import { type FieldLines, Fields } from "../../../src/http/fields.ts";
 import {
   ADMITTED,
   type Admission,
+  CERTAIN,
   type Handler,
   type Request,
   type Response,
@@ -15,8 +16,9 @@ import {
 } from "../../../src/http/message.ts";
 import type { RequestReader } from "../../../src/http1/request.ts";
 import type { Random } from "../random.ts";
-import { type Client, type Course, lengthOf } from "./client.ts";
+import { type Client, lengthOf } from "./client.ts";
 import { contentAt, placeOf } from "./content.ts";
+import type { Course } from "./course.ts";
 import type { Plan, PlannedAnswer } from "./plan.ts";
 import type { Referee } from "./referee.ts";
 import { WatchedSink } from "./sink.ts";
@@ -73,6 +75,7 @@ export class PlannedHandler implements Handler {
     this.#house.referee.coverage.count("request: admitted");
     if (plan.answer.way === "admit") return refused(this.#answer(client, course, plan.answer));
     if (course.isStreamed) return { ...ADMITTED, content: { sink: this.#makeSink(client, course) } };
+    if (plan.skips) return CERTAIN;
     return plan.bodyBytesMax === 0 ? ADMITTED : { ...ADMITTED, content: { collectMax: plan.bodyBytesMax } };
   }
 
@@ -173,8 +176,10 @@ export class PlannedHandler implements Handler {
 
   #judgeContent(client: Client, course: Course, body: Uint8Array): void {
     const { plan } = course;
-    if (!course.stopsEarly && client.delivered < plan.end) client.fail("a request is answered before it is complete");
-    if (!course.stopsEarly && plan.fault !== null) client.fail("broken content is taken");
+    if (plan.skips) this.#house.referee.coverage.count("content: skipped behind a slot");
+    if (!course.stopsEarly && client.delivered < course.dueAt)
+      client.fail("a request is answered before it is complete");
+    if (!course.stopsEarly && !plan.skips && plan.fault !== null) client.fail("broken content is taken");
     if (!course.isWanted) {
       if (body.length > 0) client.fail("content is handed out that nobody wanted");
       return;
@@ -220,6 +225,8 @@ export class PlannedHandler implements Handler {
     const isPlanned = fault !== null && fault.status === status && isHeadRead === (fault.place !== "line");
     referee.coverage.count(`failure: ${isPlanned ? fault.name : status}`);
     course.mustClose = !(isPlanned && fault.place === "request") && status !== 500;
+    if (plan.skips && isHeadRead && (status === 400 || status === 408))
+      client.fail(`${status} for content that is skipped`);
     if (isPlanned) return;
     switch (status) {
       case 400:
@@ -281,8 +288,8 @@ export class PlannedHandler implements Handler {
     available: number,
   ): void {
     const { isDraining, nowMs } = this.#house.referee;
-    // A refusal or a slow answer may be replaced by what is found wrong with the content; an answer that is on its way may not.
-    if (course.promised !== null && (course.isResponding || client.answered > course.plan.index))
+    // A slow answer may be replaced by what is found wrong with the content; an answer that is on its way may not.
+    if (course.promised !== null && (course.isResponding || course.plan.skips || client.answered > course.plan.index))
       client.fail("two answers");
     if (client.answered === course.plan.index && client.reader.isInContent)
       client.fail("a second answer inside the first");

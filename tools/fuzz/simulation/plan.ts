@@ -55,6 +55,8 @@ export interface Plan {
   readonly patient: boolean;
   /** The most that the handler takes; 0: it does not want content. */
   readonly bodyBytesMax: number;
+  /** The answer does not wait for the content, which is read past afterwards. */
+  readonly skips: boolean;
   readonly answer: PlannedAnswer;
 }
 
@@ -123,6 +125,7 @@ const NOTHING = {
   expects: false,
   patient: false,
   bodyBytesMax: 0,
+  skips: false,
   answer: PLAIN,
 } as const;
 
@@ -173,6 +176,8 @@ function planRequest(client: number, index: number, at: number, settings: Settin
   const method = framing === "none" ? random.pick(["GET", "GET", "GET", "HEAD"] as const) : "POST";
   const wanted = framing !== "none" && !random.oneIn(3);
   const bodyBytesMax = wanted ? settings.bodyBytesMax : 0;
+  const isRefused = answer.way === "admit";
+  const skips = framing !== "none" && !isStreamed && (isRefused || (!wanted && random.oneIn(2)));
   const size =
     framing === "none" ? 0 : contentSize(wanted ? bodyBytesMax : settings.limits.unwantedBodyBytesMax, random);
   const decoyAt = random.below(40);
@@ -208,6 +213,7 @@ function planRequest(client: number, index: number, at: number, settings: Settin
     expects,
     patient: expects && !random.oneIn(3),
     bodyBytesMax,
+    skips,
     answer,
   };
   return { plan, text: head + body };

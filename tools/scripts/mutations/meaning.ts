@@ -13,6 +13,7 @@ const DATE = "http/date.ts";
 const ACCEPT = "http/accept.ts";
 const ERRORS = "http/parse-error.ts";
 const CONNECTION = "http1/connection.ts";
+const STATE = "http1/state.ts";
 const EXCHANGE = "exchange/exchange.ts";
 
 export const MEANING_MUTATIONS: readonly Mutation[] = [
@@ -300,6 +301,19 @@ export const MEANING_MUTATIONS: readonly Mutation[] = [
     "return true;",
   ),
   swap(REQUEST, "content is checked", "if (consumed <= 0) return consumed;", "if (consumed <= 0) return 0;"),
+  swap(
+    REQUEST,
+    "content that is skipped is checked",
+    "if (consumed <= 0 || decoder.announced > max) return false;",
+    "if (consumed <= 0) return true;",
+  ),
+  swap(
+    CONNECTION,
+    "no request behind the middle of content that is skipped",
+    "this.#read = readEdge(this.#read, this.#read === ReadState.Body ? ReadState.Rest : ReadState.Head);",
+    "this.#read = ReadState.Head;",
+  ),
+  swap(EXCHANGE, "a refusal does not wait for content", 'content === "skip" && fault', "false && fault"),
   swap(EXCHANGE, "an upload's bound", "} else if (announced > use.collectMax)", "} else if (announced < 0)"),
   swap(
     REQUEST,
@@ -319,11 +333,7 @@ export const MEANING_MUTATIONS: readonly Mutation[] = [
     "this.exchange.refuseMalformed(ParseError.IncompleteMessage);\n    return true;",
     "return false;",
   ),
-  gone(CONNECTION, "the last request says so", 'if (left <= 0) return "last request";'),
-  gone(
-    CONNECTION,
-    "a connection that is to close does",
-    'if (!(this.exchange.request as RequestReader).framing.persistent) return "client asked";',
-  ),
-  swap(CONNECTION, "a refusal that closes does", "if (!response.isLast) return null;", "return null;"),
+  gone(STATE, "the last request says so", 'if (left <= 0) return "last request";'),
+  gone(STATE, "a connection that is to close does", 'if (isRead && !isPersistent) return "client asked";'),
+  swap(STATE, "a refusal that closes does", "if (isRead && !isLast) return null;", "return null;"),
 ];
