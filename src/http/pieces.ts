@@ -26,64 +26,113 @@ export function pieceKindOf(contentType: string | null): PieceKind | null {
  * piece. If there are more than `max` pieces, the last of that many contains the rest.
  */
 export function pieceEnds(content: Uint8Array, kind: PieceKind, max = Number.POSITIVE_INFINITY): number[] {
-  const ends = kind === "events" ? eventEnds(content, max - 1) : lineEnds(content, max - 1);
+  const reader = new PieceReader(kind);
+  const ends: number[] = [];
+  for (let at = 0; at < content.length && ends.length < max - 1; at++) {
+    const end = reader.take(content[at] as number, at);
+    if (end >= 0) ends.push(end);
+  }
   if (content.length > (ends.at(-1) ?? 0)) ends.push(content.length);
   return ends;
 }
 
-function lineEnds(content: Uint8Array, max: number): number[] {
-  const ends: number[] = [];
-  let at = content.indexOf(LF);
-  while (at >= 0 && ends.length < max) {
-    ends.push(at + 1);
-    at = content.indexOf(LF, at + 1);
+/** Finds the ends of pieces in content that comes byte by byte. */
+export class PieceReader {
+  /** Null: the pieces are lines. */
+  readonly #blocks: BlockReader | null;
+
+  constructor(kind: PieceKind) {
+    this.#blocks = kind === "events" ? new BlockReader() : null;
   }
-  return ends;
-}
 
-function eventEnds(content: Uint8Array, max: number): number[] {
-  const ends: number[] = [];
-  let block = nextBlock(content, startOf(content));
-  while (block !== null && ends.length < max) {
-    if (block.hasData) ends.push(block.end);
-    block = nextBlock(content, block.end);
+  /** Takes the byte at `position`. Returns the end of a piece of which nothing follows now; -1 if there is none. */
+  take(byte: number, position: number): number {
+    const blocks = this.#blocks;
+    if (blocks === null) return byte === LF ? position + 1 : -1;
+    const end = blocks.take(byte, position);
+    return end >= 0 && blocks.hasData ? end : -1;
   }
-  return ends;
-}
 
-/** Lines up to and including an empty one. */
-interface Block {
-  readonly end: number;
-  /** True if the block dispatches an event: an event has data, which may be empty. */
-  readonly hasData: boolean;
-}
-
-/** Returns the offset after a leading byte order mark. */
-function startOf(content: Uint8Array): number {
-  return content[0] === 0xef && content[1] === 0xbb && content[2] === 0xbf ? 3 : 0;
-}
-
-/** Returns the block that begins at `start`; null if no empty line follows. */
-function nextBlock(content: Uint8Array, start: number): Block | null {
-  let hasData = false;
-  let line = start;
-  for (let at = start; at < content.length; at++) {
-    const byte = content[at];
-    if (byte !== LF && byte !== CR) continue;
-    const end = at;
-    if (byte === CR && content[at + 1] === LF) at++;
-    if (end === line) return { end: at + 1, hasData };
-    hasData ||= isField(content, line, end, DATA);
-    line = at + 1;
+  /** Returns the end of a piece that could only have LF as a further byte, and does not get it; -1 if there is none. */
+  settle(): number {
+    const end = this.#blocks?.settle() ?? -1;
+    return end >= 0 && this.#blocks?.hasData === true ? end : -1;
   }
-  return null;
 }
 
+const BYTE_ORDER_MARK: readonly number[] = [0xef, 0xbb, 0xbf];
 const DATA: readonly number[] = [0x64, 0x61, 0x74, 0x61];
 
-/** Returns true if the line is the field `name`, which a colon or the end of the line follows. */
-function isField(content: Uint8Array, line: number, end: number, name: readonly number[]): boolean {
-  const behind = line + name.length;
-  if (behind > end || (behind < end && content[behind] !== COLON)) return false;
-  return name.every((byte, i) => content[line + i] === byte);
+/** Reads an event stream byte by byte. A block is one line or more, and the empty line that ends them. */
+class BlockReader {
+  /** True if the last block that ended dispatches an event: an event has data, which may be empty. */
+  hasData = false;
+  /** End of the block whose last byte, so far, is a CR; else -1. */
+  #endedWithCr = -1;
+  #wasCr = false;
+  /** Bytes of the current line. */
+  #column = 0;
+  /** True while the current line may be the field `data`. */
+  #isData = true;
+  /** State of the current block. */
+  #hasLines = false;
+  #hasDataNow = false;
+  /** Bytes of the mark that have come; -1: the content has none, or it is complete. */
+  #markBytes = 0;
+
+  /** Takes the byte at `position`. Returns the end of a block of which nothing follows now; -1 if there is none. */
+  take(byte: number, position: number): number {
+    const end = this.settle();
+    const isSecond = this.#wasCr && byte === LF;
+    this.#wasCr = byte === CR;
+    if (isSecond) return end < 0 ? -1 : position + 1;
+    if (byte !== LF && byte !== CR) this.#takeText(byte);
+    else if (this.#column > 0) this.#endLine();
+    else if (this.#hasLines) {
+      this.#endBlock();
+      if (byte === LF) return position + 1;
+      this.#endedWithCr = position + 1;
+    }
+    return end;
+  }
+
+  /** Returns the end of a block that could only have LF as a further byte, and does not get it; -1 if there is none. */
+  settle(): number {
+    const end = this.#endedWithCr;
+    this.#endedWithCr = -1;
+    return end;
+  }
+
+  #takeText(byte: number): void {
+    const column = this.#column++;
+    this.#isData &&= continues(DATA, column, byte);
+    if (this.#markBytes < 0) return;
+    this.#markBytes = byte === BYTE_ORDER_MARK[this.#markBytes] ? this.#markBytes + 1 : -1;
+    // The mark is not part of the first line.
+    if (this.#markBytes === BYTE_ORDER_MARK.length) this.#beginLine();
+  }
+
+  #beginLine(): void {
+    this.#column = 0;
+    this.#isData = true;
+    this.#markBytes = -1;
+  }
+
+  #endLine(): void {
+    this.#hasLines = true;
+    if (this.#isData && this.#column >= DATA.length) this.#hasDataNow = true;
+    this.#beginLine();
+  }
+
+  #endBlock(): void {
+    this.hasData = this.#hasDataNow;
+    this.#hasLines = false;
+    this.#hasDataNow = false;
+  }
+}
+
+/** Returns true if a line with `byte` at `column` can still be the field `name`: a colon follows the name, or the line ends. */
+function continues(name: readonly number[], column: number, byte: number): boolean {
+  if (column === name.length) return byte === COLON;
+  return column > name.length || byte === name[column];
 }
