@@ -74,6 +74,8 @@ export interface RunningServer extends AsyncDisposable {
   readonly port: number;
   /** URL of the plain HTTP listener of `httpsRedirectPort`, which redirects to https; else null. */
   readonly redirectUrl: string | null;
+  /** False if the server was told to take no uploads, or could not use the default folder at the start. */
+  readonly takesUploads: boolean;
   /** Certificate for a client to trust: `fetch(url, { tls: { ca: server.certificate.pem } })`. Null without TLS. */
   readonly certificate: CertificateInfo | null;
   /** Reads `tlsCert` and `tlsKey` again, for new connections. If that fails, rejects with a StartError, and the old ones stay. */
@@ -131,6 +133,7 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     urls: server.urls,
     port: server.port,
     redirectUrl: server.redirectUrl,
+    takesUploads: server.takesUploads,
     get certificate() {
       return server.certificate;
     },

@@ -25,10 +25,11 @@ import {
   FOLDER_DEFAULTS,
   findMistake,
   hasFolder,
-  missingRootAdvice,
   placeHint,
   placeLabel,
   placesOf,
+  type StartAdvice,
+  startAdvice,
 } from "./folder-form.ts";
 import { foreignAdvice } from "./foreign-flags.ts";
 import { nearest } from "./spelling.ts";
@@ -36,8 +37,7 @@ import { nearest } from "./spelling.ts";
 export interface ServeOrder {
   readonly kind: "serve";
   readonly options: Settings;
-  /** Advice for a served folder that does not exist, as the end of a sentence, or null for the common one. */
-  readonly missingRoot: string | null;
+  readonly advice: StartAdvice;
   /** One line each about words or variables that are odd and not wrong. */
   readonly warnings: readonly string[];
 }
@@ -87,8 +87,8 @@ export function parseServe(argv: readonly string[], env: Environment): ServeOrde
     if (settings.strict) {
       throw new OptionsError(`${labels.get("strict")} works only with a command: httpserver run --strict -- command`);
     }
-    const missingRoot = missingRootAdvice(words.positionals, settings.root, "httpserver .");
-    return { kind: "serve", options: settings, missingRoot, warnings };
+    const advice = startAdvice(words.positionals, settings, (folder) => `httpserver ${folder}`);
+    return { kind: "serve", options: settings, advice, warnings };
   });
 }
 
@@ -104,8 +104,8 @@ export function parseRun(argv: readonly string[], env: Environment): RunOrder | 
     const { settings, labels } = resolveWords(words, env, { port: 0 });
     const warnings = findStrayVariables(env);
     if (words.printConfig) return { kind: "settings", settings, labels };
-    const missingRoot = missingRootAdvice(words.positionals, settings.root, "httpserver run . -- command");
-    return { kind: "run", options: settings, missingRoot, warnings, command };
+    const advice = startAdvice(words.positionals, settings, (folder) => `httpserver run ${folder} -- command`);
+    return { kind: "run", options: settings, advice, warnings, command };
   });
 }
 

@@ -2,10 +2,21 @@
  * The two forms of the command line. `httpserver FOLDER` serves a folder with the defaults of other file servers; without a
  * FOLDER, the defaults are those of the seeds. The first word tells them apart: a number is a port, another word a folder. Pure.
  */
+import { dirname } from "node:path";
 import { quote } from "../http/escape.ts";
 import type { Settings } from "../settings/resolve.ts";
 import { serverTable } from "../settings/server-settings.ts";
 import { nearest } from "./spelling.ts";
+
+/** Ends of sentences about a start that failed, each fit for the words; null: the common one. */
+export interface StartAdvice {
+  /** For a served folder that does not exist. */
+  readonly missingRoot: string | null;
+  /** For a served folder that is a file. */
+  readonly fileRoot: string;
+  /** For a host that cannot be used and is the name of a folder. Null: the words name no host, or a folder before it. */
+  readonly folderHost: string | null;
+}
 
 /** Words that begin a command. The folder of such a name is written `./run`. */
 export const COMMAND_NAMES = ["run", "probe", "hash-password"] as const;
@@ -76,11 +87,22 @@ export function placeHint(words: readonly string[]): string {
   return isFolder ? `; a folder comes first: httpserver ${quote(second).slice(1, -1)} ${first}` : "";
 }
 
-/**
- * Returns the advice for a served folder that does not exist, or null for the common one. `root` is the folder, and `current`
- * the command line that serves the current folder.
- */
-export function missingRootAdvice(words: readonly string[], root: string, current: string): string | null {
+/** Returns the advice for the words and their settings. `serving` makes the command line that serves a folder. */
+export function startAdvice(
+  words: readonly string[],
+  { root }: Settings,
+  serving: (folder: string) => string,
+): StartAdvice {
+  const parent = dirname(root);
+  const [port = "", host = ""] = words;
+  return {
+    missingRoot: missingRootAdvice(words, root, serving(".")),
+    fileRoot: hasFolder(words) ? `to serve its folder: ${serving(parent)}` : `name its folder: --root ${parent}`,
+    folderHost: hasFolder(words) || host === "" ? null : `to serve a folder on a port: ${serving(`${host} ${port}`)}`,
+  };
+}
+
+function missingRootAdvice(words: readonly string[], root: string, current: string): string | null {
   if (!hasFolder(words))
     return root === serverTable.root.default ? `to serve this folder: ${current} (or name another with --root)` : null;
   const near = nearCommand(words);

@@ -1,4 +1,5 @@
 /** The common part of commands with a server: a log, a start that fails in one line, and the announcement. */
+import { type Stats, statSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import type { Snapshot } from "../handlers/endpoints/status.ts";
@@ -6,9 +7,10 @@ import type { ServerLog } from "../server/access-log.ts";
 import { ENVIRONMENT_PREFIX } from "../settings/kinds.ts";
 import { type Settings, serverSettingsOf } from "../settings/resolve.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
-import { MissingRootError, messageOf, OptionsError } from "../settings/start-error.ts";
+import { MissingRootError, messageOf, OptionsError, StartError } from "../settings/start-error.ts";
 import { readyLine, writeFiles } from "./announce.ts";
 import type { Environment, ServeOrder } from "./command-line.ts";
+import type { StartAdvice } from "./folder-form.ts";
 import { Log } from "./log.ts";
 import { columns, EXIT_FAILURE, EXIT_USAGE, isTerminal, LOG_SETTLE_MS, say } from "./say.ts";
 import { networkUrls, surprises } from "./start-lines.ts";
@@ -19,6 +21,7 @@ export interface RunningServer {
   readonly urls: readonly string[];
   readonly port: number;
   readonly redirectUrl: string | null;
+  readonly takesUploads: boolean;
   readonly certificate: { readonly names: string; readonly validTo: Date; readonly fingerprint: string } | null;
   reload(): Promise<void>;
   watch(see: (snapshot: Snapshot) => void): () => void;
@@ -73,7 +76,7 @@ const TLS_PASSPHRASE = `${ENVIRONMENT_PREFIX}TLS_PASSPHRASE`;
  * code. `shutDown` is called for `POST /__server/shutdown`. The server logs to `serverLog`.
  */
 export async function launch(
-  { options, missingRoot }: Pick<ServeOrder, "options" | "missingRoot">,
+  { options, advice }: Pick<ServeOrder, "options" | "advice">,
   env: Environment,
   log: Log,
   start: StartServer,
@@ -95,8 +98,28 @@ export async function launch(
     return { server, withdraw };
   } catch (error) {
     await server?.stop({ force: true });
-    const isMissing = error instanceof MissingRootError && missingRoot !== null;
-    return failStart(isMissing ? new MissingRootError(options.root, missingRoot) : error, log);
+    return failStart(advised(error, options, advice), log);
+  }
+}
+
+/** Returns the error, with the advice in it if one fits. */
+function advised(
+  error: unknown,
+  { root, host }: Settings,
+  { missingRoot, fileRoot, folderHost }: StartAdvice,
+): unknown {
+  if (!(error instanceof StartError)) return error;
+  if (error instanceof MissingRootError) return missingRoot === null ? error : new MissingRootError(root, missingRoot);
+  if (folderHost !== null && statOf(host)?.isDirectory()) return new StartError(`${error.message}; ${folderHost}`);
+  if (statOf(root)?.isFile()) return new StartError(`${root} is a file, not a folder; ${fileRoot}`);
+  return error;
+}
+
+function statOf(path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch {
+    return undefined;
   }
 }
 
@@ -111,11 +134,8 @@ function announce(options: Settings, server: RunningServer, log: Log): void {
   if (others.length > 0) log.info(`Other addresses: ${others.join(" ")}`);
   if (server.certificate !== null) log.info(`Certificate: ${describeCertificate(server)}`);
   if (server.redirectUrl !== null) log.info(`Plain requests to ${server.redirectUrl} are sent to https`);
-  log.info(
-    options.uploads === ""
-      ? "No uploads are taken; --uploads FOLDER takes them"
-      : `Uploads go to ${resolve(options.uploads)}`,
-  );
+  if (options.uploads === "") log.info("No uploads are taken; --uploads FOLDER takes them");
+  else if (server.takesUploads) log.info(`Uploads go to ${resolve(options.uploads)}`);
   log.info(`Thread pool size: ${options.threads}, ${options.queue} more may wait`);
   if (options.logFile !== "") log.info(`Requests are logged to ${resolve(options.logFile)}`);
   for (const { level, text } of surprises(options)) log[level](text);

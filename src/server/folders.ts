@@ -13,6 +13,8 @@ export interface Folders {
   readonly root: DocumentRoot;
   /** Null: the server takes no uploads. */
   readonly uploads: UploadStore | null;
+  /** False without uploads, and if their folder could not be used now. */
+  readonly takesUploads: boolean;
 }
 
 /**
@@ -27,8 +29,8 @@ export function openFolders(
 ): Folders {
   const root = openRoot(settings.root);
   if (hasEndpoints) refuseReservedName(root, settings.uploads);
-  if (settings.uploads === "") return { root, uploads: null };
-  const uploads = openUploads(settings.uploads, now, warn);
+  if (settings.uploads === "") return { root, uploads: null, takesUploads: false };
+  const { uploads, takesUploads } = openUploads(settings.uploads, now, warn);
   if (uploads.root.realPath === root.realPath) {
     throw new StartError(`--uploads ${settings.uploads} is the served folder itself; choose another folder`);
   }
@@ -36,18 +38,22 @@ export function openFolders(
     throw new StartError(`--uploads ${settings.uploads} contains the served folder; choose another folder`);
   }
   // Uploads are read back by --serve-uploads alone, even if their folder lies in the served one.
-  return { root: root.without(uploads.root.realPath), uploads };
+  return { root: root.without(uploads.root.realPath), uploads, takesUploads };
 }
 
 /** Opens the folder of uploads. If the operator has not named it, a server that only reads works without it: one warning. */
-function openUploads(folder: string, now: () => number, warn: (line: string) => void): FolderStore {
+function openUploads(
+  folder: string,
+  now: () => number,
+  warn: (line: string) => void,
+): { uploads: FolderStore; takesUploads: boolean } {
   const isDefault = folder === serverTable.uploads.default;
   const options = { folder, flag: "--uploads", isDefault, now };
   const opened = openFolderStore(options);
-  if (!(opened instanceof FolderError)) return opened;
+  if (!(opened instanceof FolderError)) return { uploads: opened, takesUploads: true };
   if (!isDefault) throw new StartError(opened.message);
   warn(`${opened.message}, or take none with --no-uploads; uploads get 500`);
-  return unprovedFolderStore(options);
+  return { uploads: unprovedFolderStore(options), takesUploads: false };
 }
 
 function openRoot(folder: string): DocumentRoot {

@@ -95,6 +95,7 @@ export class Server {
   readonly #turnAway: TurnAway;
   /** Null until the folders are opened. */
   #uploads: UploadStore | null = null;
+  #takesUploads = false;
   readonly #listening: Listening;
   readonly #redirecting: Listening | null;
   /** Ends the ticking. */
@@ -203,8 +204,10 @@ export class Server {
     const fixture = this.#fixture?.fixture ?? null;
     try {
       const endpoints = this.#endpoints();
-      const { root, uploads } = openFolders(options, endpoints !== null, now, (line) => this.#log.warn(line));
+      const warn = (line: string) => this.#log.warn(line);
+      const { root, uploads, takesUploads } = openFolders(options, endpoints !== null, now, warn);
       this.#uploads = uploads;
+      this.#takesUploads = takesUploads;
       return composeHandler({
         settings: options,
         root,
@@ -281,6 +284,11 @@ export class Server {
   }
 
   /** URL of the plain HTTP listener that redirects to https, or null. */
+  /** False if no uploads are wanted, or their folder could not be used at the start. */
+  get takesUploads(): boolean {
+    return this.#takesUploads;
+  }
+
   get redirectUrl(): string | null {
     const listening = this.#redirecting;
     return listening === null ? null : urlOf("http", listening.hosts[0] ?? this.#options.host, listening.port);

@@ -29,7 +29,7 @@ type Label = (name: keyof Settings) => string;
 
 /** Completes and checks the settings of the program. Throws `OptionsError`. */
 export function resolveSettings(given: Partial<Settings>, label: Label = (name) => name): Settings {
-  const settings = complete(settingTable, given, label) as unknown as Settings;
+  const settings = { ...complete(settingTable, given, label), ...nameFolder(given) } as unknown as Settings;
   const { quiet, verbose } = settings;
   if (quiet && verbose) {
     throw new OptionsError(
@@ -76,6 +76,14 @@ function complete(
     settings[name] = usable;
   }
   return settings;
+}
+
+/**
+ * Returns the uploads folder that was named, if it is the default one: as `./uploads`, so that it can be told from a default that
+ * was not named. A named folder must be usable.
+ */
+function nameFolder({ uploads }: Partial<Settings>): { uploads?: string } {
+  return uploads === serverTable.uploads.default ? { uploads: `./${uploads}` } : {};
 }
 
 /** Throws `OptionsError` for settings that exclude each other, or need one that is not there. */

@@ -50,6 +50,52 @@ describe("a server on a free port", () => {
   });
 });
 
+describe("words that mean something else", () => {
+  const mistakes: readonly [words: string, line: string][] = [
+    ["0 dist", "; to serve a folder on a port: httpserver dist 0"],
+    ["dist/page.html 0", "dist/page.html is a file, not a folder; to serve its folder: httpserver dist"],
+    ["page.html", "page.html is a file, not a folder; to serve its folder: httpserver ."],
+    ["run dist/page.html -- true", "; to serve its folder: httpserver run dist -- command"],
+    ["--port 0 --root dist/page.html", "dist/page.html is a file, not a folder; name its folder: --root dist"],
+  ];
+  for (const [words, line] of mistakes) {
+    test(`"${words}" are told so, with exit 3`, async () => {
+      mkdirSync(place.path("dist"));
+      for (const name of ["page.html", "dist/page.html"]) writeFileSync(place.path(name), "page");
+      const { code, stderr } = await once(words.split(" "));
+      expect(stderr).toEndWith(`${line}\n`);
+      expect([code, stderr.trimEnd().split("\n")]).toEqual([3, [expect.any(String)]]);
+    });
+  }
+});
+
+describe("an uploads folder that cannot be used", () => {
+  beforeEach(() => writeFileSync(place.path("uploads"), "a file"));
+
+  test("is one warning if it is the default, and no line says that uploads go there", async () => {
+    await using program = await start([]);
+    await stop(program);
+    expect(program.stderr.match(/uploads is not a folder/g)).toHaveLength(1);
+    expect(program.stdout).not.toContain("Uploads go to");
+  });
+
+  test("is exit 3 if it was named, also by the name of the default", async () => {
+    for (const [words, env] of [
+      [["--uploads", "uploads"], {}],
+      [[], { HTTPSERVER_UPLOADS: "uploads" }],
+    ] as const) {
+      const { code, stderr } = await once(words, env);
+      expect([code, stderr]).toEqual([3, expect.stringContaining("uploads is not a folder")]);
+    }
+  });
+});
+
+test("an uploads folder that can be used is named by a line", async () => {
+  await using program = await start([]);
+  await stop(program);
+  expect(program.stdout).toContain(`Uploads go to ${place.path("uploads")}\n`);
+});
+
 describe("--port-file", () => {
   const file = () => place.path("run", "port");
   beforeEach(() => mkdirSync(place.path("run")));

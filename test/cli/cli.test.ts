@@ -402,7 +402,7 @@ describe("words with a folder", () => {
   ];
   for (const [words, advice] of missing) {
     test(`"${words}" has, if the folder is missing, the advice ${JSON.stringify(advice)}`, () => {
-      expect(parseCommandLine(split(words), {})).toMatchObject({ missingRoot: advice });
+      expect(parseCommandLine(split(words), {})).toMatchObject({ advice: { missingRoot: advice } });
     });
   }
 
@@ -893,6 +893,7 @@ const code = await main(process.argv.slice(2), process.env, async ({ log }) => {
     urls: ["http://127.0.0.1:4711"],
     port: 4711,
     redirectUrl: null,
+    takesUploads: true,
     certificate: null,
     reload: async () => {},
     async stop(options) {
