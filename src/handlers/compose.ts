@@ -132,7 +132,7 @@ function composeFiles(options: HandlerOptions, shown: DocumentRoot | null, pages
     prefix: "",
     inline,
     strictTypes,
-    codings: openCodings(settings),
+    codings: openCodings({ ...settings, fileCacheBytes: options.fileCache.bytesMax }),
     cachePolicy: new CachePolicy({ cacheControl, immutable, isPrivate }),
     spa,
     listing: settings.listing ? new Listing({ root, pages, rootName: nameOf(root), shadowed, mounts }) : null,

@@ -12,6 +12,7 @@
 import { acceptedCodings, type ContentCoding } from "../../http/accept-encoding.ts";
 import { Field } from "../../http/field.ts";
 import type { RequestHead } from "../../http/message.ts";
+import { limits } from "../../settings/limits.ts";
 import { contentTypeOf, extensionOf } from "./content-type.ts";
 
 /** Smallest file that is compressed, in bytes: a smaller one fits into one packet with its head either way. */
@@ -27,10 +28,12 @@ const ZSTD_LEVEL = 6;
 /** Values of Accept-Encoding that are remembered in parsed form; browsers and tools together send about a dozen. */
 const REMEMBERED_MAX = 64;
 
-/** The two flags that switch codings on. */
+/** The two flags that switch codings on, and the one that bounds memory. */
 export interface CodingOptions {
   readonly precompressed: boolean;
   readonly compress: boolean;
+  /** Memory of the hot files: 0 keeps no copies here either. */
+  readonly fileCacheBytes: number;
 }
 
 /** Returns null when `options` switch nothing on, so that a plain request does no further work. */
@@ -45,10 +48,12 @@ export class Codings {
   readonly #compressor: Compressor | null;
   readonly #remembered = new Map<string, readonly ContentCoding[]>();
   readonly #running = new Map<string, Promise<Uint8Array | null>>();
+  readonly #copies: Copies;
 
   constructor(options: CodingOptions) {
     this.precompressed = options.precompressed;
     this.#compressor = options.compress ? openCompressor() : null;
+    this.#copies = new Copies(Math.min(limits.codedCopiesBytesMax, options.fileCacheBytes));
   }
 
   /** Returns true if the response for the file `name` may depend on Accept-Encoding, so that its `Vary` must say so. */
@@ -83,13 +88,20 @@ export class Codings {
 
   /**
    * Returns `content` in `coding`, or null if it would not become smaller. Equal `identity` means equal content: the
-   * first of several calls with it does the work. Never rejects.
+   * first of several calls with it does the work. `keeps`: later calls get a copy, because no hot file has it. Never rejects.
    */
-  compressed(coding: ContentCoding, identity: string, content: Uint8Array): Promise<Uint8Array | null> {
+  compressed(coding: ContentCoding, identity: string, content: Uint8Array, keeps: boolean): Promise<Uint8Array | null> {
     const key = `${coding} ${identity}`;
+    const copy = keeps ? this.#copies.get(key) : undefined;
+    if (copy !== undefined) return Promise.resolve(copy);
     const running = this.#running.get(key);
     if (running !== undefined) return running;
-    const started = this.#run(coding, content).finally(() => this.#running.delete(key));
+    const started = this.#run(coding, content)
+      .then((made) => {
+        if (keeps) this.#copies.set(key, made);
+        return made;
+      })
+      .finally(() => this.#running.delete(key));
     this.#running.set(key, started);
     return started;
   }
@@ -103,6 +115,44 @@ export class Codings {
     }
   }
 }
+
+/** Compressed contents by their key, least recently used first; null for one that would not become smaller. */
+class Copies {
+  readonly #bytesMax: number;
+  readonly #copies = new Map<string, Uint8Array | null>();
+  #bytes = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  get(key: string): Uint8Array | null | undefined {
+    const copy = this.#copies.get(key);
+    if (copy !== undefined) {
+      this.#copies.delete(key);
+      this.#copies.set(key, copy);
+    }
+    return copy;
+  }
+
+  set(key: string, copy: Uint8Array | null): void {
+    if (bytesOf(key, copy) > this.#bytesMax) return;
+    this.#copies.set(key, copy);
+    this.#bytes += bytesOf(key, copy);
+    for (const [oldest, old] of this.#copies) {
+      if (this.#bytes <= this.#bytesMax) break;
+      this.#copies.delete(oldest);
+      this.#bytes -= bytesOf(oldest, old);
+    }
+  }
+}
+
+/** Bytes that a copy takes, with its key and its place in the map. */
+function bytesOf(key: string, copy: Uint8Array | null): number {
+  return (copy?.length ?? 0) + 2 * key.length + COPY_OVERHEAD_BYTES;
+}
+
+const COPY_OVERHEAD_BYTES = 256;
 
 const NONE: readonly ContentCoding[] = [];
 

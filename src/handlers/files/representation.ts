@@ -130,7 +130,9 @@ export class Representations {
     const { coding, file } = coded;
     if (source.content === null || coding === null) throw new Error("there is nothing to compress");
     const identity = `${source.etag} ${file.path}`;
-    const content = (await this.#options.codings?.compressed(coding, identity, source.content)) ?? null;
+    // The hot files take no file behind a link, so its compressed content is kept apart.
+    const keeps = coded.isSettled && file.path !== this.#options.root.realPath + coded.path;
+    const content = (await this.#options.codings?.compressed(coding, identity, source.content, keeps)) ?? null;
     if (content === null) {
       this.keepAbsent(coded);
       return null;

@@ -177,6 +177,25 @@ describe("compressed here", () => {
     }
   });
 
+  test("is kept for a file behind a link, within the same memory, and made anew for another file there", async () => {
+    const LARGE = prose(200_000);
+    using www = site({ "one.txt": LARGE, "two.txt": `${LARGE}2`, "noise.txt": noise(200_000) }, { compress: true });
+    using none = site({ "one.txt": LARGE }, { compress: true }, 0);
+    for (const { root } of [www, none]) symlinkSync("one.txt", join(root, "link.txt"));
+    symlinkSync("noise.txt", join(www.root, "other.txt"));
+    const bufferOf = async (from: Site, path: string) => {
+      const { content } = await respondTo(from.handler, makeRequest(`GET ${path}`, BROWSER));
+      return content instanceof Uint8Array ? content.buffer : null;
+    };
+    const first = await bufferOf(www, "/link.txt");
+    expect(await bufferOf(www, "/other.txt")).not.toBe(first);
+    expect(await bufferOf(www, "/link.txt")).toBe(first);
+    symlinkSync("two.txt", join(www.root, "link.new"));
+    renameSync(join(www.root, "link.new"), join(www.root, "link.txt"));
+    expect(decodedText(await ask(www, "GET /link.txt", BROWSER))).toBe(`${LARGE}2`);
+    expect(await bufferOf(none, "/link.txt")).not.toBe(await bufferOf(none, "/link.txt"));
+  });
+
   test("downloads and shown files alike", async () => {
     using downloads = site({ "a.txt": TEXT }, { compress: true });
     using inline = site({ "a.txt": TEXT }, { compress: true, inline: true });
