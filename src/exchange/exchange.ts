@@ -69,6 +69,8 @@ export const OWN_FAILURE = "The server failed to answer this request.";
 /** A request whose content can be collected. */
 export interface CollectingRequest extends Request {
   readonly buffer: ContentBuffer;
+  /** Makes the call of `whenLeft`, now or when it is set. */
+  tellLeft(): void;
 }
 
 export class Exchange<R extends CollectingRequest = CollectingRequest> implements LeaseHolder {
@@ -326,6 +328,11 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
       (settled) => this.#settle("refused" in settled ? this.#refuseLate(settled.refused) : settled),
       (error) => this.#settle(this.#ownFailure(error)),
     );
+  }
+
+  /** Tells the handler that the client has left, or sends nothing more, if it waits for the response. */
+  tellLeft(): void {
+    if (this.phase === Phase.Waiting || this.phase === Phase.Running) this.request?.tellLeft();
   }
 
   #settle(response: Response): void {

@@ -89,6 +89,11 @@ export interface Request {
   readonly announced: "none" | "unknown" | number;
   /** Content as received, framing removed; empty unless its admission says to collect it. */
   readonly content: Uint8Array;
+  /**
+   * Calls `call` if the client leaves, or ends its side of the connection, before the response is there. Only for a handler that
+   * answers with a promise, whose `call` may come at any time, even at once. A later `whenLeft` replaces an earlier one.
+   */
+  whenLeft(call: () => void): void;
 }
 
 /** Why a request's content will never be complete. */

@@ -104,6 +104,8 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     const closing = this.#closing;
     if (closing.end === End.Gone || closing.isPeerFinished) return;
     closing.isPeerFinished = true;
+    // A client that is gone cannot be told from one that has sent all it wants: a handler that waits for nothing answers now.
+    this.exchange.tellLeft();
     if (closing.end === End.Open) this.#turn();
     else this.#transport.end();
   }
@@ -164,8 +166,10 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     this.#transport.gate?.closed();
     this.#context.observer.closed(this.id, lease.slot, this.served, reason);
     // A handler at work holds the request, and counts as work: `ready` returns both.
-    if (phase === Phase.Running) this.exchange.failContent(reason === "client" ? "client" : "cut");
-    else this.#letGo();
+    if (phase === Phase.Running) {
+      this.exchange.failContent(reason === "client" ? "client" : "cut");
+      this.exchange.tellLeft();
+    } else this.#letGo();
   }
 
   // State, for observers.

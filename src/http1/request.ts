@@ -24,6 +24,9 @@ export class RequestReader implements CollectingRequest {
   secure = false;
   /** Bytes received of the current content, framing included. */
   contentBytes = 0;
+  /** Call for a client that leaves while its response is made. */
+  #whenLeft: (() => void) | null = null;
+  #hasLeft = false;
   /** True when `head`, `framing` and `target` match the bytes of the head. */
   #isUnderstood = false;
   /** Place in the received bytes from which an incomplete head was read last; -1 if the last one read was not incomplete. */
@@ -134,6 +137,24 @@ export class RequestReader implements CollectingRequest {
   get content(): Uint8Array {
     return this.buffer.content;
   }
+
+  whenLeft(call: () => void): void {
+    this.#whenLeft = call;
+    if (this.#hasLeft) call();
+  }
+
+  tellLeft(): void {
+    this.#hasLeft = true;
+    this.#whenLeft?.();
+  }
+
+  /** Prepares the reader for requests of the peer with this address. */
+  lend(address: string, secure: boolean): void {
+    this.address = address;
+    this.secure = secure;
+    this.#whenLeft = null;
+    this.#hasLeft = false;
+  }
 }
 
 /** Readers that are not in use. Their number is bounded, so that a flood does not keep its memory for ever. */
@@ -151,8 +172,7 @@ export class RequestPool {
   /** Returns a reader for a request of the peer with this address. */
   take(address: string, secure: boolean): RequestReader {
     const reader = this.#idle.pop() ?? new RequestReader(this.#headLimits, this.#memory, this.#paths);
-    reader.address = address;
-    reader.secure = secure;
+    reader.lend(address, secure);
     return reader;
   }
 

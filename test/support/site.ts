@@ -107,6 +107,7 @@ export function makeRequest(
     secure,
     announced: framing.announced,
     content,
+    whenLeft: () => {},
   };
 }
 
