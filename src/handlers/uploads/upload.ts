@@ -6,10 +6,11 @@
  */
 import { Field } from "../../http/field.ts";
 import { type FieldLine, type FieldLines, Fields } from "../../http/fields.ts";
-import { JsonCheck, JsonVerdict, NESTING_MAX } from "../../http/json.ts";
+import { JsonVerdict, NESTING_MAX } from "../../http/json.ts";
 import { isJsonMediaType } from "../../http/media-type.ts";
 import { ADMITTED, type Admission, type Request, type Response, refused, response } from "../../http/message.ts";
 import { Method } from "../../http/method.ts";
+import { checkJson } from "../checked-json.ts";
 import type { ErrorPages } from "../error-page.ts";
 import { errorCode, FolderError } from "../files/document-root.ts";
 import type { Mount } from "../mount.ts";
@@ -121,18 +122,9 @@ export class Uploads implements Mount {
   }
 }
 
-/**
- * Returns null if the bytes are one JSON text in UTF-8, else a sentence with the reason. Other requests run between
- * two steps of the check.
- */
+/** Returns null if the bytes are one JSON text in UTF-8, else a sentence with the reason. */
 async function mistakeOf(content: Uint8Array): Promise<string | null> {
-  const check = new JsonCheck(content);
-  let verdict = check.advance(CHECKED_AT_ONCE_BYTES);
-  while (verdict === null) {
-    await nextTurn();
-    verdict = check.advance(CHECKED_AT_ONCE_BYTES);
-  }
-  switch (verdict) {
+  switch (await checkJson(content)) {
     case JsonVerdict.Valid:
       return null;
     case JsonVerdict.NotUtf8:
@@ -142,13 +134,6 @@ async function mistakeOf(content: Uint8Array): Promise<string | null> {
     case JsonVerdict.TooDeep:
       return `The upload nests more than ${NESTING_MAX} arrays and objects inside each other.`;
   }
-}
-
-/** 256 KiB take about a millisecond. */
-const CHECKED_AT_ONCE_BYTES = 262_144;
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /** RFC 9110 §12.5.3: identity means none. */
