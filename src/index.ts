@@ -188,6 +188,7 @@ async function makeServer(
     time: clock,
     watch: await loadVitals(settings),
     fixture: await loadFixture(settings),
+    httpbin: await loadHttpbin(settings),
     shutDown,
   });
 }
@@ -211,6 +212,13 @@ async function loadFixture(settings: ServerSettings): Promise<NonNullable<Server
   if (!settings.fixture) return null;
   const { makeFixture } = await import("./fixture/endpoints.ts");
   return makeFixture;
+}
+
+/** Loads the endpoints of httpbin, only for a server that has them. */
+async function loadHttpbin(settings: ServerSettings): Promise<NonNullable<ServerParts["httpbin"]> | null> {
+  if (settings.httpbin === "") return null;
+  const { Httpbin } = await import("./handlers/httpbin/httpbin.ts");
+  return (options) => new Httpbin(options);
 }
 
 const SILENT: ServerLog = { access: null, info() {}, detail: null, warn() {}, error() {} };

@@ -232,7 +232,8 @@ function readLong(words: Words, word: string, next: Next): string | null {
   if (name === undefined) return retiredLine("flag", `--${flag.replace(/^no-/, "")}`) ?? unknownFlag(`--${flag}`);
   const setting: Setting = settingTable[name];
   if (setting.kind === "switch" && value === undefined) return keepSwitch(words, name, next);
-  return keep(words, name, value ?? next());
+  const alone = setting.kind === "text" ? setting.alone : undefined;
+  return keep(words, name, value ?? next(alone?.next) ?? alone?.value);
 }
 
 /** Reads `-p 8080`, `-p8080`, `-p=8080`, `-qh`. Returns the mistake, or null. */

@@ -26,6 +26,8 @@ export interface HandlerOptions {
   readonly settings: HandlerSettings;
   /** Endpoints below `/__server/`; null: their paths are files' like all others. */
   readonly endpoints: Endpoints | null;
+  /** Endpoints of httpbin, or null. They stand before the files. */
+  readonly httpbin?: Mount | null;
   /** Lets a test order faults; null outside of fixture servers. Outermost, so that it sees every request. */
   readonly faults: Layer | null;
   /** From `openDocumentRoot`. */
@@ -86,6 +88,7 @@ export function composeHandler(options: HandlerOptions): Handler {
     endpoints, //                    /__server/…  status, and the endpoints of a fixture
     upload, //                       /upload      takes JSON
     uploaded, //                     /uploads/…   uploads, read back
+    options.httpbin ?? null, //      /get, …      echoes, below a prefix or before the files of the same names
     composeFiles(options, shown, pages), // every other path: the served folder
   ];
   const router = new Router(mounts.filter(isGiven), pages, settings.cleanPaths);

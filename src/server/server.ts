@@ -13,6 +13,7 @@ import type { Fixture, FixtureOptions } from "../fixture/fixture.ts";
 import { composeHandler } from "../handlers/compose.ts";
 import type { Endpoints } from "../handlers/endpoints/endpoint.ts";
 import type { Snapshot } from "../handlers/endpoints/status.ts";
+import type { Httpbin, HttpbinOptions } from "../handlers/httpbin/httpbin.ts";
 import { createHttpsRedirect } from "../handlers/https-redirect.ts";
 import type { UploadStore } from "../handlers/uploads/store.ts";
 import type { Handler } from "../http/message.ts";
@@ -70,6 +71,8 @@ export interface ServerParts {
   readonly watch?: ((options: VitalsOptions) => Vitals) | null;
   /** Makes the controls of a test; null without --fixture. */
   readonly fixture?: ((options: FixtureOptions) => FixtureParts) | null;
+  /** Makes the endpoints of httpbin; null without --httpbin. */
+  readonly httpbin?: ((options: HttpbinOptions) => Httpbin) | null;
   /** Called when a test asks the server to stop. By default the server drains, as on a signal. */
   readonly shutDown?: () => void;
 }
@@ -91,6 +94,8 @@ export class Server {
   readonly #vitals: Vitals | null;
   /** Null without --fixture. */
   readonly #fixture: FixtureParts | null;
+  /** Null without --httpbin. */
+  readonly #httpbin: Httpbin | null;
   readonly #admission: Admission;
   readonly #turnAway: TurnAway;
   /** Null until the folders are opened. */
@@ -138,6 +143,7 @@ export class Server {
     const instance = crypto.randomUUID().slice(0, 8);
     this.#fixture = this.#makeFixture(instance, parts);
     this.#vitals = this.#makeVitals(instance, connectionsMax, parts);
+    this.#httpbin = parts.httpbin?.({ settings: options, time }) ?? null;
     this.#context = composeContext(options, {
       clock,
       pool: this.#pool,
@@ -213,6 +219,7 @@ export class Server {
         root,
         uploads,
         endpoints,
+        httpbin: this.#httpbin,
         port: () => this.port,
         now,
         log: (line) => this.#log.warn(line),
@@ -362,6 +369,7 @@ export class Server {
     this.#redirecting?.stop();
     this.#turnAway.end();
     this.#vitals?.drain();
+    this.#httpbin?.drain();
     this.#fixture?.fixture.end();
     this.#closeIdle(graceMs);
     if (this.#connections.size > 0) {

@@ -54,6 +54,8 @@ export interface TextSetting extends Common<string> {
   readonly off?: "";
   /** For messages, where the default is not an example. */
   readonly example?: string;
+  /** Value of the flag without one, and of the word `on`. A word after the flag is its value only if it matches `next`. */
+  readonly alone?: { readonly value: string; readonly next: RegExp };
   /** Returns the one spelling of a text, or undefined when it cannot be used. */
   readonly normalize?: (text: string) => string | undefined;
   /** Hides the secret part of a value. A setting with a mask is never quoted in a message. */
@@ -119,6 +121,7 @@ export function checkSetting(setting: Setting, value: unknown): SettingValue | u
 
 function parseText(setting: Setting, text: string): SettingValue | undefined {
   if ("off" in setting && setting.off !== undefined && text.toLowerCase() === OFF) return setting.off;
+  if (setting.kind === "text" && setting.alone !== undefined && text.toLowerCase() === ON) return setting.alone.value;
   switch (setting.kind) {
     case "integer":
       return /^[0-9]{1,15}$/.test(text) ? Number(text) : undefined;
@@ -138,6 +141,9 @@ function parseText(setting: Setting, text: string): SettingValue | undefined {
 
 /** The word for a setting without a value. */
 const OFF = "off";
+
+/** The word for a setting with the value of its flag alone. */
+const ON = "on";
 
 /** Returns what `--no-FLAG` stands for, or null when the setting has no such flag. */
 export function negation(setting: Setting): string | null {

@@ -86,6 +86,8 @@ export interface ServerSettings {
   fixtureToken: string;
   /** Rules: `METHOD PATH FAULT …`; `http/fault.ts` has their grammar. */
   faults: readonly string[];
+  /** Path before the endpoints of go-httpbin, without a slash at its end; "/": none, "": no such endpoints. */
+  httpbin: string;
   /** The server's own pages below `/__server/`. */
   status: boolean;
   /** The program shows its status line; in the library, `watch` can be called. */
@@ -527,6 +529,19 @@ export const serverTable: TableOf<ServerSettings> = {
     default: [],
     help: "Fault to inject, such as 'GET /app.js reset after=1kb'. Repeatable; docs/fixture.md lists the kinds.",
   },
+  httpbin: {
+    flag: "httpbin",
+    kind: "text",
+    value: "[PREFIX]",
+    group: "fixture",
+    expected: "a path such as /bin, but not /upload, /uploads or /__server",
+    example: "/bin",
+    alone: { value: "/", next: /^\// },
+    off: "",
+    normalize: normalizePrefix,
+    default: "",
+    help: "Answers as httpbin.org: /get, /status/404, … below PREFIX. PREFIX begins with a slash; docs/httpbin.md lists the paths.",
+  },
   status: {
     flag: "status",
     kind: "switch",
@@ -558,6 +573,17 @@ function normalizeFieldValue(text: string): string | undefined {
 function normalizeFileName(text: string): string | undefined {
   return /^[^./\\][^/\\]{0,254}$/.test(text) ? text : undefined;
 }
+
+/** Returns a path that begins with a slash and does not end with one, or "/" for an empty one; undefined for anything else. */
+function normalizePrefix(text: string): string | undefined {
+  if (text === "") return text;
+  if (!/^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*){0,8}\/?$/.test(text) || text.length > PREFIX_CHARACTERS_MAX)
+    return undefined;
+  if (/^\/(?:upload|uploads|__server)(?:\/|$)/.test(text)) return undefined;
+  return text.length > 1 && text.endsWith("/") ? text.slice(0, -1) : text;
+}
+
+const PREFIX_CHARACTERS_MAX = 100;
 
 /** Returns `Name: value` with one space, as it is sent. */
 function normalizeFieldLine(line: string): string {

@@ -10,7 +10,7 @@ const page = readFileSync(FLAGS_PAGE, "utf8");
 /** Defaults that the page puts into a word, where no value of the flag says it. */
 const WORDS: Readonly<Record<string, readonly SettingValue[]>> = {
   none: ["", []],
-  off: [false, 0, -1],
+  off: [false, 0, -1, ""],
   stdout: [""],
   "file limit": [0],
 };
