@@ -27,9 +27,9 @@ export const GATHER_BYTES_MAX = 65_536;
 
 /**
  * Bytes gathered in a turn after which they are offered before the next response joins them: the most that a peer which pipelines and
- * does not read costs, besides one response. As 16 KiB, it is dozens of small responses; more of them in a write save little.
+ * does not read costs, besides one response. Sixteen pages of 1 KB with their heads, a usual pipeline, still leave in one write.
  */
-const TAIL_BYTES_MAX = 32_768;
+const TAIL_BYTES_MAX = 24_576;
 
 /** Smallest content that is sent from its own place if the kernel does not take the copy of it that was gathered. */
 const LENT_BYTES_MIN = 4096;

@@ -26,9 +26,9 @@ export const limits = {
   bodyMemoryBytesMax: 128 * MIB,
   /**
    * Bytes held over all connections while they wait for their peers: responses in memory that are not read, requests that are not
-   * complete. Beyond it the largest lenders are cut. A connection that pipelines and does not read has 33 KiB of it.
+   * complete. Beyond it the largest lenders are cut. A connection that pipelines and does not read has 25 KiB of it.
    */
-  peerMemoryBytesMax: 64 * MIB,
+  peerMemoryBytesMax: 48 * MIB,
   /** Bytes read from a file at a time; the fastest size measured for large files, and the most a slow client costs. */
   sliceBytes: 256 * KIB,
   /**

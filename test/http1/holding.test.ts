@@ -20,14 +20,14 @@ function serverOf(content: string | Uint8Array, options: { readonly peerMemoryBy
 }
 
 describe("a peer that does not read", () => {
-  test("costs a tail of 33 KiB and its own requests, however many refusals it has pipelined", () => {
+  test("costs a tail of 25 KiB and its own requests, however many refusals it has pipelined", () => {
     const server = serverOf("");
     const client = server.connect();
     client.transport.room = 0;
     const requests = get("/no").repeat(2000);
     client.send(requests);
-    expect(server.context.peerMemory.used).toBeLessThan(33 * KIB + requests.length);
-    expect(server.context.peerMemory.used).toBeGreaterThan(32 * KIB);
+    expect(server.context.peerMemory.used).toBeLessThan(26 * KIB + requests.length);
+    expect(server.context.peerMemory.used).toBeGreaterThan(24 * KIB);
   });
 
   test("gets all its answers once it reads, in order", () => {

@@ -1,0 +1,66 @@
+"""Connections that send a request and never read: `silent_peers.py PORT COUNT RATE`, with the request on stdin.
+
+Bun cannot make a socket with a small receive buffer, so this is Python. With a buffer of 2 KiB and small segments the kernels take
+some ten KiB of a response, as over a slow network. RATE is new connections a second. Prints the number of open
+connections as a line, a few times a second, and goes on until it is killed.
+"""
+
+import select
+import socket
+import sys
+import time
+
+MSS = 1460
+RECEIVE_BYTES = 2048
+PRINT_SECONDS = 0.2
+
+
+class Peer:
+    def __init__(self, port):
+        self.unsent = memoryview(REQUEST)
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, MSS)
+        self.socket.setblocking(False)
+        self.socket.connect_ex(("127.0.0.1", port))
+
+    def send(self):
+        """Returns True when everything was sent."""
+        try:
+            while self.unsent:
+                self.unsent = self.unsent[self.socket.send(self.unsent) :]
+        except BlockingIOError:
+            return False
+        return True
+
+
+def main(port, count, rate):
+    poller = select.epoll()
+    peers = {}
+    begun = time.monotonic()
+    made = printed = 0
+    while True:
+        elapsed = time.monotonic() - begun
+        while made < min(count, elapsed * rate):
+            peer = Peer(port)
+            peers[peer.socket.fileno()] = peer
+            poller.register(peer.socket, select.EPOLLOUT | select.EPOLLRDHUP)
+            made += 1
+        for descriptor, events in poller.poll(0.02):
+            peer = peers[descriptor]
+            is_over = events & (select.EPOLLHUP | select.EPOLLERR | select.EPOLLRDHUP)
+            try:
+                if not is_over and peer.send():
+                    poller.modify(descriptor, select.EPOLLRDHUP)
+            except OSError:
+                is_over = True
+            if is_over:
+                poller.unregister(descriptor)
+                peers.pop(descriptor).socket.close()
+        if elapsed - printed > PRINT_SECONDS:
+            printed = elapsed
+            print(len(peers), made, flush=True)
+
+
+REQUEST = sys.stdin.buffer.read()
+main(*(int(word) for word in sys.argv[1:4]))
