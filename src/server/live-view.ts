@@ -82,8 +82,12 @@ export class LiveView extends BaseObserver {
       this.#cancel = this.#options.time.every(INTERVAL_MS, () => this.#look());
     }
     this.#watchers.add(watcher);
-    // A new watcher gets counts from its second snapshot on, as all others do.
-    watcher.see({ ...this.#snapshot(), ...this.#nothing() });
+    watcher.see(this.first());
+  }
+
+  /** Returns a snapshot for a new watcher, which gets counts from its second one on. */
+  first(): Snapshot {
+    return { ...this.#snapshot(), ...this.#nothing() };
   }
 
   /** Safe to call twice. */

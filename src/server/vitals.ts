@@ -4,7 +4,7 @@
  */
 import type { Observer } from "../exchange/observer.ts";
 import type { Endpoint } from "../handlers/endpoints/endpoint.ts";
-import type { EventStream } from "../handlers/endpoints/event-stream.ts";
+import { type EventStream, StreamEvent } from "../handlers/endpoints/event-stream.ts";
 import { type Snapshot, type StatusSource, statusEndpoints } from "../handlers/endpoints/status.ts";
 import { VERSION } from "../settings/version.ts";
 import { LiveView, type LiveViewOptions, type Watcher } from "./live-view.ts";
@@ -22,8 +22,11 @@ export class Vitals implements StatusSource {
   readonly #options: VitalsOptions;
   readonly #live: LiveView;
   readonly #startedMs: number;
-  /** Open live pages. */
-  readonly #streams = new Map<EventStream, Watcher>();
+  /** Open live pages. One watcher makes the events of all of them. */
+  readonly #streams = new Set<EventStream>();
+  readonly #watcher: Watcher = { see: (snapshot) => this.#show(snapshot) };
+  /** Event for streams that were opened since the last look; null if there were none. */
+  #first: StreamEvent | null = null;
 
   constructor(options: VitalsOptions) {
     this.#options = options;
@@ -56,15 +59,23 @@ export class Vitals implements StatusSource {
   }
 
   watch(stream: EventStream): void {
-    const watcher = { see: (snapshot: Snapshot) => stream.send(JSON.stringify(snapshot)) };
-    this.#streams.set(stream, watcher);
-    this.#live.watch(watcher);
+    this.#streams.add(stream);
+    if (this.#streams.size === 1) {
+      this.#live.watch(this.#watcher);
+      return;
+    }
+    this.#first ??= eventOf(this.#live.first());
+    stream.send(this.#first);
   }
 
   unwatch(stream: EventStream): void {
-    const watcher = this.#streams.get(stream);
-    if (watcher !== undefined) this.#live.unwatch(watcher);
-    this.#streams.delete(stream);
+    if (this.#streams.delete(stream) && this.#streams.size === 0) this.#live.unwatch(this.#watcher);
+  }
+
+  #show(snapshot: Snapshot): void {
+    this.#first = null;
+    const event = eventOf(snapshot);
+    for (const stream of this.#streams) stream.send(event);
   }
 
   /** Passes a snapshot to `see` several times a second until the returned function is called. */
@@ -76,11 +87,15 @@ export class Vitals implements StatusSource {
 
   /** Tells live pages that the server begins to stop. */
   drain(): void {
-    for (const stream of this.#streams.keys()) stream.end();
+    for (const stream of this.#streams) stream.end();
   }
 
   /** Ends all views after the server has stopped. */
   end(): void {
     this.#live.end();
   }
+}
+
+function eventOf(snapshot: Snapshot): StreamEvent {
+  return new StreamEvent(JSON.stringify(snapshot));
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Endpoint, type Endpoints, jsonAnswer } from "../../../src/handlers/endpoints/endpoint.ts";
+import { StreamEvent } from "../../../src/handlers/endpoints/event-stream.ts";
 import { type StatusSource, statusEndpoints } from "../../../src/handlers/endpoints/status.ts";
 import { FakeServer } from "../../support/conversation.ts";
 import { answerOf, ask, type Fields, makeRequest, makeSite, PORT, responseTo, type Site } from "../../support/site.ts";
@@ -11,7 +12,7 @@ const SOURCE: StatusSource = {
   instance: "i1",
   isDraining: () => false,
   renderMetrics: () => "metrics\n",
-  watch: (stream) => stream.send("seen"),
+  watch: (stream) => stream.send(new StreamEvent("seen")),
   unwatch() {},
 };
 

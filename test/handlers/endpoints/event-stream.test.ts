@@ -1,7 +1,7 @@
 /** Events on their way to somebody who reads them fast, slowly, or not at all. */
 
 import { describe, expect, test } from "bun:test";
-import { EventStream } from "../../../src/handlers/endpoints/event-stream.ts";
+import { EventStream, StreamEvent } from "../../../src/handlers/endpoints/event-stream.ts";
 import { ADMITTED } from "../../../src/http/message.ts";
 import { textOf } from "../../support/bytes.ts";
 import { CONTROL, FakeServer, get } from "../../support/conversation.ts";
@@ -81,8 +81,8 @@ describe("the answer", () => {
   test("to HTTP/1.0 has no framing but the connection's end", () => {
     const { stream, reader } = open(false);
     expect(answerOf({ ...stream.response, content: null }).fields["transfer-encoding"]).toBeUndefined();
-    stream.send("one");
-    stream.send("two");
+    stream.send(new StreamEvent("one"));
+    stream.send(new StreamEvent("two"));
     stream.end();
     expect(reader.readAll()).toBe(`data: one\n\ndata: two\n\n${GOODBYE}`);
     expect(stream.isOver).toBe(true);
@@ -92,8 +92,8 @@ describe("the answer", () => {
 describe("events", () => {
   test("are a chunk each, whose size counts bytes and not characters", () => {
     const { stream, reader } = open();
-    stream.send("one");
-    stream.send('{"path":"/ä→😀"}');
+    stream.send(new StreamEvent("one"));
+    stream.send(new StreamEvent('{"path":"/ä→😀"}'));
     expect(reader.readAll()).toBe(
       `b\r\ndata: one\n\n\r\n1d\r\n${textOf(new TextEncoder().encode('data: {"path":"/ä→😀"}\n\n'))}\r\n`,
     );
@@ -102,12 +102,12 @@ describe("events", () => {
   test("arrive whole whatever pieces they are read in, and whatever part of a piece is taken", () => {
     for (const limit of [1, 2, 3, 7, 64]) {
       const { stream, reader } = open();
-      for (const data of ["first", "second", "third"]) stream.send(data);
+      for (const data of ["first", "second", "third"]) stream.send(new StreamEvent(data));
       stream.end();
       expect([limit, eventsOf(reader.readAll(limit))]).toEqual([limit, ["first", "second", "third", "goodbye", "end"]]);
     }
     const { stream, reader } = open();
-    for (const data of ["first", "second", "third"]) stream.send(data);
+    for (const data of ["first", "second", "third"]) stream.send(new StreamEvent(data));
     let text = "";
     for (let piece = reader.read(9, 4); piece !== ""; piece = reader.read(9, 4)) text += piece;
     expect(eventsOf(text)).toEqual(["first", "second", "third"]);
@@ -118,7 +118,7 @@ describe("events", () => {
     let calls = 0;
     stream.whenMore(() => calls++);
     expect([reader.read(), stream.isOver, calls]).toEqual(["", false, 0]);
-    stream.send("one");
+    stream.send(new StreamEvent("one"));
     expect(calls).toBe(1);
     expect(eventsOf(reader.readAll())).toEqual(["one"]);
     expect(reader.read()).toBe("");
@@ -127,10 +127,27 @@ describe("events", () => {
     expect(calls).toBeGreaterThan(1);
   });
 
+  test("are made into bytes once for all streams", () => {
+    const event = new StreamEvent("one");
+    expect(event.bytes(true)).toBe(event.bytes(true));
+    expect(event.bytes(false)).toBe(event.bytes(false));
+  });
+
+  test("do not call a reader that has not come for the event before", () => {
+    const { stream, reader } = open();
+    let calls = 0;
+    stream.whenMore(() => calls++);
+    for (const data of ["one", "two", "three"]) stream.send(new StreamEvent(data));
+    expect(calls).toBe(1);
+    expect(eventsOf(reader.readAll())).toEqual(["one", "two", "three"]);
+    stream.send(new StreamEvent("four"));
+    expect(calls).toBe(2);
+  });
+
   test("after the end are none, and there is one end", () => {
     const { stream, reader } = open();
     stream.end();
-    stream.send("late");
+    stream.send(new StreamEvent("late"));
     stream.end();
     expect(eventsOf(reader.readAll())).toEqual(["goodbye", "end"]);
   });
@@ -142,7 +159,7 @@ describe("a reader that is too slow", () => {
 
   test("misses whole events: what it gets can still be read, and ends with the newest", () => {
     const { stream, reader } = open();
-    for (let i = 0; i < 100; i++) stream.send(event(`${i}`));
+    for (let i = 0; i < 100; i++) stream.send(new StreamEvent(event(`${i}`)));
     const names = namesOf(reader.readAll(1000));
     expect(names[0]).toBe("0");
     expect(names.at(-1)).toBe("99");
@@ -152,10 +169,10 @@ describe("a reader that is too slow", () => {
 
   test("gets the rest of the event that it has begun to read", () => {
     const { stream, reader } = open();
-    stream.send(event("old"));
-    stream.send(event("mid"));
+    stream.send(new StreamEvent(event("old")));
+    stream.send(new StreamEvent(event("mid")));
     let content = reader.read() + reader.read(100); // All of the first, the beginning of the second.
-    for (let i = 0; i < 100; i++) stream.send(event(`${i}`));
+    for (let i = 0; i < 100; i++) stream.send(new StreamEvent(event(`${i}`)));
     content += reader.readAll();
     const names = namesOf(content);
     expect([names[0], names[1], names.at(-1)]).toEqual(["old", "mid", "99"]);
@@ -164,13 +181,13 @@ describe("a reader that is too slow", () => {
 
   test("costs a bounded memory, however long it takes", () => {
     const { stream, reader } = open();
-    for (let i = 0; i < 10_000; i++) stream.send(event(`${i}`));
-    expect(reader.readAll().length).toBeLessThan(280 * KIB);
+    for (let i = 0; i < 10_000; i++) stream.send(new StreamEvent(event(`${i}`)));
+    expect(reader.readAll().length).toBeLessThan(44 * KIB);
   });
 
   test("is told of the end", () => {
     const { stream, reader } = open();
-    for (let i = 0; i < 100; i++) stream.send(event(`${i}`));
+    for (let i = 0; i < 100; i++) stream.send(new StreamEvent(event(`${i}`)));
     stream.end();
     expect(eventsOf(reader.readAll()).at(-1)).toBe("end");
   });
@@ -182,7 +199,7 @@ test("whoever made it is told once that nobody reads it any more, and then nobod
   stream.whenMore(() => calls++);
   stream.close();
   expect(closed).toEqual([stream]);
-  stream.send("late");
+  stream.send(new StreamEvent("late"));
   stream.end();
   expect([calls, stream.isOver]).toEqual([0, true]);
 });
@@ -201,10 +218,10 @@ describe("on a connection", () => {
 
   test("it goes on for as long as there is somebody, without a slot, a log line or a deadline", () => {
     const { server, client, stream } = serve();
-    stream.send("first");
+    stream.send(new StreamEvent("first"));
     client.send(get("/events"));
     server.pass(600_000);
-    stream.send("second");
+    stream.send(new StreamEvent("second"));
     server.runDeferred();
     expect(client.take()).toEndWith("\r\n\r\nd\r\ndata: first\n\n\r\ne\r\ndata: second\n\n\r\n");
     expect([server.pool.active, server.observer.lines.length, client.transport.isClosed]).toEqual([0, 0, false]);
@@ -227,7 +244,7 @@ describe("on a connection", () => {
     client.transport.room = 0;
     client.send(get("/events"));
     for (let i = 0; i < 200 && !client.transport.isClosed; i++) {
-      stream.send("x");
+      stream.send(new StreamEvent("x"));
       server.runDeferred();
       server.pass(1000);
     }
@@ -242,7 +259,7 @@ describe("on a connection", () => {
     expect(server.pool.active).toBe(0);
     const other = server.connect().send(get("/other"));
     expect(other.statuses).toEqual([200]);
-    stream.send("still here");
+    stream.send(new StreamEvent("still here"));
     server.runDeferred();
     expect(client.take()).toContain("still here");
   });
