@@ -3,8 +3,10 @@
  *
  *   RECEIVING ──admitted, content complete──▶ WAITING ──slot──▶ RUNNING ──response──▶ SENDING ──accepted, or cut off──▶ DONE
  *   RECEIVING ──a slot at once, or none needed──▶ RUNNING       RECEIVING, WAITING ──refusal──▶ SENDING
+ *   RUNNING ──the admission that took time──▶ RECEIVING
  *
- * A request whose content is for a sink takes its slot before its content, which comes while it is RUNNING.
+ * A request whose content is for a sink takes its slot before its content, which comes while it is RUNNING. So does one whose
+ * admission takes time; it is RECEIVING again afterwards.
  *
  * The carrier reads the head (`arrive` or `refuseMalformed`), hands the content over (`take`) and asks for the response with
  * `proceed`: it is there at once, or `Carrier.ready` announces it. The carrier sends it between `begin` and `finish`. An exchange is used
@@ -19,7 +21,6 @@ import {
   type ContentFailure,
   type ContentSink,
   type HostVerdict,
-  type LateRefusal,
   type Request,
   type Response,
   refused,
@@ -50,7 +51,7 @@ export enum Phase {
 const NEXT: readonly number[] = [
   (1 << Phase.Waiting) | (1 << Phase.Running) | (1 << Phase.Sending) | (1 << Phase.Done),
   (1 << Phase.Running) | (1 << Phase.Sending) | (1 << Phase.Done),
-  (1 << Phase.Sending) | (1 << Phase.Done),
+  (1 << Phase.Receiving) | (1 << Phase.Sending) | (1 << Phase.Done),
   1 << Phase.Done,
   1 << Phase.Receiving,
 ];
@@ -95,6 +96,8 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   readonly #context: Context;
   /** Monotonic milliseconds when the head was complete. */
   #startedMs = 0;
+  /** Size of the content that follows in bytes if known, else 0; -1 if none follows. */
+  #expectedLength = -1;
   /** The client sends its content once it is told to go on. */
   #waitsForContinue = false;
   /** Takes the content while the handler works; null before that, and once it was told of the end. */
@@ -149,19 +152,22 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
 
   /** True if the request is answered without its content, which is read past afterwards. */
   get skipsContent(): boolean {
-    const { content, fault } = this.admission;
+    const { content, fault, later } = this.admission;
     // A fault that resets a request counts the bytes of its content.
-    return content === "skip" && fault?.kind !== "reset-request";
+    return content === "skip" && fault?.kind !== "reset-request" && later === null;
   }
 
-  /** True if the request continues before its content: it skips it, or its sink takes it while the handler works. */
+  /**
+   * True if the request continues before its content: its admission takes time, it skips it, or its sink takes it while the handler
+   * works.
+   */
   get isAhead(): boolean {
-    return this.skipsContent || sinkOf(this.admission) !== null;
+    return this.admission.later !== null || this.skipsContent || sinkOf(this.admission) !== null;
   }
 
   /** True while the handler works, and its sink takes content. */
   get takesContent(): boolean {
-    return this.phase === Phase.Running && !this.isStalled && !this.skipsContent;
+    return this.#sink !== null && !this.isStalled;
   }
 
   /**
@@ -170,6 +176,11 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
    */
   expect(length: number, waits: boolean): void {
     this.#waitsForContinue = waits;
+    this.#expectedLength = length;
+    if (this.admission.later === null) this.#decideContent(length, waits);
+  }
+
+  #decideContent(length: number, waits: boolean): void {
     const use = this.admission.content;
     if (typeof use === "object") {
       if ("collectMax" in use && length > use.collectMax) this.#refuseTooLarge(use.collectMax);
@@ -311,8 +322,16 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   #run(): void {
     this.lease.settle();
     this.#move(Phase.Running);
+    const { later } = this.admission;
+    if (later !== null) {
+      later().then(
+        (admission) => this.#admitLate(admission),
+        (error) => this.#admitLate(refused(this.#ownFailure(error))),
+      );
+      return;
+    }
     this.#sink = sinkOf(this.admission);
-    let response: Response | Promise<Response | LateRefusal>;
+    let response: Response | Promise<Response>;
     try {
       response = this.#context.handler.respond(this.request as R, this.admission);
     } catch (error) {
@@ -323,9 +342,9 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     if (this.#sink !== null && this.request?.announced === "none") this.endContent();
   }
 
-  #await(response: Promise<Response | LateRefusal>): void {
+  #await(response: Promise<Response>): void {
     response.then(
-      (settled) => this.#settle("refused" in settled ? this.#refuseLate(settled.refused) : settled),
+      (settled) => this.#settle(settled),
       (error) => this.#settle(this.#ownFailure(error)),
     );
   }
@@ -342,11 +361,14 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     this.carrier.ready();
   }
 
-  /** A client that is not let in is logged and counted, also if it asked for an endpoint of the server. */
-  #refuseLate(refusal: Response): Response {
-    const content = this.#sink === null ? "skip" : "discard";
-    this.admission = { ...this.admission, refusal, content, isControl: false };
-    return refusal;
+  /** Continues as if the head had come now: the request is refused, or its content is taken. */
+  #admitLate(admission: Admission): void {
+    this.#move(Phase.Receiving);
+    this.admission = { ...admission, fault: this.admission.fault };
+    this.response = this.#instead ?? admission.refusal;
+    this.#instead = null;
+    if (this.#expectedLength >= 0) this.#decideContent(this.#expectedLength, this.#waitsForContinue);
+    this.carrier.ready();
   }
 
   #ownFailure(error: unknown): Response {
@@ -408,6 +430,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     this.#move(Phase.Receiving);
     this.isHeadComplete = false;
     this.admission = UNDECIDED;
+    this.#expectedLength = -1;
     this.#waitsForContinue = false;
     this.violation = 0;
     this.lease.queuedMs = 0;

@@ -13,14 +13,7 @@ import { problemOfUser } from "../http/credentials.ts";
 import { escapeControls } from "../http/escape.ts";
 import { Field } from "../http/field.ts";
 import { RETRY_SOON } from "../http/fields.ts";
-import {
-  type Admission,
-  type Handler,
-  type LateRefusal,
-  type Request,
-  type Response,
-  refused,
-} from "../http/message.ts";
+import { type Admission, CERTAIN, type Handler, type Request, type Response, refused } from "../http/message.ts";
 import { type ErrorPages, wantsJson } from "./error-page.ts";
 import { type Layer, LayerHandler } from "./mount.ts";
 import { readSmallFile, reasonOf } from "./small-file.ts";
@@ -344,7 +337,7 @@ class Turns {
  * Lets only verified credentials through. `isGuarded` decides by the path which requests need them.
  *
  * The rule it guards: before the credentials are verified the response says nothing about the server, and no content is
- * taken. Credentials that were never seen are verified by `respond`; until then even a refusal waits.
+ * taken. Credentials that were never seen are verified later; until then even a refusal waits.
  */
 export function credentialsLayer(auth: BasicAuth, isGuarded: (path: string) => boolean): Layer {
   return (inner) => new CredentialsLayer(inner, auth, isGuarded);
@@ -365,22 +358,15 @@ class CredentialsLayer extends LayerHandler {
     const standing = this.#auth.look(request);
     if (typeof standing === "object") return refused(standing);
     const admission = this.inner.admit(request);
-    if (standing === Standing.Known || admission.refusal === null) return admission;
-    return { ...admission, refusal: null };
+    if (standing === Standing.Known) return admission;
+    // An endpoint needs no slot, and none for the verification.
+    const { isControl, host } = admission;
+    return { ...CERTAIN, isControl, host, later: () => this.#admitLater(request) };
   }
 
-  override respond(request: Request, admission: Admission): Response | Promise<Response | LateRefusal> {
-    if (!this.#isGuarded(request.target.path)) return this.inner.respond(request, admission);
-    const standing = this.#auth.look(request);
-    if (typeof standing === "object") return Promise.resolve({ refused: standing });
-    if (standing === Standing.Known) return this.#respondKnown(request, admission);
-    return this.#auth
-      .verify(request)
-      .then((refusal) => (refusal === null ? this.#respondKnown(request, admission) : { refused: refusal }));
-  }
-
-  /** Answers a request with verified credentials; a refusal that had to wait for them is given now. */
-  #respondKnown(request: Request, admission: Admission): Response | Promise<Response | LateRefusal> {
-    return this.inner.admit(request).refusal ?? this.inner.respond(request, admission);
+  /** Admits a request once its credentials are verified. A client that is not let in is logged, also if it asks for an endpoint. */
+  async #admitLater(request: Request): Promise<Admission> {
+    const refusal = await this.#auth.verify(request);
+    return refusal === null ? this.inner.admit(request) : refused(refusal);
   }
 }

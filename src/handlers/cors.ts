@@ -11,15 +11,7 @@
 
 import { Field } from "../http/field.ts";
 import { type FieldLines, Fields } from "../http/fields.ts";
-import {
-  type Admission,
-  type Handler,
-  type LateRefusal,
-  type Request,
-  type Response,
-  refused,
-  response,
-} from "../http/message.ts";
+import { type Admission, type Handler, type Request, type Response, refused, response } from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import { ANY_ORIGIN } from "../http/origin.ts";
 import { type Layer, LayerHandler } from "./mount.ts";
@@ -135,19 +127,19 @@ class OriginLayer extends LayerHandler {
   }
 
   override admit(request: Request): Admission {
-    const admission = this.inner.admit(request);
-    const { refusal } = admission;
+    return this.#mark(request, this.inner.admit(request));
+  }
+
+  #mark(request: Request, admission: Admission): Admission {
+    const { refusal, later } = admission;
+    if (later !== null) return { ...admission, later: async () => this.#mark(request, await later()) };
     return refusal === null ? admission : { ...admission, refusal: this.#origins.mark(request, refusal) };
   }
 
-  override respond(request: Request, admission: Admission): Response | Promise<Response | LateRefusal> {
+  override respond(request: Request, admission: Admission): Response | Promise<Response> {
     const response = this.inner.respond(request, admission);
     if (!(response instanceof Promise)) return this.#origins.mark(request, response);
-    return response.then((settled) =>
-      "refused" in settled
-        ? { refused: this.#origins.mark(request, settled.refused) }
-        : this.#origins.mark(request, settled),
-    );
+    return response.then((settled) => this.#origins.mark(request, settled));
   }
 
   override failure(status: number, sentence: string, request: Request | null, fields?: FieldLines): Response {

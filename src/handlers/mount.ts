@@ -1,14 +1,7 @@
 /** The parts of compose.ts: a mount owns paths and answers for them; a layer stands around all mounts. */
 
 import { type FieldLines, Fields } from "../http/fields.ts";
-import {
-  type Admission,
-  type Handler,
-  type LateRefusal,
-  type Request,
-  type Response,
-  response,
-} from "../http/message.ts";
+import { type Admission, type Handler, type Request, type Response, response } from "../http/message.ts";
 
 export interface Mount {
   /** True for the server's own endpoints, which no other origin may use. */
@@ -38,7 +31,7 @@ export class LayerHandler implements Handler {
     return this.inner.admit(request);
   }
 
-  respond(request: Request, admission: Admission): Response | Promise<Response | LateRefusal> {
+  respond(request: Request, admission: Admission): Response | Promise<Response> {
     return this.inner.respond(request, admission);
   }
 

@@ -27,10 +27,22 @@ export interface Admission {
   readonly host: HostVerdict;
   /** Fault that a test ordered for the answer; always null but in fixture servers. */
   readonly fault: Fault | null;
+  /**
+   * Decision that takes time, such as the check of a password, or null. The request takes its slot for it. Before its result takes the
+   * place of this admission, nothing is answered and no content is taken; the fault stays. Called once at most.
+   */
+  readonly later: (() => Promise<Admission>) | null;
 }
 
 /** Admits a request whose content, if it has any, is of no use. */
-export const ADMITTED: Admission = { refusal: null, content: "discard", isControl: false, host: "ok", fault: null };
+export const ADMITTED: Admission = {
+  refusal: null,
+  content: "discard",
+  isControl: false,
+  host: "ok",
+  fault: null,
+  later: null,
+};
 
 /** Admits a request that will be refused whatever its content is, once the disk was asked. */
 export const CERTAIN: Admission = { ...ADMITTED, content: "skip" };
@@ -40,12 +52,7 @@ export const UNDECIDED: Admission = { ...ADMITTED, host: "-" };
 
 /** Makes an admission that ends the request with `refusal`. */
 export function refused(refusal: Response, host: HostVerdict = "ok"): Admission {
-  return { refusal, content: "skip", isControl: false, host, fault: null };
-}
-
-/** Refusal that took time to decide. The request is treated as if it had been refused at its head. */
-export interface LateRefusal {
-  readonly refused: Response;
+  return { refusal, content: "skip", isControl: false, host, fault: null, later: null };
 }
 
 /**
@@ -190,7 +197,7 @@ export interface Handler {
    * Answers a complete request that was admitted and holds a slot. `admission` is the one of `admit`, but for a fault that was
    * pardoned since. Returns at once if there is nothing to wait for.
    */
-  respond(request: Request, admission: Admission): Response | Promise<Response | LateRefusal>;
+  respond(request: Request, admission: Admission): Response | Promise<Response>;
   /**
    * Answers for the connection, which found a mistake (bad framing, too slow, too busy, our own failure). `request` is
    * null if the head could not be read. `fields` are further field lines, such as Retry-After.

@@ -5,16 +5,7 @@ import { join } from "node:path";
 import { BasicAuth, hashPassword, Standing } from "../../src/handlers/basic-auth.ts";
 import { ErrorPages } from "../../src/handlers/error-page.ts";
 import { ADMITTED, type Request, type Response } from "../../src/http/message.ts";
-import {
-  answerOf,
-  type Fields,
-  makeRequest,
-  makeSite,
-  NOW_MS,
-  respondTo,
-  responseTo,
-  type Site,
-} from "../support/site.ts";
+import { answerOf, type Fields, makeRequest, makeSite, NOW_MS, responseTo, type Site } from "../support/site.ts";
 
 /** Cheap ones, so that the tests are not about waiting; of the form that is taken. */
 const ANN_HASH = await Bun.password.hash("right: ö", { algorithm: "bcrypt", cost: 4 });
@@ -58,12 +49,10 @@ test("the Host rule comes first: a page that rebinds its name does not even see 
 test("right credentials are let in, at once from the second time on", async () => {
   using site = makeGuarded();
   const first = makeRequest("GET /", ANN);
-  expect(site.handler.admit(first).refusal).toBeNull();
-  const response = site.handler.respond(first, ADMITTED);
-  expect(response).toBeInstanceOf(Promise);
-  expect(answerOf((await response) as Response).text).toBe("hello");
+  expect(site.handler.admit(first)).toMatchObject({ refusal: null, later: expect.any(Function) });
+  expect(answerOf(await responseTo(site.handler, first)).text).toBe("hello");
   const second = makeRequest("GET /", ANN);
-  expect(site.handler.admit(second).refusal).toBeNull();
+  expect(site.handler.admit(second)).toEqual(ADMITTED);
   expect(site.handler.respond(second, ADMITTED)).not.toBeInstanceOf(Promise);
   expect(await statusOf(site, "GET /", basic("ben:other"))).toBe(200);
 });
@@ -151,8 +140,18 @@ test("what the rules refuse is told only to those who are in", async () => {
     const unverified = makeRequest(line, { ...fields, ...ANN });
     const admission = fresh.handler.admit(unverified);
     expect([admission.refusal, admission.content]).toEqual([null, "skip"]);
-    expect((await respondTo(fresh.handler, unverified, admission)).status).toBe(status);
+    expect((await admission.later?.())?.refusal?.status).toBe(status);
     expect(fresh.handler.admit(makeRequest(line, { ...fields, ...ANN })).refusal?.status).toBe(status);
+  }
+});
+
+test("the bound of an upload is told only to those who are in", async () => {
+  using site = makeGuarded();
+  const upload = (fields: Fields) => makeRequest("POST /upload", { "Content-Type": "application/json", ...fields });
+  for (const fields of [ANN, basic("eve:x")]) {
+    const { content, later } = site.handler.admit(upload({ ...fields, "Content-Length": "99999999999" }));
+    expect(content).toBe("skip");
+    expect(await later?.()).toMatchObject({ refusal: { status: fields === ANN ? 413 : 401 } });
   }
 });
 

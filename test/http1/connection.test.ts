@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { ConnectionState } from "../../src/exchange/carrier.ts";
 import type { CloseReason } from "../../src/exchange/observer.ts";
-import { ADMITTED, CERTAIN, type Response, refused } from "../../src/http/message.ts";
+import { ADMITTED, type Admission, CERTAIN, type Response, refused } from "../../src/http/message.ts";
 import {
   type AnsweredLine,
   CONTROL,
@@ -561,6 +561,71 @@ describe("content", () => {
     expect(counted.transport.finSent).toBe(true);
   });
 
+  test("is not taken, and not asked for, until an admission that takes time has admitted it", async () => {
+    for (const head of [post("Content-Length: 9\r\n"), post("Content-Length: 9\r\nExpect: 100-continue\r\n")]) {
+      const server = wanting(100);
+      const decided = Promise.withResolvers<Admission>();
+      server.handler.admit = () => ({ ...CERTAIN, later: () => decided.promise });
+      const client = server.connect().send(head);
+      expect([client.take(), server.pool.active]).toEqual(["", 1]);
+      const isAsked = head.includes("Expect");
+      if (!isAsked) client.send("Wiki");
+      server.pass(31_000);
+      expect([client.statuses, server.memory.used]).toEqual([[], 0]);
+      decided.resolve(collecting(100));
+      await turns();
+      // While the rest comes, others may have the slot.
+      expect([client.take(), server.pool.active]).toEqual([isAsked ? "HTTP/1.1 100 Continue\r\n\r\n" : "", 0]);
+      expect(client.send(isAsked ? "Wikipedia" : "pedia").take()).toEndWith("\r\n\r\nWikipedia");
+    }
+  });
+
+  test.each([
+    ["its length", post("Content-Length: 101\r\n"), true],
+    ["its length, behind an expectation", post("Content-Length: 5\r\nExpect: 100-continue\r\n"), true],
+    ["nothing", post("Content-Length: 5\r\n"), false],
+    ["a chunk's size", `${post("Transfer-Encoding: chunked\r\n")}65\r\n`, false],
+  ])(
+    "of a request that is refused after a time tells no bound, and ends the connection by %s",
+    async (_, head, isLast) => {
+      const server = new FakeServer({ limits: { unwantedBodyBytesMax: 100 } });
+      server.handler.admit = () => ({ ...CERTAIN, later: async () => refused(respondWith(401, "no")) });
+      const client = server.connect().send(head);
+      await turns();
+      expect(client.statuses).toEqual([401]);
+      expect(client.transport.sent).toContain(isLast ? "\r\nConnection: close\r\n" : "\r\nConnection: keep-alive\r\n");
+      expect(server.observer.lines).toMatchObject([{ status: 401, slot: 1 }]);
+      expect(server.pool.active).toBe(0);
+    },
+  );
+
+  test("of a request that is admitted after a time is refused by its length only then", async () => {
+    const server = wanting(8);
+    const decided = Promise.withResolvers<Admission>();
+    server.handler.admit = () => ({ ...CERTAIN, later: () => decided.promise });
+    const client = server.connect().send(post("Content-Length: 9\r\n"));
+    expect(client.statuses).toEqual([]);
+    decided.resolve(collecting(8));
+    await turns();
+    expect([client.statuses, client.transport.finSent]).toEqual([[413], true]);
+  });
+
+  test("of a request whose admission fails, or comes when the client has left, gives everything back", async () => {
+    const server = wanting(8);
+    const decided = Promise.withResolvers<Admission>();
+    server.handler.admit = () => ({ ...CERTAIN, later: () => decided.promise });
+    const [stays, finishes, leaves] = [server.connect(), server.connect(), server.connect()];
+    for (const client of [stays, finishes, leaves]) client.send(`${post("Content-Length: 9\r\n")}Wiki`);
+    finishes.finish();
+    leaves.transport.terminate();
+    decided.reject(new Error("no way to tell"));
+    await turns();
+    expect([stays, finishes, leaves].map(({ statuses }) => statuses)).toEqual([[500], [500], []]);
+    server.handler.admit = () => ADMITTED;
+    expect(stays.send(`pedia${get("/next")}`).statuses).toEqual([500, 201]);
+    expect([server.pool.active, server.memory.used, server.context.scratch.used]).toEqual([0, 0, 0]);
+  });
+
   test("beyond the memory that all connections share is answered 503, and the memory comes back", () => {
     const server = new FakeServer({ bodyMemoryBytes: 100 });
     server.handler.admit = () => collecting(1000);
@@ -947,8 +1012,7 @@ describe("a control request", () => {
 
   test("that is refused after a wait is none: it is told of, and takes no slot", async () => {
     const server = new FakeServer({ threads: 1, queue: 0 });
-    server.handler.admit = () => CONTROL;
-    server.handler.respond = () => Promise.resolve({ refused: respondWith(401, "no") });
+    server.handler.admit = () => ({ ...CONTROL, later: async () => refused(respondWith(401, "no")) });
     const client = server.connect().send(get("/__server/metrics"));
     await Promise.resolve();
     expect([client.statuses, server.pool.active]).toEqual([[401], 0]);

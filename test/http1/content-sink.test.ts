@@ -1,7 +1,7 @@
 /** Content that goes to a sink while the handler works: the slot, the back-pressure, and one end of each content. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { ADMITTED, type ContentSink, type LateRefusal, type Response } from "../../src/http/message.ts";
+import { ADMITTED, CERTAIN, type ContentSink, type Response } from "../../src/http/message.ts";
 import { bytesOf, textOf } from "../support/bytes.ts";
 import { type FakeClient, FakeServer, get, respondWith, type ServerOptions } from "../support/conversation.ts";
 
@@ -53,7 +53,7 @@ class FakeSink implements ContentSink {
 /** A server whose uploads go to sinks, and are answered when a test settles them. */
 class SinkServer extends FakeServer {
   readonly sinks: FakeSink[] = [];
-  readonly settle: ((response: Response | LateRefusal) => void)[] = [];
+  readonly settle: ((response: Response) => void)[] = [];
 
   constructor(options: ServerOptions = {}, room = Number.POSITIVE_INFINITY) {
     super(options);
@@ -75,7 +75,7 @@ class SinkServer extends FakeServer {
   }
 
   /** The handler of upload `index` has its response. */
-  async answer(response: Response | LateRefusal, index = 0): Promise<void> {
+  async answer(response: Response, index = 0): Promise<void> {
     this.settle[index]?.(response);
     await new Promise(setImmediate);
   }
@@ -124,6 +124,22 @@ describe("content for a sink", () => {
       await server.answer(made());
       expect(client.statuses).toEqual([201]);
     }
+  });
+
+  test("is not told to the sink until an admission that takes time has admitted the request", async () => {
+    const server = new SinkServer();
+    const { admit } = server.handler;
+    const decided = Promise.withResolvers<void>();
+    server.handler.admit = (request) => ({ ...CERTAIN, later: () => decided.promise.then(() => admit(request)) });
+    const client = server.connect().send(`${sized(11)}hello `);
+    expect([server.sinks, server.pool.active]).toEqual([[], 1]);
+    decided.resolve();
+    await new Promise(setImmediate);
+    expect(server.sink.text).toBe("hello ");
+    client.send("world");
+    expect(server.sink.ends).toEqual(["ended"]);
+    await server.answer(made());
+    expect(client.statuses).toEqual([201]);
   });
 
   test("is the same however it is cut", () => {
@@ -338,7 +354,7 @@ describe("content that fails", () => {
     const client = server.connect().send(`${sized(9)}one`);
     server.pass(31_000);
     expect(server.sink.ends).toEqual(["timeout"]);
-    await server.answer({ refused: respondWith(401, "no") });
+    await server.answer(respondWith(401, "no"));
     expect(client.statuses).toEqual([408]);
   });
 
@@ -415,14 +431,14 @@ describe("whatever happens in whatever order", () => {
           sent += piece.length;
           if (piece !== "") client.send(piece);
         };
-        const answer = async (response: Response | LateRefusal) => {
+        const answer = async (response: Response) => {
           isAnswered = true;
           await server.answer(response);
         };
         for (const happens of events) {
           if (happens === "turn") server.runDeferred();
           else if (happens === "answer") await answer(made());
-          else if (happens === "refuse") await answer({ refused: respondWith(401, "no") });
+          else if (happens === "refuse") await answer(respondWith(401, "no"));
           else if (happens === "finish") {
             hasFinished = true;
             if (!client.transport.isClosed) client.finish();

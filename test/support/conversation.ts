@@ -13,7 +13,6 @@ import {
   type Admission,
   type ContentSource,
   type Handler,
-  type LateRefusal,
   type LiveSource,
   type Request,
   type Response,
@@ -231,7 +230,7 @@ export const CONTROL: Admission = { ...ADMITTED, isControl: true };
 /** Answers `200 <path>`; a test replaces what it is about. */
 export class ScriptedHandler implements Handler {
   admit: (request: Request) => Admission = () => ADMITTED;
-  respond: (request: Request, admission: Admission) => Response | Promise<Response | LateRefusal> = (request) =>
+  respond: (request: Request, admission: Admission) => Response | Promise<Response> = (request) =>
     respondWith(200, request.target.path);
 
   failure(

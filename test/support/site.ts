@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { composeHandler, type HandlerOptions } from "../../src/handlers/compose.ts";
 import { FolderError, openDocumentRoot } from "../../src/handlers/files/document-root.ts";
 import { openFolderStore, type UploadDisk } from "../../src/handlers/uploads/folder-store.ts";
-import { ADMITTED, type Handler, type Request, type Response } from "../../src/http/message.ts";
+import { ADMITTED, type Admission, type Handler, type Request, type Response } from "../../src/http/message.ts";
 import { Target } from "../../src/http/target.ts";
 import { decideFraming, Framing } from "../../src/http1/framing.ts";
 import { ParsedHead, parseRequestHead } from "../../src/http1/request-head.ts";
@@ -120,6 +120,12 @@ export interface Answer {
   readonly response: Response;
 }
 
+/** The admission of a request, after the time that it takes. */
+export async function admittedBy(handler: Handler, request: Request): Promise<Admission> {
+  const admission = handler.admit(request);
+  return admission.later === null ? admission : admission.later();
+}
+
 /** admit, then respond. Reads the whole content and closes it. */
 export async function ask(site: Site, line: string, fields: Fields = {}): Promise<Answer> {
   return answerOf(await responseTo(site.handler, makeRequest(line, fields)));
@@ -132,14 +138,13 @@ export async function post(site: Site, content: string | Uint8Array, fields: Fie
 }
 
 export async function responseTo(handler: Handler, request: Request): Promise<Response> {
-  const admission = handler.admit(request);
+  const admission = await admittedBy(handler, request);
   return admission.refusal ?? respondTo(handler, request, admission);
 }
 
 /** respond alone, to a request that was admitted. */
 export async function respondTo(handler: Handler, request: Request, admission = ADMITTED): Promise<Response> {
-  const settled = await handler.respond(request, admission);
-  return "refused" in settled ? settled.refused : settled;
+  return handler.respond(request, admission);
 }
 
 export function answerOf(response: Response): Answer {

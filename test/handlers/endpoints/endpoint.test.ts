@@ -6,7 +6,17 @@ import { type Endpoint, type Endpoints, jsonAnswer } from "../../../src/handlers
 import { StreamEvent } from "../../../src/handlers/endpoints/event-stream.ts";
 import { type StatusSource, statusEndpoints } from "../../../src/handlers/endpoints/status.ts";
 import { FakeServer } from "../../support/conversation.ts";
-import { answerOf, ask, type Fields, makeRequest, makeSite, PORT, responseTo, type Site } from "../../support/site.ts";
+import {
+  admittedBy,
+  answerOf,
+  ask,
+  type Fields,
+  makeRequest,
+  makeSite,
+  PORT,
+  responseTo,
+  type Site,
+} from "../../support/site.ts";
 
 const SOURCE: StatusSource = {
   instance: "i1",
@@ -272,10 +282,9 @@ describe("with a password", () => {
     const seen: [boolean, number][] = [];
     for (const fields of [{}, basic("ann:wrong"), basic("ann:wrong"), basic("ann:right"), basic("ann:right")]) {
       const request = makeRequest("GET /__server/metrics", fields);
-      const admission = site.handler.admit(request);
+      const admission = await admittedBy(site.handler, request);
       const settled = admission.refusal ?? (await site.handler.respond(request, admission));
-      const isLate = "refused" in settled;
-      seen.push([admission.isControl && !isLate, isLate ? settled.refused.status : settled.status]);
+      seen.push([admission.isControl, settled.status]);
     }
     expect(seen).toEqual([
       [false, 401],
