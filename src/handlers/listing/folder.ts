@@ -30,10 +30,15 @@ export interface Selection {
 /** Entries of one page, in no particular order. */
 export interface FolderContent {
   readonly entries: readonly Entry[];
-  /** Number of names before those of this page. */
+  /** Number of entries before those of this page. */
   readonly before: number;
-  /** Number of names after those of this page. */
-  readonly left: number;
+  /**
+   * Number of entries of the folder, the same on each page. A folder of several pages counts all names, because it is not known
+   * which of the others GET would refuse.
+   */
+  readonly total: number;
+  /** True: another page follows. */
+  readonly hasNext: boolean;
   /** Last name of this page in code unit order: the next page begins after it. */
   readonly last: string;
 }
@@ -65,13 +70,18 @@ export class FolderReader {
     try {
       const { names, before, total } = await this.#readNames(path, folder, selection);
       const found = await this.#describe(path, readablePath(folder), names);
-      const entries = found.filter((entry) => entry.type === "directory" || isShown(entry.name));
-      for (const mount of this.#mounts) {
-        const name = mount.path.slice(1);
-        if (path !== "/" || selection.after !== "" || !selection.isWanted(name)) continue;
-        if (existsSync(mount.root.realPath)) entries.push({ name, type: "directory", size: null, modifiedMs: null });
-      }
-      return { entries, before, left: total - before - names.length, last: names.at(-1) ?? selection.after };
+      const files = found.filter((entry) => entry.type === "directory" || isShown(entry.name));
+      const mounts = path === "/" ? this.#mountEntries(selection) : [];
+      const last = names.at(-1) ?? selection.after;
+      if (names.length === total) return pageOfAll([...files, ...mounts], selection.after, last);
+      const isFirst = selection.after === "";
+      return {
+        entries: isFirst ? [...files, ...mounts] : files,
+        before: isFirst ? 0 : before + mounts.length,
+        total: total + mounts.length,
+        hasNext: before + names.length < total,
+        last,
+      };
     } catch (error) {
       const code = errorCode(error);
       if (code === "ENOENT") return OpenFailure.Missing;
@@ -80,12 +90,23 @@ export class FolderReader {
     }
   }
 
-  /** Returns the names of a page, and how many there are. Large folders are read one after the other. */
+  #mountEntries({ isWanted }: Selection): Entry[] {
+    return this.#mounts
+      .filter(({ path, root }) => isWanted(path.slice(1)) && existsSync(root.realPath))
+      .map(({ path }) => ({ name: path.slice(1), type: "directory", size: null, modifiedMs: null }));
+  }
+
+  /**
+   * Returns the names of a page, or all names if one page has room for them, and how many there are. Large folders are read one
+   * after the other.
+   */
   #readNames(path: string, folder: OpenedFile, { after, isWanted }: Selection): Promise<Names> {
     const read = async () => {
       const all = await disk().readdir(readablePath(folder));
       const isListed = (name: string) => !this.#shadowed.has(path + name) && isWanted(name);
-      return chooseNames(all, limits.listingEntriesMax, { after, isWanted: isListed });
+      const chosen = await chooseNames(all, limits.listingEntriesMax, { after, isWanted: isListed });
+      if (chosen.before === 0 || chosen.total > limits.listingEntriesMax) return chosen;
+      return chooseNames(all, limits.listingEntriesMax, { after: "", isWanted: isListed });
     };
     if (folder.stats.size <= limits.listingSharedBytesMax) return read();
     const names = this.#large.then(read);
@@ -126,6 +147,12 @@ export class FolderReader {
     const { size, mtimeMs } = opened.stats;
     return { name, type: isFolder ? "directory" : "file", size: isFolder ? null : size, modifiedMs: mtimeMs };
   }
+}
+
+/** Returns the entries after `after`, where `all` are the entries of the folder. */
+function pageOfAll(all: readonly Entry[], after: string, last: string): FolderContent {
+  const entries = all.filter(({ name }) => name > after);
+  return { entries, before: all.length - entries.length, total: all.length, hasNext: false, last };
 }
 
 interface Names {

@@ -12,8 +12,8 @@ export interface ListingPage {
   readonly entries: readonly Entry[];
   /** Number of entries on the pages before. */
   readonly before: number;
-  /** Number of entries on the pages after. */
-  readonly left: number;
+  /** Number of entries on all pages. */
+  readonly total: number;
   /** Query of the next page, or null. */
   readonly next: string | null;
 }
@@ -53,8 +53,8 @@ function renderBreadcrumbs(names: readonly string[]): string {
 }
 
 /** Renders a form that the server answers, so it works without script; a short folder needs none. */
-function renderFilter({ entries, before, left }: ListingPage, view: View): string {
-  if (view.filter === "" && before + entries.length + left < FILTERED_FROM) return "";
+function renderFilter({ total }: ListingPage, view: View): string {
+  if (view.filter === "" && total < FILTERED_FROM) return "";
   const field = `<label>Names with <input type="search" name="filter" value="${escapeHtml(view.filter)}"></label>`;
   return `<form role="search">${field}${renderHidden({ ...view, filter: "", after: "" })} <button>Filter</button></form>\n`;
 }
@@ -105,9 +105,9 @@ function renderEntry({ name, type, size, modifiedMs }: Entry): string {
 }
 
 /** Renders where this page stands among several, and links that crawlers follow to the others. */
-function renderPager({ entries, before, left, next }: ListingPage, view: View): string {
-  if (before === 0 && left === 0) return "";
-  const [from, to, all] = [before + 1, before + entries.length, before + entries.length + left].map(formatCount);
+function renderPager({ entries, before, total, next }: ListingPage, view: View): string {
+  if (before === 0 && next === null) return "";
+  const [from, to, all] = [before + 1, before + entries.length, total].map(formatCount);
   const query = queryOf({ ...view, after: "" });
   const first = before === 0 ? "" : ` <a href="${query === "?" ? "./" : query}">First page</a>`;
   const following = next === null ? "" : ` <a href="${next}" rel="next">Next page</a>`;

@@ -46,11 +46,11 @@ export class Listing {
     const isWanted = filterOf(view.filter);
     const content = await this.#folders.read(path, owned, isShown, { after: view.after, isWanted });
     if (typeof content === "number") return content;
-    const { before, left, last } = content;
+    const { before, total, hasNext, last } = content;
     await nextTurn();
     const entries = sortEntries(content.entries, view);
     await nextTurn();
-    const page = { entries, before, left, next: left === 0 ? null : queryOf({ ...view, after: last }) };
+    const page = { entries, before, total, next: hasNext ? queryOf({ ...view, after: last }) : null };
     const text = isJson ? renderJson(entries) : renderPage(this.#rootName, request.target.path, page, view);
     return this.#answer(request, new TextEncoder().encode(text), isJson, page);
   }
@@ -80,7 +80,7 @@ export class Listing {
     const fields = Fields.of([
       ...validators,
       ["X-Content-Type-Options", "nosniff"],
-      ["X-Total-Count", String(page.before + page.entries.length + page.left)],
+      ["X-Total-Count", String(page.total)],
       ...(page.next === null ? [] : [["Link", `<${page.next}>; rel="next"`] as const]),
       ["Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"],
       ["Content-Type", isJson ? "application/json" : "text/html; charset=utf-8"],

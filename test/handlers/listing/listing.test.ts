@@ -48,7 +48,7 @@ async function namesIn(site: Site, path: string): Promise<readonly string[]> {
 
 /** The first page of the root's entries, as it is rendered. */
 function pageOf(path: string, entries: readonly Entry[], query = ""): string {
-  return renderPage("site", path, { entries, before: 0, left: 0, next: null }, parseView(query));
+  return renderPage("site", path, { entries, before: 0, total: entries.length, next: null }, parseView(query));
 }
 
 /** The path of every entry, as a browser would follow its link from `/`. */
@@ -388,6 +388,24 @@ describe("a large folder", () => {
     expect(second.fields["link"]).toBeUndefined();
     expect(linksOf(second.text)).toHaveLength(10);
     expect((await ask(site, "GET /?after=n1999")).text).toContain(`<a href="./">First page</a>`);
+  });
+
+  test("counts the same entries on each page, whatever GET would refuse among them", async () => {
+    using site = listed();
+    const counts = async (path: string) => {
+      const found: (string | undefined)[] = [];
+      for (const after of ["", "?after=n0", "?after=n1999", "?after=z"]) {
+        found.push((await ask(site, `GET ${path}${after}`, JSON_WANTED)).fields["x-total-count"]);
+      }
+      return found;
+    };
+    for (const folder of ["few", "many"]) mkdirSync(join(site.root, folder));
+    for (const folder of ["few", "many"]) symlinkSync("/etc/hostname", join(site.root, folder, "n0-link"));
+    for (let i = 0; i < 2010; i++) add(site, `many/n${String(i).padStart(4, "0")}`);
+    for (const name of ["n1", "n2", "n3"]) add(site, `few/${name}`);
+    expect(await counts("/few/")).toEqual(["3", "3", "3", "3"]);
+    // Whether GET would refuse an entry of another page is not known.
+    expect(await counts("/many/")).toEqual(["2011", "2011", "2011", "2011"]);
   });
 
   test("has nothing on a page past its end, and says so", async () => {
