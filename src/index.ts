@@ -85,6 +85,8 @@ export interface RunningServer extends AsyncDisposable {
    * that was started without `live` and without `status`.
    */
   watch(see: (snapshot: Snapshot) => void): () => void;
+  /** Numbered files of the stub folder that have answered no request: `stubs/api/orders/POST.2.http`. */
+  unreachedStubs(): readonly string[];
   /** Drains and closes; see `Server.stop`. Never rejects. */
   stop(options?: StopOptions): Promise<void>;
 }
@@ -139,6 +141,7 @@ export async function startServer(options: StartOptions = {}): Promise<RunningSe
     },
     reload: () => server.reload(),
     watch: (see) => server.watch(see),
+    unreachedStubs: () => server.unreachedStubs,
     stop,
     [Symbol.asyncDispose]: () => stop(server.fixture === null ? {} : { timeoutMs: DISPOSE_MS }),
   };
@@ -189,6 +192,7 @@ async function makeServer(
     watch: await loadVitals(settings),
     fixture: await loadFixture(settings),
     httpbin: await loadHttpbin(settings),
+    stubs: await loadStubs(settings),
     shutDown,
   });
 }
@@ -219,6 +223,13 @@ async function loadHttpbin(settings: ServerSettings): Promise<NonNullable<Server
   if (settings.httpbin === "") return null;
   const { Httpbin } = await import("./handlers/httpbin/httpbin.ts");
   return (options) => new Httpbin(options);
+}
+
+/** Loads stubs, only for a server with a stub folder. */
+async function loadStubs(settings: ServerSettings): Promise<NonNullable<ServerParts["stubs"]> | null> {
+  if (settings.stubs === "") return null;
+  const { openStubs } = await import("./handlers/stubs/stubs.ts");
+  return openStubs;
 }
 
 const SILENT: ServerLog = { access: null, info() {}, detail: null, warn() {}, error() {} };

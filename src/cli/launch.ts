@@ -25,6 +25,7 @@ export interface RunningServer {
   readonly certificate: { readonly names: string; readonly validTo: Date; readonly fingerprint: string } | null;
   reload(): Promise<void>;
   watch(see: (snapshot: Snapshot) => void): () => void;
+  unreachedStubs(): readonly string[];
   stop(options?: { timeoutMs?: number; graceMs?: number; force?: boolean }): Promise<void>;
 }
 
@@ -136,6 +137,7 @@ function announce(options: Settings, server: RunningServer, log: Log): void {
   if (server.redirectUrl !== null) log.info(`Plain requests to ${server.redirectUrl} are sent to https`);
   if (options.uploads === "") log.info("No uploads are taken; --uploads FOLDER takes them");
   else if (server.takesUploads) log.info(`Uploads go to ${resolve(options.uploads)}`);
+  if (options.stubs !== "") log.info(`Stubs come from ${resolve(options.stubs)}`);
   log.info(`Thread pool size: ${options.threads}, ${options.queue} more may wait`);
   if (options.logFile !== "") log.info(`Requests are logged to ${resolve(options.logFile)}`);
   for (const { level, text } of surprises(options)) log[level](text);

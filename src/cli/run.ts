@@ -4,7 +4,7 @@
  */
 
 import { isUnexpected } from "../fixture/record.ts";
-import { escapeQuoted } from "../http/escape.ts";
+import { escapeControls, escapeQuoted } from "../http/escape.ts";
 import { startServer } from "../index.ts";
 import type { AccessEntry, ServerLog } from "../server/access-log.ts";
 import type { Settings } from "../settings/resolve.ts";
@@ -54,8 +54,9 @@ async function work(order: RunOrder, env: Environment, log: Log, start: StartSer
   const code = await relay.command(command, { ...env, ...variablesOf(server, options) }, log);
   withdraw();
   await server.stop({ timeoutMs: DRAIN_MS });
-  unexpected?.tell(log);
-  return code === EXIT_OK && unexpected !== null && unexpected.count > 0 ? EXIT_UNEXPECTED : code;
+  if (unexpected === null) return code;
+  const isStrict = [unexpected.tell(log), tellUnreached(server.unreachedStubs(), log)].includes(true);
+  return code === EXIT_OK && isStrict ? EXIT_UNEXPECTED : code;
 }
 
 /** Returns the variables that tell the command about the server. */
@@ -108,6 +109,15 @@ class Relay {
   }
 }
 
+/** Logs numbered stubs that no request has reached: the test is shorter than its script. Returns true if there are any. */
+function tellUnreached(stubs: readonly string[], log: Log): boolean {
+  if (stubs.length === 0) return false;
+  log.error(`--strict: stubs that no request has reached: ${stubs.length}`);
+  for (const name of stubs.slice(0, SHOWN_MAX)) log.error(escapeControls(name));
+  if (stubs.length > SHOWN_MAX) log.error(`and ${stubs.length - SHOWN_MAX} more`);
+  return true;
+}
+
 /** Unexpected requests that are shown, and characters of each request line. */
 const SHOWN_MAX = 10;
 const SHOWN_CHARS_MAX = 200;
@@ -116,7 +126,7 @@ const SHOWN_CHARS_MAX = 200;
 const PROBED = /^(?:GET|HEAD) \/__server\/ready /;
 
 /**
- * Unexpected requests, for `--strict`: those answered with 404, 405 or 5xx without a fault. So a test that asks for a missing file
+ * Unexpected requests, for `--strict`: those answered with 404, 405 or 5xx, but not by a fault or a stub. So a test that asks for a missing file
  * does not pass by chance. Tests cause other refusals (400, 403, 413 …) on purpose.
  */
 class Unexpected {
@@ -144,10 +154,12 @@ class Unexpected {
     this.#shown.push(`${status} "${escapeQuoted(requestLine.slice(0, SHOWN_CHARS_MAX))}"`);
   }
 
-  tell(log: Log): void {
-    if (this.count === 0) return;
+  /** Returns true if there were any. */
+  tell(log: Log): boolean {
+    if (this.count === 0) return false;
     log.error(`--strict: unexpected requests (answered 404, 405 or 5xx): ${this.count}`);
     for (const line of this.#shown) log.error(line);
     if (this.count > SHOWN_MAX) log.error(`and ${this.count - SHOWN_MAX} more`);
+    return true;
   }
 }

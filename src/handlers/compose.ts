@@ -18,6 +18,7 @@ import { HostPolicy, hostLayer } from "./host-policy.ts";
 import { Listing } from "./listing/listing.ts";
 import type { Layer, Mount } from "./mount.ts";
 import { Router } from "./router.ts";
+import type { Stubs } from "./stubs/stubs.ts";
 import { isBelowUploads, UPLOAD_PATH, UPLOADS_PATH } from "./uploads/paths.ts";
 import type { StoredUpload, UploadStore } from "./uploads/store.ts";
 import { Uploads } from "./uploads/upload.ts";
@@ -30,6 +31,8 @@ export interface HandlerOptions {
   readonly httpbin?: Mount | null;
   /** Lets a test order faults; null outside of fixture servers. Outermost, so that it sees every request. */
   readonly faults: Layer | null;
+  /** Answers beside files; absent without --stubs. */
+  readonly stubs?: Stubs | null;
   /** From `openDocumentRoot`. */
   readonly root: DocumentRoot;
   /** Keeps uploads. Its folder is shown if uploads can be read back. Null: no uploads are taken. */
@@ -84,12 +87,16 @@ export function composeHandler(options: HandlerOptions): Handler {
   const shown = shownUploads(options);
   const upload = options.uploads === null ? null : composeUpload(options, options.uploads, shown, pages);
   const uploaded = shown === null ? null : composeUploadedFiles(options, shown, pages);
+  const files = composeFiles(options, shown, pages);
+  const site: readonly (Mount | null)[] = [
+    options.httpbin ?? null, //      /get, …      echoes, below a prefix or before the files of the same names
+    files, //                        every other path: the served folder
+  ];
   const mounts: readonly (Mount | null)[] = [
     endpoints, //                    /__server/…  status, and the endpoints of a fixture
     upload, //                       /upload      takes JSON
     uploaded, //                     /uploads/…   uploads, read back
-    options.httpbin ?? null, //      /get, …      echoes, below a prefix or before the files of the same names
-    composeFiles(options, shown, pages), // every other path: the served folder
+    ...composeSite(options, site.filter(isGiven), files, pages), // the site, with stubs before it
   ];
   const router = new Router(mounts.filter(isGiven), pages, settings.cleanPaths);
 
@@ -106,6 +113,17 @@ export function composeHandler(options: HandlerOptions): Handler {
       : null,
   ];
   return layers.filter(isGiven).reduceRight<Handler>((inner, layer) => layer(inner), router);
+}
+
+/** Returns the mounts of the site, or in their place the stubs, which pass on to them. */
+function composeSite(
+  { settings, stubs = null }: HandlerOptions,
+  mounts: readonly Mount[],
+  files: StaticFiles,
+  pages: ErrorPages,
+): readonly Mount[] {
+  if (stubs === null) return mounts;
+  return [stubs.mount({ mounts, pages, maxBodyBytes: settings.maxBodyBytes, hasFile: (path) => files.has(path) })];
 }
 
 function composeHosts({ settings, port, now, log }: HandlerOptions): HostPolicy {

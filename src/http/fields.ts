@@ -183,7 +183,11 @@ function assertField(name: string, value: string): void {
   throw new Error(`field line cannot be sent: ${JSON.stringify(name)}: ${JSON.stringify(value)}`);
 }
 
-function isFieldLine(name: string, value: string): boolean {
+/**
+ * Returns true for a name that is a token and a value of field bytes without whitespace at its ends (RFC 9110 §5.1, §5.5): a line
+ * that `Fields.of` takes, unless the carrier writes it.
+ */
+export function isFieldLine(name: string, value: string): boolean {
   let valid = name.length > 0;
   for (let i = 0; i < name.length; i++) valid &&= hasClass(name.charCodeAt(i), TCHAR);
   for (let i = 0; i < value.length; i++) valid &&= hasClass(value.charCodeAt(i), FIELD_BYTE);

@@ -176,6 +176,8 @@ export interface Response {
   readonly kind: string;
   /** A security event to be logged as a warning, or null. Wire bytes in it are already escaped. */
   readonly incident: string | null;
+  /** Name of the stub that it comes from, for journal and log; absent in all other responses. */
+  readonly stub?: string;
 }
 
 /** Makes a response without an incident. */

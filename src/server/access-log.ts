@@ -30,6 +30,8 @@ export interface AccessEntry {
   userAgent: string | null;
   /** Fault that a test ordered for the response, or null; only json shows it. */
   fault: string | null;
+  /** Stub that the response comes from, or null; only json shows it. */
+  stub: string | null;
 }
 
 /** Receives the server's events; `startServer` takes one. Nothing here throws or blocks. */
@@ -101,7 +103,9 @@ const formats: Record<Exclude<LogFormat, "auto">, () => (entry: AccessEntry) => 
         entry.transfer,
       )},"durationMs":${formatDuration(entry.durationMs)},"persistent":${entry.persistent},"referer":${
         entry.referer === null ? "null" : quoteJson(entry.referer)
-      },"userAgent":${entry.userAgent === null ? "null" : quoteJson(entry.userAgent)}${entry.fault === null ? "" : `,"fault":"${entry.fault}"`}}\n`;
+      },"userAgent":${entry.userAgent === null ? "null" : quoteJson(entry.userAgent)}${entry.fault === null ? "" : `,"fault":"${entry.fault}"`}${
+        entry.stub === null ? "" : `,"stub":${JSON.stringify(entry.stub)}`
+      }}\n`;
     };
   },
 };

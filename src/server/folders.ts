@@ -15,6 +15,8 @@ export interface Folders {
   readonly uploads: UploadStore | null;
   /** False without uploads, and if their folder could not be used now. */
   readonly takesUploads: boolean;
+  /** Real path of the stub folder, or null. Neither root nor uploads show it. */
+  readonly stubs: string | null;
 }
 
 /**
@@ -27,18 +29,36 @@ export function openFolders(
   now: () => number,
   warn: (line: string) => void,
 ): Folders {
-  const root = openRoot(settings.root);
-  if (hasEndpoints) refuseReservedName(root, settings.uploads);
-  if (settings.uploads === "") return { root, uploads: null, takesUploads: false };
+  const whole = openRoot(settings.root);
+  if (hasEndpoints) refuseReservedName(whole, settings.uploads);
+  const stubs = settings.stubs === "" ? null : usable(openDocumentRoot(settings.stubs, "--stubs")).realPath;
+  if (stubs !== null) refuseAround(whole, stubs, "--stubs", settings.stubs);
+  const root = stubs === null ? whole : whole.without(stubs);
+  if (settings.uploads === "") return { root, uploads: null, takesUploads: false, stubs };
   const { uploads, takesUploads } = openUploads(settings.uploads, now, warn);
-  if (uploads.root.realPath === root.realPath) {
-    throw new StartError(`--uploads ${settings.uploads} is the served folder itself; choose another folder`);
-  }
-  if (`${root.realPath}/`.startsWith(`${uploads.root.realPath}/`)) {
-    throw new StartError(`--uploads ${settings.uploads} contains the served folder; choose another folder`);
+  refuseAround(root, uploads.root.realPath, "--uploads", settings.uploads);
+  if (stubs !== null && (isWithin(stubs, uploads.root.realPath) || isWithin(uploads.root.realPath, stubs))) {
+    throw new StartError(
+      `--uploads ${settings.uploads} and --stubs ${settings.stubs} overlap; choose two folders side by side`,
+    );
   }
   // Uploads are read back by --serve-uploads alone, even if their folder lies in the served one.
-  return { root: root.without(uploads.root.realPath), uploads, takesUploads };
+  return { root: root.without(uploads.root.realPath), uploads, takesUploads, stubs };
+}
+
+/** Refuses a folder of the server's own that is the served one, or contains it: then nothing would be served. */
+function refuseAround(root: DocumentRoot, realPath: string, flag: string, folder: string): void {
+  if (realPath === root.realPath) {
+    throw new StartError(`${flag} ${folder} is the served folder itself; choose another folder`);
+  }
+  if (isWithin(root.realPath, realPath)) {
+    throw new StartError(`${flag} ${folder} contains the served folder; choose another folder`);
+  }
+}
+
+/** Returns true for `folder` itself and everything inside. */
+function isWithin(path: string, folder: string): boolean {
+  return `${path}/`.startsWith(`${folder}/`);
 }
 
 /** Opens the folder of uploads. If the operator has not named it, a server that only reads works without it: one warning. */

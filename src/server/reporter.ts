@@ -63,6 +63,7 @@ export class Reporter implements Observer {
       referer: request === null ? null : request.head.value(Field.Referer),
       userAgent: request === null ? null : request.head.value(Field.UserAgent),
       fault: answer.fault,
+      stub: response.stub ?? null,
     });
   }
 

@@ -15,6 +15,7 @@ import type { Endpoints } from "../handlers/endpoints/endpoint.ts";
 import type { Snapshot } from "../handlers/endpoints/status.ts";
 import type { Httpbin, HttpbinOptions } from "../handlers/httpbin/httpbin.ts";
 import { createHttpsRedirect } from "../handlers/https-redirect.ts";
+import type { openStubs, Stubs } from "../handlers/stubs/stubs.ts";
 import type { UploadStore } from "../handlers/uploads/store.ts";
 import type { Handler } from "../http/message.ts";
 import { Http1Connection } from "../http1/connection.ts";
@@ -73,6 +74,8 @@ export interface ServerParts {
   readonly fixture?: ((options: FixtureOptions) => FixtureParts) | null;
   /** Makes the endpoints of httpbin; null without --httpbin. */
   readonly httpbin?: ((options: HttpbinOptions) => Httpbin) | null;
+  /** Reads the stub folder; null without --stubs. */
+  readonly stubs?: typeof openStubs | null;
   /** Called when a test asks the server to stop. By default the server drains, as on a signal. */
   readonly shutDown?: () => void;
 }
@@ -101,6 +104,7 @@ export class Server {
   /** Null until the folders are opened. */
   #uploads: UploadStore | null = null;
   #takesUploads = false;
+  #stubs: Stubs | null = null;
   readonly #listening: Listening;
   readonly #redirecting: Listening | null;
   /** Ends the ticking. */
@@ -148,7 +152,7 @@ export class Server {
       clock,
       pool: this.#pool,
       waiting: () => this.#relieve(),
-      handler: this.#makeHandler(),
+      handler: this.#makeHandler(parts),
       observer: this.#observer(),
       defer: (sleeper) => this.#defer(sleeper),
       drain: this.#drain,
@@ -171,6 +175,7 @@ export class Server {
       moveClock: () => this.#clock.move(),
       isDraining: () => this.#drain.hasBegun,
       removeUpload: (name) => this.#uploads?.remove(name),
+      restartStubs: () => this.#stubs?.restart(),
       shutDown: shutDown ?? (() => void this.stop({ graceMs: limits.shutdownGraceMs })),
     });
   }
@@ -204,22 +209,24 @@ export class Server {
   }
 
   /** Opens the folders and composes the handler. Throws as the constructor does, after it has closed the listeners. */
-  #makeHandler(): Handler {
+  #makeHandler(parts: ServerParts): Handler {
     const options = this.#options;
     const now = () => this.#clock.wallMs;
     const fixture = this.#fixture?.fixture ?? null;
     try {
       const endpoints = this.#endpoints();
       const warn = (line: string) => this.#log.warn(line);
-      const { root, uploads, takesUploads } = openFolders(options, endpoints !== null, now, warn);
+      const { root, uploads, takesUploads, stubs } = openFolders(options, endpoints !== null, now, warn);
       this.#uploads = uploads;
       this.#takesUploads = takesUploads;
+      this.#stubs = this.#openStubs(stubs, parts);
       return composeHandler({
         settings: options,
         root,
         uploads,
         endpoints,
         httpbin: this.#httpbin,
+        stubs: this.#stubs,
         port: () => this.port,
         now,
         log: (line) => this.#log.warn(line),
@@ -233,6 +240,16 @@ export class Server {
       // A value that has the right form and still cannot be used, such as an allowed host with a space.
       throw error instanceof RangeError ? new OptionsError(error.message) : error;
     }
+  }
+
+  #openStubs(realPath: string | null, { stubs = null }: ServerParts): Stubs | null {
+    if (stubs === null || realPath === null) return null;
+    return stubs({ realPath, shown: this.#options.stubs, warn: (line) => this.#log.warn(line) }, null);
+  }
+
+  /** Numbered stubs that have answered no request. */
+  get unreachedStubs(): readonly string[] {
+    return this.#stubs?.unreached() ?? [];
   }
 
   /** Returns the endpoints below `/__server/`, or null if there are none. */

@@ -115,6 +115,6 @@ export const programTable: TableOf<ProgramSettings> = {
     group: "process",
     command: "run",
     default: false,
-    help: "Exits with 4 if the command succeeded but a request was answered with 404, 405 or 5xx.",
+    help: "Exits with 4 if the command succeeded but a request was answered with 404, 405 or 5xx, or a numbered stub was never reached.",
   },
 };

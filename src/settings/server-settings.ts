@@ -80,6 +80,8 @@ export interface ServerSettings {
   /** Largest request head: request line, field lines and the empty line. */
   maxHeaderBytes: number;
   shutdownTimeoutMs: number;
+  /** Path of the stub folder, or "". */
+  stubs: string;
   /** Endpoints for tests below `/__server/`. */
   fixture: boolean;
   /** Bearer token of test clients on other machines; "": none are admitted, `*`: all are. */
@@ -496,6 +498,16 @@ export const serverTable: TableOf<ServerSettings> = {
     min: 0,
     max: HOUR,
     help: "Time for requests in flight when the server stops.",
+  },
+  stubs: {
+    flag: "stubs",
+    kind: "text",
+    value: "FOLDER",
+    group: "fixture",
+    expected: "a folder",
+    example: "stubs",
+    default: "",
+    help: "Folder of answers beside the files, such as api/orders/POST.http. docs/stubs.md describes them.",
   },
   fixture: {
     flag: "fixture",

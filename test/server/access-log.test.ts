@@ -35,6 +35,7 @@ const entry: AccessEntry = {
   referer: null,
   userAgent: null,
   fault: null,
+  stub: null,
 };
 
 async function written(format: LogFormat, ...entries: AccessEntry[]): Promise<string> {

@@ -12,6 +12,7 @@ import { jsonTarget } from "./json.ts";
 import { piecesTarget } from "./pieces.ts";
 import { rangeTarget } from "./range.ts";
 import { requestTargetTarget } from "./request-target.ts";
+import { stubTarget } from "./stub.ts";
 import type { FuzzFailure, FuzzTarget } from "./target.ts";
 
 export const targets: readonly FuzzTarget[] = [
@@ -24,6 +25,7 @@ export const targets: readonly FuzzTarget[] = [
   acceptEncodingTarget,
   jsonTarget,
   piecesTarget,
+  stubTarget,
   conversationTarget,
 ];
 

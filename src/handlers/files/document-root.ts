@@ -106,12 +106,12 @@ export class DocumentRoot {
   readonly realPath: string;
   /** Prefix of the real path of everything inside. Its separator keeps a sibling such as `/srv/www-backup` out. */
   readonly #inside: string;
-  /** Real path of a folder inside that is not served, or "". */
-  readonly #hidden: string;
+  /** Real paths of folders that are not served, inside or not. */
+  readonly #hidden: readonly string[];
   /** Text of the last failure that is not about the name, for the log. */
   lastError = "";
 
-  constructor(realPath: string, hidden = "") {
+  constructor(realPath: string, hidden: readonly string[] = []) {
     this.realPath = realPath;
     this.#hidden = hidden;
     this.#inside = realPath.endsWith(sep) ? realPath : realPath + sep;
@@ -119,7 +119,7 @@ export class DocumentRoot {
 
   /** Returns this root without the folder `realPath`: no name reaches a file in it. */
   without(realPath: string): DocumentRoot {
-    return new DocumentRoot(this.realPath, realPath);
+    return new DocumentRoot(this.realPath, [...this.#hidden, realPath]);
   }
 
   /** Opens the file at `path`: decoded, "" or starting with "/", without dot segments and NUL. Never throws. */
@@ -176,8 +176,8 @@ export class DocumentRoot {
   }
 
   #isHidden(realPath: string): boolean {
-    const hidden = this.#hidden;
-    return hidden !== "" && (realPath === hidden || realPath.startsWith(hidden + sep));
+    for (const hidden of this.#hidden) if (realPath === hidden || realPath.startsWith(hidden + sep)) return true;
+    return false;
   }
 
   #failureOf(error: unknown): OpenFailure {

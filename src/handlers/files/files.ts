@@ -92,6 +92,15 @@ export class StaticFiles implements Mount {
     return FILE_METHODS;
   }
 
+  /** Returns true if GET finds something at `path`: a file, a folder that is shown, or a route. */
+  has(path: string): boolean {
+    const { root, index, listing, spa } = this.#options;
+    const found = resolve(root, path.replace(/\/+$/, ""), index, listing !== null);
+    if (typeof found === "number") return found === Folder.WithoutSlash || spa;
+    found.close();
+    return true;
+  }
+
   /** Lets POST pass: only the disk tells whether it gets 405, or 404 because the file does not exist. */
   admit(request: Request): Admission | null {
     const { method } = request.head;

@@ -1,0 +1,141 @@
+/**
+ * Answers beside files: the mount for stubs, which stands before the mounts of the site. A request that has passed every layer gets
+ * the first of these:
+ *
+ *   1. a rule that a test has added (stub-rules.ts)
+ *   2. a stub file of the most specific path that has the method (stub-folder.ts)
+ *   3. the answer of the mount behind, in which a file counts as GET and HEAD; its 404 becomes 405 where stubs have other methods
+ *
+ * The content of a request for 1 or 2 is collected, because a rule may look at it and the journal keeps it.
+ */
+import { ADMITTED, type Admission, type Request, type Response } from "../../http/message.ts";
+import { isRead, Method } from "../../http/method.ts";
+import { type ErrorPages, wantsJson } from "../error-page.ts";
+import { allowAnswer, type Mount } from "../mount.ts";
+import { StubFolder, type StubFolderOptions } from "./stub-folder.ts";
+import type { StubRules } from "./stub-rules.ts";
+
+/** The mounts behind the stubs, and how a request for them is refused. */
+export interface StubsSite {
+  /** In the order in which they are asked; the last owns every path. */
+  readonly mounts: readonly Mount[];
+  readonly pages: ErrorPages;
+  /** Most bytes of content that are collected. */
+  readonly maxBodyBytes: number;
+  /** Returns true if GET finds a file at a path. */
+  readonly hasFile: (path: string) => boolean;
+}
+
+export interface Stubs {
+  /** Restarts all sequences. */
+  restart(): void;
+  /** Returns numbered stub files that have answered no request. */
+  unreached(): readonly string[];
+  /** Returns the mount that answers with stubs, and with `site` where there are none. */
+  mount(site: StubsSite): Mount;
+}
+
+/** Reads the stub folder; null: there are rules alone. Throws a StartError, in one line for the operator, for a mistake in it. */
+export function openStubs(folder: StubFolderOptions | null, rules: StubRules | null): Stubs {
+  const files = folder === null ? null : new StubFolder(folder);
+  return {
+    restart: () => files?.restart(),
+    unreached: () => files?.unreached() ?? [],
+    mount: (site) => new StubMount(files, rules, site),
+  };
+}
+
+class StubMount implements Mount {
+  readonly isControl = false;
+  readonly #files: StubFolder | null;
+  readonly #rules: StubRules | null;
+  readonly #site: StubsSite;
+  readonly #admitted: Admission;
+
+  constructor(files: StubFolder | null, rules: StubRules | null, site: StubsSite) {
+    this.#files = files;
+    this.#rules = rules;
+    this.#site = site;
+    this.#admitted = { ...ADMITTED, content: { collectMax: site.maxBodyBytes } };
+  }
+
+  owns(): boolean {
+    return true;
+  }
+
+  allow(path: string): string {
+    const methods = this.#methods(path);
+    if (methods.size === 0) return this.#behind(path).allow(path);
+    return allowOf(this.#site.hasFile(path) ? new Set(["GET", ...methods]) : methods);
+  }
+
+  /** Looks at the stub folder, so that a stub that was added just now is found: only a request for a stub has its content collected. */
+  admit(request: Request): Admission | null {
+    const { head, target } = request;
+    const isStub = this.#rules?.mayAnswer(request) === true || this.#files?.has(target.path, head.methodText) === true;
+    if (isStub) return this.#admitted;
+    // The mount behind may have a file.
+    if (!isRead(head.method) && this.#methods(target.path).size > 0) return null;
+    return this.#behind(target.path).admit(request);
+  }
+
+  respond(request: Request, admission: Admission): Response | Promise<Response> {
+    // Layers copy an admission, but not what it holds.
+    if (admission.content !== this.#admitted.content) return this.#respondBehind(request, admission);
+    const ruled = this.#rules?.take(request) ?? null;
+    if (ruled !== null) return ruled;
+    const stub = this.#files?.take(request.target.path, request.head.methodText) ?? null;
+    return stub === null ? this.#respondWithoutStub(request, admission) : stub.respondTo(request);
+  }
+
+  /** Answers a request that a rule might have answered by its head. Its content is collected, so no sink behind gets it. */
+  #respondWithoutStub(request: Request, { fault }: Admission): Response | Promise<Response> {
+    const { head, target } = request;
+    const methods = this.#methods(target.path);
+    if (isRead(head.method) || methods.size === 0) {
+      const admission = this.#behind(target.path).admit(request);
+      if (admission !== null) return admission.refusal ?? this.#respondBehind(request, { ...admission, fault });
+    }
+    if (head.method === Method.Options) return allowAnswer(this.allow(target.path));
+    if (!methods.has(head.methodText)) return this.#refuseMethod(request, this.allow(target.path));
+    return this.#site.pages.answer(404, "No stub of this path matches the request.", wantsJson(request));
+  }
+
+  #respondBehind(request: Request, admission: Admission): Response | Promise<Response> {
+    const response = this.#behind(request.target.path).respond(request, admission);
+    return response instanceof Promise
+      ? response.then((settled) => this.#corrected(request, settled))
+      : this.#corrected(request, response);
+  }
+
+  /** Returns 405 in place of a missing file's 404, for a path that has stubs for other methods. */
+  #corrected(request: Request, response: Response): Response {
+    if (response.status !== 404 || this.#behind(request.target.path) !== this.#site.mounts.at(-1)) return response;
+    const methods = this.#methods(request.target.path);
+    // A rule for GET that is not met leaves the 404.
+    return methods.size === 0 || methods.has("GET") ? response : this.#refuseMethod(request, allowOf(methods));
+  }
+
+  #refuseMethod(request: Request, allow: string): Response {
+    const extras = { fields: [["Allow", allow]] } as const;
+    return this.#site.pages.answer(405, "That method cannot be used here.", wantsJson(request), extras);
+  }
+
+  /** Returns the methods of all stubs whose path matches. */
+  #methods(path: string): ReadonlySet<string> {
+    return new Set([...(this.#rules?.methods(path) ?? []), ...(this.#files?.methods(path) ?? [])]);
+  }
+
+  #behind(path: string): Mount {
+    const mount = this.#site.mounts.find((each) => each.owns(path));
+    if (mount === undefined) throw new Error("no mount behind the stubs owns the path");
+    return mount;
+  }
+}
+
+/** GET implies HEAD, and every path answers OPTIONS (RFC 9110 §9.3.7). */
+function allowOf(methods: ReadonlySet<string>): string {
+  return [...new Set([...methods].flatMap((method) => (method === "GET" ? ["GET", "HEAD"] : [method]))), "OPTIONS"]
+    .filter((method, index, all) => all.indexOf(method) === index)
+    .join(", ");
+}
