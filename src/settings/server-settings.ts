@@ -3,7 +3,7 @@
  * environment variables, parsing, validation, `--help` and docs/flags.md derive from it.
  */
 import { isBearerToken, problemOfUser } from "../http/credentials.ts";
-import { formatFaultRule, parseFaultRule } from "../http/fault.ts";
+import { parseFaultRule } from "../http/fault.ts";
 import { parseFieldLine } from "../http/fields.ts";
 import { normalizeHost } from "../http/ip-address.ts";
 import { normalizeOrigin } from "../http/origin.ts";
@@ -11,6 +11,14 @@ import { problemOfPattern } from "../http/path-pattern.ts";
 import { GIB, HOUR, KIB, MIB, SECOND } from "../http/units.ts";
 import type { TableOf } from "./kinds.ts";
 import { limits } from "./limits.ts";
+import {
+  normalizeFaultRule,
+  normalizeFieldLine,
+  normalizeFieldValue,
+  normalizeFileName,
+  normalizePrefix,
+  problemIn,
+} from "./values.ts";
 
 /** Settings of a server, complete and valid. A name ends with its unit. */
 export interface ServerSettings {
@@ -569,42 +577,3 @@ export const serverTable: TableOf<ServerSettings> = {
     help: "Shows a status line below the log, on a terminal.",
   },
 };
-
-/** Returns the problem that a parser has returned in place of its result, or null. */
-function problemIn(parsed: string | object): string | null {
-  return typeof parsed === "string" ? parsed : null;
-}
-
-/** Returns a value that can stand in a field (RFC 9110 §5.5), in ASCII, trimmed; undefined for anything else. */
-function normalizeFieldValue(text: string): string | undefined {
-  const value = text.trim();
-  return /^[ -~]+$/.test(value) ? value : undefined;
-}
-
-/** Returns the name of one file in a folder, or undefined. A dot in front would hide the file. */
-function normalizeFileName(text: string): string | undefined {
-  return /^[^./\\][^/\\]{0,254}$/.test(text) ? text : undefined;
-}
-
-/** Returns a path that begins with a slash and does not end with one, or "/" for an empty one; undefined for anything else. */
-function normalizePrefix(text: string): string | undefined {
-  if (text === "") return text;
-  if (!/^(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*){0,8}\/?$/.test(text) || text.length > PREFIX_CHARACTERS_MAX)
-    return undefined;
-  if (/^\/(?:upload|uploads|__server)(?:\/|$)/.test(text)) return undefined;
-  return text.length > 1 && text.endsWith("/") ? text.slice(0, -1) : text;
-}
-
-const PREFIX_CHARACTERS_MAX = 100;
-
-/** Returns `Name: value` with one space, as it is sent. */
-function normalizeFieldLine(line: string): string {
-  const field = parseFieldLine(line);
-  return typeof field === "string" ? line : field.join(": ");
-}
-
-/** Returns a rule with its parameters in one order and in their own units. */
-function normalizeFaultRule(text: string): string {
-  const rule = parseFaultRule(text);
-  return typeof rule === "string" ? text : formatFaultRule(rule);
-}
