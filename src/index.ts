@@ -168,11 +168,11 @@ function fixtureMethods(fixture: Fixture): Omit<FixtureServer, keyof RunningServ
 }
 
 /** Makes temporary folders for `files` and uploads; null when both folders are the caller's. */
-async function makeFolders({ files, root, uploads }: StartOptions): Promise<TemporaryFolders | null> {
-  if (files === undefined && uploads !== undefined) return null;
-  if (files !== undefined && root !== undefined) throw new OptionsError("files or root: give one of them");
-  const { TemporaryFolders } = await import("./server/temporary-folders.ts");
-  return new TemporaryFolders(files ?? {});
+async function makeFolders(options: StartOptions): Promise<TemporaryFolders | null> {
+  // The program names both, and does not load the module.
+  if (options.files === undefined && options.uploads !== undefined) return null;
+  const { needsFolders, TemporaryFolders } = await import("./server/temporary-folders.ts");
+  return needsFolders(options) ? new TemporaryFolders(options) : null;
 }
 
 async function makeServer(
@@ -182,8 +182,7 @@ async function makeServer(
   const { log = SILENT, clock = systemTime, shutDown, tlsPassphrase = "", files, ...given } = options;
   const settings = resolveServerSettings({
     port: 0,
-    ...(folders === null ? {} : { uploads: folders.uploads }),
-    ...(folders === null || files === undefined ? {} : { root: folders.root }),
+    ...folders?.settings,
     ...given,
   });
   return new Server(settings, log, {

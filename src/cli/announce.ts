@@ -29,15 +29,25 @@ export interface Place {
   readonly urls: readonly string[];
 }
 
+/** Content of the ready line. Members that are null are left out of its JSON. */
+interface Listening extends Place {
+  readonly redirectUrl: string | null;
+  readonly certificate: object | null;
+}
+
 /** Returns the variables that tell another program the address of the server. `run` sets them for its command. */
 export function environmentOf({ url, port }: Place): Readonly<Record<string, string>> {
   return { HTTPSERVER_URL: url, HTTPSERVER_PORT: String(port) };
 }
 
 /** Returns the line that says that every socket listens, without LF. The words of the text never change: scripts wait for them. */
-export function readyLine(format: Settings["readyFormat"], { port, url, urls }: Place): string {
+export function readyLine(format: Settings["readyFormat"], listening: Listening): string {
+  const { port, url, urls, redirectUrl, certificate } = listening;
   const { pid } = process;
-  if (format === "json") return JSON.stringify({ event: "ready", port, url, urls, pid, version: VERSION });
+  if (format === "json") {
+    const further = { redirectUrl: redirectUrl ?? undefined, certificate: certificate ?? undefined };
+    return JSON.stringify({ event: "ready", port, url, urls, pid, version: VERSION, ...further });
+  }
   return `Listening on port ${port} (${url}) pid=${pid}`;
 }
 

@@ -1,4 +1,4 @@
-/** Reasons to stop without a signal: the lifetime is over, or the parent process has ended. */
+/** Reasons to stop without a signal: the lifetime is over, the parent process or standard input has ended. */
 import { formatValue } from "../settings/kinds.ts";
 import { type ProgramSettings, programTable } from "../settings/program-settings.ts";
 
@@ -9,14 +9,19 @@ import { type ProgramSettings, programTable } from "../settings/program-settings
 const PARENT_MS = 250;
 
 /**
- * Resolves with a sentence that says why the program has to stop; never without `--max-lifetime` and `--exit-with-parent`. Time
- * counts from the call. A parent that ended before the call is not noticed, because another process has taken its place.
+ * Resolves with a sentence that says why the program has to stop; never without one of the three flags. Time counts from the call.
+ * A parent that ended before the call is not noticed, because another process has taken its place. The end of standard input is.
  */
-export function lifetimeEnd({ maxLifetimeMs, exitWithParent }: ProgramSettings): Promise<string> {
+export function lifetimeEnd({ maxLifetimeMs, exitWithParent, exitWithStdin }: ProgramSettings): Promise<string> {
   return new Promise((resolve) => {
     if (maxLifetimeMs > 0) {
       const text = formatValue(programTable.maxLifetimeMs, maxLifetimeMs);
       setTimeout(() => resolve(`--max-lifetime ${text} is over`), maxLifetimeMs);
+    }
+    if (exitWithStdin) {
+      const ended = () => resolve("standard input has ended");
+      // Its content is discarded.
+      process.stdin.once("end", ended).once("error", ended).resume();
     }
     if (!exitWithParent) return;
     const parent = process.ppid;

@@ -51,7 +51,9 @@ async function work(order: RunOrder, env: Environment, log: Log, start: StartSer
     // A command may ignore SIGTERM.
     setTimeout(() => relay.kill(), options.shutdownTimeoutMs);
   });
-  const code = await relay.command(command, { ...env, ...variablesOf(server, options) }, log);
+  // With `--exit-with-stdin` this process reads its standard input, so the command has none.
+  const stdin = options.exitWithStdin ? "ignore" : "inherit";
+  const code = await relay.command(command, { ...env, ...variablesOf(server, options) }, stdin, log);
   withdraw();
   await server.stop({ timeoutMs: DRAIN_MS });
   if (unexpected === null) return code;
@@ -94,11 +96,11 @@ class Relay {
   }
 
   /** Runs the command and resolves with its exit code. A signal that ended it counts as 128 + its number. */
-  async command(words: readonly string[], env: Environment, log: Log): Promise<number> {
+  async command(words: readonly string[], env: Environment, stdin: "inherit" | "ignore", log: Log): Promise<number> {
     if (this.#early !== null) return 128 + SIGNAL_NUMBERS[this.#early];
     let child: Bun.Subprocess;
     try {
-      child = Bun.spawn([...words], { env: { ...env }, stdio: ["inherit", "inherit", "inherit"] });
+      child = Bun.spawn([...words], { env: { ...env }, stdio: [stdin, "inherit", "inherit"] });
     } catch (error) {
       log.error(`cannot run ${words[0]}: ${messageOf(error)}`);
       const isMissing = error instanceof Error && "code" in error && error.code === "ENOENT";

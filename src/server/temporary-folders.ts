@@ -4,8 +4,9 @@
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { errorCode } from "../handlers/files/document-root.ts";
+import type { ServerSettings } from "../settings/server-settings.ts";
 import { messageOf, OptionsError, StartError } from "../settings/start-error.ts";
 
 /** Content by path, `/images/logo.png`; text is sent as UTF-8. */
@@ -22,26 +23,43 @@ const NAME_ERRORS: Readonly<Record<string, string>> = {
   ENAMETOOLONG: "is too long",
 };
 
+/** Prefix of the names of temporary folders. */
+const PREFIX = "httpserver-";
+
+/** Options of a server that say where its folders are. */
+export interface FolderOptions extends Partial<Pick<ServerSettings, "root" | "uploads">> {
+  readonly files?: Files;
+}
+
+/** Returns false if both folders of a server are the caller's. Throws an OptionsError for `files` together with `root`. */
+export function needsFolders({ files, root, uploads }: FolderOptions): boolean {
+  if (files !== undefined && root !== undefined) throw new OptionsError("files or root: give one of them");
+  return files !== undefined || uploads === undefined;
+}
+
 export class TemporaryFolders {
-  readonly root: string;
-  readonly uploads: string;
-  readonly #folder: string;
+  /** The folder that contains both. */
+  readonly folder: string;
+  /** The settings that name them; `root` only if there are files. */
+  readonly settings: Pick<ServerSettings, "uploads"> & Partial<Pick<ServerSettings, "root">>;
+  readonly #root: string;
 
   /**
    * Throws an OptionsError for a path or content that cannot be a file, and a StartError when the disk does not take
    * them. Then nothing is left behind.
    */
-  constructor(files: Files) {
+  constructor({ files }: FolderOptions) {
     try {
-      this.#folder = mkdtempSync(join(tmpdir(), "httpserver-"));
+      this.folder = mkdtempSync(join(tmpdir(), PREFIX));
     } catch (error) {
       throw unusable(error);
     }
-    this.root = join(this.#folder, "root");
-    this.uploads = join(this.#folder, "uploads");
+    this.#root = join(this.folder, "root");
+    const uploads = join(this.folder, "uploads");
+    this.settings = files === undefined ? { uploads } : { uploads, root: this.#root };
     try {
-      mkdirSync(this.root);
-      for (const [path, content] of Object.entries(files)) this.#write(path, content);
+      mkdirSync(this.#root);
+      for (const [path, content] of Object.entries(files ?? {})) this.#write(path, content);
     } catch (error) {
       this.remove();
       throw error instanceof OptionsError ? error : unusable(error);
@@ -50,7 +68,7 @@ export class TemporaryFolders {
 
   /** Removes the folders. Safe to call twice. */
   remove(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 
   #write(path: string, content: string | Uint8Array): void {
@@ -61,7 +79,7 @@ export class TemporaryFolders {
     if (typeof content !== "string" && !(content instanceof Uint8Array)) {
       throw new OptionsError(`files: expected text or a Uint8Array as content of ${JSON.stringify(path)}`);
     }
-    const file = join(this.root, ...segments);
+    const file = join(this.#root, ...segments);
     try {
       mkdirSync(dirname(file), { recursive: true });
       // Two spellings of one path, "/a" and "a", are a mistake as well.
@@ -71,6 +89,19 @@ export class TemporaryFolders {
       throw reason === undefined ? error : new OptionsError(`files: the path ${JSON.stringify(path)} ${reason}`);
     }
   }
+}
+
+/**
+ * Returns a function that removes a folder which another process made as TemporaryFolders does. Throws an OptionsError for any other
+ * path.
+ */
+export function adoptTemporaryFolder(path: string): () => void {
+  if (dirname(path) !== tmpdir() || !basename(path).startsWith(PREFIX)) {
+    throw new OptionsError(
+      `HTTPSERVER_TEMPORARY_FOLDER: expected a folder such as ${join(tmpdir(), `${PREFIX}a1b2c3`)}, got ${JSON.stringify(path)}`,
+    );
+  }
+  return () => rmSync(path, { recursive: true, force: true });
 }
 
 /**

@@ -21,6 +21,7 @@ export interface ProgramSettings {
   /** Path of a file that URL and port are appended to, or "". */
   envFile: string;
   exitWithParent: boolean;
+  exitWithStdin: boolean;
   /** Time after which the program stops; 0: none. */
   maxLifetimeMs: number;
   /** Unexpected requests make `run` exit with 4. */
@@ -98,6 +99,13 @@ export const programTable: TableOf<ProgramSettings> = {
     group: "process",
     default: false, // A server is often meant to outlive the shell that starts it.
     help: "Stops the server when its parent process has ended.",
+  },
+  exitWithStdin: {
+    flag: "exit-with-stdin",
+    kind: "switch",
+    group: "process",
+    default: false, // Many supervisors start programs with an empty standard input.
+    help: "Stops the server when its standard input ends. A program that holds the other end of the pipe ends it so, however it ends.",
   },
   maxLifetimeMs: {
     flag: "max-lifetime",

@@ -13,8 +13,16 @@ import { retiredLine } from "./retired.ts";
 import { type ServerSettings, serverTable } from "./server-settings.ts";
 import { OptionsError } from "./start-error.ts";
 
-/** Variables with our prefix that are not settings: other programs of this project set the first, and a secret is not a flag. */
-export const RESERVED_VARIABLES: ReadonlySet<string> = new Set(["HTTPSERVER_URL", "HTTPSERVER_TLS_PASSPHRASE"]);
+/**
+ * Variables with our prefix that are not settings: other programs of this project set the first two, the library names a folder that
+ * is to be removed at the end, and a secret is not a flag.
+ */
+export const RESERVED_VARIABLES: ReadonlySet<string> = new Set([
+  "HTTPSERVER_URL",
+  "HTTPSERVER_BINARY",
+  "HTTPSERVER_TEMPORARY_FOLDER",
+  "HTTPSERVER_TLS_PASSPHRASE",
+]);
 
 /** Everything that the program can be told. */
 export interface Settings extends ServerSettings, ProgramSettings {}

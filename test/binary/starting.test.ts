@@ -1,6 +1,17 @@
 /** The compiled file where other programs start it: how they learn where it is and that it is ready, and how it ends with them. */
 import { beforeEach, describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Socket } from "bun";
 import { version } from "../../package.json";
 import { Program, run } from "../support/binary.ts";
@@ -202,6 +213,43 @@ describe("an end that nobody signals", () => {
     } finally {
       killQuietly(pid);
     }
+  });
+});
+
+describe("--exit-with-stdin", () => {
+  const spawn = (words: readonly string[]) =>
+    Bun.spawn([place.program, ...words], { cwd: place.folder, stdin: "pipe", stdout: "pipe", stderr: "pipe" });
+
+  test("drains when the pipe ends, and takes no notice of its content", async () => {
+    const child = spawn(["--port", "0", "--exit-with-stdin"]);
+    child.stdin.write("a line\n");
+    child.stdin.end();
+    const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+    expect(code).toBe(0);
+    expect(stderr).toContain("warning: standard input has ended: finishing");
+    expect(stdout).toEndWith("Server stopped\n");
+  });
+
+  needs(posix).test("leaves none to the command of run", async () => {
+    const child = spawn(["run", "--exit-with-stdin", "--", "cat"]);
+    expect(await child.exited).toBe(0);
+  });
+});
+
+describe("HTTPSERVER_TEMPORARY_FOLDER", () => {
+  test("is removed at the end", async () => {
+    const folder = mkdtempSync(join(tmpdir(), "httpserver-"));
+    await using program = await start([], { HTTPSERVER_TEMPORARY_FOLDER: folder });
+    expect(existsSync(folder)).toBe(true);
+    await stop(program);
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  test.each(["/", "/tmp", "resources", "/tmp/httpserver-a/b"])("cannot be %p", async (path) => {
+    const { code, stderr } = await once(["--port", "0"], { HTTPSERVER_TEMPORARY_FOLDER: path });
+    expect(code).toBe(2);
+    expect(stderr).toContain("error: HTTPSERVER_TEMPORARY_FOLDER: expected a folder such as ");
+    expect(existsSync(place.path("resources"))).toBe(true);
   });
 });
 

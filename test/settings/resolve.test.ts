@@ -160,7 +160,7 @@ describe("resolveServerSettings", () => {
   });
 
   test("refuses every setting of the program", () => {
-    expect(Object.keys(programTable)).toHaveLength(10);
+    expect(Object.keys(programTable)).toHaveLength(11);
     for (const name of Object.keys(programTable) as (keyof ProgramSettings)[]) {
       const error = thrownBy(() => resolveServerSettings({ [name]: programTable[name].default }));
       expect(error).toBeInstanceOf(OptionsError);
