@@ -125,6 +125,7 @@ describe("the source tree", () => {
     "a request to elsewhere": [file("src/handlers/a.ts", `const r = await fetch("http://example.com/");`)],
     "a request of the command line": [file("src/cli/run.ts", `const r = await fetch("http://127.0.0.1/");`)],
     "a socket of the probe": [file("src/cli/probe.ts", `await Bun.connect({});`)],
+    "a socket of the client": [file("src/client/endpoints.ts", `import { connect } from "node:net";`)],
   });
 
   holds("nobody writes to the console", consoleFaults, {
@@ -271,8 +272,12 @@ function socketFaults(modules: readonly Module[]): string[] {
   return [
     ...imported,
     ...wordFaults(others, /\bBun\.(?:listen|connect|udpSocket)\b/, () => true),
-    // `probe` is a client and nothing else.
-    ...wordFaults(others, /(?<![.\w])fetch\(/, (path) => path !== "src/cli/probe.ts"),
+    // `probe` and the library outside of Bun are clients and nothing else.
+    ...wordFaults(
+      others,
+      /(?<![.\w])fetch\(/,
+      (path) => path !== "src/cli/probe.ts" && !path.startsWith("src/client/"),
+    ),
   ];
 }
 
@@ -299,7 +304,10 @@ function cycleFaults(modules: readonly Module[]): string[] {
   return faults;
 }
 
-/** Modules that cannot be reached from the two doors, each group once by its first file; imports that lead nowhere. */
+/** Doors of the program, and of the library in Bun and elsewhere. */
+const DOORS = ["src/main.ts", "src/index.ts", "src/node.ts"];
+
+/** Modules that cannot be reached from a door, each group once by its first file; imports that lead nowhere. */
 function deadFaults(modules: readonly Module[]): string[] {
   const graph = new Map(modules.map((module) => [module.path, targetsOf(module)]));
   const faults: string[] = [];
@@ -314,10 +322,10 @@ function deadFaults(modules: readonly Module[]): string[] {
     reached.add(path);
     for (const target of targets) reach(target, path);
   };
-  for (const door of ["src/main.ts", "src/index.ts"]) if (graph.has(door)) reach(door, door);
+  for (const door of DOORS) if (graph.has(door)) reach(door, door);
   for (const path of graph.keys()) {
     if (reached.has(path)) continue;
-    faults.push(`${path}: reached neither from src/main.ts nor from src/index.ts`);
+    faults.push(`${path}: reached from none of ${DOORS.join(", ")}`);
     reach(path, path);
   }
   return faults;
@@ -362,7 +370,7 @@ function versionFaults(manifest: string, files: readonly Module[]): string[] {
 function floorOf(path: string): Floor | undefined {
   const [top, name = "", below] = path.split("/");
   if (top !== "src") return undefined;
-  if (below === undefined) return name === "main.ts" || name === "index.ts" ? "top" : undefined;
-  if (name === "cli") return "top";
+  if (below === undefined) return DOORS.includes(path) ? "top" : undefined;
+  if (name === "cli" || name === "client") return "top";
   return name in ALLOWED && name !== "top" ? (name as Floor) : undefined;
 }

@@ -238,6 +238,20 @@ export function readFaultRule(given: unknown): FaultRule | string {
   return readRule(match, words);
 }
 
+/**
+ * Reads a rule as a test in TypeScript writes it: `METHOD PATH FAULT key=value…`, or `METHOD PATH` with the rest in `more`, where `query`
+ * and `fields` are conditions on the request. Returns the mistake as a text.
+ */
+export function readFaultOrder(rule: string, more?: object): FaultRule | string {
+  const [method, path = "", ...rest] = rule.trim().split(/\s+/);
+  const { query, fields, ...order }: { query?: unknown; fields?: unknown } = more ?? {};
+  const read =
+    more === undefined ? parseFaultRule(rule) : readFaultRule({ ...order, match: { method, path, query, fields } });
+  if (typeof read === "string") return `${JSON.stringify(rule)}: ${read}`;
+  if (more === undefined || rest.length === 0) return read;
+  return `${JSON.stringify(rule)}: expected METHOD PATH alone, for there is an object as well`;
+}
+
 function readRule(match: Match, words: readonly Word[]): FaultRule | string {
   const fault = readFault(words, PARAMETER_NAMES);
   if (typeof fault === "string") return fault;

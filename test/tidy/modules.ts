@@ -98,7 +98,9 @@ export function readText(path: string): string {
 
 /** Every file below `folder`, without what is installed, built, uploaded or Git's. */
 export function readTree(folder: string): Module[] {
-  const skipped = new Set([".git", "uploads", "httpserver", "httpserver.exe"].map((name) => posix.join(".", name)));
+  const skipped = new Set(
+    [".git", "dist", "uploads", "httpserver", "httpserver.exe"].map((name) => posix.join(".", name)),
+  );
   const modules: Module[] = [];
   for (const entry of readdirSync(join(TOP, folder), { withFileTypes: true })) {
     const path = posix.join(folder, entry.name);

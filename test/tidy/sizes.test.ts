@@ -98,7 +98,7 @@ function unusedExports(modules: readonly Module[], further: readonly Module[]): 
   const unused: string[] = [];
   for (const { path, text } of modules) {
     // The doors of the program and of the library export for their users.
-    if (path === "src/index.ts" || path === "src/main.ts") continue;
+    if (["src/index.ts", "src/node.ts", "src/main.ts"].includes(path)) continue;
     const own = wordsOf(blank(text, isComment));
     for (const [, kind = "", name = ""] of text.matchAll(EXPORT)) {
       const named = users.filter((user) => user.path !== path && user.words.has(name));
