@@ -119,11 +119,14 @@ function serverOf(child: Child, ready: Ready, settings: ServerSettings): Running
     port: ready.port,
     redirectUrl: ready.redirectUrl,
     certificate: ready.certificate,
+    takesUploads: ready.takesUploads,
     reload: () => Promise.reject(new Error(onlyInBun("reload()", "start another server with the new certificate"))),
     watch: () =>
       Promise.reject(
         new Error(onlyInBun("watch()", "GET /__server/events of a server with status has the same snapshots")),
       ),
+    unreachedStubs: () =>
+      Promise.reject(new Error(onlyInBun("unreachedStubs()", "httpserver run --strict names them"))),
     stop,
     [Symbol.asyncDispose]: () => stop(settings.fixture ? { timeoutMs: DISPOSE_MS } : {}),
   };

@@ -33,6 +33,7 @@ export interface Place {
 interface Listening extends Place {
   readonly redirectUrl: string | null;
   readonly certificate: object | null;
+  readonly takesUploads: boolean;
 }
 
 /** Returns the variables that tell another program the address of the server. `run` sets them for its command. */
@@ -42,11 +43,11 @@ export function environmentOf({ url, port }: Place): Readonly<Record<string, str
 
 /** Returns the line that says that every socket listens, without LF. The words of the text never change: scripts wait for them. */
 export function readyLine(format: Settings["readyFormat"], listening: Listening): string {
-  const { port, url, urls, redirectUrl, certificate } = listening;
+  const { port, url, urls, redirectUrl, certificate, takesUploads } = listening;
   const { pid } = process;
   if (format === "json") {
     const further = { redirectUrl: redirectUrl ?? undefined, certificate: certificate ?? undefined };
-    return JSON.stringify({ event: "ready", port, url, urls, pid, version: VERSION, ...further });
+    return JSON.stringify({ event: "ready", port, url, urls, pid, version: VERSION, takesUploads, ...further });
   }
   return `Listening on port ${port} (${url}) pid=${pid}`;
 }

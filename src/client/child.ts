@@ -27,6 +27,7 @@ export interface Ready {
   readonly urls: readonly string[];
   readonly redirectUrl: string | null;
   readonly certificate: CertificateInfo | null;
+  readonly takesUploads: boolean;
 }
 
 /** Children that run. The first one registers the handler for the exit of this process. */

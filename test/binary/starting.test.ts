@@ -57,6 +57,7 @@ describe("a server on a free port", () => {
       urls: LOOPBACK_HOSTS.map((host) => `http://${host}:${port}`),
       pid,
       version,
+      takesUploads: true,
     });
   });
 });

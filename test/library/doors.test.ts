@@ -178,6 +178,7 @@ describe("beside the process", () => {
   test("methods that need the server's process say so", async () => {
     await using server = await beside.startServer({ files: {} });
     await expect(server.watch(() => {})).rejects.toThrow("watch() works only in Bun");
+    await expect(server.unreachedStubs()).rejects.toThrow("unreachedStubs() works only in Bun");
     await expect(server.reload()).rejects.toThrow("reload() works only in Bun");
   });
 
