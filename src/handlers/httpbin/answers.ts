@@ -3,7 +3,7 @@
  * bytes of a request.
  */
 import { type FieldLine, type FieldLines, Fields } from "../../http/fields.ts";
-import { type Content, type ContentSource, type Response, response } from "../../http/message.ts";
+import { type Content, type Response, response } from "../../http/message.ts";
 import { reasonPhrase } from "../../http/status.ts";
 
 export const JSON_TYPE = "application/json; charset=utf-8";
@@ -55,49 +55,4 @@ export function sorted<Value>(entries: Iterable<readonly [string, Value]>): Reco
   const object: Record<string, Value> = Object.create(null);
   for (const [name, value] of [...entries].sort(([a], [b]) => (a < b ? -1 : 1))) object[name] = value;
   return object;
-}
-
-/** Content up to this size is copied to the client's socket with its head, and is not counted. */
-const SMALL_BYTES_MAX = 65_536;
-
-/** Bytes of larger content in memory over all responses. A client that does not read its echo keeps it there. */
-const KEPT_BYTES_MAX = 128 * 1024 * 1024;
-
-/** Counts the large content that waits for its clients. */
-export class KeptContent {
-  #bytes = 0;
-
-  /** Returns the content, which is counted until its response is over; or null if too much is kept already. */
-  keep(content: Uint8Array): Content | null {
-    if (content.length <= SMALL_BYTES_MAX) return content;
-    if (this.#bytes + content.length > KEPT_BYTES_MAX) return null;
-    this.#bytes += content.length;
-    return new Kept(content, () => {
-      this.#bytes -= content.length;
-    });
-  }
-}
-
-class Kept implements ContentSource {
-  readonly size: number;
-  #content: Uint8Array | null;
-  readonly #closed: () => void;
-
-  constructor(content: Uint8Array, closed: () => void) {
-    this.size = content.length;
-    this.#content = content;
-    this.#closed = closed;
-  }
-
-  read(position: number, into: Uint8Array, offset: number, limit: number): number {
-    const bytes = this.#content?.subarray(position, position + limit) ?? new Uint8Array(0);
-    into.set(bytes, offset);
-    return bytes.length;
-  }
-
-  close(): void {
-    if (this.#content === null) return;
-    this.#content = null;
-    this.#closed();
-  }
 }
