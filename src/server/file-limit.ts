@@ -15,7 +15,8 @@ const RESERVE_BASE = 64;
 
 /** Returns the most connections that leave descriptors for `threads` requests with a file each. At least 1. */
 export function connectionsMax(threads: number, fileLimit: number): number {
-  // A request may hold a file while it is sent and another while it is written; a tight limit is shared half and half.
+  // A request may hold a file while it is sent and another while it is written, and an upload holds its folder and its file. A
+  // tight limit is shared half and half.
   const reserve = Math.min(RESERVE_BASE + 2 * threads, Math.ceil(fileLimit / 2));
   return Math.max(1, fileLimit - reserve - lendersMax(fileLimit));
 }

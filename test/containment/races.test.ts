@@ -211,14 +211,17 @@ describe("what a client gets is inside", () => {
 
 describe("a folder of uploads that changes places with a link to the outside", () => {
   /** Puts files below `up` while it changes places, and returns the names of those that `put` has kept. */
-  async function race(put: (folder: string, name: string) => Promise<boolean>, isCaught: (ground: Ground) => boolean) {
+  async function race(
+    put: (folder: string, name: string) => Promise<boolean>,
+    isEnough: (kept: number, refused: number, ground: Ground) => boolean,
+  ) {
     using ground = makeGround();
     mkdirSync(join(ground.folder, "up"));
     link(ground.folder, "rival", ground.outside);
     const swapping = await Swapping.start(exchange(ground.folder, "up"));
     const kept: string[] = [];
     let refused = 0;
-    const isOver = startRace(() => isCaught(ground) || Math.min(kept.length, refused) > 50);
+    const isOver = startRace(() => isEnough(kept.length, refused, ground));
     try {
       for (let number = 0; !isOver(); number++) {
         if (await put(join(ground.folder, "up"), `n${number}`)) kept.push(`n${number}`);
@@ -246,7 +249,10 @@ describe("a folder of uploads that changes places with a link to the outside", (
         () => false,
       );
     };
-    const { kept, refused, names, outside } = await race(put, () => false);
+    const { kept, refused, names, outside } = await race(
+      put,
+      (kept, refused) => Math.min(kept, refused) > 4 * ANSWERS_MIN,
+    );
     expect(outside).toEqual(OUTSIDE);
     expect(names).toEqual(kept);
     expect(kept.length).toBeGreaterThan(ANSWERS_MIN);
@@ -259,7 +265,8 @@ describe("a folder of uploads that changes places with a link to the outside", (
       writeFileSync(join(folder, name), name);
       return true;
     };
-    const { outside } = await race(put, (ground) => readdirSync(ground.outside).length > OUTSIDE.length);
+    const isCaught = ({ outside }: Ground) => readdirSync(outside).length > OUTSIDE.length;
+    const { outside } = await race(put, (_kept, _refused, ground) => isCaught(ground));
     expect(outside.length).toBeGreaterThan(OUTSIDE.length);
   });
 });
