@@ -123,7 +123,9 @@ function composeSite(
   pages: ErrorPages,
 ): readonly Mount[] {
   if (stubs === null) return mounts;
-  return [stubs.mount({ mounts, pages, maxBodyBytes: settings.maxBodyBytes, hasFile: (path) => files.has(path) })];
+  const { maxBodyBytes, cors } = settings;
+  const hasFile = (path: string) => files.has(path);
+  return [stubs.mount({ mounts, pages, maxBodyBytes, hasCors: cors.length > 0, hasFile })];
 }
 
 function composeHosts({ settings, port, now, log }: HandlerOptions): HostPolicy {

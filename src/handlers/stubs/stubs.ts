@@ -8,6 +8,7 @@
  *
  * The content of a request for 1 or 2 is collected, because a rule may look at it and the journal keeps it.
  */
+import { Fields } from "../../http/fields.ts";
 import { ADMITTED, type Admission, type Request, type Response } from "../../http/message.ts";
 import { isRead, Method } from "../../http/method.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
@@ -22,6 +23,8 @@ export interface StubsSite {
   readonly pages: ErrorPages;
   /** Most bytes of content that are collected. */
   readonly maxBodyBytes: number;
+  /** True if --cors says which origins may read: then the fields of stubs do not. */
+  readonly hasCors: boolean;
   /** Returns true if GET finds a file at a path. */
   readonly hasFile: (path: string) => boolean;
 }
@@ -51,6 +54,8 @@ class StubMount implements Mount {
   readonly #rules: StubRules | null;
   readonly #site: StubsSite;
   readonly #admitted: Admission;
+  /** Responses without their fields of CORS, by the responses with them. */
+  readonly #withoutCors = new WeakMap<Response, Response>();
 
   constructor(files: StubFolder | null, rules: StubRules | null, site: StubsSite) {
     this.#files = files;
@@ -83,9 +88,21 @@ class StubMount implements Mount {
     // Layers copy an admission, but not what it holds.
     if (admission.content !== this.#admitted.content) return this.#respondBehind(request, admission);
     const ruled = this.#rules?.take(request) ?? null;
-    if (ruled !== null) return ruled;
+    if (ruled instanceof Promise) return ruled.then((response) => this.#sent(response));
+    if (ruled !== null) return this.#sent(ruled);
     const stub = this.#files?.take(request.target.path, request.head.methodText) ?? null;
-    return stub === null ? this.#respondWithoutStub(request, admission) : stub.respondTo(request);
+    return stub === null ? this.#respondWithoutStub(request, admission) : this.#sent(stub.respondTo(request));
+  }
+
+  /** Returns the response of a stub as it is sent. A browser refuses an answer that names its origin twice. */
+  #sent(response: Response): Response {
+    if (!this.#site.hasCors) return response;
+    const known = this.#withoutCors.get(response);
+    if (known !== undefined) return known;
+    const lines = response.fields.lines.filter(([name]) => !/^access-control-/i.test(name));
+    const sent = lines.length === response.fields.lines.length ? response : { ...response, fields: Fields.of(lines) };
+    this.#withoutCors.set(response, sent);
+    return sent;
   }
 
   /** Answers a request that a rule might have answered by its head. Its content is collected, so no sink behind gets it. */

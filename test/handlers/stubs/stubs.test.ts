@@ -113,6 +113,30 @@ describe("a request", () => {
   });
 });
 
+test("the fields of CORS in a recorded answer give way to --cors, and stay without it", async () => {
+  const files = {
+    "api/GET.http": message(
+      "g",
+      200,
+      "Access-Control-Allow-Origin: *\naccess-control-allow-credentials: true\nVary: Origin\n",
+    ),
+  };
+  const Origin = "https://app.test";
+  using open = makeStubbed(files);
+  expect((await ask(open, "GET /api", { Origin })).fields["access-control-allow-origin"]).toBe("*");
+  using named = makeStubbed(files, { cors: [Origin] });
+  for (let i = 0; i < 2; i++) {
+    const { fields, text } = await ask(named, "GET /api", { Origin });
+    expect([fields, text]).toEqual([
+      { "access-control-allow-origin": Origin, vary: "Origin", "content-length": "1" },
+      "g",
+    ]);
+  }
+  using any = makeStubbed(files, { cors: ["*"] });
+  // The server adds its own to each head.
+  expect((await ask(any, "GET /api", { Origin })).fields).toEqual({ vary: "Origin", "content-length": "1" });
+});
+
 test("the content of a request for a stub is collected, and that for a file is not", () => {
   using site = makeStubbed({ "api/POST.http": "p" });
   const contentOf = (line: string) => site.handler.admit(makeRequest(line, { "Content-Length": "4" })).content;
