@@ -458,6 +458,19 @@ describe("run", () => {
       expect((await once(words)).code).toBe(5);
     });
 
+    test("is 4 when a numbered stub was never reached, and names it; a 404 of a stub is expected", async () => {
+      mkdirSync(place.path("stubs", "api"), { recursive: true });
+      writeFileSync(place.path("stubs", "api", "GET.1.http"), "HTTP/1.1 404 Not Found\n\n");
+      writeFileSync(place.path("stubs", "api", "GET.2.http"), "HTTP/1.1 200 OK\n\n");
+      const words = (...lines: readonly string[]) => get(...lines).toSpliced(1, 0, "--stubs", "stubs");
+      const short = await once(words("GET /api"));
+      expect(short.code).toBe(4);
+      expect(short.stderr).toContain("error: --strict: stubs that no request has reached: 1\n");
+      expect(short.stderr).toContain("error: stubs/api/GET.2.http\n");
+      expect(short.stderr).not.toContain("unexpected requests");
+      expect((await once(words("GET /api", "GET /api"))).code).toBe(0);
+    });
+
     test("does not count the probe", async () => {
       expect((await once(["run", "-q", "--strict", "--", place.program, "probe"])).code).toBe(0);
     });
