@@ -10,7 +10,9 @@ import type { ClosedConnection, OpenConnection } from "./fixture/connection-log.
 import type { RequestFilter } from "./fixture/filter.ts";
 import type { FaultOrder, Fixture } from "./fixture/fixture.ts";
 import type { Expectation, RequestPage, Verification } from "./fixture/journal.ts";
-import type { RequestRecord } from "./fixture/record.ts";
+import type { RecordedBody, RequestRecord } from "./fixture/record.ts";
+import type { AnswerFunction, AnswerOrder, StubOrder, StubRequest } from "./fixture/stub-rule.ts";
+import type { AddedStub } from "./fixture/stubs.ts";
 import type { Snapshot } from "./handlers/endpoints/status.ts";
 import type { StoredUpload } from "./handlers/uploads/store.ts";
 import type { FaultKind } from "./http/fault.ts";
@@ -25,6 +27,9 @@ import { OptionsError, StartError } from "./settings/start-error.ts";
 
 export {
   type AccessEntry,
+  type AddedStub,
+  type AnswerFunction,
+  type AnswerOrder,
   type CertificateInfo,
   type ClosedConnection,
   type Expectation,
@@ -34,6 +39,7 @@ export {
   ManualClock,
   type OpenConnection,
   OptionsError,
+  type RecordedBody,
   type RequestFilter,
   type RequestPage,
   type RequestRecord,
@@ -43,6 +49,8 @@ export {
   StartError,
   type StopOptions,
   type StoredUpload as KeptUpload,
+  type StubOrder,
+  type StubRequest,
   type TimeSource,
   type Verification,
 };
@@ -103,6 +111,8 @@ export interface FixtureServer
       | "forgetRequests"
       | "fault"
       | "removeFault"
+      | "stub"
+      | "removeStub"
       | "hold"
       | "release"
       | "connections"
@@ -110,7 +120,10 @@ export interface FixtureServer
       | "uploads"
       | "removeUploads"
       | "reset"
-    > {}
+    > {
+  /** Returns the stubs that were added, in their order, with the number of requests that matched and were answered. */
+  stubs(): readonly AddedStub[];
+}
 
 /** Milliseconds for requests in flight when the scope of a fixture server ends, so that a forgotten request does not hold up a test. */
 const DISPOSE_MS = 250;
@@ -157,6 +170,9 @@ function fixtureMethods(fixture: Fixture): Omit<FixtureServer, keyof RunningServ
     forgetRequests: () => fixture.forgetRequests(),
     fault: (rule, more) => fixture.fault(rule, more),
     removeFault: (id) => fixture.removeFault(id),
+    stub: (order) => fixture.stub(order),
+    removeStub: (id) => fixture.removeStub(id),
+    stubs: () => fixture.addedStubs(),
     hold: (slots) => fixture.hold(slots),
     release: () => fixture.release(),
     connections: () => fixture.connections(),
@@ -224,9 +240,9 @@ async function loadHttpbin(settings: ServerSettings): Promise<NonNullable<Server
   return (options) => new Httpbin(options);
 }
 
-/** Loads stubs, only for a server with a stub folder. */
+/** Loads stubs, only for a server with a stub folder, and for one that a test adds them to. */
 async function loadStubs(settings: ServerSettings): Promise<NonNullable<ServerParts["stubs"]> | null> {
-  if (settings.stubs === "") return null;
+  if (settings.stubs === "" && !settings.fixture) return null;
   const { openStubs } = await import("./handlers/stubs/stubs.ts");
   return openStubs;
 }

@@ -66,8 +66,17 @@ export function encodeName(name: string): string {
 
 /** Returns a value for a message: short, on one line, and unable to steer a terminal. */
 export function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? String(value);
+  const text = textOf(value);
   // JSON leaves DEL, the C1 controls and the characters beyond ASCII as they are.
   const safe = text.replace(/[^ -~]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
   return safe.length > 80 ? `${safe.slice(0, 77)}...` : safe;
+}
+
+/** Objects of this process may have no JSON: a cycle, a BigInt. */
+function textOf(value: unknown): string {
+  try {
+    return JSON.stringify(value) ?? String(value);
+  } catch {
+    return Object.prototype.toString.call(value);
+  }
 }

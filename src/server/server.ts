@@ -74,7 +74,7 @@ export interface ServerParts {
   readonly fixture?: ((options: FixtureOptions) => FixtureParts) | null;
   /** Makes the endpoints of httpbin; null without --httpbin. */
   readonly httpbin?: ((options: HttpbinOptions) => Httpbin) | null;
-  /** Reads the stub folder; null without --stubs. */
+  /** Reads the stub folder, and asks the rules of a fixture; null without --stubs and without --fixture. */
   readonly stubs?: typeof openStubs | null;
   /** Called when a test asks the server to stop. By default the server drains, as on a signal. */
   readonly shutDown?: () => void;
@@ -243,8 +243,10 @@ export class Server {
   }
 
   #openStubs(realPath: string | null, { stubs = null }: ServerParts): Stubs | null {
-    if (stubs === null || realPath === null) return null;
-    return stubs({ realPath, shown: this.#options.stubs, warn: (line) => this.#log.warn(line) }, null);
+    const rules = this.#fixture?.fixture.stubs ?? null;
+    if (stubs === null || (realPath === null && rules === null)) return null;
+    const warn = (line: string) => this.#log.warn(line);
+    return stubs(realPath === null ? null : { realPath, shown: this.#options.stubs, warn }, rules);
   }
 
   /** Numbered stubs that have answered no request. */

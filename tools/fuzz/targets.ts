@@ -13,6 +13,7 @@ import { piecesTarget } from "./pieces.ts";
 import { rangeTarget } from "./range.ts";
 import { requestTargetTarget } from "./request-target.ts";
 import { stubTarget } from "./stub.ts";
+import { stubRuleTarget } from "./stub-rule.ts";
 import type { FuzzFailure, FuzzTarget } from "./target.ts";
 
 export const targets: readonly FuzzTarget[] = [
@@ -26,6 +27,7 @@ export const targets: readonly FuzzTarget[] = [
   jsonTarget,
   piecesTarget,
   stubTarget,
+  stubRuleTarget,
   conversationTarget,
 ];
 
