@@ -19,6 +19,9 @@ import { OptionsError, StartError } from "./settings/start-error.ts";
 
 export type {
   AccessEntry,
+  AddedStub,
+  AnswerFunction,
+  AnswerOrder,
   CertificateInfo,
   ClosedConnection,
   Expectation,
@@ -27,6 +30,7 @@ export type {
   Files,
   KeptUpload,
   OpenConnection,
+  RecordedBody,
   RequestFilter,
   RequestPage,
   RequestRecord,
@@ -35,6 +39,8 @@ export type {
   Snapshot,
   StartOptions,
   StopOptions,
+  StubOrder,
+  StubRequest,
   TimeSource,
   Verification,
 } from "./index.ts";

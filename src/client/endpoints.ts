@@ -6,7 +6,16 @@
  */
 import { join } from "node:path";
 import { describeFaultRule, readFaultOrder } from "../http/fault.ts";
-import type { FaultOrder, FixtureServer, KeptUpload, RequestPage, RunningServer } from "../index.ts";
+import { problemOfJson } from "../http/match.ts";
+import type {
+  AddedStub,
+  FaultOrder,
+  FixtureServer,
+  KeptUpload,
+  RequestPage,
+  RunningServer,
+  StubOrder,
+} from "../index.ts";
 import { ANY_CLIENT } from "../settings/server-settings.ts";
 import { messageOf } from "../settings/start-error.ts";
 
@@ -29,11 +38,13 @@ type Calls = {
 };
 
 const CALLS: Calls = {
-  requests: async (server, filter) => (await server.get<RequestPage>("requests", filter)).requests,
-  unmatched: async (server, filter) => (await server.get<RequestPage>("requests/unmatched", filter)).requests,
+  requests: async (server, filter) => (await server.get<RequestPage>("requests", { ...filter, body: 1 })).requests,
+  unmatched: async (server, filter) =>
+    (await server.get<RequestPage>("requests/unmatched", { ...filter, body: 1 })).requests,
   waitForRequests: (server, filter, count = 1, timeoutMs) =>
     server.get("requests", {
       ...filter,
+      body: 1,
       wait: count,
       ...(timeoutMs === undefined ? {} : { timeout: `${timeoutMs}ms` }),
     }),
@@ -42,6 +53,10 @@ const CALLS: Calls = {
   fault: async (server, rule, more) => (await server.post<{ id: string }>("faults", faultOf(rule, more))).id,
   removeFault: async (server, id) =>
     (await server.delete<{ removed?: number }>(`faults/${encodeURIComponent(id)}`, 404)).removed === 1,
+  stub: async (server, order) => (await server.post<{ id: string }>("stubs", stubOf(order))).id,
+  removeStub: async (server, id) =>
+    (await server.delete<{ removed?: number }>(`stubs/${encodeURIComponent(id)}`, 404)).removed === 1,
+  stubs: async (server) => (await server.get<{ stubs: readonly AddedStub[] }>("stubs")).stubs,
   hold: (server, slots) => server.post("hold", { slots }),
   release: async (server) => (await server.delete<{ released: number }>("hold")).released,
   connections: (server) => server.get("connections"),
@@ -74,6 +89,18 @@ function faultOf(rule: string, more: FaultOrder | undefined): object {
   const read = readFaultOrder(rule, more);
   if (typeof read === "string") throw new RangeError(read);
   return describeFaultRule(read);
+}
+
+/** Returns a stub in JSON. Throws a RangeError for what JSON would leave out. */
+function stubOf({ match, answer, ...counts }: StubOrder): object {
+  if (typeof answer === "function") {
+    throw new RangeError("answer: a function needs a server in the test's own process, under Bun; expected an object");
+  }
+  for (const [place, value] of [["match.json", match?.json] as const, ["answer.json", answer?.json] as const]) {
+    const problem = value === undefined ? null : problemOfJson(value, place);
+    if (problem !== null) throw new RangeError(problem);
+  }
+  return { match, answer, ...counts };
 }
 
 /** The function of this moment: a test may replace it later, to watch the code under test. */
@@ -134,7 +161,7 @@ export class Endpoints {
 
   async #ask<Answer>(method: string, endpoint: string, content?: string, taken?: number): Promise<Answer> {
     const { token } = this.#options;
-    const headers: Record<string, string> = { connection: "close" };
+    const headers: Record<string, string> = { connection: "close", accept: "application/json" };
     if (token !== "" && token !== ANY_CLIENT) headers["authorization"] = `Bearer ${token}`;
     if (content !== undefined) headers["content-type"] = "application/json";
     const request = { method, headers, ...(content && { body: content }) };
