@@ -90,13 +90,16 @@ export function placeHint(words: readonly string[]): string {
 /** Returns the advice for the words and their settings. `serving` makes the command line that serves a folder. */
 export function startAdvice(
   words: readonly string[],
-  { root }: Settings,
+  { root, httpbin }: Settings,
   serving: (folder: string) => string,
 ): StartAdvice {
   const parent = dirname(root);
+  const isPrefixed = !hasFolder(words) && httpbin.length > 1;
   const [port = "", host = ""] = words;
   return {
-    missingRoot: missingRootAdvice(words, root, serving(".")),
+    missingRoot: isPrefixed
+      ? `${httpbin} is the prefix of --httpbin; for a folder, write: ${serving(`${httpbin} --httpbin`)}`
+      : missingRootAdvice(words, root, serving(".")),
     fileRoot: hasFolder(words) ? `to serve its folder: ${serving(parent)}` : `name its folder: --root ${parent}`,
     folderHost: hasFolder(words) || host === "" ? null : `to serve a folder on a port: ${serving(`${host} ${port}`)}`,
   };

@@ -47,7 +47,7 @@ export interface StartLine {
 }
 
 /** Returns a line for each fact about the served folder that makes a browser show something else than expected. */
-export function surprises({ root, index, inline, listing, spa }: Settings): readonly StartLine[] {
+export function surprises({ root, index, inline, listing, spa, httpbin }: Settings): readonly StartLine[] {
   const folder = resolve(root);
   try {
     accessSync(folder, constants.R_OK | constants.X_OK);
@@ -66,6 +66,10 @@ export function surprises({ root, index, inline, listing, spa }: Settings): read
   if (download !== undefined) {
     const text = `Text files and pictures, such as ${download}, are downloads; --inline shows them in the browser`;
     lines.push({ level: "info", text });
+  }
+  if (httpbin.length > 1 && existsSync(httpbin)) {
+    const text = `--httpbin took ${httpbin}, a folder here, as the prefix of its paths; a folder to serve comes before the flag`;
+    lines.push({ level: "warn", text });
   }
   return lines;
 }

@@ -415,6 +415,7 @@ describe("words with a folder", () => {
     ["localhost:3000", "for an address, write: httpserver 3000 localhost"],
     [":3000", "for an address, write: httpserver 3000"],
     ["dist", "create it, or serve the current folder: httpserver ."],
+    ["--httpbin /srv/x", "/srv/x is the prefix of --httpbin; for a folder, write: httpserver /srv/x --httpbin"],
   ];
   for (const [words, advice] of missing) {
     test(`"${words}" has, if the folder is missing, the advice ${JSON.stringify(advice)}`, () => {

@@ -65,6 +65,14 @@ describe("surprises", () => {
     expect(linesOf({ spa: true })).toEqual([]);
   });
 
+  test("a folder that --httpbin took as its prefix", () => {
+    writeFileSync(join(root, "index.html"), "");
+    const text = `--httpbin took ${root}, a folder here, as the prefix of its paths; a folder to serve comes before the flag`;
+    expect(linesOf({ httpbin: root })).toEqual([{ level: "warn", text }]);
+    expect(linesOf({ httpbin: "/bin-that-is-not-there" })).toEqual([]);
+    expect(linesOf({ httpbin: "/" })).toEqual([]);
+  });
+
   test("no index and no listing", () => {
     mkdirSync(join(root, "a"));
     const text = "The folder has no index.html, so / gets 404; --listing lists the files";
