@@ -2,8 +2,8 @@
  * Responses in go-httpbin's shapes. Each is JSON, plain text or bytes with `nosniff`, so that no page of a browser is made of the
  * bytes of a request.
  */
-import { type FieldLine, type FieldLines, Fields } from "../../http/fields.ts";
-import { type Content, type Response, response } from "../../http/message.ts";
+import { type FieldLine, type FieldLines, Fields, RETRY_SOON } from "../../http/fields.ts";
+import { type Content, type ContentSource, type Response, response } from "../../http/message.ts";
 import { reasonPhrase } from "../../http/status.ts";
 
 export const JSON_TYPE = "application/json; charset=utf-8";
@@ -55,4 +55,58 @@ export function sorted<Value>(entries: Iterable<readonly [string, Value]>): Reco
   const object: Record<string, Value> = Object.create(null);
   for (const [name, value] of [...entries].sort(([a], [b]) => (a < b ? -1 : 1))) object[name] = value;
   return object;
+}
+
+/** Content up to this size is copied to the client's socket with its head, and is not counted. */
+const SMALL_BYTES_MAX = 65_536;
+
+/** Bytes of larger content in memory over all responses: an echo can be a dozen times as long as the request's content. */
+const KEPT_BYTES_MAX = 128 * 1024 * 1024;
+
+/**
+ * The large content of responses that wait for their clients. It has a budget of its own: an echo that does not fit is refused,
+ * where a response that counts among the memory of connections could be cut while its client reads it.
+ */
+export class KeptContent {
+  #bytes = 0;
+
+  /** Makes a response with text, or refuses to: 413 for text that never fits, 503 for one that does not fit now. */
+  answer(text: string, type: string, further: FieldLines): Response {
+    const content = ENCODER.encode(text);
+    const size = content.length;
+    if (size <= SMALL_BYTES_MAX) return answer(200, content, type, further);
+    if (size > KEPT_BYTES_MAX) return errorAnswer(413, `the answer would have more than ${KEPT_BYTES_MAX} bytes`);
+    if (this.#bytes + size > KEPT_BYTES_MAX) {
+      return errorAnswer(503, "too much content waits for its clients", RETRY_SOON);
+    }
+    this.#bytes += size;
+    const kept = new Kept(content, () => {
+      this.#bytes -= size;
+    });
+    return answer(200, kept, type, further);
+  }
+}
+
+class Kept implements ContentSource {
+  readonly size: number;
+  #content: Uint8Array | null;
+  readonly #closed: () => void;
+
+  constructor(content: Uint8Array, closed: () => void) {
+    this.size = content.length;
+    this.#content = content;
+    this.#closed = closed;
+  }
+
+  read(position: number, into: Uint8Array, offset: number, limit: number): number {
+    const bytes = this.#content?.subarray(position, position + limit) ?? new Uint8Array(0);
+    into.set(bytes, offset);
+    return bytes.length;
+  }
+
+  close(): void {
+    if (this.#content === null) return;
+    this.#content = null;
+    this.#closed();
+  }
 }

@@ -10,7 +10,16 @@ import { RangeVerdict } from "../../http/range.ts";
 import { randomHex } from "../digest.ts";
 import { FileSource, multipartPieces } from "../files/file-body.ts";
 import { preconditionOf, rangesOf } from "../files/file-conditions.ts";
-import { answer, errorAnswer, JSON_TYPE, jsonText, streamAnswer, TEXT_TYPE, textAnswer } from "./answers.ts";
+import {
+  answer,
+  errorAnswer,
+  JSON_TYPE,
+  jsonText,
+  type KeptContent,
+  streamAnswer,
+  TEXT_TYPE,
+  textAnswer,
+} from "./answers.ts";
 import { cookiesOf, setCookies } from "./cookies.ts";
 import { describe, describeContent, headersOf, originOf, utf8Of } from "./echo.ts";
 import { parseQuery, type Values } from "./form.ts";
@@ -34,6 +43,7 @@ export interface Bin {
   /** Path before all endpoints, or "". */
   readonly prefix: string;
   readonly pauses: Pauses;
+  readonly kept: KeptContent;
   /** False: `redirect-to` is refused. */
   readonly mayRedirect: boolean;
   /** Returns a place from 0 to below 1, for choices by weight: the same sequence after each start. */
@@ -114,7 +124,7 @@ function argOf(args: Values, name: string): string {
 const INDENTED_BYTES_MAX = 4096;
 
 function echo(
-  _: Bin,
+  { kept }: Bin,
   request: Request,
   _params: readonly string[],
   further: FieldLines = [],
@@ -124,7 +134,7 @@ function echo(
     if (typeof content === "string") return bad(`error parsing request body: ${content}`);
     const isFlat = request.content.length > INDENTED_BYTES_MAX;
     const text = jsonText({ ...describe(request), ...content }, isFlat);
-    return textAnswer(200, text, JSON_TYPE, further);
+    return kept.answer(text, JSON_TYPE, further);
   };
   return described instanceof Promise ? described.then(finish) : finish(described);
 }

@@ -10,7 +10,7 @@ import { isLoopbackAddress } from "../../http/ip-address.ts";
 import { ADMITTED, type Admission, type Request, type Response, refused } from "../../http/message.ts";
 import type { ServerSettings } from "../../settings/server-settings.ts";
 import type { Mount } from "../mount.ts";
-import { errorAnswer, JSON_TYPE, jsonText, textAnswer } from "./answers.ts";
+import { errorAnswer, JSON_TYPE, jsonText, KeptContent, textAnswer } from "./answers.ts";
 import { type Bin, ENDPOINTS, type Endpoint } from "./endpoints.ts";
 import { chance, type Seed } from "./numbers.ts";
 import { Pauses } from "./pauses.ts";
@@ -35,6 +35,7 @@ export class Httpbin implements Mount {
     this.#bin = {
       prefix: httpbin === "/" ? "" : httpbin,
       pauses: new Pauses(time),
+      kept: new KeptContent(),
       mayRedirect: isLoopbackAddress(host) || fixtureToken !== "",
       nextPlace: () => chance(CHOICES_SEED, this.#choices++) / 2 ** 32,
     };

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { gunzipSync } from "node:zlib";
+import { makeRequest } from "../../support/site.ts";
 import { ask, makeBin } from "./bin.ts";
 
 const json = async (line: string, fields?: Record<string, string>, content?: string | Uint8Array) =>
@@ -157,6 +158,19 @@ describe("the echo", () => {
     expect(JSON.parse(text).data).toBe(deep);
   });
 
+  test("that no client reads is refused once too much of it waits, and at once if it never fits", async () => {
+    const { mount } = makeBin({ maxBodyBytes: 1 << 28 });
+    const echo = (length: number) => {
+      const fields = { "Content-Type": "text/plain", "Content-Length": String(length) };
+      return mount.respond(makeRequest("POST /post", fields, Buffer.alloc(length, "a")));
+    };
+    const held = [await echo(50_000_000), await echo(50_000_000), await echo(50_000_000)];
+    expect(held.map(({ status }) => status)).toEqual([200, 200, 503]);
+    for (const { content } of held) if (content !== null && "size" in content) content.close();
+    expect((await echo(50_000_000)).status).toBe(200);
+    expect((await echo(135_000_000)).status).toBe(413);
+  });
+
   test("has no type that a browser makes a page of", async () => {
     const html = "<script>alert(1)</script>";
     for (const line of [
@@ -271,7 +285,6 @@ describe("cookies", () => {
 
   test("are Secure by default over TLS", async () => {
     const { mount } = makeBin();
-    const { makeRequest } = await import("../../support/site.ts");
     const request = makeRequest("GET /cookies/set?a=b", { Host: "bin.test" }, new Uint8Array(0), true);
     const response = await mount.respond(request);
     expect(response.fields.value("Set-Cookie")).toBe("a=b; Path=/; HttpOnly; Secure");
