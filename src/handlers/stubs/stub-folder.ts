@@ -57,6 +57,19 @@ interface Node {
   readonly told: Set<string>;
 }
 
+/** Folders whose path matches that of a request, the most specific first. */
+export type StubPlaces = readonly Pick<Node, "sequences">[];
+
+/** Returns true if a stub of these places answers `method`. */
+export function hasMethod(places: StubPlaces, method: string): boolean {
+  return places.some((place) => sequenceFor(place, method) !== undefined);
+}
+
+/** Returns the methods of all stubs of these places. */
+export function methodsOf(places: StubPlaces): readonly string[] {
+  return places.flatMap(({ sequences }) => [...sequences.keys()]);
+}
+
 export class StubFolder {
   readonly #options: StubFolderOptions;
   readonly #root: Node;
@@ -76,45 +89,8 @@ export class StubFolder {
     options.warn(`--stubs ${options.shown} has no stubs; expected files such as ${options.shown}/api/orders/GET.http`);
   }
 
-  /** Returns true if a stub answers `method` at `path`. */
-  has(path: string, method: string): boolean {
-    return this.#matching(path).some((node) => sequenceFor(node, method) !== undefined);
-  }
-
-  /** Returns the methods of all stubs whose path matches. */
-  methods(path: string): readonly string[] {
-    return this.#matching(path).flatMap((node) => [...node.sequences.keys()]);
-  }
-
-  /**
-   * Returns the answer that is due, of the most specific path that has the method; null if there is none. A HEAD that GET answers
-   * does not count: it tells of the answer that the next GET gets.
-   */
-  take(path: string, method: string): StubAnswer | null {
-    for (const node of this.#matching(path)) {
-      const sequence = sequenceFor(node, method);
-      if (sequence === undefined) continue;
-      this.#refreshFiles(sequence);
-      return node.sequences.has(method) ? sequence.take() : sequence.peek();
-    }
-    return null;
-  }
-
-  /** Restarts all sequences. */
-  restart(): void {
-    for (const node of nodesOf(this.#root)) for (const sequence of node.sequences.values()) sequence.restart();
-  }
-
-  /** Returns the names of numbered files that have answered no request. */
-  unreached(): readonly string[] {
-    return [...nodesOf(this.#root)]
-      .flatMap((node) => [...node.sequences.values()])
-      .flatMap(({ files }) => files.filter(({ number, isReached }) => number > 0 && !isReached))
-      .map(({ name }) => this.#shown(name));
-  }
-
   /** Returns the folders whose path matches, the most specific first, each in its present state. */
-  #matching(path: string): readonly Node[] {
+  find(path: string): StubPlaces {
     const segments = segmentsOf(path);
     const found: Node[] = [];
     const visit = (node: Node | null | undefined, at: number): void => {
@@ -131,6 +107,33 @@ export class StubFolder {
     };
     if (!isKept(segments)) visit(this.#root, 0);
     return found;
+  }
+
+  /**
+   * Returns the answer that is due, of the first of these places that has the method; null if there is none. A HEAD that GET answers
+   * does not count: it tells of the answer that the next GET gets.
+   */
+  take(places: StubPlaces, method: string): StubAnswer | null {
+    for (const place of places) {
+      const sequence = sequenceFor(place, method);
+      if (sequence === undefined) continue;
+      this.#refreshFiles(sequence);
+      return place.sequences.has(method) ? sequence.take() : sequence.peek();
+    }
+    return null;
+  }
+
+  /** Restarts all sequences. */
+  restart(): void {
+    for (const node of nodesOf(this.#root)) for (const sequence of node.sequences.values()) sequence.restart();
+  }
+
+  /** Returns the names of numbered files that have answered no request. */
+  unreached(): readonly string[] {
+    return [...nodesOf(this.#root)]
+      .flatMap((node) => [...node.sequences.values()])
+      .flatMap(({ files }) => files.filter(({ number, isReached }) => number > 0 && !isReached))
+      .map(({ name }) => this.#shown(name));
   }
 
   // Folders.
@@ -431,6 +434,6 @@ function sequenceMistake(method: string, numbers: readonly number[]): string | n
 }
 
 /** Returns the answers to a method at one path. GET's answer HEAD, if HEAD has none of its own (RFC 9110 §9.3.2). */
-function sequenceFor({ sequences }: Node, method: string): Sequence | undefined {
+function sequenceFor({ sequences }: Pick<Node, "sequences">, method: string): Sequence | undefined {
   return sequences.get(method) ?? (method === "HEAD" ? sequences.get("GET") : undefined);
 }

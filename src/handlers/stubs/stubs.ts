@@ -13,7 +13,7 @@ import { ADMITTED, type Admission, type Request, type Response } from "../../htt
 import { isRead, Method } from "../../http/method.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
 import { allowAnswer, type Mount } from "../mount.ts";
-import { StubFolder, type StubFolderOptions } from "./stub-folder.ts";
+import { hasMethod, methodsOf, StubFolder, type StubFolderOptions, type StubPlaces } from "./stub-folder.ts";
 import type { StubRules } from "./stub-rules.ts";
 
 /** The mounts behind the stubs, and how a request for them is refused. */
@@ -48,12 +48,24 @@ export function openStubs(folder: StubFolderOptions | null, rules: StubRules | n
   };
 }
 
+/** Use of a request's content: it is collected, for the stubs that were found by the head. */
+class StubUse {
+  readonly collectMax: number;
+  readonly places: StubPlaces;
+
+  constructor(collectMax: number, places: StubPlaces) {
+    this.collectMax = collectMax;
+    this.places = places;
+  }
+}
+
+const NO_PLACES: StubPlaces = [];
+
 class StubMount implements Mount {
   readonly isControl = false;
   readonly #files: StubFolder | null;
   readonly #rules: StubRules | null;
   readonly #site: StubsSite;
-  readonly #admitted: Admission;
   /** Responses without their fields of CORS, by the responses with them. */
   readonly #withoutCors = new WeakMap<Response, Response>();
 
@@ -61,7 +73,6 @@ class StubMount implements Mount {
     this.#files = files;
     this.#rules = rules;
     this.#site = site;
-    this.#admitted = { ...ADMITTED, content: { collectMax: site.maxBodyBytes } };
   }
 
   owns(): boolean {
@@ -77,20 +88,22 @@ class StubMount implements Mount {
   /** Looks at the stub folder, so that a stub that was added just now is found: only a request for a stub has its content collected. */
   admit(request: Request): Admission | null {
     const { head, target } = request;
-    const isStub = this.#rules?.mayAnswer(request) === true || this.#files?.has(target.path, head.methodText) === true;
-    if (isStub) return this.#admitted;
+    const places = this.#files?.find(target.path) ?? NO_PLACES;
+    if (hasMethod(places, head.methodText) || this.#rules?.mayAnswer(request) === true) {
+      return { ...ADMITTED, content: new StubUse(this.#site.maxBodyBytes, places) };
+    }
     // The mount behind may have a file.
-    if (!isRead(head.method) && this.#methods(target.path).size > 0) return null;
+    if (!isRead(head.method) && this.#methods(target.path, places).size > 0) return null;
     return this.#behind(target.path).admit(request);
   }
 
   respond(request: Request, admission: Admission): Response | Promise<Response> {
-    // Layers copy an admission, but not what it holds.
-    if (admission.content !== this.#admitted.content) return this.#respondBehind(request, admission);
+    // Layers copy an admission, but not the parts of it.
+    if (!(admission.content instanceof StubUse)) return this.#respondBehind(request, admission);
     const ruled = this.#rules?.take(request) ?? null;
     if (ruled instanceof Promise) return ruled.then((response) => this.#sent(response));
     if (ruled !== null) return this.#sent(ruled);
-    const stub = this.#files?.take(request.target.path, request.head.methodText) ?? null;
+    const stub = this.#files?.take(admission.content.places, request.head.methodText) ?? null;
     return stub === null ? this.#respondWithoutStub(request, admission) : this.#sent(stub.respondTo(request));
   }
 
@@ -139,8 +152,8 @@ class StubMount implements Mount {
   }
 
   /** Returns the methods of all stubs whose path matches. */
-  #methods(path: string): ReadonlySet<string> {
-    return new Set([...(this.#rules?.methods(path) ?? []), ...(this.#files?.methods(path) ?? [])]);
+  #methods(path: string, places = this.#files?.find(path) ?? NO_PLACES): ReadonlySet<string> {
+    return new Set([...(this.#rules?.methods(path) ?? []), ...methodsOf(places)]);
   }
 
   #behind(path: string): Mount {

@@ -1,7 +1,7 @@
 /** The stub folder: which file answers, in which order, and how it follows the disk. */
 import { describe, expect, test } from "bun:test";
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync, truncateSync, utimesSync } from "node:fs";
-import { StubFolder } from "../../../src/handlers/stubs/stub-folder.ts";
+import { hasMethod, methodsOf, StubFolder } from "../../../src/handlers/stubs/stub-folder.ts";
 import { StartError } from "../../../src/settings/start-error.ts";
 import { textOf } from "../../support/bytes.ts";
 import { isRoot, needs, unless } from "../../support/needs.ts";
@@ -23,7 +23,7 @@ function open(ground: StubGround): Opened {
   const ask = (line: string) => {
     const space = line.indexOf(" ");
     const [method, path] = [line.slice(0, space), line.slice(space + 1)];
-    const answer = folder.take(path, method);
+    const answer = folder.take(folder.find(path), method);
     return answer === null ? null : textOf(contentOf(answer.respondTo(makeRequest("GET /"))));
   };
   return { ask, folder, warnings };
@@ -88,10 +88,10 @@ describe("a path", () => {
     using ground = new StubGround({ "a/x/POST.http": "p", "a/[id]/GET.http": "g", "[...rest]/DELETE.http": "d" });
     const { ask, folder } = open(ground);
     expect(["POST /a/x", "GET /a/x", "DELETE /a/x", "PUT /a/x"].map(ask)).toEqual(["p", "g", "d", null]);
-    expect(folder.methods("/a/x")).toEqual(["POST", "GET", "DELETE"]);
-    expect(folder.methods("/")).toEqual([]);
-    expect(folder.has("/a/x", "HEAD")).toBe(true);
-    expect(folder.has("/a/x", "PUT")).toBe(false);
+    expect(methodsOf(folder.find("/a/x"))).toEqual(["POST", "GET", "DELETE"]);
+    expect(methodsOf(folder.find("/"))).toEqual([]);
+    expect(hasMethod(folder.find("/a/x"), "HEAD")).toBe(true);
+    expect(hasMethod(folder.find("/a/x"), "PUT")).toBe(false);
   });
 
   test("of the server's own never matches, whatever stands for any segment", () => {
@@ -122,7 +122,7 @@ describe("a sequence", () => {
     });
     const { ask, folder } = open(ground);
     expect(["HEAD /", "HEAD /", "GET /", "HEAD /", "GET /"].map(ask)).toEqual(["a", "a", "a", "b", "b"]);
-    expect(folder.take("/x", "HEAD")?.respondTo(makeRequest("HEAD /x")).status).toBe(201);
+    expect(folder.take(folder.find("/x"), "HEAD")?.respondTo(makeRequest("HEAD /x")).status).toBe(201);
   });
 
   test("begins again with restart", () => {
@@ -177,7 +177,7 @@ describe("the next request sees", () => {
       ground.remove("b");
       expect(["POST /a", "GET /b/c/7", "GET /a"].map(ask)).toEqual([null, null, "g"]);
     }
-    expect(folder.methods("/a")).toEqual(["GET"]);
+    expect(methodsOf(folder.find("/a"))).toEqual(["GET"]);
   });
 
   test("a folder that was renamed, or put in the place of another", () => {
