@@ -5,7 +5,7 @@
  * The rule it guards: one piece of an event stream is one event for a client. A block of lines that dispatches no event (a
  * comment, `retry`, an `id` alone) belongs to the piece of the next event. Lines end with LF, because a CR is white space in JSON.
  */
-import { COLON, CR, LF } from "./ascii.ts";
+import { COLON, CR, isWhitespace, LF, skipWhitespace } from "./ascii.ts";
 
 export type PieceKind = "events" | "lines";
 
@@ -36,6 +36,21 @@ export function pieceEnds(content: Uint8Array, kind: PieceKind, max = Number.POS
   return ends;
 }
 
+/**
+ * Returns the offset after the first block of an event stream with which a client's last event ID becomes `lastEventId`; 0 if none
+ * does. `lastEventId` has one character a byte, as a field's value.
+ */
+export function eventsAfter(content: Uint8Array, lastEventId: string): number {
+  if (lastEventId === "") return 0;
+  const reader = new BlockReader();
+  for (let at = 0; at < content.length; at++) {
+    const end = reader.take(content[at] as number, at);
+    if (end >= 0 && reader.id === lastEventId) return end;
+  }
+  const end = reader.settle();
+  return end >= 0 && reader.id === lastEventId ? end : 0;
+}
+
 /** Finds the ends of pieces in content that comes byte by byte. */
 export class PieceReader {
   /** Null: the pieces are lines. */
@@ -62,21 +77,31 @@ export class PieceReader {
 
 const BYTE_ORDER_MARK: readonly number[] = [0xef, 0xbb, 0xbf];
 const DATA: readonly number[] = [0x64, 0x61, 0x74, 0x61];
+const ID: readonly number[] = [0x69, 0x64];
 
 /** Reads an event stream byte by byte. A block is one line or more, and the empty line that ends them. */
 class BlockReader {
   /** True if the last block that ended dispatches an event: an event has data, which may be empty. */
   hasData = false;
+  /**
+   * Value of the last field `id` in that block, one character a byte, without white space at its ends, which the value of a field loses
+   * too; null if the block does not change the last event ID.
+   */
+  id: string | null = null;
   /** End of the block whose last byte, so far, is a CR; else -1. */
   #endedWithCr = -1;
   #wasCr = false;
   /** Bytes of the current line. */
   #column = 0;
-  /** True while the current line may be the field `data`. */
+  /** True while the current line may be this field. */
   #isData = true;
+  #isId = true;
+  /** Value of the current line if it is an `id`. */
+  #value = "";
   /** State of the current block. */
   #hasLines = false;
   #hasDataNow = false;
+  #idNow: string | null = null;
   /** Bytes of the mark that have come; -1: the content has none, or it is complete. */
   #markBytes = 0;
 
@@ -106,6 +131,8 @@ class BlockReader {
   #takeText(byte: number): void {
     const column = this.#column++;
     this.#isData &&= continues(DATA, column, byte);
+    this.#isId &&= continues(ID, column, byte);
+    if (this.#isId && column > ID.length) this.#value += String.fromCharCode(byte);
     if (this.#markBytes < 0) return;
     this.#markBytes = byte === BYTE_ORDER_MARK[this.#markBytes] ? this.#markBytes + 1 : -1;
     // The mark is not part of the first line.
@@ -115,19 +142,27 @@ class BlockReader {
   #beginLine(): void {
     this.#column = 0;
     this.#isData = true;
+    this.#isId = true;
+    this.#value = "";
     this.#markBytes = -1;
   }
 
   #endLine(): void {
     this.#hasLines = true;
     if (this.#isData && this.#column >= DATA.length) this.#hasDataNow = true;
+    // A value with NUL is ignored.
+    if (this.#isId && this.#column >= ID.length && !this.#value.includes("\0")) {
+      this.#idNow = trimmed(this.#value);
+    }
     this.#beginLine();
   }
 
   #endBlock(): void {
     this.hasData = this.#hasDataNow;
+    this.id = this.#idNow;
     this.#hasLines = false;
     this.#hasDataNow = false;
+    this.#idNow = null;
   }
 }
 
@@ -135,4 +170,11 @@ class BlockReader {
 function continues(name: readonly number[], column: number, byte: number): boolean {
   if (column === name.length) return byte === COLON;
   return column > name.length || byte === name[column];
+}
+
+function trimmed(text: string): string {
+  const start = skipWhitespace(text, 0);
+  let end = text.length;
+  while (end > start && isWhitespace(text.charCodeAt(end - 1))) end--;
+  return text.slice(start, end);
 }

@@ -1,7 +1,7 @@
-/** The pieces of a stream: where each event or line ends. */
+/** The pieces of a stream: where each event or line ends, and where a client that comes back goes on. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { type PieceKind, pieceEnds, pieceKindOf } from "../../src/http/pieces.ts";
+import { eventsAfter, type PieceKind, pieceEnds, pieceKindOf } from "../../src/http/pieces.ts";
 import { bytesOf, textOf } from "../support/bytes.ts";
 
 function piecesOf(text: string, kind: PieceKind, max?: number): string[] {
@@ -66,6 +66,39 @@ test("a stream is known by its type, in any case and with any parameters", () =>
   }
 });
 
+describe("a client that comes back", () => {
+  const STREAM = "retry: 1\n\nid: 1\ndata: a\n\nid:2\ndata: b\n\ndata: c\n\nid: 3\n\ndata: d\n\nid: 2\ndata: e\n\n";
+  const restAfter = (id: string, stream = STREAM) => stream.slice(eventsAfter(bytesOf(stream), id));
+
+  const rows: readonly [name: string, id: string, rest: string][] = [
+    ["gets the events after its id", "1", STREAM.slice(STREAM.indexOf("id:2"))],
+    ["gets the events that have no id of their own again", "2", STREAM.slice(STREAM.indexOf("data: c"))],
+    ["may have the id of a block without data", "3", STREAM.slice(STREAM.indexOf("data: d"))],
+    ["with an id that no event has gets all", "4", STREAM],
+    ["without an id gets all", "", STREAM],
+  ];
+  test.each(rows)("%s", (_, id, rest) => expect(restAfter(id)).toBe(rest));
+
+  const single: readonly [name: string, stream: string, id: string, rest: string][] = [
+    ["after the last event gets nothing", "id: 1\ndata: a\n\n", "1", ""],
+    ["is not served from an event that was cut off", "data: a\n\nid: 1\ndata: b\n", "1", "data: a\n\nid: 1\ndata: b\n"],
+    ["has the last of several ids of an event", "id: 1\nid: 2\ndata: a\n\nx", "2", "x"],
+    ["never has the first of several ids of an event", "id: 1\nid: 2\ndata: a\n\nx", "1", "id: 1\nid: 2\ndata: a\n\nx"],
+    ["never has an id with NUL, and keeps the one before", "id: 1\nid: 2\0\ndata: a\n\nx", "1", "x"],
+    ["has an id without the white space that a field loses", "id: \t7 \ndata: a\n\nx", "7", "x"],
+    ["may have an id in UTF-8", "id: \u00c3\u00a4\ndata: a\n\nx", "\u00c3\u00a4", "x"],
+    ["loses its id by one without a value", "id: 1\nid\ndata: a\n\nx", "1", "id: 1\nid\ndata: a\n\nx"],
+    ["may have an id right after a byte order mark", `${BOM}id: 1\ndata: a\n\nx`, "1", "x"],
+    ["takes no other name for an id", "ids: 1\ndata: a\n\nx", "1", "ids: 1\ndata: a\n\nx"],
+  ];
+  test.each(single)("%s", (_, stream, id, rest) => expect(restAfter(id, stream)).toBe(rest));
+
+  test("may have a very long id", () => {
+    const id = "x".repeat(1_000_000);
+    expect(restAfter(id, `id: ${id}\ndata: a\n\nrest`)).toBe("rest");
+  });
+});
+
 describe("any content", () => {
   const word = fc.constantFrom("\n", "\r", "\r\n", "\n\n", "data", "data: 1", "id: 1", ":", " ", "x", "\0", BOM);
   const content = fc.array(word, { maxLength: 40 }).map((words) => words.join(""));
@@ -94,4 +127,42 @@ describe("any content", () => {
       }),
     );
   });
+
+  test("has an event for each one that a client sees, and goes on after the first with its id", () => {
+    fc.assert(
+      fc.property(content, (text) => {
+        const seen = parsed(text);
+        const pieces = piecesOf(text, "events");
+        // A byte order mark counts at the beginning of the stream alone.
+        const dispatching = pieces.filter((piece, i) => parsed(i === 0 ? piece : `\n${piece}`).length > 0);
+        expect(dispatching.length).toBe(seen.length);
+        for (const { id } of seen) {
+          const start = eventsAfter(bytesOf(text), id);
+          const rest = parsed(start === 0 ? text : `\n${text.slice(start)}`);
+          const first = seen.findIndex((event) => event.id === id);
+          // The block that sets the ID may be before the first event that has it.
+          expect(rest.length).toBeGreaterThanOrEqual(seen.length - first - 1);
+          if (id !== "") expect(rest.length).toBeLessThanOrEqual(seen.length - first);
+        }
+      }),
+    );
+  });
 });
+
+/** The data and the last event ID of each event that a client dispatches, by the steps of the HTML standard. */
+function parsed(stream: string): { data: string; id: string }[] {
+  const events: { data: string; id: string }[] = [];
+  let data = "";
+  let id = "";
+  const lines = (stream.startsWith(BOM) ? stream.slice(BOM.length) : stream).split(/\r\n|\r|\n/);
+  for (const line of lines.slice(0, -1)) {
+    const [, name = "", value = ""] = /^([^:]*)(?:: ?)?(.*)$/s.exec(line) ?? [];
+    if (name === "data") data += `${value}\n`;
+    else if (name === "id" && !value.includes("\0")) id = value.trim();
+    else if (line === "") {
+      if (data !== "") events.push({ data: data.slice(0, -1), id });
+      data = "";
+    }
+  }
+  return events;
+}

@@ -6,6 +6,8 @@
  */
 import { type FieldLines, Fields, isFieldLine } from "../../http/fields.ts";
 import type { Request, Response } from "../../http/message.ts";
+import { eventsAfter, type PieceKind, pieceEnds, pieceKindOf } from "../../http/pieces.ts";
+import { PieceSource } from "./piece-source.ts";
 
 /** Fields that the server writes itself. A recorded answer has them, so they are dropped and not refused. */
 const OWN_FIELDS: ReadonlySet<string> = new Set([
@@ -19,9 +21,6 @@ const OWN_FIELDS: ReadonlySet<string> = new Set([
 
 /** Bytes of field lines in an answer: twice the most that clients take by default (Node: 16 KiB). A head leaves in one write. */
 const FIELDS_BYTES_MAX = 32_768;
-
-/** Types whose content is sent chunked, as live streams are (RFC 9112 §7.1). */
-const STREAM_TYPES: ReadonlySet<string> = new Set(["text/event-stream", "application/x-ndjson"]);
 
 /** A mistake in a stub. */
 export class StubMistake {
@@ -41,20 +40,56 @@ export class StubAnswer {
   /** Name of the stub for journal and log: the path of its file, or the id of its rule. */
   readonly name: string;
   readonly #whole: Response;
-  /** Response with chunked content; null for an answer that is not a stream. */
-  readonly #chunked: Response | null;
+  /** Null for an answer that is not a stream. */
+  readonly #stream: StreamAnswer | null;
 
   /** Only `stubAnswer` calls it, with checked parts. */
   constructor(name: string, status: number, lines: FieldLines, content: Uint8Array) {
     this.name = name;
     const base = { status, isLast: false, kind: "stub", incident: null, stub: name };
     this.#whole = { ...base, ...wholeContent(status, lines, content) };
-    this.#chunked = isStream(lines) && hasContent(status) ? { ...base, ...chunkedContent(lines, content) } : null;
+    const kind = hasContent(status) ? pieceKindOf(valueNamed(lines, "content-type")) : null;
+    this.#stream = kind === null ? null : new StreamAnswer(this.#whole, lines, content, kind);
   }
 
-  /** Returns the response to `request`. HTTP/1.0 has no chunks (RFC 9112 §7.1). */
+  /** Returns the response to `request`. */
   respondTo(request: Request): Response {
-    return this.#chunked === null || request.protocol !== "1.1" ? this.#whole : this.#chunked;
+    return this.#stream === null ? this.#whole : this.#stream.respondTo(request);
+  }
+}
+
+/**
+ * An answer whose content is a stream: one chunk for each event or line. A client of an event stream that comes back gets the
+ * events after the last one that it has. HTTP/1.0 has no chunks (RFC 9112 §7.1), so it gets the content under its length.
+ */
+class StreamAnswer {
+  readonly #whole: Response;
+  readonly #chunked: Response;
+  readonly #lines: FieldLines;
+  readonly #content: Uint8Array;
+  readonly #kind: PieceKind;
+
+  constructor(whole: Response, lines: FieldLines, content: Uint8Array, kind: PieceKind) {
+    this.#whole = whole;
+    this.#lines = lines;
+    this.#content = content;
+    this.#kind = kind;
+    const fields = Fields.of([...lines, ["Transfer-Encoding", "chunked"]]);
+    this.#chunked = { ...whole, fields, content: this.#chunks(content) };
+  }
+
+  respondTo({ head, protocol }: Request): Response {
+    const isChunked = protocol === "1.1";
+    const lastEventId = this.#kind === "events" ? (valueNamed(head.lines(), "last-event-id") ?? "") : "";
+    const start = eventsAfter(this.#content, lastEventId);
+    if (start === 0) return isChunked ? this.#chunked : this.#whole;
+    const rest = this.#content.subarray(start);
+    if (isChunked) return { ...this.#chunked, content: this.#chunks(rest) };
+    return { ...this.#whole, ...wholeContent(this.#whole.status, this.#lines, rest) };
+  }
+
+  #chunks(content: Uint8Array): PieceSource {
+    return new PieceSource(content, pieceEnds(content, this.#kind));
   }
 }
 
@@ -100,9 +135,9 @@ function hasContent(status: number): boolean {
   return status !== 204 && status !== 205 && status !== 304;
 }
 
-function isStream(lines: FieldLines): boolean {
-  const type = lines.find(([name]) => name.toLowerCase() === "content-type")?.[1] ?? "";
-  return STREAM_TYPES.has(type.replace(/[ \t]*;.*$/s, "").toLowerCase());
+/** Returns the value of the first line with this name, which is in lower case; null if there is none. */
+function valueNamed(lines: FieldLines, name: string): string | null {
+  return lines.find(([own]) => own.toLowerCase() === name)?.[1] ?? null;
 }
 
 type Framed = Pick<Response, "fields" | "content">;
@@ -113,17 +148,3 @@ function wholeContent(status: number, lines: FieldLines, content: Uint8Array): F
   const fields = Fields.of([...lines, ["Content-Length", String(content.length)]]);
   return { fields, content: fields.hold(content) };
 }
-
-/** Frames the content as one chunk. */
-function chunkedContent(lines: FieldLines, content: Uint8Array): Framed {
-  const fields = Fields.of([...lines, ["Transfer-Encoding", "chunked"]]);
-  const before = ENCODER.encode(content.length === 0 ? "" : `${content.length.toString(16)}\r\n`);
-  const after = ENCODER.encode(content.length === 0 ? "0\r\n\r\n" : "\r\n0\r\n\r\n");
-  const framed = new Uint8Array(before.length + content.length + after.length);
-  framed.set(before);
-  framed.set(content, before.length);
-  framed.set(after, before.length + content.length);
-  return { fields, content: fields.hold(framed) };
-}
-
-const ENCODER = new TextEncoder();

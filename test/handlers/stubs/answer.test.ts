@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { StubAnswer, StubMistake, stubAnswer } from "../../../src/handlers/stubs/answer.ts";
 import type { FieldLines } from "../../../src/http/fields.ts";
+import type { Response } from "../../../src/http/message.ts";
 import { bytesOf, textOf } from "../../support/bytes.ts";
 import { answerOf, makeRequest } from "../../support/site.ts";
 
@@ -16,6 +17,15 @@ function mistake(status: number, lines: FieldLines, content = ""): string {
   return made instanceof StubAnswer ? "none" : `${made.line}: ${made.message}`;
 }
 
+/** Returns the content as it is sent. */
+function textIn({ content }: Response): string {
+  if (content === null || !("size" in content)) return textOf(content ?? new Uint8Array(0));
+  const bytes = new Uint8Array(content.size);
+  expect(content.read(0, bytes, 0, bytes.length)).toBe(bytes.length);
+  return textOf(bytes);
+}
+
+const EVENT_STREAM: FieldLines = [["Content-Type", "text/event-stream"]];
 const GET = makeRequest("GET /a");
 const OLD_GET = makeRequest("GET /a", { Host: "" });
 
@@ -74,7 +84,8 @@ describe("an answer", () => {
       const made = answer(200, [["Content-Type", type]], "data: 1\n\n");
       const chunked = answerOf(made.respondTo(GET));
       expect(chunked.fields).toEqual({ "content-type": type, "transfer-encoding": "chunked" });
-      expect(chunked.text).toBe("9\r\ndata: 1\n\n\r\n0\r\n\r\n");
+      const lines = "8\r\ndata: 1\n\r\n1\r\n\n\r\n0\r\n\r\n";
+      expect(textIn(made.respondTo(GET))).toBe(type.endsWith("ndjson") ? lines : "9\r\ndata: 1\n\n\r\n0\r\n\r\n");
       const whole = answerOf(made.respondTo(OLD_GET));
       expect(whole.fields).toEqual({ "content-type": type, "content-length": "9" });
       expect(whole.text).toBe("data: 1\n\n");
@@ -82,8 +93,44 @@ describe("an answer", () => {
   );
 
   test("of a stream without content is the last chunk alone", () => {
-    const { content } = answer(200, [["Content-Type", "text/event-stream"]]).respondTo(GET);
-    expect(textOf(content as Uint8Array)).toBe("0\r\n\r\n");
+    expect(textIn(answer(200, [["Content-Type", "text/event-stream"]]).respondTo(GET))).toBe("0\r\n\r\n");
+  });
+
+  test("of a stream is one chunk for each event, and the same object for every request", () => {
+    const made = answer(200, EVENT_STREAM, "data: 1\n\ndata: 22\n\n");
+    expect(textIn(made.respondTo(GET))).toBe("9\r\ndata: 1\n\n\r\na\r\ndata: 22\n\n\r\n0\r\n\r\n");
+    expect(made.respondTo(makeRequest("GET /b"))).toBe(made.respondTo(GET));
+  });
+
+  describe("to a client that comes back", () => {
+    const EVENTS = "id: 1\ndata: a\n\nid: 2\ndata: b\n\n";
+    const made = answer(200, EVENT_STREAM, EVENTS);
+    const after = (id: string, more: Record<string, string> = {}) =>
+      makeRequest("GET /a", { "Last-Event-ID": id, ...more });
+
+    test("has the events after the last one that the client has", () => {
+      const response = made.respondTo(after("1"));
+      expect(textIn(response)).toBe("f\r\nid: 2\ndata: b\n\n\r\n0\r\n\r\n");
+      expect(response.fields).toBe(made.respondTo(GET).fields);
+      expect(textIn(made.respondTo(after("2")))).toBe("0\r\n\r\n");
+    });
+
+    test("has all events if the client's last one is not among them", () => {
+      expect(made.respondTo(after("3"))).toBe(made.respondTo(GET));
+      expect(made.respondTo(after(""))).toBe(made.respondTo(GET));
+    });
+
+    test("has the length of the rest in HTTP/1.0", () => {
+      const { fields, text } = answerOf(made.respondTo(after("1", { Host: "" })));
+      expect([fields["content-length"], text]).toEqual(["15", "id: 2\ndata: b\n\n"]);
+    });
+
+    test("is whole if it is not an event stream", () => {
+      const lines = answer(200, [["Content-Type", "application/x-ndjson"]], EVENTS);
+      expect(lines.respondTo(after("1"))).toBe(lines.respondTo(GET));
+      const text = answer(200, [["Content-Type", "text/plain"]], EVENTS);
+      expect(text.respondTo(after("1"))).toBe(text.respondTo(GET));
+    });
   });
 });
 
