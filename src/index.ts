@@ -7,9 +7,10 @@
 
 import type { TimeSource } from "./exchange/clock.ts";
 import type { ClosedConnection, OpenConnection } from "./fixture/connection-log.ts";
+import type { Expectation } from "./fixture/expectation.ts";
 import type { RequestFilter } from "./fixture/filter.ts";
 import type { FaultOrder, Fixture } from "./fixture/fixture.ts";
-import type { Expectation, RequestPage, Verification } from "./fixture/journal.ts";
+import type { RequestPage, Verification } from "./fixture/journal.ts";
 import type { RecordedBody, RequestRecord } from "./fixture/record.ts";
 import type { AnswerFunction, AnswerOrder, StubOrder, StubRequest } from "./fixture/stub-rule.ts";
 import type { AddedStub } from "./fixture/stubs.ts";

@@ -123,6 +123,8 @@ describe("json", () => {
     expect(heldByContent({ constructor: {} }, "{}", '{"constructor":{}}')).toEqual([false, true]);
     const match = JSON.parse('{"json":{"__proto__":1}}') as { json: unknown };
     expect(heldByContent(match.json, '{"__proto__":1}', "{}")).toEqual([true, false]);
+    const inherited = JSON.parse('{"__proto__":{}}') as unknown;
+    expect(heldByContent(inherited, "{}", '{"__proto__":{"a":1}}')).toEqual([false, true]);
   });
 
   test("holds for no content that is not JSON, not UTF-8, or nested without end", () => {

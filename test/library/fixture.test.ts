@@ -96,6 +96,11 @@ test("requests are waited for, verified, and told with what they brought", async
   expect(requests[0]?.body).toMatchObject({ bytes: 7, text: '{"n":1}', isWhole: true });
   expect(server.requests({ json: { n: 2 } })).toMatchObject([{ body: { text: '{"n":2}' } }]);
   expect(() => server.requests({ pth: "/a" } as object)).toThrow('unknown member "pth"');
+  expect(() => server.verify({ atMots: 1 } as object)).toThrow('unknown member "atMots"');
+  expect(() => server.verify({ match: { query: { a: 1 } as unknown as Record<string, string> } })).toThrow(
+    "match.query.a: expected text, got 1",
+  );
+  expect(() => server.verify({ count: 1, atMost: 2 })).toThrow('"count" stands alone');
   expect(server.uploads()).toHaveLength(2);
   expect(server.verify({ match: { method: "POST" }, count: 2 }).verified).toBe(true);
   expect(server.verify({ match: { path: "/a.txt" } }).verified).toBe(false);
