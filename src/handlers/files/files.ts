@@ -94,6 +94,7 @@ export class StaticFiles implements Mount {
 
   /** Returns true if GET finds something at `path`: a file, a folder that is shown, or a route. */
   has(path: string): boolean {
+    if (isHidden({ path, hasDotName: true })) return false;
     const { root, index, listing, spa } = this.#options;
     const found = resolve(root, path.replace(/\/+$/, ""), index, listing !== null);
     if (typeof found === "number") return found === Folder.WithoutSlash || spa;
@@ -252,7 +253,7 @@ function isNavigation(name: string, head: RequestHead): boolean {
 const WELL_KNOWN = "/.well-known/";
 
 /** True when a segment starts with a dot: configuration, version control, unfinished uploads. */
-function isHidden({ path, hasDotName }: Target): boolean {
+function isHidden({ path, hasDotName }: Pick<Target, "path" | "hasDotName">): boolean {
   if (!hasDotName) return false;
   const from = path.startsWith(WELL_KNOWN) ? WELL_KNOWN.length - 1 : 0;
   return path.includes("/.", from);

@@ -121,7 +121,7 @@ function mistakeIn(status: number, lines: FieldLines, content: Uint8Array): Stub
     const line = index + 2;
     if (!isFieldLine(name, value)) return new StubMistake(line, "expected a field line, 'Name: value'");
     if (name.toLowerCase() === "content-encoding") {
-      return new StubMistake(line, "expected content without Content-Encoding; record it without --compressed codings");
+      return new StubMistake(line, "expected no Content-Encoding: record without --compressed, and remove the field");
     }
     bytes += name.length + value.length + 4;
     if (bytes > FIELDS_BYTES_MAX) return new StubMistake(line, `expected at most ${FIELDS_BYTES_MAX} bytes of fields`);

@@ -160,7 +160,8 @@ export class StubFolder {
     const folders: string[] = [];
     const files: string[] = [];
     for (const entry of readdirSync(node.path, { withFileTypes: true })) {
-      const isFolder = entry.isSymbolicLink() ? this.#leadsToFolder(node, entry) : entry.isDirectory();
+      // Some file systems do not tell what an entry is.
+      const isFolder = entry.isFile() ? false : entry.isDirectory() || this.#leadsToFolder(node, entry);
       if (isFolder !== null && !isIgnored(entry.name, isFolder)) (isFolder ? folders : files).push(entry.name);
     }
     return { folders: folders.sort(), files: files.sort() };

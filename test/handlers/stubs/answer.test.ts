@@ -153,7 +153,7 @@ describe("a mistake", () => {
         ["content-encoding", "gzip"],
       ],
       "",
-      "3: expected content without Content-Encoding",
+      "3: expected no Content-Encoding",
     ],
     ["content under 204", 204, [["A", "1"]], "x", "4: expected no content under 204, got some after the empty line"],
     ["content under 205", 205, [], "x", "3: expected no content under 205"],

@@ -289,7 +289,7 @@ describe("the start ends with one line for", () => {
     [
       "a coded content",
       { "GET.http": message("x", 200, "Content-Encoding: br\n") },
-      "stubs/GET.http:2: expected content without",
+      "stubs/GET.http:2: expected no Content-Encoding",
     ],
     ["an interim status", { "GET.http": message("", 100) }, "stubs/GET.http:1: expected a status from 200 to 599"],
     [

@@ -22,6 +22,11 @@ describe("a message", () => {
     ["of an old server", "HTTP/1.0 404 Nothing Here\n\n", '404 ""'],
     ["without a reason phrase", "HTTP/1.1 299\n\n", '299 ""'],
     ["with white space around a value", "HTTP/1.1 200 OK\nA: \t 1 2 \t\nB:\n\n", '200 A=1 2 B= ""'],
+    [
+      "with white space within a value",
+      `HTTP/1.1 200 OK\nA: a${" ".repeat(60_000)}b\n\n`,
+      `200 A=a${" ".repeat(60_000)}b ""`,
+    ],
     ["with bytes above ASCII", "HTTP/1.1 200 \xc3\x9c\nA: \xc3\xbc\n\n\xff\x00", '200 A=\xc3\xbc "\xff\\u0000"'],
     ["with a field twice", "HTTP/1.1 200 OK\nSet-Cookie: a\nSet-Cookie: b\n\n", '200 Set-Cookie=a Set-Cookie=b ""'],
     ["whose content has line ends of every kind", "HTTP/1.1 200 OK\n\na\r\nb\nc\r", '200 "a\\r\\nb\\nc\\r"'],

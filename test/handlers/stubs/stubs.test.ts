@@ -73,6 +73,15 @@ describe("a request", () => {
     expect(await statusOf(site, "OPTIONS /sub/")).toBe("204 GET, HEAD, PUT, OPTIONS");
   });
 
+  test("does not learn from Allow whether a hidden file exists", async () => {
+    using site = makeStubbed({ "[...rest]/POST.http": "p" });
+    writeFileSync(join(site.root, ".env"), "secret");
+    for (const path of ["/.env", "/.none"]) {
+      expect(await statusOf(site, `OPTIONS ${path}`)).toBe("204 POST, OPTIONS");
+      expect(await statusOf(site, `GET ${path}`)).toBe("404");
+    }
+  });
+
   test("for a page of an application gets it, also where a form is posted", async () => {
     using site = makeStubbed({ "login/POST.http": "p" }, { spa: true, index: "a.html" });
     expect(await statusOf(site, "GET /login", { Accept: "text/html" })).toBe("200 file");
