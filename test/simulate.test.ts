@@ -42,6 +42,7 @@ const MUST_HAPPEN = [
   "event: deferred",
   "failure: body memory",
   "failure: broken chunk",
+  "handler: admits late",
   "handler: reject",
   "handler: throw",
   "handler: too late",

@@ -364,6 +364,24 @@ describe("over TLS", () => {
     8000,
   );
 
+  test.each([
+    ["is idle for too long", "", ""],
+    ["has its last response", "GET /index.html", "Connection: close\r\n"],
+    ["sends content of a refused request", "PUT /", "Connection: close\r\nContent-Length: 900000\r\n"],
+  ])(
+    "a silent peer that %s is let go of without its close_notify",
+    async (_, line, fields) => {
+      await using server = await startServer(options({ tlsSelfSigned: true, keepAliveTimeoutMs: 300 }));
+      const before = openDescriptors();
+      using client = await connect(server, true);
+      client.pause();
+      if (line !== "") client.send(request(server.port, line, fields, "x".repeat(line === "PUT /" ? 300_000 : 0)));
+      // The descriptor of the client stays.
+      await until(() => openDescriptors() <= before + 1, "the server to close", 7000);
+    },
+    8000,
+  );
+
   test("a peer that does not shake hands is cut in the time of a head", async () => {
     await using server = await startServer(options({ tlsSelfSigned: true, headerTimeoutMs: 300 }));
     using silent = await RawClient.connect(server.port);

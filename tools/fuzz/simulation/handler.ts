@@ -61,7 +61,6 @@ export class PlannedHandler implements Handler {
       `request ${plan.index} is taken: ${plan.method}, ${plan.framing}, ${plan.answer.way}, ${plan.answer.form}`,
     );
     this.#isOf(client, course, request);
-    course.isAdmitted = true;
     if (plan.fault !== null && plan.fault.place !== "content")
       client.fail(`a request with ${plan.fault.name} is admitted`);
     if (client.delivered < plan.headEnd) client.fail("a head is taken before it is complete");
@@ -70,6 +69,33 @@ export class PlannedHandler implements Handler {
     if (framing.persistent !== plan.persistent || framing.expectsContinue !== plan.expects)
       client.fail("the head's wishes are misread");
     if (request.announced !== announcedBy(plan)) client.fail("the length is misread");
+    if (plan.takesTime) return { ...CERTAIN, later: () => this.#admitLater(client, course) };
+    return this.#decide(client, course);
+  }
+
+  /** Holds the slot of the request until its admission is decided, at a time of the simulator's choice. */
+  #admitLater(client: Client, course: Course): Promise<Admission> {
+    const { referee, pending } = this.#house;
+    const { promise, resolve } = Promise.withResolvers<Admission>();
+    if (client.slot === 0) client.fail("an admission takes time without a slot");
+    course.isRunning = true;
+    // Registered before the connection's own, so it runs right before it.
+    promise.then(() => {
+      this.#house.speaking = client;
+      course.isRunning = false;
+      course.runningMs = referee.nowMs;
+    });
+    pending.push(() => {
+      this.#house.settling();
+      referee.coverage.count("handler: admits late");
+      resolve(this.#decide(client, course));
+    });
+    return promise;
+  }
+
+  #decide(client: Client, course: Course): Admission {
+    const { plan } = course;
+    course.isAdmitted = true;
     client.decideReading(course);
     if (course.stopsEarly) this.#house.referee.coverage.count("content: not read to its end");
     this.#house.referee.coverage.count("request: admitted");

@@ -57,6 +57,8 @@ export interface Plan {
   readonly bodyBytesMax: number;
   /** The answer does not wait for the content, which is read past afterwards. */
   readonly skips: boolean;
+  /** The admission takes time. */
+  readonly takesTime: boolean;
   readonly answer: PlannedAnswer;
 }
 
@@ -126,6 +128,7 @@ const NOTHING = {
   patient: false,
   bodyBytesMax: 0,
   skips: false,
+  takesTime: false,
   answer: PLAIN,
 } as const;
 
@@ -214,6 +217,7 @@ function planRequest(client: number, index: number, at: number, settings: Settin
     patient: expects && !random.oneIn(3),
     bodyBytesMax,
     skips,
+    takesTime: random.oneIn(8),
     answer,
   };
   return { plan, text: head + body };

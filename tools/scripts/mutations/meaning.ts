@@ -313,6 +313,13 @@ export const MEANING_MUTATIONS: readonly Mutation[] = [
     "this.#read = readEdge(this.#read, this.#read === ReadState.Body ? ReadState.Rest : ReadState.Head);",
     "this.#read = ReadState.Head;",
   ),
+  swap(EXCHANGE, "no content before it is admitted", "return this.admission.later !== null || ", "return "),
+  swap(
+    EXCHANGE,
+    "no bound is told before a request is admitted",
+    "if (this.admission.later === null) this.#decideContent(length, waits);",
+    "this.#decideContent(length, waits);",
+  ),
   swap(EXCHANGE, "a refusal does not wait for content", 'content === "skip" && fault', "false && fault"),
   swap(EXCHANGE, "an upload's bound", "} else if (announced > use.collectMax)", "} else if (announced < 0)"),
   swap(
