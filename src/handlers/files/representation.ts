@@ -131,7 +131,7 @@ export class Representations {
     if (source.content === null || coding === null) throw new Error("there is nothing to compress");
     const identity = `${source.etag} ${file.path}`;
     // The hot files take no file behind a link, so its compressed content is kept apart.
-    const keeps = coded.isSettled && file.path !== this.#options.root.realPath + coded.path;
+    const keeps = coded.isSettled && !this.#mayKeep(coded);
     const content = (await this.#options.codings?.compressed(coding, identity, source.content, keeps)) ?? null;
     if (content === null) {
       this.keepAbsent(coded);
@@ -141,14 +141,20 @@ export class Representations {
   }
 
   /**
-   * Reads an opened file as it is at this moment: into memory when it is small, often requested, or `inMemory` asks for it.
+   * Reads an opened file as it is at this moment: into memory when it is small, when it will be kept because it is often requested,
+   * or if `inMemory` asks for it.
    * Returns `Broken` when the disk fails.
    */
-  read({ name, file, coding }: Variant, inMemory: boolean): Snapshot | OpenFailure.Broken {
+  read(variant: Variant, inMemory: boolean): Snapshot | OpenFailure.Broken {
+    const { name, file, coding } = variant;
     const { stats } = file;
     const { size } = stats;
     const isSmall = size <= IN_MEMORY_BYTES_MAX;
-    const isHot = () => size <= HOT_BYTES_MAX && this.#options.hot.noteRequest(hotName(name, coding), size);
+    // Content that is not kept would be a copy for each slow reader. From the descriptor it is read a slice at a time.
+    const isHot = () =>
+      size <= HOT_BYTES_MAX &&
+      this.#mayKeep(variant) &&
+      this.#options.hot.noteRequest(hotName(name, coding), size);
     let content: Uint8Array | null = null;
     try {
       if (isSmall || inMemory || isHot()) content = readWhole(file);
@@ -178,6 +184,11 @@ export class Representations {
   /** Remembers that the file does not exist in this coding, so that the next request does not ask the disk. */
   keepAbsent(variant: Variant): void {
     if (variant.isSettled) this.#set(variant, { isAbsent: true, stats: variant.file.stats });
+  }
+
+  /** False for a file that the hot files would not take, or not yet. */
+  #mayKeep({ isSettled, file, path }: Variant): boolean {
+    return isSettled && file.path === this.#options.root.realPath + path;
   }
 
   #set({ name, path, file, coding, neighbours }: Variant, hot: HotFile | AbsentFile): void {

@@ -348,6 +348,21 @@ test("ranges of a file in memory hold no copy of it, one or several", async () =
   }
 });
 
+test("a large file that is not kept is read while it is sent, however often it is requested", async () => {
+  using www = makeSite({}, { fileCache: { bytesMax: 1 << 24, maxAgeMs: 0 } });
+  for (const name of ["old.bin", "new.bin"]) writeFileSync(join(www.root, name), pattern(1_048_576));
+  utimesSync(join(www.root, "old.bin"), 1000, 1000);
+  utimesSync(join(www.root, "new.bin"), NOW_MS / 1000 + 9999, NOW_MS / 1000 + 9999);
+  symlinkSync("old.bin", join(www.root, "link.bin"));
+  for (const path of ["/link.bin", "/new.bin"]) {
+    for (let i = 0; i < 4; i++) {
+      const { content } = await responseTo(www.handler, makeRequest(`GET ${path}`));
+      expect([path, content !== null && "size" in content && content.memory]).toEqual([path, null]);
+      if (content !== null && "size" in content) content.close();
+    }
+  }
+});
+
 test("a range beyond the end is 416 and says the size; If-Range of another version gives the whole", async () => {
   using www = site({ "a.html": "0123456789", "empty.html": "" });
   const beyond = await ask(www, "GET /a.html", { Range: "bytes=10-" });
