@@ -158,7 +158,17 @@ function composeFiles(options: HandlerOptions, shown: DocumentRoot | null, pages
     codings: openCodings({ ...settings, fileCacheBytes: options.fileCache.bytesMax }),
     cachePolicy: new CachePolicy({ cacheControl, immutable, isPrivate }),
     spa,
-    listing: settings.listing ? new Listing({ root, pages, rootName: nameOf(root), shadowed, mounts }) : null,
+    listing: settings.listing
+      ? new Listing({
+          root,
+          pages,
+          rootName: nameOf(root),
+          shadowed,
+          mounts,
+          now,
+          maxAgeMs: options.fileCache.maxAgeMs,
+        })
+      : null,
     index,
     now,
     log,
@@ -189,7 +199,15 @@ function composeUploadedFiles(options: HandlerOptions, root: DocumentRoot, pages
     cachePolicy: new CachePolicy({ cacheControl: serverTable.cacheControl.default, immutable: [], isPrivate: false }),
     spa: false,
     listing: settings.listing
-      ? new Listing({ root, pages, rootName: nameOf(options.root), shadowed: [], mounts: [] })
+      ? new Listing({
+          root,
+          pages,
+          rootName: nameOf(options.root),
+          shadowed: [],
+          mounts: [],
+          now,
+          maxAgeMs: options.fileCache.maxAgeMs,
+        })
       : null,
     index: serverTable.index.default,
     now,

@@ -152,9 +152,7 @@ export class Representations {
     const isSmall = size <= IN_MEMORY_BYTES_MAX;
     // Content that is not kept would be a copy for each slow reader. From the descriptor it is read a slice at a time.
     const isHot = () =>
-      size <= HOT_BYTES_MAX &&
-      this.#mayKeep(variant) &&
-      this.#options.hot.noteRequest(hotName(name, coding), size);
+      size <= HOT_BYTES_MAX && this.#mayKeep(variant) && this.#options.hot.noteRequest(hotName(name, coding), size);
     let content: Uint8Array | null = null;
     try {
       if (isSmall || inMemory || isHot()) content = readWhole(file);

@@ -1,6 +1,7 @@
 /**
  * Answers for a folder without an index: reads its entries (folder.ts), sorts them, and renders a page or JSON
- * (listing-page.ts). The answer has an entity tag of its bytes, so a client that has them gets 304.
+ * (listing-page.ts). Requests for the same page share it (shared-pages.ts). The answer has an entity tag of its bytes, so a
+ * client that has them gets 304.
  */
 import { evaluatePreconditions, Precondition } from "../../http/conditional.ts";
 import { Field } from "../../http/field.ts";
@@ -8,14 +9,19 @@ import { type FieldLines, Fields } from "../../http/fields.ts";
 import { type Request, type Response, response } from "../../http/message.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
 import type { OpenedFile, OpenFailure } from "../files/document-root.ts";
-import { FolderReader, type FolderReaderOptions, nextTurn } from "./folder.ts";
-import { type ListingPage, renderJson, renderPage } from "./listing-page.ts";
-import { filterOf, parseView, queryOf, sortEntries } from "./view.ts";
+import { type FolderContent, FolderReader, type FolderReaderOptions, nextTurn } from "./folder.ts";
+import { renderJson, renderPage } from "./listing-page.ts";
+import { type ListedPage, SharedPages } from "./shared-pages.ts";
+import { filterOf, parseView, queryOf, sortEntries, type View } from "./view.ts";
 
 export interface ListingOptions extends FolderReaderOptions {
   readonly pages: ErrorPages;
   /** Name of the site's root folder, for the page's title and first breadcrumb. */
   readonly rootName: string;
+  /** Longest time in milliseconds that a page is sent again in a flood of requests. */
+  readonly maxAgeMs: number;
+  /** Milliseconds. */
+  readonly now: () => number;
 }
 
 /** Lists the folders of one root. */
@@ -23,11 +29,13 @@ export class Listing {
   readonly #pages: ErrorPages;
   readonly #folders: FolderReader;
   readonly #rootName: string;
+  readonly #shared: SharedPages;
 
   constructor(options: ListingOptions) {
     this.#pages = options.pages;
     this.#folders = new FolderReader(options);
     this.#rootName = options.rootName;
+    this.#shared = new SharedPages({ maxAgeMs: options.maxAgeMs, now: options.now, pause: Bun.sleep });
   }
 
   /**
@@ -43,21 +51,30 @@ export class Listing {
     using owned = folder;
     const isJson = wantsJson(request);
     const view = parseView(request.target.query);
-    const isWanted = filterOf(view.filter);
-    const content = await this.#folders.read(path, owned, isShown, { after: view.after, isWanted });
-    if (typeof content === "number") return content;
+    const shownPath = request.target.path;
+    const render = async () => {
+      const isWanted = filterOf(view.filter);
+      const content = await this.#folders.read(path, owned, isShown, { after: view.after, isWanted });
+      return typeof content === "number" ? content : await this.#render(content, shownPath, view, isJson);
+    };
+    const page = await this.#shared.page(`${isJson} ${shownPath}${queryOf(view)}`, render);
+    return typeof page === "number" ? page : this.#answer(request, page, isJson);
+  }
+
+  async #render(content: FolderContent, shownPath: string, view: View, isJson: boolean): Promise<ListedPage> {
     const { before, total, hasNext, last } = content;
     await nextTurn();
     const entries = sortEntries(content.entries, view);
     await nextTurn();
     const page = { entries, before, total, next: hasNext ? queryOf({ ...view, after: last }) : null };
-    const text = isJson ? renderJson(entries) : renderPage(this.#rootName, request.target.path, page, view);
-    return this.#answer(request, new TextEncoder().encode(text), isJson, page);
+    const text = isJson ? renderJson(entries) : renderPage(this.#rootName, shownPath, page, view);
+    const bytes = new TextEncoder().encode(text);
+    const etag = `"${Bun.hash(bytes).toString(36)}"`;
+    return { content: bytes, etag, total, next: page.next };
   }
 
   /** Makes 200, or 304 when the client has these bytes. */
-  #answer(request: Request, content: Uint8Array, isJson: boolean, page: ListingPage): Response {
-    const etag = `"${Bun.hash(content).toString(36)}"`;
+  #answer(request: Request, { content, etag, total, next }: ListedPage, isJson: boolean): Response {
     const validators: FieldLines = [
       ["ETag", etag],
       ["Cache-Control", "no-cache"],
@@ -80,8 +97,8 @@ export class Listing {
     const fields = Fields.of([
       ...validators,
       ["X-Content-Type-Options", "nosniff"],
-      ["X-Total-Count", String(page.total)],
-      ...(page.next === null ? [] : [["Link", `<${page.next}>; rel="next"`] as const]),
+      ["X-Total-Count", String(total)],
+      ...(next === null ? [] : [["Link", `<${next}>; rel="next"`] as const]),
       ["Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"],
       ["Content-Type", isJson ? "application/json" : "text/html; charset=utf-8"],
       ["Content-Length", String(content.length)],
