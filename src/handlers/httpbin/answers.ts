@@ -3,7 +3,7 @@
  * bytes of a request.
  */
 import { type FieldLine, type FieldLines, Fields, RETRY_SOON } from "../../http/fields.ts";
-import { type Content, type ContentSource, type Response, response } from "../../http/message.ts";
+import { type Content, type ContentSource, type Request, type Response, response } from "../../http/message.ts";
 import { reasonPhrase } from "../../http/status.ts";
 
 export const JSON_TYPE = "application/json; charset=utf-8";
@@ -32,11 +32,11 @@ export function textAnswer(status: number, text: string, type = TEXT_TYPE, furth
   return answer(status, ENCODER.encode(text), type, further);
 }
 
-/** Makes a response whose content comes while it is sent, chunked or up to the end of the connection. */
-export function streamAnswer(type: string, content: Content, isChunked: boolean): Response {
+/** Makes a response whose content comes while it is sent: chunked, or in HTTP/1.0 up to the end of the connection. */
+export function streamAnswer(type: string, content: Content, protocol: Request["protocol"]): Response {
   const lines: FieldLine[] = [["Content-Type", type], ...OWN_LINES];
-  if (isChunked) lines.push(["Transfer-Encoding", "chunked"]);
-  return response(200, Fields.of(lines), content, "httpbin", !isChunked);
+  if (protocol === "1.1") lines.push(["Transfer-Encoding", "chunked"]);
+  return response(200, Fields.of(lines), content, "httpbin", protocol === "1.0");
 }
 
 /** Makes a response with an error in go-httpbin's shape. `detail` says what is wrong, or is "". */

@@ -360,8 +360,8 @@ function textStream(
   pace: { readonly count: number; readonly pauseMs: number },
   make: (index: number) => string,
 ): Response {
-  const isChunked = protocol === "1.1";
-  return streamAnswer(type, new PacedText({ ...pace, pauses }, isChunked, make), isChunked);
+  const content = new PacedText({ ...pace, pauses }, protocol === "1.1", make);
+  return streamAnswer(type, content, protocol);
 }
 
 /** Pieces of a response, and the time before and between them. */
