@@ -64,7 +64,8 @@ export class StubAnswer {
  */
 class StreamAnswer {
   readonly #whole: Response;
-  readonly #chunked: Response;
+  /** Null before the first request: a stub that is not asked for costs no search for its events. */
+  #chunked: Response | null = null;
   readonly #lines: FieldLines;
   readonly #content: Uint8Array;
   readonly #kind: PieceKind;
@@ -74,18 +75,21 @@ class StreamAnswer {
     this.#lines = lines;
     this.#content = content;
     this.#kind = kind;
-    const fields = Fields.of([...lines, ["Transfer-Encoding", "chunked"]]);
-    this.#chunked = { ...whole, fields, content: this.#chunks(content) };
   }
 
   respondTo({ head, protocol }: Request): Response {
-    const isChunked = protocol === "1.1";
     const lastEventId = this.#kind === "events" ? (valueNamed(head.lines(), "last-event-id") ?? "") : "";
     const start = eventsAfter(this.#content, lastEventId);
-    if (start === 0) return isChunked ? this.#chunked : this.#whole;
     const rest = this.#content.subarray(start);
-    if (isChunked) return { ...this.#chunked, content: this.#chunks(rest) };
-    return { ...this.#whole, ...wholeContent(this.#whole.status, this.#lines, rest) };
+    if (protocol !== "1.1") {
+      return start === 0 ? this.#whole : { ...this.#whole, ...wholeContent(this.#whole.status, this.#lines, rest) };
+    }
+    this.#chunked ??= {
+      ...this.#whole,
+      fields: Fields.of([...this.#lines, ["Transfer-Encoding", "chunked"]]),
+      content: this.#chunks(this.#content),
+    };
+    return start === 0 ? this.#chunked : { ...this.#chunked, content: this.#chunks(rest) };
   }
 
   #chunks(content: Uint8Array): PieceSource {
