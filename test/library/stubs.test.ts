@@ -69,6 +69,23 @@ describe("a stub", () => {
     expect(client.text.length - client.text.indexOf("\r\n\r\n") - 4).toBe(100);
   });
 
+  test("of the type of a stream is sent as one, and cut after an event", async () => {
+    await using server = await start();
+    const fields = [["Content-Type", "text/event-stream"]] as const;
+    server.stub({ match: { path: "/events" }, answer: { fields, text: "data: 1\n\ndata: 2\n\ndata: 3\n\n" } });
+    const whole = await fetch(`${server.url}/events`, { headers: { Connection: "close" } });
+    expect([whole.headers.get("transfer-encoding"), await whole.text()]).toEqual([
+      "chunked",
+      "data: 1\n\ndata: 2\n\ndata: 3\n\n",
+    ]);
+    server.fault("GET /events truncate events=2");
+    using client = await RawClient.connect(server.port);
+    client.send(request(server.port, "GET /events"));
+    await client.left();
+    expect(client.text).toContain("data: 2");
+    expect(client.text).not.toContain("data: 3");
+  });
+
   test("is gone after a removal and after a reset", async () => {
     await using server = await start();
     const id = server.stub({ match: { path: "/x" }, answer: {} });

@@ -9,7 +9,14 @@
  * The content of a request for 1 or 2 is collected, because a rule may look at it and the journal keeps it.
  */
 import { Fields } from "../../http/fields.ts";
-import { ADMITTED, type Admission, type Request, type Response } from "../../http/message.ts";
+import {
+  ADMITTED,
+  type Admission,
+  type Request,
+  type RequestHead,
+  type Response,
+  refused,
+} from "../../http/message.ts";
 import { isRead, Method } from "../../http/method.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
 import { allowAnswer, type Mount } from "../mount.ts";
@@ -60,6 +67,7 @@ class StubUse {
 }
 
 const NO_PLACES: StubPlaces = [];
+const NO_METHODS: ReadonlySet<string> = new Set();
 
 class StubMount implements Mount {
   readonly isControl = false;
@@ -92,9 +100,10 @@ class StubMount implements Mount {
     if (hasMethod(places, head.methodText) || this.#rules?.mayAnswer(request) === true) {
       return { ...ADMITTED, content: new StubUse(this.#site.maxBodyBytes, places) };
     }
-    // The mount behind may have a file.
-    if (!isRead(head.method) && this.#methods(target.path, places).size > 0) return null;
-    return this.#behind(target.path).admit(request);
+    const methods = isRead(head.method) ? NO_METHODS : this.#methods(target.path, places);
+    // GET and HEAD are for the mount behind, which may have a file.
+    if (methods.size === 0) return this.#behind(target.path).admit(request);
+    return isUnmet(head, methods) ? refused(this.#refuseUnmet(request)) : null;
   }
 
   respond(request: Request, admission: Admission): Response | Promise<Response> {
@@ -127,8 +136,7 @@ class StubMount implements Mount {
       if (admission !== null) return admission.refusal ?? this.#respondBehind(request, { ...admission, fault });
     }
     if (head.method === Method.Options) return allowAnswer(this.allow(target.path));
-    if (!methods.has(head.methodText)) return this.#refuseMethod(request, this.allow(target.path));
-    return this.#site.pages.answer(404, "No stub of this path matches the request.", wantsJson(request));
+    return isUnmet(head, methods) ? this.#refuseUnmet(request) : this.#refuseMethod(request, this.allow(target.path));
   }
 
   #respondBehind(request: Request, admission: Admission): Response | Promise<Response> {
@@ -146,6 +154,10 @@ class StubMount implements Mount {
     return methods.size === 0 || methods.has("GET") ? response : this.#refuseMethod(request, allowOf(methods));
   }
 
+  #refuseUnmet(request: Request): Response {
+    return this.#site.pages.answer(404, "No stub of this path matches the request.", wantsJson(request));
+  }
+
   #refuseMethod(request: Request, allow: string): Response {
     const extras = { fields: [["Allow", allow]] } as const;
     return this.#site.pages.answer(405, "That method cannot be used here.", wantsJson(request), extras);
@@ -161,6 +173,11 @@ class StubMount implements Mount {
     if (mount === undefined) throw new Error("no mount behind the stubs owns the path");
     return mount;
   }
+}
+
+/** Returns true if stubs have the method, so that only their rules are not met. The router answers OPTIONS. */
+function isUnmet({ method, methodText }: RequestHead, methods: ReadonlySet<string>): boolean {
+  return method !== Method.Options && methods.has(methodText);
 }
 
 /** GET implies HEAD, and every path answers OPTIONS (RFC 9110 §9.3.7). */

@@ -183,6 +183,15 @@ describe("a rule", () => {
     expect(await statusOf(site, "OPTIONS /api")).toBe("204 POST, PUT, OPTIONS");
   });
 
+  test("that the head does not meet leaves 404 as well, and OPTIONS its answer", async () => {
+    const never = { mayAnswer: () => false, take: () => null, methods: () => ["POST", "OPTIONS"] };
+    using site = makeStubbed({}, {}, never);
+    expect(await statusOf(site, "POST /api")).toBe("404");
+    expect(await statusOf(site, "PUT /api")).toBe("405 POST, OPTIONS");
+    expect(await statusOf(site, "OPTIONS /api")).toBe("204 POST, OPTIONS");
+    expect(await statusOf(site, "GET /a.html")).toBe("200 file");
+  });
+
   test("is not asked about a request that it cannot match", async () => {
     const rules = rule(true);
     using site = makeStubbed({ "api/GET.http": "file" }, {}, rules);
