@@ -5,6 +5,7 @@
 import { StubMistake, stubAnswer } from "../../src/handlers/stubs/answer.ts";
 import { readStubMessage, writeStubMessage } from "../../src/handlers/stubs/stub-message.ts";
 import { textOf } from "../../test/support/bytes.ts";
+import { unchunk } from "../../test/support/live-content.ts";
 import { contentOf, makeRequest } from "../../test/support/site.ts";
 import type { FuzzTarget } from "./target.ts";
 
@@ -45,8 +46,9 @@ export const stubTarget: FuzzTarget = {
       const head = textOf(response.fields.http1(null));
       if (/^(?:date|server|connection|keep-alive|content-encoding):/im.test(head))
         return `a field of the server's own: ${head}`;
-      const content = textOf(contentOf(response));
-      if (!content.includes(textOf(message.content))) return "the content is not whole";
+      const isChunked = response.fields.value("Transfer-Encoding") !== null;
+      const content = isChunked ? unchunk(Buffer.from(contentOf(response))).content : contentOf(response);
+      if (textOf(content) !== textOf(message.content)) return "the content is not whole";
     }
     return "";
   },

@@ -29,7 +29,7 @@ export interface StubMessage {
 /** Bytes of a head. A file that is not a message is refused without a search through all of it. */
 const HEAD_BYTES_MAX = 65_536;
 
-const STATUS_LINE = /^HTTP\/(?:1\.[01]|2|3) ([0-9]{3})(?: [\t\x20-\x7e\x80-\xff]*)?$/;
+const STATUS_LINE = /^HTTP\/(?:1\.[01]|2|3) ([1-9][0-9]{2})(?: [\t\x20-\x7e\x80-\xff]*)?$/;
 
 const LF = 0x0a;
 

@@ -41,6 +41,7 @@ describe("a message", () => {
     ["a request", "GET / HTTP/1.1\n\n", "1: expected a status line"],
     ["another version", "HTTP/1.2 200 OK\n\n", "1: expected a status line"],
     ["a status of two digits", "HTTP/1.1 20 OK\n\n", "1: expected a status line"],
+    ["a status that begins with 0", "HTTP/1.1 004 OK\n\n", "1: expected a status line"],
     ["two spaces before the status", "HTTP/1.1  200 OK\n\n", "1: expected a status line"],
     ["a line before the status line", "\nHTTP/1.1 200 OK\n\n", "1: expected a status line"],
     ["a byte order mark", "\xef\xbb\xbfHTTP/1.1 200 OK\n\n", "1: expected no byte order mark"],
