@@ -189,7 +189,7 @@ async function makeFolders(options: StartOptions): Promise<TemporaryFolders | nu
   // The program names both, and does not load the module.
   if (options.files === undefined && options.uploads !== undefined) return null;
   const { needsFolders, TemporaryFolders } = await import("./server/temporary-folders.ts");
-  return needsFolders(options) ? new TemporaryFolders(options) : null;
+  return needsFolders(options) ? new TemporaryFolders(options).make() : null;
 }
 
 async function makeServer(

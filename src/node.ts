@@ -80,17 +80,20 @@ export async function startServer(options: InProcess.StartOptions = {}): Promise
   const { files, tlsPassphrase = "", clock, log, shutDown, ...given } = options;
   const program = findExecutable();
   const folders = needsFolders(options) ? new TemporaryFolders(options) : null;
+  const settings = resolveServerSettings({ port: 0, ...folders?.settings, ...given });
+  const env = {
+    ...variablesOf(settings, process.env),
+    ...(folders && { HTTPSERVER_TEMPORARY_FOLDER: folders.folder }),
+    ...(tlsPassphrase && { HTTPSERVER_TLS_PASSPHRASE: tlsPassphrase }),
+  };
+  const child = new Child(program, wordsOf(settings), env, () => folders?.remove());
   try {
-    const settings = resolveServerSettings({ port: 0, ...folders?.settings, ...given });
-    const env = {
-      ...variablesOf(settings, process.env),
-      ...(folders && { HTTPSERVER_TEMPORARY_FOLDER: folders.folder }),
-      ...(tlsPassphrase && { HTTPSERVER_TLS_PASSPHRASE: tlsPassphrase }),
-    };
-    const child = new Child(program, wordsOf(settings), env, () => folders?.remove());
+    // If this process is killed from here on, the executable removes the folder.
+    folders?.make();
+    child.tell("The folder is complete.");
     return serverOf(child, await child.ready(), settings);
   } catch (error) {
-    folders?.remove();
+    await child.kill();
     throw error;
   }
 }

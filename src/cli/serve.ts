@@ -1,10 +1,10 @@
 /** A server as a process: it starts, says that it is ready, waits for a reason to stop, and drains. */
 import { startServer } from "../index.ts";
-import { ENVIRONMENT_PREFIX } from "../settings/kinds.ts";
 import { limits } from "../settings/limits.ts";
-import { messageOf } from "../settings/start-error.ts";
+import { messageOf, OptionsError } from "../settings/start-error.ts";
 import type { Environment, ServeOrder } from "./command-line.ts";
 import { describeCertificate, launch, type RunningServer, type StartServer, withLog } from "./launch.ts";
+import { lentFolder } from "./lent-folder.ts";
 import { lifetimeEnd } from "./lifetime.ts";
 import type { Log } from "./log.ts";
 import { EXIT_OK, EXIT_USAGE } from "./say.ts";
@@ -19,9 +19,18 @@ export function serve(order: ServeOrder, env: Environment, start: StartServer = 
 }
 
 async function work(order: ServeOrder, env: Environment, log: Log, start: StartServer): Promise<number> {
+  try {
+    using folder = await lentFolder(order.options, env);
+    return folder.isComplete ? await attend(order, env, log, start) : EXIT_OK;
+  } catch (error) {
+    if (!(error instanceof OptionsError)) throw error;
+    log.error(error.message);
+    return EXIT_USAGE;
+  }
+}
+
+async function attend(order: ServeOrder, env: Environment, log: Log, start: StartServer): Promise<number> {
   const { options } = order;
-  const removeFolder = await adopt(env, log);
-  if (typeof removeFolder === "number") return removeFolder;
   const signals = new Signals();
   let server: RunningServer | null = null;
   const hasCertificate = options.tlsCert !== "";
@@ -52,30 +61,12 @@ async function work(order: ServeOrder, env: Environment, log: Log, start: StartS
   const drained = server.stop(drain).then(() => null);
   const second = await Promise.race([drained, signals.next()]);
   if (second === null) {
-    removeFolder();
     log.info("Server stopped");
     return EXIT_OK;
   }
   log.warn(`${second} received again: cutting requests in flight`);
   await Promise.race([server.stop({ force: true }), Bun.sleep(FORCE_MS)]);
-  removeFolder();
   return 128 + SIGNAL_NUMBERS[second];
-}
-
-/** Folder of the library on Node, which may have been killed by the time that its server ends. */
-const TEMPORARY_FOLDER = `${ENVIRONMENT_PREFIX}TEMPORARY_FOLDER`;
-
-/** Returns a function that removes the folder that the environment names, if it names one; or the exit code. */
-async function adopt(env: Environment, log: Log): Promise<(() => void) | number> {
-  const path = env[TEMPORARY_FOLDER] ?? "";
-  if (path === "") return () => {};
-  const { adoptTemporaryFolder } = await import("../server/temporary-folders.ts");
-  try {
-    return adoptTemporaryFolder(path);
-  } catch (error) {
-    log.error(messageOf(error));
-    return EXIT_USAGE;
-  }
 }
 
 /** Reads the certificate again, after SIGHUP. If it cannot be used, the old one stays in use. */

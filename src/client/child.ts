@@ -92,6 +92,11 @@ export class Child {
     });
   }
 
+  /** Writes a line to the standard input of the process. */
+  tell(line: string): void {
+    this.#process.stdin.write(`${line}\n`);
+  }
+
   /**
    * Asks the process to drain, cuts what is not done after `timeoutMs`, and resolves when it has ended. Of several calls, the first one
    * decides.

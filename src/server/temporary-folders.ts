@@ -2,7 +2,7 @@
  * Folders of a server inside a test: files from memory to be served, and a folder for uploads. Both are removed with
  * the server.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { errorCode } from "../handlers/files/document-root.ts";
@@ -43,27 +43,35 @@ export class TemporaryFolders {
   /** The settings that name them; `root` only if there are files. */
   readonly settings: Pick<ServerSettings, "uploads"> & Partial<Pick<ServerSettings, "root">>;
   readonly #root: string;
+  readonly #files: Files;
 
-  /**
-   * Throws an OptionsError for a path or content that cannot be a file, and a StartError when the disk does not take
-   * them. Then nothing is left behind.
-   */
+  /** Names the folders, and makes none. */
   constructor({ files }: FolderOptions) {
-    try {
-      this.folder = mkdtempSync(join(tmpdir(), PREFIX));
-    } catch (error) {
-      throw unusable(error);
-    }
+    this.folder = join(tmpdir(), `${PREFIX}${crypto.randomUUID()}`);
     this.#root = join(this.folder, "root");
     const uploads = join(this.folder, "uploads");
     this.settings = files === undefined ? { uploads } : { uploads, root: this.#root };
+    this.#files = files ?? {};
+  }
+
+  /**
+   * Makes the folders. Throws an OptionsError for a path or content that cannot be a file, and a StartError when the disk does not
+   * take them. Then nothing is left behind.
+   */
+  make(): this {
+    try {
+      mkdirSync(this.folder, { mode: 0o700 });
+    } catch (error) {
+      throw unusable(error);
+    }
     try {
       mkdirSync(this.#root);
-      for (const [path, content] of Object.entries(files ?? {})) this.#write(path, content);
+      for (const [path, content] of Object.entries(this.#files)) this.#write(path, content);
     } catch (error) {
       this.remove();
       throw error instanceof OptionsError ? error : unusable(error);
     }
+    return this;
   }
 
   /** Removes the folders. Safe to call twice. */
@@ -92,14 +100,13 @@ export class TemporaryFolders {
 }
 
 /**
- * Returns a function that removes a folder which another process made as TemporaryFolders does. Throws an OptionsError for any other
- * path.
+ * Returns a function that removes a folder of this kind that another process makes. Throws an OptionsError for any other path; `label` is
+ * the name of its setting.
  */
-export function adoptTemporaryFolder(path: string): () => void {
+export function folderRemover(label: string, path: string): () => void {
   if (dirname(path) !== tmpdir() || !basename(path).startsWith(PREFIX)) {
-    throw new OptionsError(
-      `HTTPSERVER_TEMPORARY_FOLDER: expected a folder such as ${join(tmpdir(), `${PREFIX}a1b2c3`)}, got ${JSON.stringify(path)}`,
-    );
+    const example = join(tmpdir(), `${PREFIX}1`);
+    throw new OptionsError(`${label}: expected a folder such as ${example}, got ${JSON.stringify(path)}`);
   }
   return () => rmSync(path, { recursive: true, force: true });
 }

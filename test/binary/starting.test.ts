@@ -1,15 +1,6 @@
 /** The compiled file where other programs start it: how they learn where it is and that it is ready, and how it ends with them. */
 import { beforeEach, describe, expect, test } from "bun:test";
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  truncateSync,
-  writeFileSync,
-} from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Socket } from "bun";
@@ -238,16 +229,62 @@ describe("--exit-with-stdin", () => {
 });
 
 describe("HTTPSERVER_TEMPORARY_FOLDER", () => {
-  test("is removed at the end", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "httpserver-"));
-    await using program = await start([], { HTTPSERVER_TEMPORARY_FOLDER: folder });
+  /** Starts a server with a folder; the pipe stays open. */
+  function lend(folder: string) {
+    return Bun.spawn([place.program, "--port", "0", "--exit-with-stdin"], {
+      cwd: place.folder,
+      env: { ...process.env, HTTPSERVER_TEMPORARY_FOLDER: folder },
+      stdin: "pipe",
+      stdout: "pipe",
+      stderr: "pipe",
+    });
+  }
+
+  test("is waited for, and removed at the end", async () => {
+    const folder = join(tmpdir(), `httpserver-${crypto.randomUUID()}`);
+    const child = lend(folder);
+    mkdirSync(folder);
+    child.stdin.write("complete\n");
+    child.stdin.flush();
+    for await (const piece of child.stdout) {
+      if (new TextDecoder().decode(piece).includes("Listening on port ")) break;
+    }
     expect(existsSync(folder)).toBe(true);
-    await stop(program);
+    child.kill("SIGTERM");
+    expect(await child.exited).toBe(0);
     expect(existsSync(folder)).toBe(false);
   });
 
+  test("is removed without a start if the pipe ends before it is complete", async () => {
+    const folder = join(tmpdir(), `httpserver-${crypto.randomUUID()}`);
+    mkdirSync(join(folder, "root"), { recursive: true });
+    const child = lend(folder);
+    child.stdin.end();
+    expect([await child.exited, await child.stdout.text()]).toEqual([0, ""]);
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  test("is removed if the start fails", async () => {
+    const folder = join(tmpdir(), `httpserver-${crypto.randomUUID()}`);
+    mkdirSync(folder);
+    renameSync(place.path("resources"), place.path("elsewhere"));
+    const child = lend(folder);
+    child.stdin.write("complete\n");
+    child.stdin.end();
+    expect(await child.exited).toBe(3);
+    expect(existsSync(folder)).toBe(false);
+  });
+
+  test("needs --exit-with-stdin", async () => {
+    const { code, stderr } = await once(["--port", "0"], { HTTPSERVER_TEMPORARY_FOLDER: "/tmp/httpserver-1" });
+    expect(code).toBe(2);
+    expect(stderr).toContain("error: HTTPSERVER_TEMPORARY_FOLDER needs --exit-with-stdin: ");
+  });
+
   test.each(["/", "/tmp", "resources", "/tmp/httpserver-a/b"])("cannot be %p", async (path) => {
-    const { code, stderr } = await once(["--port", "0"], { HTTPSERVER_TEMPORARY_FOLDER: path });
+    const { code, stderr } = await once(["--port", "0", "--exit-with-stdin"], {
+      HTTPSERVER_TEMPORARY_FOLDER: path,
+    });
     expect(code).toBe(2);
     expect(stderr).toContain("error: HTTPSERVER_TEMPORARY_FOLDER: expected a folder such as ");
     expect(existsSync(place.path("resources"))).toBe(true);

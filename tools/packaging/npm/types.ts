@@ -10,7 +10,7 @@ export async function bundleTypes(entry: string): Promise<string> {
   const bundle = await rollup({
     input: entry,
     external: [/^node:/, /^bun$/],
-    plugins: [dts({ compilerOptions: { allowImportingTsExtensions: true } })],
+    plugins: [dts({ compilerOptions: { allowImportingTsExtensions: true, stripInternal: true } })],
     onwarn: ({ message }) => {
       throw new Error(`types of ${entry}: ${message}`);
     },
