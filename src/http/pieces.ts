@@ -111,8 +111,12 @@ class BlockReader {
     const isSecond = this.#wasCr && byte === LF;
     this.#wasCr = byte === CR;
     if (isSecond) return end < 0 ? -1 : position + 1;
-    if (byte !== LF && byte !== CR) this.#takeText(byte);
-    else if (this.#column > 0) this.#endLine();
+    if (byte !== LF && byte !== CR) {
+      this.#takeText(byte);
+      return end;
+    }
+    this.#markBytes = -1;
+    if (this.#column > 0) this.#endLine();
     else if (this.#hasLines) {
       this.#endBlock();
       if (byte === LF) return position + 1;
@@ -136,7 +140,9 @@ class BlockReader {
     if (this.#markBytes < 0) return;
     this.#markBytes = byte === BYTE_ORDER_MARK[this.#markBytes] ? this.#markBytes + 1 : -1;
     // The mark is not part of the first line.
-    if (this.#markBytes === BYTE_ORDER_MARK.length) this.#beginLine();
+    if (this.#markBytes < BYTE_ORDER_MARK.length) return;
+    this.#markBytes = -1;
+    this.#beginLine();
   }
 
   #beginLine(): void {
@@ -144,7 +150,6 @@ class BlockReader {
     this.#isData = true;
     this.#isId = true;
     this.#value = "";
-    this.#markBytes = -1;
   }
 
   #endLine(): void {

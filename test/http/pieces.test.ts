@@ -28,6 +28,9 @@ describe("an event", () => {
     ["is not made by a comment that names data", [":data: 1\n\ndata: 2\n\n"]],
     ["may follow a byte order mark", [`${BOM}data: 1\n\n`, "data: 2\n\n"]],
     ["has a byte order mark of its own in a name", [`${BOM}${BOM}data: 1\n\ndata: 2\n\n`]],
+    ["is not made by a byte order mark after the beginning", [`\n${BOM}data: 1\n\n\r${BOM}data: 1\n\ndata: 2\n\n`]],
+    ["is not made by the beginning of a name", ["d\n\ndat\n\ndata: 1\n\n"]],
+    ["that ends with CR may be followed by another", ["data: 1\r\r", "\rdata: 2\r\r", "\r\n\rdata: 3\n\n"]],
     ["may be cut off at the end", ["data: 1\n\n", "data: 2\n"]],
     ["may be cut off within a line", ["data: 1\n\n", "data: 2"]],
     ["leaves what comes after the last one as a piece", ["data: 1\n\n", ": the end\n\n"]],
@@ -81,6 +84,8 @@ describe("a client that comes back", () => {
 
   const single: readonly [name: string, stream: string, id: string, rest: string][] = [
     ["after the last event gets nothing", "id: 1\ndata: a\n\n", "1", ""],
+    ["after a last event that ends with CR gets nothing", "id: 1\rdata: a\r\r", "1", ""],
+    ["keeps its id although a line begins like one", "id: 1\ni\ndata: a\n\nx", "1", "x"],
     ["is not served from an event that was cut off", "data: a\n\nid: 1\ndata: b\n", "1", "data: a\n\nid: 1\ndata: b\n"],
     ["has the last of several ids of an event", "id: 1\nid: 2\ndata: a\n\nx", "2", "x"],
     ["never has the first of several ids of an event", "id: 1\nid: 2\ndata: a\n\nx", "1", "id: 1\nid: 2\ndata: a\n\nx"],
@@ -136,6 +141,7 @@ describe("any content", () => {
         // A byte order mark counts at the beginning of the stream alone.
         const dispatching = pieces.filter((piece, i) => parsed(i === 0 ? piece : `\n${piece}`).length > 0);
         expect(dispatching.length).toBe(seen.length);
+        expect(pieces.length - dispatching.length).toBeLessThanOrEqual(1); // What follows the last event.
         for (const { id } of seen) {
           const start = eventsAfter(bytesOf(text), id);
           const rest = parsed(start === 0 ? text : `\n${text.slice(start)}`);
