@@ -99,6 +99,21 @@ test("an uploads folder that can be used is named by a line", async () => {
   expect(program.stdout).toContain(`Uploads go to ${place.path("uploads")}\n`);
 });
 
+describe("a stub with a mistake", () => {
+  test("is exit code 3 and one line with file and line, by flag and by variable, with a folder and without", async () => {
+    mkdirSync(place.path("bad", "api"), { recursive: true });
+    writeFileSync(place.path("bad", "api", "GET.http"), "HTTP/1.1 200 OK\nX-A: 1\nX-B\n\n");
+    const expected =
+      "error: --stubs: bad/api/GET.http:3: expected a field line, 'Name: value', or an empty line before the content\n";
+    const byFlag = await once(["--port", "0", "--stubs", "bad"]);
+    expect([byFlag.code, byFlag.stderr]).toEqual([3, expect.stringContaining(expected)]);
+    const ofFolder = await once(["resources", "0", "--stubs=bad"], { HTTPSERVER_LOG_FORMAT: "pretty" });
+    expect([ofFolder.code, ofFolder.stderr]).toEqual([3, expect.stringContaining(expected)]);
+    const byVariable = await once(["run", "resources", "--", "true"], { HTTPSERVER_STUBS: "bad" });
+    expect([byVariable.code, byVariable.stderr]).toEqual([3, expect.stringContaining(expected)]);
+  });
+});
+
 describe("--port-file", () => {
   const file = () => place.path("run", "port");
   beforeEach(() => mkdirSync(place.path("run")));

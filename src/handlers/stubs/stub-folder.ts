@@ -179,7 +179,8 @@ export class StubFolder {
 
   #refreshFolders(node: Node, names: readonly string[]): void {
     for (const [name, child] of node.children) {
-      if (names.includes(name)) continue;
+      // A link in the place of a folder may lead to a folder above.
+      if (names.includes(name) && this.#cycleMistake(child) === null) continue;
       node.children.delete(name);
       this.#forget(child);
     }
@@ -219,6 +220,10 @@ export class StubFolder {
     if (this.#folders >= FOLDERS_MAX) return `expected at most ${FOLDERS_MAX} folders`;
     if (child.parent?.kind === Segment.Rest)
       return "expected no folder inside [...name], which takes the whole rest of a path";
+    return this.#cycleMistake(child);
+  }
+
+  #cycleMistake(child: Node): string | null {
     const identity = identityOf(statSync(child.path));
     for (let above = child.parent; above !== null; above = above.parent) {
       if (above.identity === identity) return "expected a tree of folders, got a link to a folder above it";

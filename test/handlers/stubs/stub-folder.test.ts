@@ -270,6 +270,20 @@ describe("a changed file", () => {
     expect(ask("POST /")).toBe("p");
   });
 
+  test("that puts a link to a folder above in the place of a folder is one warning, and the stubs below it are gone", () => {
+    using ground = new StubGround({ "a/GET.http": "a", "a/b/GET.http": "b" });
+    const { ask, warnings } = open(ground);
+    ground.remove("a/b");
+    symlinkSync("..", ground.at("a/b"));
+    expect(["GET /a/b", "GET /a/b/a", "GET /a"].map(ask)).toEqual([null, null, "a"]);
+    expect(warnings).toEqual([
+      "--stubs: stubs/a/b: expected a tree of folders, got a link to a folder above it; its stubs stay as they were",
+    ]);
+    ground.remove("a/b");
+    ground.write("a/b/GET.http", "c");
+    expect(ask("GET /a/b")).toBe("c");
+  });
+
   test("in a folder that is gone keeps the old stubs, with one warning", () => {
     using ground = new StubGround({ "GET.http": "g" });
     const { ask, warnings } = open(ground);
