@@ -209,6 +209,7 @@ async function makeServer(
     fixture: await loadFixture(settings),
     httpbin: await loadHttpbin(settings),
     stubs: await loadStubs(settings),
+    site: await loadSite(settings),
     shutDown,
   });
 }
@@ -246,6 +247,13 @@ async function loadStubs(settings: ServerSettings): Promise<NonNullable<ServerPa
   if (settings.stubs === "" && !settings.fixture) return null;
   const { openStubs } = await import("./handlers/stubs/stubs.ts");
   return openStubs;
+}
+
+/** Loads the rules of the served folder, only for a server that obeys them. */
+async function loadSite(settings: ServerSettings): Promise<NonNullable<ServerParts["site"]> | null> {
+  if (!settings.site) return null;
+  const { Site } = await import("./handlers/site/site.ts");
+  return (options) => new Site(options);
 }
 
 const SILENT: ServerLog = { access: null, info() {}, detail: null, warn() {}, error() {} };

@@ -18,6 +18,7 @@ import { HostPolicy, hostLayer } from "./host-policy.ts";
 import { Listing } from "./listing/listing.ts";
 import type { Layer, Mount } from "./mount.ts";
 import { Router } from "./router.ts";
+import type { Site } from "./site/site.ts";
 import type { Stubs } from "./stubs/stubs.ts";
 import { isBelowUploads, UPLOAD_PATH, UPLOADS_PATH } from "./uploads/paths.ts";
 import type { StoredUpload, UploadStore } from "./uploads/store.ts";
@@ -31,6 +32,8 @@ export interface HandlerOptions {
   readonly httpbin?: Mount | null;
   /** Lets a test order faults; null outside of fixture servers. Outermost, so that it sees every request. */
   readonly faults: Layer | null;
+  /** Rules of the served folder; absent without --site. */
+  readonly site?: Site | null;
   /** Answers beside files; absent without --stubs. */
   readonly stubs?: Stubs | null;
   /** From `openDocumentRoot`. */
@@ -88,15 +91,16 @@ export function composeHandler(options: HandlerOptions): Handler {
   const upload = options.uploads === null ? null : composeUpload(options, options.uploads, shown, pages);
   const uploaded = shown === null ? null : composeUploadedFiles(options, shown, pages);
   const files = composeFiles(options, shown, pages);
+  const folder = options.site?.mount(files, pages) ?? files;
   const site: readonly (Mount | null)[] = [
     options.httpbin ?? null, //      /get, …      echoes, below a prefix or before the files of the same names
-    files, //                        every other path: the served folder
+    folder, //                       every other path: the served folder, by its own rules with --site
   ];
   const mounts: readonly (Mount | null)[] = [
     endpoints, //                    /__server/…  status, and the endpoints of a fixture
     upload, //                       /upload      takes JSON
     uploaded, //                     /uploads/…   uploads, read back
-    ...composeSite(options, site.filter(isGiven), files, pages), // the site, with stubs before it
+    ...composeSite(options, site.filter(isGiven), folder, pages), // the site, with stubs before it
   ];
   const router = new Router(mounts.filter(isGiven), pages, settings.cleanPaths);
 
@@ -115,16 +119,22 @@ export function composeHandler(options: HandlerOptions): Handler {
   return layers.filter(isGiven).reduceRight<Handler>((inner, layer) => layer(inner), router);
 }
 
+/** The mount of the served folder. */
+interface FolderMount extends Mount {
+  /** Returns true if GET finds something at `path`. */
+  has(path: string): boolean;
+}
+
 /** Returns the mounts of the site, or in their place the stubs, which pass on to them. */
 function composeSite(
   { settings, stubs = null }: HandlerOptions,
   mounts: readonly Mount[],
-  files: StaticFiles,
+  folder: FolderMount,
   pages: ErrorPages,
 ): readonly Mount[] {
   if (stubs === null) return mounts;
   const { maxBodyBytes, cors } = settings;
-  const hasFile = (path: string) => files.has(path);
+  const hasFile = (path: string) => folder.has(path);
   return [stubs.mount({ mounts, pages, maxBodyBytes, hasCors: cors.length > 0, hasFile })];
 }
 
@@ -138,13 +148,15 @@ function composeAuth({ settings, now, log }: HandlerOptions, pages: ErrorPages):
 }
 
 function composeFiles(options: HandlerOptions, shown: DocumentRoot | null, pages: ErrorPages): StaticFiles {
-  const { settings, root, now, log } = options;
+  const { settings, site = null, now, log } = options;
+  const root = site?.root ?? options.root;
   const { inline, strictTypes, spa, index, cacheControl, immutable } = settings;
   // A name that another mount answers for is not a file of the root, whatever lies there.
   const shadowed = [
     ...(options.uploads === null ? [] : [UPLOAD_PATH]),
     ...(options.endpoints === null ? [] : [`/${RESERVED_NAME}`]),
     ...(shown === null ? [] : [UPLOADS_PATH]),
+    ...(site?.rulesPaths ?? []),
   ];
   const mounts = shown === null ? [] : [{ path: UPLOADS_PATH, root: shown }];
   const isPrivate = settings.basicAuth.length > 0 && !settings.authUploads;
@@ -158,6 +170,7 @@ function composeFiles(options: HandlerOptions, shown: DocumentRoot | null, pages
     codings: openCodings({ ...settings, fileCacheBytes: options.fileCache.bytesMax }),
     cachePolicy: new CachePolicy({ cacheControl, immutable, isPrivate }),
     spa,
+    substitute: site === null ? null : (name) => site.substitute(name),
     listing: settings.listing
       ? new Listing({
           root,
@@ -198,6 +211,7 @@ function composeUploadedFiles(options: HandlerOptions, root: DocumentRoot, pages
     codings: null,
     cachePolicy: new CachePolicy({ cacheControl: serverTable.cacheControl.default, immutable: [], isPrivate: false }),
     spa: false,
+    substitute: null,
     listing: settings.listing
       ? new Listing({
           root,

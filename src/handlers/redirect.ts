@@ -2,12 +2,12 @@
 import { Fields } from "../http/fields.ts";
 import { type Response, response } from "../http/message.ts";
 
-/** Returns a redirect that keeps the method (RFC 9110 §15.4.9). No cache remembers it past a change of the server. */
-export function redirectTo(location: string): Response {
+/** Returns a redirect. 308 keeps the method (RFC 9110 §15.4.9). No cache remembers it past a change of the server. */
+export function redirectTo(location: string, status = 308): Response {
   const fields = Fields.of([
     ["Location", location],
     ["Content-Length", "0"],
     ["Cache-Control", "no-cache"],
   ]);
-  return response(308, fields, null, "redirect");
+  return response(status, fields, null, "redirect");
 }

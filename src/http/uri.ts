@@ -27,6 +27,15 @@ const NOT_IN_URI = /[^\w.~!$&'()*+,;=:@/?#[\]%-]|%(?![0-9A-Fa-f]{2})/g;
  * which would be the name of another host.
  */
 export function referenceTo(path: string, query: string): string {
-  const escaped = encodeURI(path.replace(/^\/+/, "/")).replace(/[?#]/g, encodeURIComponent);
-  return escaped + escapeTarget(query);
+  return escapePath(path.replace(/^\/+/, "/")) + escapeTarget(query);
+}
+
+/** Returns a path, or a part of one, decoded, in the characters of a URI: its decoded form is the same path. */
+export function escapePath(path: string): string {
+  return encodeURI(path).replace(/[?#]/g, encodeURIComponent);
+}
+
+/** Returns a reference as a person wrote it, in Unicode, in the characters of a URI. Its escapes and its marks stay. */
+export function escapeReference(text: string): string {
+  return escapeTarget(text.replace(/[^\0-\x7f]+/g, encodeURIComponent));
 }

@@ -15,6 +15,7 @@ import type { Endpoints } from "../handlers/endpoints/endpoint.ts";
 import type { Snapshot } from "../handlers/endpoints/status.ts";
 import type { Httpbin, HttpbinOptions } from "../handlers/httpbin/httpbin.ts";
 import { createHttpsRedirect } from "../handlers/https-redirect.ts";
+import type { Site, SiteOptions } from "../handlers/site/site.ts";
 import type { openStubs, Stubs } from "../handlers/stubs/stubs.ts";
 import type { UploadStore } from "../handlers/uploads/store.ts";
 import type { Handler } from "../http/message.ts";
@@ -76,6 +77,8 @@ export interface ServerParts {
   readonly httpbin?: ((options: HttpbinOptions) => Httpbin) | null;
   /** Reads the stub folder, and asks the rules of a fixture; null without --stubs and without --fixture. */
   readonly stubs?: typeof openStubs | null;
+  /** Reads the rules of the served folder; null without --site. */
+  readonly site?: ((options: SiteOptions) => Site) | null;
   /** Called when a test asks the server to stop. By default the server drains, as on a signal. */
   readonly shutDown?: () => void;
 }
@@ -227,6 +230,7 @@ export class Server {
         endpoints,
         httpbin: this.#httpbin,
         stubs: this.#stubs,
+        site: parts.site?.({ root, shown: options.root, index: options.index, warn }) ?? null,
         port: () => this.port,
         now,
         log: (line) => this.#log.warn(line),

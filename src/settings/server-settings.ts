@@ -35,6 +35,8 @@ export interface ServerSettings {
   index: string;
   spa: boolean;
   listing: boolean;
+  /** Rules of the folder: `_redirects`, and paths without `.html`. */
+  site: boolean;
   /** Targets with `.` segments or repeated slashes are redirected to their clean form. */
   cleanPaths: boolean;
   /** Pages for errors: `404=FILE`. */
@@ -207,6 +209,13 @@ export const serverTable: TableOf<ServerSettings> = {
     group: "files",
     default: false, // A name that no page links to stays private unless someone asks for listings.
     help: "Lists the files of a folder without an index.",
+  },
+  site: {
+    flag: "site",
+    kind: "switch",
+    group: "files",
+    default: false, // A file of the name _redirects is an ordinary file to a server that was not told of hosts.
+    help: "Serves the folder as its host does: obeys _redirects, and finds /x.html at /x. docs/site.md has the grammar.",
   },
   cleanPaths: {
     flag: "clean-paths",

@@ -4,7 +4,8 @@
  *   1. name            the path below the prefix
  *   2. hot             a file that was read before, if the disk still has the same one: hot-files.ts
  *   3. resolve         open the file, or the index of a folder: resolve.ts, document-root.ts
- *   4. no file         redirect to the folder, list it, answer a route with the root's index, or refuse: refusal.ts
+ *   4. no file         take a substitute, redirect to the folder, list it, answer a route with the root's index, or
+ *                      refuse: refusal.ts
  *   5. policy          methods other than GET and HEAD, and types that `--strict-types` does not serve
  *   6. representation  the file in a content coding that the request accepts, or as it is: representation.ts
  *   7. reply           preconditions, ranges, fields and content: reply.ts
@@ -37,10 +38,10 @@ import { extensionOf } from "./content-type.ts";
 import { type DocumentRoot, OpenFailure } from "./document-root.ts";
 import type { HotFiles, Snapshot } from "./hot-files.ts";
 import { fileNameOf } from "./names.ts";
-import { FILE_METHODS, FileRefusals, redirectToFolder } from "./refusal.ts";
+import { FILE_METHODS, FileRefusals, redirectToPath } from "./refusal.ts";
 import { Replies } from "./reply.ts";
 import { Representations, type Variant } from "./representation.ts";
-import { Folder, resolve } from "./resolve.ts";
+import { Folder, resolve, type Substitute } from "./resolve.ts";
 
 export interface StaticFilesOptions {
   readonly root: DocumentRoot;
@@ -57,6 +58,8 @@ export interface StaticFilesOptions {
   readonly cachePolicy: CachePolicy;
   /** True: a navigation to a missing path gets the root's index. */
   readonly spa: boolean;
+  /** Returns the substitute for a name that is not a file, whose name is a file; null: there are none. */
+  readonly substitute: ((name: string) => Substitute | null) | null;
   /** Lists folders without an index; null: such a folder is 404. */
   readonly listing: Listing | null;
   /** Name of the index file of a folder. */
@@ -95,9 +98,9 @@ export class StaticFiles implements Mount {
   /** Returns true if GET finds something at `path`: a file, a folder that is shown, or a route. */
   has(path: string): boolean {
     if (isHidden({ path, hasDotName: true })) return false;
-    const { root, index, listing, spa } = this.#options;
+    const { root, index, listing, spa, substitute } = this.#options;
     const found = resolve(root, path.replace(/\/+$/, ""), index, listing !== null);
-    if (typeof found === "number") return found === Folder.WithoutSlash || spa;
+    if (typeof found === "number") return found === Folder.WithoutSlash || spa || (substitute?.(path) ?? null) !== null;
     found.close();
     return true;
   }
@@ -143,10 +146,13 @@ export class StaticFiles implements Mount {
 
   /** Step 4. */
   #respondWithoutFile(name: string, found: OpenFailure | Folder, request: Request): Response | Promise<Response> {
-    if (found === Folder.WithoutSlash) {
-      return isRead(request.head.method) ? redirectToFolder(request) : this.#refusals.methodNotAllowed(request);
+    if (found !== Folder.WithoutSlash && found !== OpenFailure.Missing) return this.#refusals.failure(found, request);
+    const substitute = this.#options.substitute?.(name) ?? null;
+    if (substitute !== null && !substitute.isRedirect) return this.#respondTo(substitute.name, request);
+    if (substitute !== null || found === Folder.WithoutSlash) {
+      if (!isRead(request.head.method)) return this.#refusals.methodNotAllowed(request);
+      return redirectToPath(substitute?.name ?? `${request.target.path}/`, request);
     }
-    if (found !== OpenFailure.Missing) return this.#refusals.failure(found, request);
     const listed = this.#list(name, request);
     if (listed !== null) return listed;
     const isRoute = this.#options.spa && name !== "/" && isNavigation(name, request.head);
@@ -253,7 +259,7 @@ function isNavigation(name: string, head: RequestHead): boolean {
 const WELL_KNOWN = "/.well-known/";
 
 /** True when a segment starts with a dot: configuration, version control, unfinished uploads. */
-function isHidden({ path, hasDotName }: Pick<Target, "path" | "hasDotName">): boolean {
+export function isHidden({ path, hasDotName }: Pick<Target, "path" | "hasDotName">): boolean {
   if (!hasDotName) return false;
   const from = path.startsWith(WELL_KNOWN) ? WELL_KNOWN.length - 1 : 0;
   return path.includes("/.", from);

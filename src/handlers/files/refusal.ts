@@ -72,7 +72,7 @@ export class FileRefusals {
   }
 }
 
-/** Redirects to the path with a slash. */
-export function redirectToFolder({ target }: Request): Response {
-  return redirectTo(referenceTo(`${target.path}/`, target.query));
+/** Redirects to another path of the same mount, decoded, and keeps the query. */
+export function redirectToPath(path: string, { target }: Request): Response {
+  return redirectTo(referenceTo(path, target.query));
 }

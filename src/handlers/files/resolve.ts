@@ -7,6 +7,13 @@ export enum Folder {
   WithoutSlash = -1,
 }
 
+/** A name to take in place of one that is not a file. */
+export interface Substitute {
+  readonly name: string;
+  /** True: the client is redirected to it. */
+  readonly isRedirect: boolean;
+}
+
 export type Resolved = OpenedFile | OpenFailure | Folder.WithoutSlash;
 
 /**

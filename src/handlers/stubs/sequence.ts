@@ -2,8 +2,9 @@
  * The answers of one method at one path. A file without a number answers every time; numbered ones answer in turn, and the last one
  * repeats.
  */
+
+import type { Stamp } from "../stamp.ts";
 import type { StubAnswer, StubMistake } from "./answer.ts";
-import type { Stamp } from "./stamp.ts";
 
 /** One stub file as it was read last. */
 export interface StubFile {

@@ -12,9 +12,9 @@ import { escapeControls } from "../../http/escape.ts";
 import { MIB, readableSize } from "../../http/units.ts";
 import { StartError } from "../../settings/start-error.ts";
 import { readSmallFile, reasonOf } from "../small-file.ts";
+import { isUnchanged, type Stamp, stampOf } from "../stamp.ts";
 import { type StubAnswer, StubMistake, stubAnswer } from "./answer.ts";
 import { Sequence, type StubFile } from "./sequence.ts";
-import { isUnchanged, type Stamp, stampOf } from "./stamp.ts";
 import { readStubMessage } from "./stub-message.ts";
 import { isIgnored, isKept, KEPT_PATH, Segment, segmentOf, segmentsOf, stubNameOf } from "./stub-path.ts";
 
