@@ -138,10 +138,15 @@ export class Outbox {
     this.#end = 0;
     this.live = null;
     const isHeld = content !== null && fields.holds(content);
-    this.gather(fields.http1(isHeld ? content : null));
+    const fieldBytes = fields.http1(isHeld ? content : null);
+    this.gather(fieldBytes);
     const length = content === null ? 0 : "size" in content ? content.size : content.length;
     this.headBytes = scratch.used - headStart - (isHeld ? length : 0);
-    if (content === null) return length;
+    if (content === null) {
+      // A redirect of a long target: its fields have a place of their own as content has.
+      if (fieldBytes.length >= LENT_BYTES_MIN) this.#gathered = fieldBytes;
+      return length;
+    }
     if (!("size" in content) && (isHeld || length <= GATHER_BYTES_MAX)) {
       if (!isHeld) this.gather(content);
       if (length >= LENT_BYTES_MIN) this.#gathered = content;

@@ -1,13 +1,14 @@
 /**
- * Short slices of what `bun run faults:slow`, `faults:descriptors` and `faults:disk` do at length: the compiled file among slow
- * clients, in a crowd, and on disks that fail.
+ * Short slices of what `bun run resilience:slow`, `readers`, `descriptors` and `disk` do at length: the compiled file among slow
+ * clients, among clients that do not read, in a crowd, and on disks that fail.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { type CrowdOptions, crowd, IDLE_CPU_PERCENT_MAX } from "../../tools/resilience/descriptors.ts";
 import { scenarios } from "../../tools/resilience/disk.ts";
+import { KINDS, readers } from "../../tools/resilience/readers.ts";
 import { ANSWERS_MIN, type Attack, attack } from "../../tools/resilience/slow.ts";
 import { type Binary, BUILD_MS, buildBinary } from "../support/binary.ts";
-import { needs, unless } from "../support/needs.ts";
+import { linux, needs, unless } from "../support/needs.ts";
 
 let binary: Binary;
 
@@ -41,6 +42,22 @@ needs("slowhttptest").describe("slowhttptest", () => {
       }
       expect(figures.descriptorsMax).toBeGreaterThanOrEqual(figures.descriptorsBefore + connections);
       expect(figures.descriptorsAfter).toBeLessThanOrEqual(figures.descriptorsBefore);
+    },
+    40_000,
+  );
+});
+
+needs("python3", linux).describe("two hundred clients that do not read", () => {
+  // Each kind took up to a megabyte for each client when nothing was shared.
+  const SHARED = ["ranges", "link", "listing", "page", "events"];
+  const kinds = KINDS.filter(({ name }) => SHARED.some((start) => name.startsWith(`${start}:`)));
+  test.each(kinds.map((kind) => [kind.name, kind] as const))(
+    "%s: cost what one client costs, and no other client is refused",
+    async (_, kind) => {
+      const report = await readers(kind, { binary: binary.path, connections: 200, rate: 400, seconds: 0.2 });
+      expect(report.staying).toBe(200);
+      expect(report.memoryMiBMax - report.memoryMiBBefore).toBeLessThan(100);
+      for (const { failures } of [report.seen.keptAlive, report.seen.fresh]) expect([...failures]).toEqual([]);
     },
     40_000,
   );

@@ -49,8 +49,8 @@ export interface ReadersReport {
 }
 
 /** The most that a server with all its silent peers may take, in MiB, and the most that an ordinary client's slowest hundredth may. */
-export const MEMORY_MIB_MAX = 256;
-export const P99_MS_MAX = 50;
+const MEMORY_MIB_MAX = 256;
+const P99_MS_MAX = 50;
 
 /** Milliseconds between two requests of each of the ordinary client's two kinds of connection. */
 const PACE_MS = 10;
@@ -85,7 +85,7 @@ export const KINDS: readonly Kind[] = [
   {
     name: "redirects: 900 KB of Location",
     words: ["--max-header", "1mb"],
-    request: (port) => request(port, `GET /many?${LONG}`),
+    request: (port) => request(port, `GET /docs?${LONG}`),
     rate: 100,
   },
   {
@@ -162,6 +162,8 @@ const PEERS = join(import.meta.dir, "support", "silent_peers.py");
 
 function makeSite(root: string): void {
   mkdirSync(join(root, "many"), { recursive: true });
+  mkdirSync(join(root, "docs"));
+  writeFileSync(join(root, "docs", "index.html"), "docs");
   writeFileSync(join(root, "index.html"), "<!doctype html><title>page</title>".padEnd(1024));
   const old = new Date(Date.now() - 60_000);
   writeFileSync(join(root, "hot.bin"), Buffer.alloc(1024 * 1024, 120));
