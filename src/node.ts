@@ -134,8 +134,10 @@ function serverOf(child: Child, ready: Ready, settings: ServerSettings): Running
       Promise.reject(
         new Error(onlyInBun("watch()", "GET /__server/events of a server with status has the same snapshots")),
       ),
-    unreachedStubs: () =>
-      Promise.reject(new Error(onlyInBun("unreachedStubs()", "httpserver run --strict names them"))),
+    unreachedStubs: async () => {
+      if (settings.fixture) return endpoints.unreachedStubs();
+      throw new Error(onlyInBun("unreachedStubs() of a server that is no fixture", "give fixture: true"));
+    },
     stop,
     [Symbol.asyncDispose]: () => stop(settings.fixture ? { timeoutMs: DISPOSE_MS } : {}),
   };

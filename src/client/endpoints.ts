@@ -154,6 +154,10 @@ export class Endpoints {
     return (await this.post<{ closed: number }>("connections", { close: "idle" })).closed;
   }
 
+  async unreachedStubs(): Promise<readonly string[]> {
+    return (await this.get<{ unreached: readonly string[] }>("stubs")).unreached;
+  }
+
   /** Returns an upload as it is on the disk: the endpoint does not tell where its folder is. */
   kept({ size, ...upload }: ListedUpload): KeptUpload {
     return { ...upload, bytes: size, path: join(this.#options.uploads, upload.name) };

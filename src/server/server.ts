@@ -179,6 +179,7 @@ export class Server {
       isDraining: () => this.#drain.hasBegun,
       removeUpload: (name) => this.#uploads?.remove(name),
       restartStubs: () => this.#stubs?.restart(),
+      unreachedStubs: () => this.unreachedStubs,
       shutDown: shutDown ?? (() => void this.stop({ graceMs: limits.shutdownGraceMs })),
     });
   }

@@ -3,7 +3,7 @@
  * both allow.
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import * as inProcess from "../../src/index.ts";
@@ -112,6 +112,24 @@ describe.each<[name: string, door: Door]>([
     await expect((async () => await server.hold(11))()).rejects.toThrow(RangeError);
   });
 
+  test("stubs of a folder answer, and the numbered ones that were not reached are named", async () => {
+    const stubs = mkdtempSync(join(tmpdir(), "stubs-"));
+    for (const name of ["GET.1.http", "GET.2.http"]) {
+      writeFileSync(join(stubs, name), `HTTP/1.1 200 OK\nContent-Type: text/plain\n\n${name}`);
+    }
+    try {
+      await using server = await startServer({ files: FILES, fixture: true, stubs });
+      const id = await server.stub({ match: { path: "/added" }, answer: { json: { id: 7 } }, times: 1 });
+      expect(await (await get(`${server.url}/`)).text()).toBe("GET.1.http");
+      expect(await (await get(`${server.url}/added`)).json()).toEqual({ id: 7 });
+      expect(await server.unreachedStubs()).toEqual([expect.stringContaining("GET.2.http")]);
+      expect(await server.stubs()).toMatchObject([{ id, matched: 1, left: 0 }]);
+      expect(await server.removeStub(id)).toBe(true);
+    } finally {
+      rmSync(stubs, { recursive: true });
+    }
+  });
+
   test("settings arrive as they were given", async () => {
     await using server = await startServer({ files: FILES, headers: ["X-A: 1, 2", "X-B: 3"], inline: true });
     const { headers } = await get(`${server.url}/a.txt`);
@@ -178,7 +196,9 @@ describe("beside the process", () => {
   test("methods that need the server's process say so", async () => {
     await using server = await beside.startServer({ files: {} });
     await expect(server.watch(() => {})).rejects.toThrow("watch() works only in Bun");
-    await expect(server.unreachedStubs()).rejects.toThrow("unreachedStubs() works only in Bun");
+    await expect(server.unreachedStubs()).rejects.toThrow(
+      "unreachedStubs() of a server that is no fixture works only in Bun",
+    );
     await expect(server.reload()).rejects.toThrow("reload() works only in Bun");
   });
 

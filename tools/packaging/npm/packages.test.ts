@@ -245,6 +245,26 @@ describe("Node", () => {
   );
 
   test(
+    "ends the servers of a worker thread that is terminated",
+    async () => {
+      const cwd = part("threads", {
+        "a.mjs": `import { Worker } from "node:worker_threads";
+          const worker = new Worker(new URL("worker.mjs", import.meta.url));
+          worker.on("message", () => worker.terminate());`,
+        "worker.mjs": `import { parentPort } from "node:worker_threads";
+          import { startServer } from ${JSON.stringify(PACKAGE)};
+          await startServer({ files: { "/a": "a" }, fixture: true });
+          parentPort.postMessage("started");`,
+      });
+      const temporary = empty("threads-temporary");
+      succeed(await inFolder(cwd, ["node", "a.mjs"], { TMPDIR: temporary }));
+      await until(() => processesWith("TMPDIR", temporary).length === 0, "the server to end");
+      expect(readdirSync(temporary)).toEqual([]);
+    },
+    TOOL_MS,
+  );
+
+  test(
     "names the package of the executable if it is not installed",
     async () => {
       const cwd = empty("alone");
