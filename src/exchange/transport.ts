@@ -1,5 +1,5 @@
 import type { Fault } from "../http/fault.ts";
-import type { Response } from "../http/message.ts";
+import type { FramedResponse } from "../http/message.ts";
 
 /**
  * The part of a socket that a connection needs. `Bun.Socket` has this shape already, so the server passes its sockets
@@ -39,7 +39,7 @@ export enum Fate {
 /** A gate before a socket (faulty-wire.ts). It is told which response gets a fault, and which one. */
 export interface Gate {
   /** Returns the response as `fault` makes it. Called before its head is encoded. */
-  spoil(response: Response, fault: Fault): Response;
+  spoil(response: FramedResponse, fault: Fault): FramedResponse;
   /** Applies `fault` to the response that begins after `pendingBytes` which are not offered yet. One at a time. */
   impose(fault: Fault, answer: AnswerBytes, sender: Suspended): void;
   /** Returns the progress. Called whenever all that may pass was offered. */

@@ -148,25 +148,49 @@ export interface ContentSource {
   close(): void;
 }
 
-/** Content that comes into being while it is sent, without an end that is known. */
+/**
+ * Content in memory that is sent piece by piece, as a server sends it that makes one piece after the other. The carrier frames it,
+ * so its response has no Content-Length.
+ */
+export interface Pieces {
+  readonly bytes: Uint8Array;
+  /** End of each piece in `bytes`, ascending; the last is the end of the content. */
+  readonly ends: readonly number[];
+}
+
+/** Content in memory with the framing of its carrier in between. */
+export interface FramedPieces extends ContentSource {
+  /** The bytes without framing. */
+  readonly memory: Uint8Array;
+  /**
+   * Returns the number of bytes on the wire that carry the first `count` bytes of the content. If a piece is complete with them, so is
+   * its frame. The mark of the end is included only if `count` is more than the content has.
+   */
+  wireBytes(count: number): number;
+}
+
+/**
+ * Content that comes into being while it is sent, without an end that is known. If the response has no Content-Length, the
+ * carrier frames it: each read is a piece.
+ */
 export interface LiveSource extends ContentSource {
   /** True when nothing follows the bytes that are there. */
   readonly isOver: boolean;
   /**
    * Works as in any source, but 0 means that there is nothing at the moment. Bytes before `position` are not requested
-   * again.
+   * again; those that it has returned once may be.
    */
   read(position: number, into: Uint8Array, offset: number, limit: number): number;
   /** Calls `call` whenever there is more, or nothing will follow; not after `close`. */
   whenMore(call: () => void): void;
 }
 
-export type Content = Uint8Array | ContentSource | LiveSource;
+export type Content = Uint8Array | ContentSource | LiveSource | Pieces;
 
 /** The answer to one request, whatever carries it. Immutable, so that one made beforehand may serve many requests. */
 export interface Response {
   readonly status: number;
-  /** All but those that the carrier writes: `Server`, `Date`, and in HTTP/1 `Connection` and `Keep-Alive`. */
+  /** All but those that the carrier writes: `Server`, `Date`, and in HTTP/1 `Connection`, `Keep-Alive`, `Transfer-Encoding`. */
   readonly fields: Fields;
   /** The carrier leaves it out in the answer to HEAD, so a handler answers HEAD exactly as GET. */
   readonly content: Content | null;
@@ -178,6 +202,11 @@ export interface Response {
   readonly incident: string | null;
   /** Name of the stub that it comes from, for journal and log; absent in all other responses. */
   readonly stub?: string;
+}
+
+/** A response whose content is as its carrier sends it. */
+export interface FramedResponse extends Response {
+  readonly content: Exclude<Content, Pieces> | null;
 }
 
 /** Makes a response without an incident. */

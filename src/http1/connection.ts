@@ -29,6 +29,7 @@ import { CONTINUE, Outbox, Progress } from "./outbox.ts";
 import { ReceiveBuffer } from "./receive-buffer.ts";
 import type { RequestReader } from "./request.ts";
 import { ReadState, readEdge, reasonToClose, waitIn } from "./state.ts";
+import { framed } from "./transfer-coding.ts";
 
 export class Http1Connection implements Carrier, Connection, Resumable, Suspended {
   readonly id: number;
@@ -363,11 +364,11 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     const context = this.#context;
     const outbox = this.#outbox;
     const { fault } = exchange.admission;
-    const response = fault === null ? made : (this.#transport.gate?.spoil(made, fault) ?? made);
+    const carried = framed(made, exchange.request?.protocol !== "1.0");
+    const response = fault === null ? carried : (this.#transport.gate?.spoil(carried, fault) ?? carried);
     const { maxRequests } = context.limits;
     const left = maxRequests === 0 ? Number.POSITIVE_INFINITY : maxRequests - exchange.position;
-    const isSkipped = this.#read === ReadState.Body && exchange.skipsContent;
-    const isRead = this.#read === ReadState.Done || isSkipped;
+    const isRead = this.#read === ReadState.Done || (this.#read === ReadState.Body && exchange.skipsContent);
     const isDraining = context.drain.hasBegun && this.#inbox.length === 0;
     const isPersistent = exchange.request?.framing.persistent === true;
     const reason = reasonToClose(left, isDraining, isRead, isPersistent, response.isLast, fault !== null);

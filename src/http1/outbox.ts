@@ -8,7 +8,7 @@
 
 import type { Clock } from "../exchange/clock.ts";
 import type { Transport } from "../exchange/transport.ts";
-import type { Content, ContentSource, LiveSource, Response } from "../http/message.ts";
+import type { ContentSource, FramedResponse, LiveSource } from "../http/message.ts";
 import type { HeadStarts } from "./response-head.ts";
 
 /** One write buffer for all connections; empty between turns. */
@@ -33,6 +33,8 @@ const TAIL_BYTES_MAX = 24_576;
 
 /** Smallest content that is sent from its own place if the kernel does not take the copy of it that was gathered. */
 const LENT_BYTES_MIN = 4096;
+
+type FramedContent = NonNullable<FramedResponse["content"]>;
 
 /** How far `pump` came. */
 export enum Progress {
@@ -80,7 +82,7 @@ export class Outbox {
   #tailStart = 0;
   /** Content whose copy is the last thing in the scratch, or null. */
   #gathered: Uint8Array | null = null;
-  #body: Content | null = null;
+  #body: FramedContent | null = null;
   #position = 0;
   #end = 0;
 
@@ -127,7 +129,7 @@ export class Outbox {
    * an answer to HEAD has none. `left`: requests that may follow. Returns the length of the content. The caller closes a source when
    * `pump` no longer needs it.
    */
-  put(response: Response, isHead: boolean, headStarts: HeadStarts, isPersistent: boolean, left: number): number {
+  put(response: FramedResponse, isHead: boolean, headStarts: HeadStarts, isPersistent: boolean, left: number): number {
     if (this.#body !== null) this.#joinBody();
     const scratch = this.#scratch;
     const headStart = scratch.used;
@@ -220,7 +222,7 @@ export class Outbox {
     return Progress.Sent;
   }
 
-  #pumpBody(body: Content): Progress {
+  #pumpBody(body: FramedContent): Progress {
     const begunMs = this.#clock.elapsedMs(0);
     for (let slices = 0; this.#position < this.#end; slices++) {
       if (slices === SLICES_PER_TURN) return Progress.Yield;

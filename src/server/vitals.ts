@@ -4,7 +4,7 @@
  */
 import type { Observer } from "../exchange/observer.ts";
 import type { Endpoint } from "../handlers/endpoints/endpoint.ts";
-import { type EventStream, StreamEvent } from "../handlers/endpoints/event-stream.ts";
+import { type EventStream, streamEvent } from "../handlers/endpoints/event-stream.ts";
 import { type Snapshot, type StatusSource, statusEndpoints } from "../handlers/endpoints/status.ts";
 import { VERSION } from "../settings/version.ts";
 import { LiveView, type LiveViewOptions, type Watcher } from "./live-view.ts";
@@ -26,7 +26,7 @@ export class Vitals implements StatusSource {
   readonly #streams = new Set<EventStream>();
   readonly #watcher: Watcher = { see: (snapshot) => this.#show(snapshot) };
   /** Event for streams that were opened since the last look; null if there were none. */
-  #first: StreamEvent | null = null;
+  #first: Uint8Array | null = null;
 
   constructor(options: VitalsOptions) {
     this.#options = options;
@@ -96,6 +96,6 @@ export class Vitals implements StatusSource {
   }
 }
 
-function eventOf(snapshot: Snapshot): StreamEvent {
-  return new StreamEvent(JSON.stringify(snapshot));
+function eventOf(snapshot: Snapshot): Uint8Array {
+  return streamEvent(JSON.stringify(snapshot));
 }

@@ -179,8 +179,8 @@ for (const [name, size] of Object.entries(SIZES)) {
 /** Status, and for 200 the bytes that came. */
 async function askedOf(site: Site, path = "/file.bin"): Promise<number[]> {
   const { status, content } = await respondTo(site.handler, makeRequest(`GET ${path}`));
-  if (content === null || content instanceof Uint8Array)
-    return status === 200 ? [status, content?.length ?? 0] : [status];
+  if (content === null || !("size" in content))
+    return status === 200 ? [status, content === null || "ends" in content ? 0 : content.length] : [status];
   const bytes = new Uint8Array(content.size + 1);
   const count = content.read(0, bytes, 0, bytes.length);
   content.close();

@@ -5,6 +5,7 @@ import { ContentBuffer, ContentMemory } from "../../src/exchange/content-buffer.
 import { Outbox, Progress, Scratch } from "../../src/http1/outbox.ts";
 import { ReceiveBuffer } from "../../src/http1/receive-buffer.ts";
 import { HeadStarts } from "../../src/http1/response-head.ts";
+import { framed } from "../../src/http1/transfer-coding.ts";
 import { FakeSource, FakeTransport, respondWith } from "../support/conversation.ts";
 
 const chunks = fc.array(fc.uint8Array({ maxLength: 50 }), { maxLength: 20 });
@@ -124,7 +125,13 @@ describe("an outbox", () => {
     const clock = new Clock(0, 0, { nowMs: () => (now += msPerLook) });
     const transport = new FakeTransport();
     const outbox = new Outbox(transport, new Scratch(4000), 1000, clock);
-    outbox.put(respondWith(200, new FakeSource(10_000)), false, new HeadStarts(clock.dateLine, 30), true, 1);
+    outbox.put(
+      framed(respondWith(200, new FakeSource(10_000)), true),
+      false,
+      new HeadStarts(clock.dateLine, 30),
+      true,
+      1,
+    );
     expect(outbox.pump()).toBe(Progress.Yield);
     return transport.writes.length;
   }

@@ -1035,10 +1035,10 @@ describe("live content", () => {
     source.add("one");
     source.add("two");
     server.runDeferred();
-    expect(client.take()).toBe("onetwo");
+    expect(client.take()).toBe("6\r\nonetwo\r\n");
     source.add("three");
     server.runDeferred();
-    expect(client.take()).toBe("three");
+    expect(client.take()).toBe("5\r\nthree\r\n");
   });
 
   test("may say nothing for as long as it likes", () => {
@@ -1048,7 +1048,7 @@ describe("live content", () => {
     expect(client.transport.isClosed).toBe(false);
     source.add("late");
     server.runDeferred();
-    expect(client.take()).toEndWith("late");
+    expect(client.take()).toEndWith("4\r\nlate\r\n");
   });
 
   test("is cut off when its reader takes nothing for the time of an answer", () => {
@@ -1069,10 +1069,20 @@ describe("live content", () => {
     source.add("last");
     source.finish();
     server.runDeferred();
-    expect(client.take()).toEndWith("last");
+    expect(client.take()).toEndWith("\r\n\r\n4\r\nlast\r\n0\r\n\r\n");
     expect(source.closes).toBe(1);
     server.handler.respond = () => respondWith(200, "next");
     expect(client.send(get("/")).take()).toEndWith("next");
+  });
+
+  test("to HTTP/1.0 has no framing, and ends with the connection", () => {
+    const { server, source } = liveServer();
+    const client = server.connect().send("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n");
+    expect(client.take()).toContain("Connection: close");
+    source.add("last");
+    source.finish();
+    server.runDeferred();
+    expect([client.take(), client.transport.finSent]).toEqual(["last", true]);
   });
 
   test("is closed with its reader", () => {

@@ -151,7 +151,8 @@ export function respondWith(
 ): Response {
   const content = typeof body === "string" ? ENCODER.encode(body) : body;
   const length = content === null ? 0 : "size" in content ? content.size : content.length;
-  return { ...response(status, Fields.of([["Content-Length", String(length)]]), content, "test"), ...extra };
+  const fields = content instanceof FakeLiveSource ? Fields.of([]) : Fields.of([["Content-Length", String(length)]]);
+  return { ...response(status, fields, content, "test"), ...extra };
 }
 
 export interface AnsweredLine {

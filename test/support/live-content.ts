@@ -10,6 +10,7 @@ function isLive(content: Content): content is LiveSource {
 /** Reads all of a response's content, and closes it. `advance` lets time pass whenever nothing is there. */
 export function readContent(content: Content | null, advance: () => void, limit = 1021): Buffer {
   if (content === null) return Buffer.alloc(0);
+  if ("ends" in content) return Buffer.from(content.bytes);
   if (!("size" in content)) return Buffer.from(content);
   let calls = 0;
   if (isLive(content)) content.whenMore(() => calls++);

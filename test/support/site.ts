@@ -167,6 +167,7 @@ export function contentOf(response: Response, limit = 1021): Uint8Array {
   const { content: source } = response;
   if (source === null) return new Uint8Array(0);
   if (source instanceof Uint8Array) return source;
+  if ("ends" in source) return source.bytes;
   const content = new Uint8Array(source.size);
   let length = 0;
   for (;;) {

@@ -1,6 +1,6 @@
 /** Pieces of a stream. Properties: together they are the content, whole or split they are the same, and their chunks carry it. */
-import { PieceSource } from "../../src/handlers/stubs/piece-source.ts";
 import { eventsAfter, type PieceKind, pieceEnds } from "../../src/http/pieces.ts";
+import { ChunkedPieces } from "../../src/http1/transfer-coding.ts";
 import { textOf } from "../../test/support/bytes.ts";
 import type { FuzzTarget } from "./target.ts";
 
@@ -30,7 +30,7 @@ export const piecesTarget: FuzzTarget = {
     if (!Bun.deepEquals(before(pieceEnds(input.subarray(0, cut), kind)), before(ends))) return "split, they are others";
     const after = eventsAfter(input, "1");
     if (after > 0 && eventsAfter(input.subarray(0, after), "1") !== after) return "the rest begins at another place";
-    const source = new PieceSource(input, ends);
+    const source = new ChunkedPieces({ bytes: input, ends });
     const wire = readAll(source, random.pick([1, 2, 7, 1000]));
     if (wire.length !== source.size) return `${wire.length} bytes on the wire of ${source.size}`;
     if (contentOf(wire) !== textOf(input)) return "the chunks carry something else";
@@ -39,7 +39,7 @@ export const piecesTarget: FuzzTarget = {
   },
 };
 
-function readAll(source: PieceSource, limit: number): string {
+function readAll(source: ChunkedPieces, limit: number): string {
   const buffer = new Uint8Array(limit);
   let text = "";
   for (;;) {

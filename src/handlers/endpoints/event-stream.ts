@@ -1,67 +1,42 @@
 /**
- * Server-sent events (HTML, "Server-sent events") as live content, one chunk for each event (RFC 9112 §7.1). All streams share an
- * event's bytes. A reader that is too slow misses events instead of filling our memory.
+ * Server-sent events (HTML, "Server-sent events") as live content, one piece for each event. All streams share an event's bytes. A reader that is too slow misses events instead of filling our memory.
  */
 
-import { type FieldLines, Fields } from "../../http/fields.ts";
+import { Fields } from "../../http/fields.ts";
 import { type LiveSource, type Response, response } from "../../http/message.ts";
 
 const ENCODER = new TextEncoder();
-const LINES: FieldLines = [
+const FIELDS = Fields.of([
   ["Content-Type", "text/event-stream; charset=utf-8"],
   ["Cache-Control", "no-store"],
   ["X-Content-Type-Options", "nosniff"],
-];
-const CHUNKED_FIELDS = Fields.of([...LINES, ["Transfer-Encoding", "chunked"]]);
-const PLAIN_FIELDS = Fields.of(LINES);
+]);
 
 /** Bytes that wait for a slow reader: one or two snapshots of a busy pool. Beyond it all events but the current one are dropped. */
 const WAITING_BYTES_MAX = 32 * 1024;
 
-/** One event for any number of streams. Its bytes are made once. */
-export class StreamEvent {
-  readonly #text: string;
-  #plain: Uint8Array | null = null;
-  #chunk: Uint8Array | null = null;
-
-  /** `data` has no line break. */
-  constructor(data: string, name = "") {
-    this.#text = name === "" ? `data: ${data}\n\n` : `event: ${name}\ndata: ${data}\n\n`;
-  }
-
-  /** Returns the event, as a chunk of its own if `isChunked`. */
-  bytes(isChunked: boolean): Uint8Array {
-    this.#plain ??= ENCODER.encode(this.#text);
-    if (!isChunked) return this.#plain;
-    this.#chunk ??= ENCODER.encode(`${this.#plain.length.toString(16)}\r\n${this.#text}\r\n`);
-    return this.#chunk;
-  }
+/** Returns one event for any number of streams. `data` has no line break. */
+export function streamEvent(data: string, name = ""): Uint8Array {
+  return ENCODER.encode(name === "" ? `data: ${data}\n\n` : `event: ${name}\ndata: ${data}\n\n`);
 }
 
 /** A browser does not tell a complete response from one that was cut. */
-const END = new StreamEvent("{}", "end");
-
-const CHUNKED_END = Buffer.concat([END.bytes(true), ENCODER.encode("0\r\n\r\n")]);
+const END = streamEvent("{}", "end");
 
 export class EventStream implements LiveSource {
   readonly size = Number.MAX_SAFE_INTEGER;
-  readonly #isChunked: boolean;
   readonly #onClose: (stream: EventStream) => void;
-  #chunks: Uint8Array[] = [];
+  #events: Uint8Array[] = [];
   #waitingBytes = 0;
-  /** Position of the first chunk's first byte. */
+  /** Position of the first event's first byte. */
   #startPosition = 0;
   /** True when the reader has found nothing more, and is to be called. */
   #isAwaited = true;
   #isOver = false;
   #call: () => void = () => {};
 
-  /**
-   * `isChunked` is false for HTTP/1.0, where the end of the connection is the end of the content (RFC 9112 §6.1,
-   * §6.3). `onClose` is called once, when the reader has gone.
-   */
-  constructor(isChunked: boolean, onClose: (stream: EventStream) => void) {
-    this.#isChunked = isChunked;
+  /** `onClose` is called once, when the reader has gone. */
+  constructor(onClose: (stream: EventStream) => void) {
     this.#onClose = onClose;
   }
 
@@ -71,33 +46,32 @@ export class EventStream implements LiveSource {
 
   /** Returns the response with this content. The connection ends with it, because a page that is left says nothing. */
   get response(): Response {
-    return response(200, this.#isChunked ? CHUNKED_FIELDS : PLAIN_FIELDS, this, "events", true);
+    return response(200, FIELDS, this, "events", true);
   }
 
-  send(event: StreamEvent): void {
+  send(event: Uint8Array): void {
     if (this.#isOver) return;
-    const bytes = event.bytes(this.#isChunked);
-    if (this.#chunks.length > 1 && this.#waitingBytes + bytes.length > WAITING_BYTES_MAX) {
-      this.#chunks.length = 1;
-      this.#waitingBytes = this.#chunks[0]?.length ?? 0;
+    if (this.#events.length > 1 && this.#waitingBytes + event.length > WAITING_BYTES_MAX) {
+      this.#events.length = 1;
+      this.#waitingBytes = this.#events[0]?.length ?? 0;
     }
-    this.#add(bytes);
+    this.#add(event);
   }
 
   /** Ends the stream: the reader gets an event with the name `end`, and a complete response. */
   end(): void {
     if (this.#isOver) return;
     this.#isOver = true;
-    this.#add(this.#isChunked ? CHUNKED_END : END.bytes(false));
+    this.#add(END);
   }
 
   read(position: number, into: Uint8Array, offset: number, limit: number): number {
-    let first = this.#chunks[0];
+    let first = this.#events[0];
     while (first !== undefined && position >= this.#startPosition + first.length) {
       this.#startPosition += first.length;
       this.#waitingBytes -= first.length;
-      this.#chunks.shift();
-      first = this.#chunks[0];
+      this.#events.shift();
+      first = this.#events[0];
     }
     this.#isAwaited = first === undefined;
     if (first === undefined) return 0;
@@ -117,9 +91,9 @@ export class EventStream implements LiveSource {
     this.#onClose(this);
   }
 
-  #add(chunk: Uint8Array): void {
-    this.#chunks.push(chunk);
-    this.#waitingBytes += chunk.length;
+  #add(event: Uint8Array): void {
+    this.#events.push(event);
+    this.#waitingBytes += event.length;
     // A reader that has not come for what was there has been called already.
     if (!this.#isAwaited) return;
     this.#isAwaited = false;

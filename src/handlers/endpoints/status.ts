@@ -106,7 +106,7 @@ export function statusEndpoints(source: StatusSource): [name: string, endpoint: 
   return [
     ["ready", readyEndpoint(source)],
     ["metrics", endpointOf(() => ownAnswer(200, "text/plain; version=0.0.4; charset=utf-8", source.renderMetrics()))],
-    ["events", endpointOf((request) => watchAnswer(source, request))],
+    ["events", endpointOf(() => watchAnswer(source))],
     ["", livePageEndpoint()],
   ];
 }
@@ -156,8 +156,8 @@ function endpointOf(respond: (request: Request) => Response): Endpoint {
   return { methods: ["GET"], contentBytesMax: 0, isOpen: false, hasParts: false, guard: null, respond };
 }
 
-function watchAnswer(source: StatusSource, request: Request): Response {
-  const stream = new EventStream(request.protocol === "1.1", (closed) => source.unwatch(closed));
+function watchAnswer(source: StatusSource): Response {
+  const stream = new EventStream((closed) => source.unwatch(closed));
   source.watch(stream);
   // Streams that were open have been ended when the drain began.
   if (source.isDraining()) stream.end();

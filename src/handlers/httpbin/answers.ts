@@ -3,7 +3,7 @@
  * bytes of a request.
  */
 import { type FieldLine, type FieldLines, Fields, RETRY_SOON } from "../../http/fields.ts";
-import { type Content, type ContentSource, type Request, type Response, response } from "../../http/message.ts";
+import { type ContentSource, type LiveSource, type Response, response } from "../../http/message.ts";
 import { reasonPhrase } from "../../http/status.ts";
 
 export const JSON_TYPE = "application/json; charset=utf-8";
@@ -18,7 +18,12 @@ const OWN_LINES: FieldLines = [
 ];
 
 /** Makes a response with content, or without. `type` is "" for one that has no type. */
-export function answer(status: number, content: Content | null, type: string, further: FieldLines = []): Response {
+export function answer(
+  status: number,
+  content: Uint8Array | ContentSource | null,
+  type: string,
+  further: FieldLines = [],
+): Response {
   const lines: FieldLine[] = [...further, ...OWN_LINES];
   const size = content === null ? 0 : "size" in content ? content.size : content.length;
   if (type !== "" && status !== 304) lines.unshift(["Content-Type", type]);
@@ -32,11 +37,9 @@ export function textAnswer(status: number, text: string, type = TEXT_TYPE, furth
   return answer(status, ENCODER.encode(text), type, further);
 }
 
-/** Makes a response whose content comes while it is sent: chunked, or in HTTP/1.0 up to the end of the connection. */
-export function streamAnswer(type: string, content: Content, protocol: Request["protocol"]): Response {
-  const lines: FieldLine[] = [["Content-Type", type], ...OWN_LINES];
-  if (protocol === "1.1") lines.push(["Transfer-Encoding", "chunked"]);
-  return response(200, Fields.of(lines), content, "httpbin", protocol === "1.0");
+/** Makes a response whose content comes while it is sent. */
+export function streamAnswer(type: string, content: LiveSource): Response {
+  return response(200, Fields.of([["Content-Type", type], ...OWN_LINES]), content, "httpbin");
 }
 
 /** Makes a response with an error in go-httpbin's shape. `detail` says what is wrong, or is "". */

@@ -350,18 +350,16 @@ function stream(bin: Bin, request: Request, [text = ""]: readonly string[]): Res
   const { args, headers, origin, url } = describe(request);
   const count = Math.max(1, Math.min(LINES_MAX, asked));
   const make = (id: number) => jsonText({ id, args, headers, origin, url }, true);
-  return textStream(bin, request, "application/x-ndjson; charset=utf-8", { count, pauseMs: 0 }, make);
+  return textStream(bin, "application/x-ndjson; charset=utf-8", { count, pauseMs: 0 }, make);
 }
 
 function textStream(
   { pauses }: Bin,
-  { protocol }: Request,
   type: string,
   pace: { readonly count: number; readonly pauseMs: number },
   make: (index: number) => string,
 ): Response {
-  const content = new PacedText({ ...pace, pauses }, protocol === "1.1", make);
-  return streamAnswer(type, content, protocol);
+  return streamAnswer(type, new PacedText({ ...pace, pauses }, make));
 }
 
 /** Pieces of a response, and the time before and between them. */
@@ -422,7 +420,7 @@ function sse(bin: Bin, request: Request): Response | Promise<Response> {
   if (typeof timing === "string") return bad(timing);
   const pace = { count: timing.count, pauseMs: pauseOf(timing) };
   return bin.pauses.answerAfter(timing.delayMs, request, () =>
-    textStream(bin, request, "text/event-stream; charset=utf-8", pace, (id) => {
+    textStream(bin, "text/event-stream; charset=utf-8", pace, (id) => {
       const timestamp = Math.floor(bin.pauses.wallMs());
       return `event: ping\ndata: ${jsonText({ id, timestamp }, true)}\n`;
     }),

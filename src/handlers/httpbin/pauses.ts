@@ -140,13 +140,9 @@ export class Drip extends PacedContent {
 
 const ENCODER = new TextEncoder();
 
-/** The chunk that ends chunked content (RFC 9112 §7.1). */
-const LAST_CHUNK = ENCODER.encode("0\r\n\r\n");
-
-/** Text whose pieces are made when they are due, each in a chunk of its own. A reader that is slow costs one piece. */
+/** Text whose pieces are made when they are due. A reader that is slow costs one piece. */
 export class PacedText extends PacedContent {
   readonly size = Number.MAX_SAFE_INTEGER;
-  readonly #isChunked: boolean;
   readonly #make: (index: number) => string;
   #made = 0;
   #isOver = false;
@@ -154,10 +150,8 @@ export class PacedText extends PacedContent {
   /** Position of the first byte of the piece. */
   #start = 0;
 
-  /** `isChunked` is false for HTTP/1.0, where the end of the connection is the end of the content (RFC 9112 §6.3). */
-  constructor(pace: Pace, isChunked: boolean, make: (index: number) => string) {
+  constructor(pace: Pace, make: (index: number) => string) {
     super(pace);
-    this.#isChunked = isChunked;
     this.#make = make;
   }
 
@@ -176,20 +170,11 @@ export class PacedText extends PacedContent {
   /** Makes the next piece. Returns false if none is due. */
   #next(): boolean {
     const index = this.#made;
-    if (index >= this.dueBy(index) && index < this.pace.count) return false;
-    const isLast = index === this.pace.count;
-    this.#isOver = index > this.pace.count || (isLast && !this.#isChunked);
-    if (this.#isOver) return false;
+    this.#isOver = index === this.pace.count;
+    if (this.#isOver || index >= this.dueBy(index)) return false;
     this.#start += this.#piece.length;
-    this.#piece = isLast ? LAST_CHUNK : this.#framed(ENCODER.encode(this.#make(index)));
+    this.#piece = ENCODER.encode(this.#make(index));
     this.#made++;
     return true;
   }
-
-  #framed(bytes: Uint8Array): Uint8Array {
-    if (!this.#isChunked) return bytes;
-    return Buffer.concat([ENCODER.encode(`${bytes.length.toString(16)}\r\n`), bytes, CRLF]);
-  }
 }
-
-const CRLF = ENCODER.encode("\r\n");

@@ -7,7 +7,6 @@
 import { type FieldLines, Fields, isFieldLine } from "../../http/fields.ts";
 import type { Request, Response } from "../../http/message.ts";
 import { eventsAfter, type PieceKind, pieceEnds, pieceKindOf } from "../../http/pieces.ts";
-import { PieceSource } from "./piece-source.ts";
 
 /** Fields that the server writes itself. A recorded answer has them, so they are dropped and not refused. */
 const OWN_FIELDS: ReadonlySet<string> = new Set([
@@ -39,61 +38,51 @@ export class StubMistake {
 export class StubAnswer {
   /** Name of the stub for journal and log: the path of its file, or the id of its rule. */
   readonly name: string;
-  readonly #whole: Response;
-  /** Null for an answer that is not a stream. */
-  readonly #stream: StreamAnswer | null;
+  readonly #answer: Response | Stream;
 
   /** Only `stubAnswer` calls it, with checked parts. */
   constructor(name: string, status: number, lines: FieldLines, content: Uint8Array) {
     this.name = name;
     const base = { status, isLast: false, kind: "stub", incident: null, stub: name };
-    this.#whole = { ...base, ...wholeContent(status, lines, content) };
     const kind = hasContent(status) ? pieceKindOf(valueNamed(lines, "content-type")) : null;
-    this.#stream = kind === null ? null : new StreamAnswer(this.#whole, lines, content, kind);
+    this.#answer =
+      kind === null
+        ? { ...base, ...wholeContent(status, lines, content) }
+        : new Stream({ ...base, fields: Fields.of(lines), content: null }, content, kind);
   }
 
   /** Returns the response to `request`. */
   respondTo(request: Request): Response {
-    return this.#stream === null ? this.#whole : this.#stream.respondTo(request);
+    return this.#answer instanceof Stream ? this.#answer.respondTo(request) : this.#answer;
   }
 }
 
-/**
- * An answer whose content is a stream: one chunk for each event or line. A client of an event stream that comes back gets the
- * events after the last one that it has. HTTP/1.0 has no chunks (RFC 9112 §7.1), so it gets the content under its length.
- */
-class StreamAnswer {
-  readonly #whole: Response;
-  /** Null before the first request: a stub that is not asked for costs no search for its events. */
-  #chunked: Response | null = null;
-  readonly #lines: FieldLines;
+/** An answer that is sent piece by piece. A client of an event stream that comes back gets the events after the last one that it has. */
+class Stream {
+  readonly #head: Response;
   readonly #content: Uint8Array;
   readonly #kind: PieceKind;
+  /** Null before the first request: a start with many streams costs no search for their events. */
+  #whole: Response | null = null;
 
-  constructor(whole: Response, lines: FieldLines, content: Uint8Array, kind: PieceKind) {
-    this.#whole = whole;
-    this.#lines = lines;
+  /** `head` has no content. */
+  constructor(head: Response, content: Uint8Array, kind: PieceKind) {
+    this.#head = head;
     this.#content = content;
     this.#kind = kind;
   }
 
-  respondTo({ head, protocol }: Request): Response {
+  respondTo({ head }: Request): Response {
     const lastEventId = this.#kind === "events" ? (valueNamed(head.lines(), "last-event-id") ?? "") : "";
     const start = eventsAfter(this.#content, lastEventId);
-    const rest = this.#content.subarray(start);
-    if (protocol !== "1.1") {
-      return start === 0 ? this.#whole : { ...this.#whole, ...wholeContent(this.#whole.status, this.#lines, rest) };
-    }
-    this.#chunked ??= {
-      ...this.#whole,
-      fields: Fields.of([...this.#lines, ["Transfer-Encoding", "chunked"]]),
-      content: this.#chunks(this.#content),
-    };
-    return start === 0 ? this.#chunked : { ...this.#chunked, content: this.#chunks(rest) };
+    if (start > 0) return this.#from(start);
+    this.#whole ??= this.#from(0);
+    return this.#whole;
   }
 
-  #chunks(content: Uint8Array): PieceSource {
-    return new PieceSource(content, pieceEnds(content, this.#kind));
+  #from(start: number): Response {
+    const bytes = this.#content.subarray(start);
+    return { ...this.#head, content: { bytes, ends: pieceEnds(bytes, this.#kind) } };
   }
 }
 
@@ -144,10 +133,8 @@ function valueNamed(lines: FieldLines, name: string): string | null {
   return lines.find(([own]) => own.toLowerCase() === name)?.[1] ?? null;
 }
 
-type Framed = Pick<Response, "fields" | "content">;
-
 /** A 204 has no Content-Length (RFC 9110 §8.6), and that of a 304 would be the length of the 200. */
-function wholeContent(status: number, lines: FieldLines, content: Uint8Array): Framed {
+function wholeContent(status: number, lines: FieldLines, content: Uint8Array): Pick<Response, "fields" | "content"> {
   if (status === 204 || status === 304) return { fields: Fields.of(lines), content: null };
   const fields = Fields.of([...lines, ["Content-Length", String(content.length)]]);
   return { fields, content: fields.hold(content) };

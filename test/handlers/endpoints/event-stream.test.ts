@@ -1,7 +1,7 @@
 /** Events on their way to somebody who reads them fast, slowly, or not at all. */
 
 import { describe, expect, test } from "bun:test";
-import { EventStream, StreamEvent } from "../../../src/handlers/endpoints/event-stream.ts";
+import { EventStream, streamEvent } from "../../../src/handlers/endpoints/event-stream.ts";
 import { ADMITTED } from "../../../src/http/message.ts";
 import { textOf } from "../../support/bytes.ts";
 import { CONTROL, FakeServer, get } from "../../support/conversation.ts";
@@ -36,37 +36,26 @@ class Reader {
   }
 }
 
-function open(isChunked = true) {
+function open() {
   const closed: EventStream[] = [];
-  const stream = new EventStream(isChunked, (which) => closed.push(which));
+  const stream = new EventStream((which) => closed.push(which));
   return { stream, reader: new Reader(stream), closed };
 }
 
 /** Tells a browser that this was all. */
 const GOODBYE = "event: end\ndata: {}\n\n";
 
-/** The data of each event in chunked content, which must be whole; "goodbye" for its end, and "end" for the last chunk. */
+/** The data of each event in `content`, which has whole events; "goodbye" for the last one. */
 function eventsOf(content: string): string[] {
-  const events: string[] = [];
-  for (let rest = content; rest !== ""; ) {
-    const line = /^([0-9a-f]+)\r\n/.exec(rest);
-    if (line === null) throw new Error(`no chunk: ${JSON.stringify(rest.slice(0, 50))}`);
-    const start = line[0].length;
-    const length = Number.parseInt(line[1] ?? "", 16);
-    const chunk = rest.slice(start, start + length);
-    expect(rest.slice(start + length, start + length + 2)).toBe("\r\n");
-    rest = rest.slice(start + length + 2);
-    events.push(
-      length === 0
-        ? "end"
-        : (/^data: (.*)\n\n$/.exec(chunk)?.[1] ?? (chunk === GOODBYE ? "goodbye" : `no event: ${chunk}`)),
-    );
-  }
-  return events;
+  expect(content === "" || content.endsWith("\n\n")).toBe(true);
+  return content
+    .split(/(?<=\n\n)/)
+    .filter((event) => event !== "")
+    .map((event) => /^data: (.*)\n\n$/.exec(event)?.[1] ?? (event === GOODBYE ? "goodbye" : `no event: ${event}`));
 }
 
 describe("the answer", () => {
-  test("is an endless one in chunks, the last on its connection, and nobody keeps it", () => {
+  test("is an endless one, the last on its connection, and nobody keeps it", () => {
     const { stream } = open();
     const { status, fields, response } = answerOf({ ...stream.response, content: null });
     expect([status, response.isLast]).toEqual([200, true]);
@@ -74,40 +63,26 @@ describe("the answer", () => {
       "content-type": "text/event-stream; charset=utf-8",
       "cache-control": "no-store",
       "x-content-type-options": "nosniff",
-      "transfer-encoding": "chunked",
     });
-  });
-
-  test("to HTTP/1.0 has no framing but the connection's end", () => {
-    const { stream, reader } = open(false);
-    expect(answerOf({ ...stream.response, content: null }).fields["transfer-encoding"]).toBeUndefined();
-    stream.send(new StreamEvent("one"));
-    stream.send(new StreamEvent("two"));
-    stream.end();
-    expect(reader.readAll()).toBe(`data: one\n\ndata: two\n\n${GOODBYE}`);
-    expect(stream.isOver).toBe(true);
   });
 });
 
 describe("events", () => {
-  test("are a chunk each, whose size counts bytes and not characters", () => {
+  test("are UTF-8", () => {
     const { stream, reader } = open();
-    stream.send(new StreamEvent("one"));
-    stream.send(new StreamEvent('{"path":"/ä→😀"}'));
-    expect(reader.readAll()).toBe(
-      `b\r\ndata: one\n\n\r\n1d\r\n${textOf(new TextEncoder().encode('data: {"path":"/ä→😀"}\n\n'))}\r\n`,
-    );
+    stream.send(streamEvent('{"path":"/ä→😀"}'));
+    expect(reader.readAll()).toBe(textOf(new TextEncoder().encode('data: {"path":"/ä→😀"}\n\n')));
   });
 
   test("arrive whole whatever pieces they are read in, and whatever part of a piece is taken", () => {
     for (const limit of [1, 2, 3, 7, 64]) {
       const { stream, reader } = open();
-      for (const data of ["first", "second", "third"]) stream.send(new StreamEvent(data));
+      for (const data of ["first", "second", "third"]) stream.send(streamEvent(data));
       stream.end();
-      expect([limit, eventsOf(reader.readAll(limit))]).toEqual([limit, ["first", "second", "third", "goodbye", "end"]]);
+      expect([limit, eventsOf(reader.readAll(limit))]).toEqual([limit, ["first", "second", "third", "goodbye"]]);
     }
     const { stream, reader } = open();
-    for (const data of ["first", "second", "third"]) stream.send(new StreamEvent(data));
+    for (const data of ["first", "second", "third"]) stream.send(streamEvent(data));
     let text = "";
     for (let piece = reader.read(9, 4); piece !== ""; piece = reader.read(9, 4)) text += piece;
     expect(eventsOf(text)).toEqual(["first", "second", "third"]);
@@ -118,38 +93,32 @@ describe("events", () => {
     let calls = 0;
     stream.whenMore(() => calls++);
     expect([reader.read(), stream.isOver, calls]).toEqual(["", false, 0]);
-    stream.send(new StreamEvent("one"));
+    stream.send(streamEvent("one"));
     expect(calls).toBe(1);
     expect(eventsOf(reader.readAll())).toEqual(["one"]);
     expect(reader.read()).toBe("");
     stream.end();
-    expect([stream.isOver, eventsOf(reader.readAll())]).toEqual([true, ["goodbye", "end"]]);
+    expect([stream.isOver, eventsOf(reader.readAll())]).toEqual([true, ["goodbye"]]);
     expect(calls).toBeGreaterThan(1);
-  });
-
-  test("are made into bytes once for all streams", () => {
-    const event = new StreamEvent("one");
-    expect(event.bytes(true)).toBe(event.bytes(true));
-    expect(event.bytes(false)).toBe(event.bytes(false));
   });
 
   test("do not call a reader that has not come for the event before", () => {
     const { stream, reader } = open();
     let calls = 0;
     stream.whenMore(() => calls++);
-    for (const data of ["one", "two", "three"]) stream.send(new StreamEvent(data));
+    for (const data of ["one", "two", "three"]) stream.send(streamEvent(data));
     expect(calls).toBe(1);
     expect(eventsOf(reader.readAll())).toEqual(["one", "two", "three"]);
-    stream.send(new StreamEvent("four"));
+    stream.send(streamEvent("four"));
     expect(calls).toBe(2);
   });
 
   test("after the end are none, and there is one end", () => {
     const { stream, reader } = open();
     stream.end();
-    stream.send(new StreamEvent("late"));
+    stream.send(streamEvent("late"));
     stream.end();
-    expect(eventsOf(reader.readAll())).toEqual(["goodbye", "end"]);
+    expect(eventsOf(reader.readAll())).toEqual(["goodbye"]);
   });
 });
 
@@ -159,7 +128,7 @@ describe("a reader that is too slow", () => {
 
   test("misses whole events: what it gets can still be read, and ends with the newest", () => {
     const { stream, reader } = open();
-    for (let i = 0; i < 100; i++) stream.send(new StreamEvent(event(`${i}`)));
+    for (let i = 0; i < 100; i++) stream.send(streamEvent(event(`${i}`)));
     const names = namesOf(reader.readAll(1000));
     expect(names[0]).toBe("0");
     expect(names.at(-1)).toBe("99");
@@ -169,10 +138,10 @@ describe("a reader that is too slow", () => {
 
   test("gets the rest of the event that it has begun to read", () => {
     const { stream, reader } = open();
-    stream.send(new StreamEvent(event("old")));
-    stream.send(new StreamEvent(event("mid")));
+    stream.send(streamEvent(event("old")));
+    stream.send(streamEvent(event("mid")));
     let content = reader.read() + reader.read(100); // All of the first, the beginning of the second.
-    for (let i = 0; i < 100; i++) stream.send(new StreamEvent(event(`${i}`)));
+    for (let i = 0; i < 100; i++) stream.send(streamEvent(event(`${i}`)));
     content += reader.readAll();
     const names = namesOf(content);
     expect([names[0], names[1], names.at(-1)]).toEqual(["old", "mid", "99"]);
@@ -181,15 +150,15 @@ describe("a reader that is too slow", () => {
 
   test("costs a bounded memory, however long it takes", () => {
     const { stream, reader } = open();
-    for (let i = 0; i < 10_000; i++) stream.send(new StreamEvent(event(`${i}`)));
+    for (let i = 0; i < 10_000; i++) stream.send(streamEvent(event(`${i}`)));
     expect(reader.readAll().length).toBeLessThan(44 * KIB);
   });
 
   test("is told of the end", () => {
     const { stream, reader } = open();
-    for (let i = 0; i < 100; i++) stream.send(new StreamEvent(event(`${i}`)));
+    for (let i = 0; i < 100; i++) stream.send(streamEvent(event(`${i}`)));
     stream.end();
-    expect(eventsOf(reader.readAll()).at(-1)).toBe("end");
+    expect(eventsOf(reader.readAll()).at(-1)).toBe("goodbye");
   });
 });
 
@@ -199,15 +168,15 @@ test("whoever made it is told once that nobody reads it any more, and then nobod
   stream.whenMore(() => calls++);
   stream.close();
   expect(closed).toEqual([stream]);
-  stream.send(new StreamEvent("late"));
+  stream.send(streamEvent("late"));
   stream.end();
   expect([calls, stream.isOver]).toEqual([0, true]);
 });
 
 describe("on a connection", () => {
-  function serve(isChunked = true) {
+  function serve() {
     const server = new FakeServer({ threads: 1 });
-    const { stream, closed } = open(isChunked);
+    const { stream, closed } = open();
     server.handler.admit = (request) => (request.target.path === "/events" ? CONTROL : ADMITTED);
     const { respond } = server.handler;
     server.handler.respond = (request, admission) =>
@@ -218,10 +187,10 @@ describe("on a connection", () => {
 
   test("it goes on for as long as there is somebody, without a slot, a log line or a deadline", () => {
     const { server, client, stream } = serve();
-    stream.send(new StreamEvent("first"));
+    stream.send(streamEvent("first"));
     client.send(get("/events"));
     server.pass(600_000);
-    stream.send(new StreamEvent("second"));
+    stream.send(streamEvent("second"));
     server.runDeferred();
     expect(client.take()).toEndWith("\r\n\r\nd\r\ndata: first\n\n\r\ne\r\ndata: second\n\n\r\n");
     expect([server.pool.active, server.observer.lines.length, client.transport.isClosed]).toEqual([0, 0, false]);
@@ -244,7 +213,7 @@ describe("on a connection", () => {
     client.transport.room = 0;
     client.send(get("/events"));
     for (let i = 0; i < 200 && !client.transport.isClosed; i++) {
-      stream.send(new StreamEvent("x"));
+      stream.send(streamEvent("x"));
       server.runDeferred();
       server.pass(1000);
     }
@@ -259,7 +228,7 @@ describe("on a connection", () => {
     expect(server.pool.active).toBe(0);
     const other = server.connect().send(get("/other"));
     expect(other.statuses).toEqual([200]);
-    stream.send(new StreamEvent("still here"));
+    stream.send(streamEvent("still here"));
     server.runDeferred();
     expect(client.take()).toContain("still here");
   });

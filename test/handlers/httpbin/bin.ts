@@ -1,6 +1,7 @@
 /** The endpoints of httpbin without a server, asked as a connection would ask. */
 import { Httpbin, type HttpbinOptions } from "../../../src/handlers/httpbin/httpbin.ts";
 import type { Response } from "../../../src/http/message.ts";
+import { framed } from "../../../src/http1/transfer-coding.ts";
 import { ManualClock } from "../../../src/server/time-source.ts";
 import { readContent, unchunk } from "../../support/live-content.ts";
 import { makeRequest, NOW_MS } from "../../support/site.ts";
@@ -55,7 +56,8 @@ export async function ask(
   return replyOf(response, line, () => clock.advance(stepMs));
 }
 
-function replyOf(response: Response, line: string, advance: () => void): Reply {
+function replyOf(made: Response, line: string, advance: () => void): Reply {
+  const response = framed(made, true);
   const fields: Record<string, string> = {};
   for (const [name, value] of response.fields.lines) {
     const key = name.toLowerCase();

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Drip, PacedText, Pauses } from "../../../src/handlers/httpbin/pauses.ts";
 import { ManualClock } from "../../../src/server/time-source.ts";
-import { readContent, unchunk } from "../../support/live-content.ts";
+import { readContent } from "../../support/live-content.ts";
 import { makeRequest } from "../../support/site.ts";
 import { turns } from "../../support/waiting.ts";
 import { ask, makeBin } from "./bin.ts";
@@ -90,24 +90,15 @@ describe("a drip", () => {
 });
 
 describe("a stream of text", () => {
-  test("has a chunk for each piece, made when it is due", () => {
+  test("makes each piece when it is due", () => {
     const clock = new ManualClock();
     const made: number[] = [];
-    const text = new PacedText({ pauses: new Pauses(clock), count: 3, pauseMs: 100 }, true, (index) => {
+    const text = new PacedText({ pauses: new Pauses(clock), count: 3, pauseMs: 100 }, (index) => {
       made.push(clock.nowMs());
       return `piece ${index};`;
     });
-    const { content, chunks } = unchunk(readContent(text, () => clock.advance(1), 5));
-    expect([content.toString(), chunks]).toEqual(["piece 0;piece 1;piece 2;", 3]);
+    expect(readContent(text, () => clock.advance(1), 5).toString()).toBe("piece 0;piece 1;piece 2;");
     expect(made).toEqual([0, 100, 200]);
-  });
-
-  test("of HTTP/1.0 ends with the connection", async () => {
-    const { clock, mount } = makeBin();
-    const response = await mount.respond(makeRequest("GET /sse?count=2&duration=1", { Host: "" }));
-    expect([response.isLast, response.fields.value("Transfer-Encoding")]).toEqual([true, null]);
-    const text = readContent(response.content, () => clock.advance(1)).toString();
-    expect(text).toMatch(/^(?:event: ping\ndata: \{"id":\d,"timestamp":\d+\}\n\n){2}$/);
   });
 
   test("of events takes its time from the server's clock", async () => {

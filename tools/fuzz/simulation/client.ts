@@ -528,6 +528,6 @@ export class Client implements Peer, ReaderRules {
 /** Bytes of content that a response announces. */
 export function lengthOf(response: Response): number {
   const { content } = response;
-  if (content === null) return 0;
+  if (content === null || "ends" in content) return 0;
   return "size" in content ? content.size : content.length;
 }

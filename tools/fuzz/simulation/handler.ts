@@ -8,6 +8,7 @@ import {
   ADMITTED,
   type Admission,
   CERTAIN,
+  type FramedResponse,
   type Handler,
   type Request,
   type Response,
@@ -371,7 +372,7 @@ function idOf(request: Request): string {
 function answer(
   status: number,
   lines: FieldLines,
-  content: Response["content"],
+  content: FramedResponse["content"],
   isLast: boolean,
   isHeld = false,
 ): Response {
