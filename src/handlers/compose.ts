@@ -59,6 +59,8 @@ export type HandlerSettings = Pick<
   | "anyPort"
   | "threads"
   | "cors"
+  | "headers"
+  | "securityHeaders"
   | "errorPages"
   | "basicAuth"
   | "authUploads"
@@ -91,7 +93,7 @@ export function composeHandler(options: HandlerOptions): Handler {
   const upload = options.uploads === null ? null : composeUpload(options, options.uploads, shown, pages);
   const uploaded = shown === null ? null : composeUploadedFiles(options, shown, pages);
   const files = composeFiles(options, shown, pages);
-  const folder = options.site?.mount(files, pages) ?? files;
+  const folder = options.site?.mount(files, pages, settings) ?? files;
   const site: readonly (Mount | null)[] = [
     options.httpbin ?? null, //      /get, …      echoes, below a prefix or before the files of the same names
     folder, //                       every other path: the served folder, by its own rules with --site

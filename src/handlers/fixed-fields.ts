@@ -20,7 +20,7 @@ export function endpointFields(settings: FixedFieldsSettings, further: FieldLine
   return Fields.of([...lines, ...further]);
 }
 
-type FixedFieldsSettings = Pick<ServerSettings, "headers" | "securityHeaders" | "cors">;
+export type FixedFieldsSettings = Pick<ServerSettings, "headers" | "securityHeaders" | "cors">;
 
 /** A field of the operator replaces the preset's field of that name. */
 function linesOf(settings: FixedFieldsSettings): FieldLines {

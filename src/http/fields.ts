@@ -135,7 +135,7 @@ export function parseFieldLine(line: string): readonly [name: string, value: str
   if (!isFieldLine(name, value) || /[^\t -~]/.test(value)) {
     return "expected a field line, 'Name: value', of a token and printable ASCII";
   }
-  const home = HOMES.get(name.toLowerCase());
+  const home = serverReason(name) ?? HOMES.get(name.toLowerCase());
   if (home !== undefined) return `${name} cannot be set: ${home}`;
   return [name, value];
 }
@@ -144,8 +144,12 @@ const FRAMING = "it says where a message ends, which the server decides";
 const CONNECTION = "it belongs to the connection, not to an answer";
 const CONTENT = "it tells of one answer's content, and cannot be true of all";
 
-/** Fields that no operator sets, each with the reason. `Vary` is not among them: its lines add up (RFC 9110 §12.5.5). */
-const HOMES: ReadonlyMap<string, string> = new Map([
+/** Returns why the server alone writes a field, whatever the response; null for a field that others may write. */
+export function serverReason(name: string): string | null {
+  return SERVER_FIELDS.get(name.toLowerCase()) ?? null;
+}
+
+const SERVER_FIELDS: ReadonlyMap<string, string> = new Map([
   ["content-length", FRAMING],
   ["transfer-encoding", FRAMING],
   ["trailer", FRAMING],
@@ -156,6 +160,10 @@ const HOMES: ReadonlyMap<string, string> = new Map([
   ["upgrade", CONNECTION],
   ["date", "the server's clock writes it"],
   ["server", "the server names itself"],
+]);
+
+/** Further fields that no operator sets for every response. `Vary` is not among them: its lines add up (RFC 9110 §12.5.5). */
+const HOMES: ReadonlyMap<string, string> = new Map([
   ["content-type", CONTENT],
   ["content-encoding", CONTENT],
   ["content-range", CONTENT],

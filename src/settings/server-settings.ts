@@ -35,7 +35,7 @@ export interface ServerSettings {
   index: string;
   spa: boolean;
   listing: boolean;
-  /** Rules of the folder: `_redirects`, and paths without `.html`. */
+  /** Rules of the folder: `_redirects`, `_headers`, `404.html`, and paths without `.html`. */
   site: boolean;
   /** Targets with `.` segments or repeated slashes are redirected to their clean form. */
   cleanPaths: boolean;
@@ -215,7 +215,7 @@ export const serverTable: TableOf<ServerSettings> = {
     kind: "switch",
     group: "files",
     default: false, // A file of the name _redirects is an ordinary file to a server that was not told of hosts.
-    help: "Serves the folder as its host does: obeys _redirects, and finds /x.html at /x. docs/site.md has the grammar.",
+    help: "Obeys _redirects, _headers and 404.html of the folder, and finds /x.html at /x. docs/site.md has the grammar.",
   },
   cleanPaths: {
     flag: "clean-paths",

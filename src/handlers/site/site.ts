@@ -1,22 +1,29 @@
 /**
- * The folder as a host of static sites serves it: its `_redirects`, and pages without `.html` in their paths. Loaded only with `--site`.
+ * The folder as a host of static sites serves it: its `_redirects`, `_headers` and `404.html`, and pages without `.html` in their paths.
+ * Loaded only with `--site`.
  *
  * A request that has passed every layer, and that no stub answers, gets the first of these:
  *
- *   1. 404 for the rules file itself
+ *   1. 404 for the rules files themselves
  *   2. the first rule that matches its path, if that is a redirect
  *   3. the file of its path, or `x.html` for `/x`; `/x/` is redirected to `/x`
  *   4. the file that the rule leads to, if the rule is a rewrite; no further rule applies
  *   5. the answer of the files: a listing, the index for a route, or 404
+ *
+ * A 404 then gets the nearest page of the site, and an answer with a file the fields of `_headers`.
  */
+import { Fields } from "../../http/fields.ts";
 import { type Admission, type Request, type Response, refused } from "../../http/message.ts";
 import { Method } from "../../http/method.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
 import type { DocumentRoot } from "../files/document-root.ts";
 import { isHidden, type StaticFiles } from "../files/files.ts";
 import { Folder, resolve, type Substitute } from "../files/resolve.ts";
+import { type FixedFieldsSettings, fixedFields } from "../fixed-fields.ts";
 import type { Mount } from "../mount.ts";
 import { redirectTo } from "../redirect.ts";
+import { type HeaderRules, parseHeaders } from "./header-rules.ts";
+import { notFoundPage } from "./not-found.ts";
 import { locationOf, parseRedirects, pathOf, type RedirectMatch, type RedirectRules } from "./redirect-rules.ts";
 import { RulesFile } from "./rules-file.ts";
 
@@ -31,10 +38,10 @@ export interface SiteOptions {
 }
 
 /** Names of the rules files, in the root. */
-const RULES_FILES = ["_redirects"] as const;
+const RULES_FILES = ["_redirects", "_headers"] as const;
 
-/** Paths of the rules files, and of what a folder of that name would hold. On some disks `_REDIRECTS` is the same file. */
-const RULES_PATH = /^\/+_redirects(?:\/|$)/i;
+/** Paths of the rules files, and of what a folder of that name would hold. On some disks `_HEADERS` is the same file. */
+const RULES_PATH = /^\/+_(?:redirects|headers)(?:\/|$)/i;
 
 export class Site {
   /** The root without the rules files: no name reaches them, whatever links there are. */
@@ -43,24 +50,31 @@ export class Site {
   readonly rulesPaths: readonly string[] = RULES_FILES.map((name) => `/${name}`);
   readonly #index: string;
   readonly #redirects: RulesFile<RedirectRules>;
+  readonly #headers: RulesFile<HeaderRules>;
 
   /** Reads the rules. Throws a StartError, in one line for the operator, for a mistake in them. */
   constructor({ root, shown, index, warn }: SiteOptions) {
     this.root = RULES_FILES.reduce((left, name) => left.without(`${root.realPath}/${name}`), root);
     this.#index = index;
     const isFile = (path: string) => this.#fileAt(path) !== null;
-    this.#redirects = new RulesFile({
+    const file = (name: (typeof RULES_FILES)[number]) => ({
       root,
-      name: "_redirects",
-      shown: `${shown.replace(/\/$/, "")}/_redirects`,
-      parse: (bytes) => parseRedirects(bytes, isFile),
+      name,
+      shown: `${shown.replace(/\/$/, "")}/${name}`,
       warn,
     });
+    this.#redirects = new RulesFile({ ...file("_redirects"), parse: (bytes) => parseRedirects(bytes, isFile) });
+    this.#headers = new RulesFile({ ...file("_headers"), parse: parseHeaders });
   }
 
   /** Returns the mount that stands in the place of `files`. */
-  mount(files: StaticFiles, pages: ErrorPages): SiteMount {
-    return new SiteMount(this, files, pages);
+  mount(files: StaticFiles, pages: ErrorPages, settings: FixedFieldsSettings): SiteMount {
+    return new SiteMount({ site: this, files, pages, settings });
+  }
+
+  /** Returns the rules for the fields of files. */
+  get headers(): HeaderRules {
+    return this.#headers.current();
   }
 
   /** Returns the redirect rule that decides about a path, or null. */
@@ -112,17 +126,32 @@ export class Site {
   }
 }
 
+interface SiteMountOptions {
+  readonly site: Site;
+  readonly files: StaticFiles;
+  readonly pages: ErrorPages;
+  /** Fields that the operator sets for every response. */
+  readonly settings: FixedFieldsSettings;
+}
+
 /** Stands in the place of the files, and passes on to them. */
 class SiteMount implements Mount {
   readonly isControl = false;
   readonly #site: Site;
   readonly #files: StaticFiles;
   readonly #pages: ErrorPages;
+  /** Names of fields, in lower case, that the rules do not set because a flag does. */
+  readonly #fixed: ReadonlySet<string>;
+  readonly #hasCors: boolean;
 
-  constructor(site: Site, files: StaticFiles, pages: ErrorPages) {
+  constructor({ site, files, pages, settings }: SiteMountOptions) {
     this.#site = site;
     this.#files = files;
     this.#pages = pages;
+    const names = fixedFields(settings).lines.map(([name]) => name.toLowerCase());
+    // Lines of Vary add up. Strict-Transport-Security must not be sent over plain HTTP (RFC 6797 §7.2), and outlives a test.
+    this.#fixed = new Set([...names.filter((name) => name !== "vary"), "strict-transport-security"]);
+    this.#hasCors = settings.cors.length > 0;
   }
 
   owns(): boolean {
@@ -142,13 +171,41 @@ class SiteMount implements Mount {
   admit(request: Request): Admission | null {
     const { head, target } = request;
     if (head.method === Method.Options) return this.#files.admit(request);
-    if (isRulesPath(target.path)) return refused(this.#refuse(404, "There is no such file here.", request));
+    if (isRulesPath(target.path)) {
+      return refused(this.#finished(this.#refuse(404, "There is no such file here.", request), request));
+    }
     const match = this.#site.redirectAt(target.path);
-    return match === null ? this.#files.admit(request) : refused(this.#redirect(match, request));
+    if (match !== null) return refused(this.#redirect(match, request));
+    const admission = this.#files.admit(request);
+    const refusal = admission?.refusal ?? null;
+    return refusal === null ? admission : refused(this.#finished(refusal, request));
   }
 
   respond(request: Request): Response | Promise<Response> {
-    return this.#files.respond(request);
+    const response = this.#files.respond(request);
+    return response instanceof Promise
+      ? response.then((settled) => this.#finished(settled, request))
+      : this.#finished(response, request);
+  }
+
+  /** Returns the page of the site in place of a 404, and the fields of the rules with a file. */
+  #finished(response: Response, { target }: Request): Response {
+    const page = response.status === 404 ? notFoundPage(this.#site.root, target.path, response.isLast) : null;
+    const answer = page ?? response;
+    if (page === null && (response.kind === "error" || response.kind === "listing" || response.kind === "redirect")) {
+      return response;
+    }
+    const isKept = (name: string) => this.#isKept(name.toLowerCase(), answer);
+    const lines = this.#site.headers.apply(target.path, answer.fields.lines, isKept);
+    return lines === null ? answer : { ...answer, fields: Fields.of(lines) };
+  }
+
+  /** Returns true for a field of this response that the rules do not change. `name` is in lower case. */
+  #isKept(name: string, { status, fields }: Response): boolean {
+    if (this.#fixed.has(name) || (this.#hasCors && name.startsWith("access-control-"))) return true;
+    // RFC 9110 §15.4.5: a 304 tells nothing about content. The type of several ranges has their boundary.
+    if (status === 304) return /^content-(?:type|disposition|language)$/.test(name);
+    return status === 206 && name === "content-type" && fields.value(name)?.startsWith("multipart/") === true;
   }
 
   #redirect(match: RedirectMatch, request: Request): Response {

@@ -4,7 +4,7 @@ import { mkdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync }
 import { join } from "node:path";
 import { openStubs } from "../../../src/handlers/stubs/stubs.ts";
 import { StartError } from "../../../src/settings/start-error.ts";
-import { ask } from "../../support/site.ts";
+import { ask, type Site } from "../../support/site.ts";
 import { StubGround } from "../stubs/folder.ts";
 import { makeRuled, openRuled, outcome } from "./ground.ts";
 
@@ -223,5 +223,151 @@ describe("beside other parts", () => {
     using site = makeRuled({ ...PAGES, _redirects: "/upload /about 307\n/* /about 200\n" });
     expect(await outcome(site, "GET /upload")).toBe("405 POST, OPTIONS");
     expect(await outcome(site, "GET /other")).toBe("200 about");
+  });
+});
+
+describe("fields", () => {
+  const RULES =
+    "/*\n  X-All: 1\n/about\n  Cache-Control: max-age=60\n  Content-Type: text/x-about\n  ! X-Content-Type-Options\n";
+
+  test("of _headers go with files, also with parts of them, without change, and in place of the server's", async () => {
+    using site = makeRuled({ ...PAGES, _headers: RULES });
+    const { fields } = await ask(site, "GET /about");
+    expect([fields["x-all"], fields["cache-control"], fields["content-type"]]).toEqual([
+      "1",
+      "max-age=60",
+      "text/x-about",
+    ]);
+    expect(fields).not.toHaveProperty("x-content-type-options");
+    expect((await ask(site, "GET /about.html")).fields["cache-control"]).toBe("no-cache");
+    const unchanged = await ask(site, "GET /about", { "If-None-Match": fields["etag"] as string });
+    expect([unchanged.status, unchanged.fields["x-all"], unchanged.fields["content-type"]]).toEqual([
+      304,
+      "1",
+      undefined,
+    ]);
+    const part = await ask(site, "GET /about", { Range: "bytes=0-1" });
+    expect([part.status, part.fields["content-type"]]).toEqual([206, "text/x-about"]);
+    const parts = await ask(site, "GET /about", { Range: "bytes=0-0,2-2" });
+    expect(parts.fields["content-type"]).toStartWith("multipart/byteranges; boundary=");
+    expect((await ask(site, "HEAD /about")).fields).toEqual(fields);
+  });
+
+  test("go with a hot file each time, by the path of the request", async () => {
+    using site = makeRuled({ ...PAGES, _headers: RULES });
+    for (const path of ["/about.html", "/about.html", "/about", "/about.html"]) {
+      const expected = path === "/about" ? "max-age=60" : "no-cache";
+      expect((await ask(site, `GET ${path}`)).fields["cache-control"]).toBe(expected);
+    }
+  });
+
+  test("do not go with redirects, listings, stubs and refusals", async () => {
+    using ground = new StubGround({ "api/GET.http": "stub" });
+    const stubs = openStubs({ realPath: ground.path, shown: "stubs", warn: () => {} }, null);
+    using site = makeRuled(
+      { "a.txt": "a", _headers: RULES, _redirects: "/old /a.txt\n" },
+      { listing: true },
+      { stubs },
+    );
+    for (const line of ["GET /old", "GET /", "GET /api", "POST /a.txt", "GET /none", "GET /x/%2e%2e/"]) {
+      expect((await ask(site, line)).fields).not.toHaveProperty("x-all");
+    }
+    expect((await ask(site, "GET /a.txt")).fields).toHaveProperty("x-all");
+  });
+
+  test("that a flag sets are the flag's, and Strict-Transport-Security is --hsts's", async () => {
+    const _headers =
+      "/*\n  X-Robots-Tag: all\n  Access-Control-Allow-Origin: *\n  X-Frame-Options: DENY\n  Strict-Transport-Security: max-age=1\n  X-B: 1\n";
+    using free = makeRuled({ ...PAGES, _headers });
+    const all = Object.keys((await ask(free, "GET /about")).fields);
+    expect(all).toContain("x-robots-tag");
+    expect(all).toContain("access-control-allow-origin");
+    expect(all).toContain("x-frame-options");
+    expect(all).not.toContain("strict-transport-security");
+    using bound = makeRuled(
+      { ...PAGES, _headers },
+      { headers: ["X-Robots-Tag: noindex"], cors: ["https://app.test"], securityHeaders: true },
+    );
+    const left = Object.keys((await ask(bound, "GET /about")).fields);
+    expect(left.filter((name) => /^(?:x-robots|access-|x-frame|strict)/.test(name))).toEqual([]);
+    expect(left).toContain("x-b");
+  });
+
+  test("come from a file that is 404 itself, ends the start with a mistake, and is read again", async () => {
+    using site = makeRuled({ ...PAGES, _headers: "/*\n  X-A: 1\n" });
+    expect(await outcome(site, "GET /_headers")).toBe("404");
+    expect(() => makeRuled({ _headers: "/*\n  Connection: close\n" })).toThrow(
+      new StartError("dist/_headers:2: Connection cannot be set: it belongs to the connection, not to an answer"),
+    );
+    writeFileSync(join(site.root, "_headers"), "/*\n  X-A: 2\n");
+    expect((await ask(site, "GET /about")).fields["x-a"]).toBe("2");
+    writeFileSync(join(site.root, "_headers"), "/*\n  X-A 3\n");
+    expect((await ask(site, "GET /about")).fields["x-a"]).toBe("2");
+    expect(site.warnings).toEqual([
+      "dist/_headers:2: expected a field line, 'Name: value', or '! Name'; the rules before this change stay",
+    ]);
+  });
+});
+
+describe("404.html", () => {
+  const SITE = { ...PAGES, "404.html": "top page", "docs/404.html": "docs page", _headers: "/none\n  X-A: 1\n" };
+  const textOf = async (site: Site, line: string, fields: Record<string, string> = {}) => {
+    const { status, text } = await ask(site, line, fields);
+    return `${status} ${text}`;
+  };
+
+  test("of the nearest folder answers for a missing path, with 404 and the fields of the path", async () => {
+    using site = makeRuled(SITE);
+    expect(await textOf(site, "GET /none")).toBe("404 top page");
+    expect(await textOf(site, "GET /docs/none")).toBe("404 docs page");
+    expect(await textOf(site, "GET /docs/none/at/all/")).toBe("404 docs page");
+    expect(await textOf(site, "GET /other/none")).toBe("404 top page");
+    expect(await textOf(site, "GET /about.html/x")).toBe("404 top page");
+    expect(await textOf(site, "GET /.git/config")).toBe("404 top page");
+    expect(await textOf(site, "GET /_headers")).toBe("404 top page");
+    expect(await textOf(site, "POST /none")).toBe("404 top page");
+    expect(await textOf(site, `GET ${"/a".repeat(4000)}`)).toBe("404 top page");
+    const { fields } = await ask(site, "GET /none", { Accept: "application/json" });
+    expect(fields).toEqual({
+      "content-type": "text/html; charset=utf-8",
+      "content-length": "8",
+      "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
+      "x-a": "1",
+    });
+    expect(await textOf(site, "GET /404.html")).toBe("200 top page");
+    expect(await textOf(site, "GET /404")).toBe("200 top page");
+  });
+
+  test("knows no conditions and ranges", async () => {
+    using site = makeRuled(SITE);
+    expect(await textOf(site, "GET /none", { "If-None-Match": "*", Range: "bytes=0-1" })).toBe("404 top page");
+    expect(await textOf(site, "GET /none", { "If-Match": '"x"' })).toBe("404 top page");
+  });
+
+  test("is read again, and not missed when it is gone, a folder, too large, or a link that leads out", async () => {
+    using site = makeRuled({ ...SITE, "outer/404.html/x": "" });
+    const page = join(site.root, "404.html");
+    writeFileSync(page, "new");
+    expect(await textOf(site, "GET /none")).toBe("404 new");
+    expect(await textOf(site, "GET /outer/none")).toBe("404 new");
+    writeFileSync(page, "x".repeat((1 << 20) + 1));
+    expect(await outcome(site, "GET /none")).toBe("404");
+    rmSync(page);
+    expect(await outcome(site, "GET /none")).toBe("404");
+    symlinkSync("/etc/passwd", page);
+    expect(await outcome(site, "GET /none")).toBe("404");
+  });
+
+  test("is not shown for a rewrite, a listing or the index of an application", async () => {
+    using site = makeRuled({ ...SITE, _redirects: "/app/* /about 200\n" }, { spa: true });
+    expect(await textOf(site, "GET /app/x")).toBe("200 about");
+    expect(await textOf(site, "GET /route", { Accept: "text/html" })).toBe("200 home");
+    expect(await textOf(site, "GET /route")).toBe("404 top page");
+  });
+
+  test("is an ordinary file without --site", async () => {
+    using site = makeRuled(SITE, {}, { site: null });
+    expect(await outcome(site, "GET /none")).toBe("404");
   });
 });
