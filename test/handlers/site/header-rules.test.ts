@@ -173,6 +173,30 @@ describe("Netlify, line-parser", () => {
   });
 });
 
+describe("Netlify, for-regexp: its paths match without regard to case and to a slash at the end, ours do not", () => {
+  const MATCHES = "X: 1";
+  test.each<[string, string, string, string]>([
+    ["single_slash", "/", "/", MATCHES],
+    ["trim_end", "/a ", "/a", MATCHES],
+    ["a slash at the end (matches there)", "/a", "/a/", "-"],
+    ["another case (matches there)", "/a", "/A", "-"],
+    ["placeholder", "/a/:b", "/a/x", MATCHES],
+    ["placeholder, two segments", "/a/:b", "/a/x/y", "-"],
+    ["wildcard_slash", "/*", "/x/y", MATCHES],
+    ["wildcard_append", "/*/a", "/x/y/a", MATCHES],
+    ["wildcard_prepend", "/a/*", "/a/x/y", MATCHES],
+    ["wildcard_prepend, nothing behind (matches there)", "/a/*", "/a", "-"],
+    ["wildcard_surround", "/a/*/b", "/a/x/y/b", MATCHES],
+    ["wildcard_inside", "/a/b*c", "/a/bxc", MATCHES],
+    ["regexp_escape", "/a.", "/ab", "-"],
+    ["empty (a mistake here)", "abc", "/abc", "1: expected a path that begins with / before the first field"],
+    ["wildcard_multiple (a mistake here)", "/a/*/*", "/a/x/y", "1: expected at most one * in a path"],
+    ["double_slash (a mistake here)", "//a//b//", "/a/b", "1: expected a path without . segments and repeated slashes"],
+  ])("%s", (_, path, target, expected) => {
+    expect(answer(`${path}\n  X: 1`, target)).toBe(expected);
+  });
+});
+
 describe("a rule", () => {
   test("neither frames a message nor changes what requests are compared with", () => {
     for (const name of [
