@@ -136,7 +136,8 @@ function composeSite(
 ): readonly Mount[] {
   if (stubs === null) return mounts;
   const { maxBodyBytes, cors } = settings;
-  const hasFile = (path: string) => folder.has(path);
+  // A preflight has no credentials, and must not learn which files there are.
+  const hasFile = (path: string) => isPrivate(settings) || folder.has(path);
   return [stubs.mount({ mounts, pages, maxBodyBytes, hasCors: cors.length > 0, hasFile })];
 }
 
@@ -161,7 +162,6 @@ function composeFiles(options: HandlerOptions, shown: DocumentRoot | null, pages
     ...(site?.rulesPaths ?? []),
   ];
   const mounts = shown === null ? [] : [{ path: UPLOADS_PATH, root: shown }];
-  const isPrivate = settings.basicAuth.length > 0 && !settings.authUploads;
   return new StaticFiles({
     root,
     hot: new HotFiles({ ...options.fileCache, now }),
@@ -170,7 +170,7 @@ function composeFiles(options: HandlerOptions, shown: DocumentRoot | null, pages
     inline,
     strictTypes,
     codings: openCodings({ ...settings, fileCacheBytes: options.fileCache.bytesMax }),
-    cachePolicy: new CachePolicy({ cacheControl, immutable, isPrivate }),
+    cachePolicy: new CachePolicy({ cacheControl, immutable, isPrivate: isPrivate(settings) }),
     spa,
     substitute: site === null ? null : (name) => site.substitute(name),
     listing: settings.listing
@@ -188,6 +188,11 @@ function composeFiles(options: HandlerOptions, shown: DocumentRoot | null, pages
     now,
     log,
   });
+}
+
+/** Returns true if files are for clients with credentials alone. */
+function isPrivate({ basicAuth, authUploads }: HandlerSettings): boolean {
+  return basicAuth.length > 0 && !authUploads;
 }
 
 /** Returns the folder in which clients can read uploads back, or null. */

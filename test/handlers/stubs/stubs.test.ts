@@ -109,6 +109,16 @@ describe("a request", () => {
     expect(await statusOf(site, "POST /api", { Authorization: `Basic ${btoa("ada:secret")}` })).toBe("200 p");
   });
 
+  test("without credentials does not learn from a preflight whether a file exists", async () => {
+    const basicAuth = [`ada:${await hashPassword("secret")}`];
+    using site = makeStubbed({ "[id]/PUT.http": "p" }, { basicAuth, cors: ["https://app.test"] });
+    const fields = { Origin: "https://app.test", "Access-Control-Request-Method": "PUT" };
+    for (const path of ["/a.html", "/none"]) {
+      const preflight = await ask(site, `OPTIONS ${path}`, fields);
+      expect([path, preflight.fields["allow"]]).toEqual([path, "GET, HEAD, PUT, OPTIONS"]);
+    }
+  });
+
   test("of another origin is told the methods of the stubs in its preflight", async () => {
     using site = makeStubbed({ "api/[id]/PATCH.http": "p" }, { cors: ["https://app.test"] });
     const fields = { Origin: "https://app.test", "Access-Control-Request-Method": "PATCH" };
