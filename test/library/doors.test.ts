@@ -72,6 +72,17 @@ describe.each<[name: string, door: Door]>([
     expect(await server.requests()).toEqual([]);
   });
 
+  test("a question uses no connection of the test", async () => {
+    await using server = await startServer({ files: FILES, fixture: true });
+    for (let i = 0; i < 3; i++) {
+      await (await fetch(`${server.url}/a.txt`)).text();
+      await server.verify({ count: i + 1 });
+    }
+    const requests = await server.requests();
+    expect(requests.map(({ position }) => position)).toEqual([1, 2, 3]);
+    expect(await server.closeIdle()).toBe(1);
+  });
+
   test("requests are waited for and verified, and uploads are told where they are", async () => {
     await using server = await startServer({ files: FILES, fixture: true });
     const waited = server.waitForRequests({ path: "/upload" }, 2, 10_000);

@@ -7,7 +7,7 @@ import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, syml
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { version } from "../../../package.json";
-import { executableOf, PACKAGE, packageOf } from "../../../src/client/targets.ts";
+import { executableOf, PACKAGE, packageOf, TARGETS } from "../../../src/client/targets.ts";
 import { type Binary, buildBinary, type Finished, Program, run } from "../../../test/support/binary.ts";
 import { needs, pathOf } from "../../../test/support/needs.ts";
 import { killAll, processesWith } from "../../../test/support/processes.ts";
@@ -338,6 +338,72 @@ describe("runners", () => {
       });
       const words = ["node", join(project, "node_modules", "@playwright", "test", "cli.js"), "test"];
       expect(succeed(await inFolder(cwd, words, { CHROMIUM: pathOf("chromium") }))).toContain("4 passed");
+    },
+    TOOL_MS,
+  );
+});
+
+describe("a registry", () => {
+  /** Packages of all targets, whose executables print the name of their package. */
+  async function packAll(): Promise<readonly string[]> {
+    const scripts = empty("scripts");
+    const built = TARGETS.map((one) => {
+      const file = join(scripts, basename(packageOf(one)));
+      writeFileSync(file, `#!/bin/sh\necho ${packageOf(one)}\n`);
+      return { target: one, file };
+    });
+    return await pack(built, join(folder, "registry"));
+  }
+
+  /** Serves archives as a registry of npm does: a document for each package, with the manifest from its archive. */
+  async function serveRegistry(packed: readonly string[]): Promise<Bun.Server<undefined>> {
+    const manifests = await Promise.all(
+      packed.map(async (path) => {
+        const text = succeed(await inFolder(folder, ["tar", "-xzOf", path, "package/package.json"]));
+        return { path, manifest: JSON.parse(text) as { name: string; version: string } };
+      }),
+    );
+    return Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch({ url }) {
+        const { origin, pathname } = new URL(url);
+        const asked = decodeURIComponent(pathname).slice(1);
+        const file = packed.find((path) => basename(path) === asked);
+        if (file !== undefined) return new Response(Bun.file(file));
+        const found = manifests.find(({ manifest }) => manifest.name === asked);
+        if (found === undefined) return new Response("{}", { status: 404 });
+        const { path, manifest } = found;
+        const release = { ...manifest, dist: { tarball: `${origin}/${basename(path)}` } };
+        return Response.json({
+          name: manifest.name,
+          "dist-tags": { latest: manifest.version },
+          versions: { [manifest.version]: release },
+        });
+      },
+    });
+  }
+
+  test(
+    "brings the executable of this machine and no other, by npm and by bun",
+    async () => {
+      const registry = await serveRegistry(await packAll());
+      try {
+        for (const client of ["npm", "bun"]) {
+          const cwd = empty(`registry-${client}`);
+          writeFileSync(join(cwd, "package.json"), "{}");
+          const words = client === "npm" ? ["npm", "install", "--no-audit", "--no-fund"] : [process.execPath, "add"];
+          const env = { NPM_CONFIG_REGISTRY: registry.url.href, NPM_CONFIG_CACHE: join(cwd, "cache") };
+          succeed(await inFolder(cwd, [...words, PACKAGE], { ...env, BUN_INSTALL_CACHE_DIR: join(cwd, "cache") }));
+          const [scope = ""] = PACKAGE.split("/");
+          const installed = readdirSync(join(cwd, "node_modules", scope)).map((name) => `${scope}/${name}`);
+          expect(installed.sort()).toEqual([PACKAGE, packageOf(target)].sort());
+          const command = join(cwd, "node_modules", ".bin", "httpserver");
+          expect(succeed(await inFolder(cwd, ["node", command]))).toBe(`${packageOf(target)}\n`);
+        }
+      } finally {
+        await registry.stop(true);
+      }
     },
     TOOL_MS,
   );
