@@ -210,6 +210,7 @@ async function makeServer(
     httpbin: await loadHttpbin(settings),
     stubs: await loadStubs(settings),
     site: await loadSite(settings),
+    base: await loadBase(settings),
     shutDown,
   });
 }
@@ -247,6 +248,13 @@ async function loadStubs(settings: ServerSettings): Promise<NonNullable<ServerPa
   if (settings.stubs === "" && !settings.fixture) return null;
   const { openStubs } = await import("./handlers/stubs/stubs.ts");
   return openStubs;
+}
+
+/** Loads the mount of a site below a path, only for a server that has one. */
+async function loadBase(settings: ServerSettings): Promise<NonNullable<ServerParts["base"]> | null> {
+  if (settings.base === "") return null;
+  const { BaseMount } = await import("./handlers/base.ts");
+  return BaseMount;
 }
 
 /** Loads the rules of the served folder, only for a server that obeys them. */

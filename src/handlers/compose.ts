@@ -5,6 +5,7 @@
 import { basename } from "node:path";
 import type { Handler } from "../http/message.ts";
 import { type ServerSettings, serverTable } from "../settings/server-settings.ts";
+import type { BaseMount } from "./base.ts";
 import { BasicAuth, credentialsLayer } from "./basic-auth.ts";
 import { AllowedOrigins, originLayer, preflightLayer } from "./cors.ts";
 import { EndpointMount, type Endpoints, RESERVED_NAME } from "./endpoints/endpoint.ts";
@@ -34,6 +35,8 @@ export interface HandlerOptions {
   readonly faults: Layer | null;
   /** Rules of the served folder; absent without --site. */
   readonly site?: Site | null;
+  /** Puts the site below a path; absent without --base. */
+  readonly base?: typeof BaseMount | null;
   /** Answers beside files; absent without --stubs. */
   readonly stubs?: Stubs | null;
   /** From `openDocumentRoot`. */
@@ -76,6 +79,7 @@ export type HandlerSettings = Pick<
   | "listing"
   | "cleanPaths"
   | "index"
+  | "base"
   | "fixture"
 >;
 
@@ -127,13 +131,17 @@ interface FolderMount extends Mount {
   has(path: string): boolean;
 }
 
-/** Returns the mounts of the site, or in their place the stubs, which pass on to them. */
+/** Returns the mounts of the site, or in their place the stubs, which pass on to them. With --base, all of it is one mount. */
 function composeSite(
-  { settings, stubs = null }: HandlerOptions,
+  { settings, stubs = null, base: Base = null }: Pick<HandlerOptions, "settings" | "stubs" | "base">,
   mounts: readonly Mount[],
   folder: FolderMount,
   pages: ErrorPages,
 ): readonly Mount[] {
+  if (Base !== null) {
+    const { base } = settings;
+    return [new Base({ base, mounts: composeSite({ settings, stubs }, mounts, folder, pages), pages })];
+  }
   if (stubs === null) return mounts;
   const { maxBodyBytes, cors } = settings;
   // A preflight has no credentials, and must not learn which files there are.
@@ -154,19 +162,21 @@ function composeFiles(options: HandlerOptions, shown: DocumentRoot | null, pages
   const { settings, site = null, now, log } = options;
   const root = site?.root ?? options.root;
   const { inline, strictTypes, spa, index, cacheControl, immutable } = settings;
-  // A name that another mount answers for is not a file of the root, whatever lies there.
+  // A name that another mount answers for is not a file of the root, whatever lies there. With --base, those stand outside.
+  const hasNeighbours = settings.base === "";
   const shadowed = [
-    ...(options.uploads === null ? [] : [UPLOAD_PATH]),
-    ...(options.endpoints === null ? [] : [`/${RESERVED_NAME}`]),
-    ...(shown === null ? [] : [UPLOADS_PATH]),
+    ...(hasNeighbours && options.uploads !== null ? [UPLOAD_PATH] : []),
+    ...(hasNeighbours && options.endpoints !== null ? [`/${RESERVED_NAME}`] : []),
+    ...(hasNeighbours && shown !== null ? [UPLOADS_PATH] : []),
     ...(site?.rulesPaths ?? []),
   ];
-  const mounts = shown === null ? [] : [{ path: UPLOADS_PATH, root: shown }];
+  const mounts = hasNeighbours && shown !== null ? [{ path: UPLOADS_PATH, root: shown }] : [];
   return new StaticFiles({
     root,
     hot: new HotFiles({ ...options.fileCache, now }),
     pages,
     prefix: "",
+    base: settings.base,
     inline,
     strictTypes,
     codings: openCodings({ ...settings, fileCacheBytes: options.fileCache.bytesMax }),
@@ -178,6 +188,7 @@ function composeFiles(options: HandlerOptions, shown: DocumentRoot | null, pages
           root,
           pages,
           rootName: nameOf(root),
+          base: settings.base,
           shadowed,
           mounts,
           now,
@@ -213,6 +224,7 @@ function composeUploadedFiles(options: HandlerOptions, root: DocumentRoot, pages
     hot: new HotFiles({ ...options.fileCache, now }),
     pages,
     prefix: UPLOADS_PATH,
+    base: "",
     inline: settings.inline,
     strictTypes: false,
     codings: null,
@@ -224,6 +236,7 @@ function composeUploadedFiles(options: HandlerOptions, root: DocumentRoot, pages
           root,
           pages,
           rootName: nameOf(options.root),
+          base: "",
           shadowed: [],
           mounts: [],
           now,

@@ -6,7 +6,7 @@
 import type { FieldLines } from "../http/fields.ts";
 import { type Admission, type Handler, type Request, type Response, refused } from "../http/message.ts";
 import { Method } from "../http/method.ts";
-import { cleanPath, type Target, Verdict } from "../http/target.ts";
+import { cleanPath, type RequestTarget, Verdict } from "../http/target.ts";
 import { escapeTarget, referenceTo } from "../http/uri.ts";
 import { type ErrorExtras, type ErrorPages, wantsJson } from "./error-page.ts";
 import { allowAnswer, type Mount } from "./mount.ts";
@@ -58,7 +58,7 @@ export class Router implements Handler {
   }
 
   /** Returns Allow of the target, for a preflight; null if other origins must not use it, or it is not a plain path. */
-  allowFor({ form, path, verdict }: Target): string | null {
+  allowFor({ form, path, verdict }: RequestTarget): string | null {
     if (form === "asterisk" || verdict > Verdict.RepeatedSlash) return null;
     const mount = this.#mountOf(path);
     return mount.isControl ? null : mount.allow(path);
@@ -107,6 +107,6 @@ export class Router implements Handler {
 }
 
 /** Returns a refusal that is logged as a security event. */
-function asTraversal({ refusal }: Admission, { head }: Request): Admission {
+export function asTraversal({ refusal }: Admission, { head }: Request): Admission {
   return refused({ ...(refusal as Response), incident: `path traversal: ${escapeTarget(head.targetText)}` });
 }

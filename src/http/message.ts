@@ -7,7 +7,7 @@ import type { Fault } from "./fault.ts";
 import type { Field } from "./field.ts";
 import type { FieldLines, Fields } from "./fields.ts";
 import type { Method } from "./method.ts";
-import type { Target } from "./target.ts";
+import type { RequestTarget } from "./target.ts";
 
 /** Outcome of the Host check, for the request's log line; `-` until it was made. */
 export type HostVerdict = "ok" | "refused" | "missing" | "invalid" | "-";
@@ -85,7 +85,7 @@ export interface RequestHead {
 export interface Request {
   readonly head: RequestHead;
   /** The request target, decoded once (RFC 9112 §3.2). */
-  readonly target: Target;
+  readonly target: RequestTarget;
   /** Version of HTTP that the request was sent in. "1.1" stands for later minor versions too (RFC 9110 §2.5). */
   readonly protocol: "1.0" | "1.1" | "2";
   /** Numeric address of the peer, IPv6 without brackets. */

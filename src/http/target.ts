@@ -51,6 +51,11 @@ export enum Verdict {
   EncodedSlash,
 }
 
+/** Parts of a target that handlers read. */
+export type RequestTarget = Readonly<
+  Pick<Target, "form" | "path" | "query" | "scheme" | "authority" | "verdict" | "hasDotName">
+>;
+
 /** One per exchange, filled again for each request whose head is another than the last. */
 const NO_BYTES = new Uint8Array(0);
 

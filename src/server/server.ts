@@ -10,6 +10,7 @@ import { Pool } from "../exchange/pool.ts";
 import type { Transport } from "../exchange/transport.ts";
 import type { FixtureParts } from "../fixture/endpoints.ts";
 import type { Fixture, FixtureOptions } from "../fixture/fixture.ts";
+import type { BaseMount } from "../handlers/base.ts";
 import { composeHandler } from "../handlers/compose.ts";
 import type { Endpoints } from "../handlers/endpoints/endpoint.ts";
 import type { Snapshot } from "../handlers/endpoints/status.ts";
@@ -77,6 +78,8 @@ export interface ServerParts {
   readonly httpbin?: ((options: HttpbinOptions) => Httpbin) | null;
   /** Reads the stub folder, and asks the rules of a fixture; null without --stubs and without --fixture. */
   readonly stubs?: typeof openStubs | null;
+  /** Puts the site below a path; null without --base. */
+  readonly base?: typeof BaseMount | null;
   /** Reads the rules of the served folder; null without --site. */
   readonly site?: ((options: SiteOptions) => Site) | null;
   /** Called when a test asks the server to stop. By default the server drains, as on a signal. */
@@ -231,6 +234,7 @@ export class Server {
         endpoints,
         httpbin: this.#httpbin,
         stubs: this.#stubs,
+        base: parts.base ?? null,
         site: parts.site?.({ root, shown: options.root, index: options.index, warn }) ?? null,
         port: () => this.port,
         now,

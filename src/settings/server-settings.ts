@@ -12,6 +12,7 @@ import { GIB, HOUR, KIB, MIB, SECOND } from "../http/units.ts";
 import type { TableOf } from "./kinds.ts";
 import { limits } from "./limits.ts";
 import {
+  normalizeBase,
   normalizeFaultRule,
   normalizeFieldLine,
   normalizeFieldValue,
@@ -37,6 +38,8 @@ export interface ServerSettings {
   listing: boolean;
   /** Rules of the folder: `_redirects`, `_headers`, `404.html`, and paths without `.html`. */
   site: boolean;
+  /** Path before all paths of the site, without a slash at its end; "": none. */
+  base: string;
   /** Targets with `.` segments or repeated slashes are redirected to their clean form. */
   cleanPaths: boolean;
   /** Pages for errors: `404=FILE`. */
@@ -216,6 +219,17 @@ export const serverTable: TableOf<ServerSettings> = {
     group: "files",
     default: false, // A file of the name _redirects is an ordinary file to a server that was not told of hosts.
     help: "Obeys _redirects, _headers and 404.html of the folder, and finds /x.html at /x. docs/site.md has the grammar.",
+  },
+  base: {
+    flag: "base",
+    kind: "text",
+    value: "PATH",
+    group: "files",
+    expected: "a path such as /repo/, but not /upload, /uploads or /__server",
+    example: "/repo/",
+    normalize: normalizeBase,
+    default: "",
+    help: "Serves the site below PATH, such as /repo/. / is redirected to it, and every other path is 404.",
   },
   cleanPaths: {
     flag: "clean-paths",

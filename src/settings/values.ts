@@ -27,6 +27,12 @@ export function normalizePrefix(text: string): string | undefined {
   return text.length > 1 && text.endsWith("/") ? text.slice(0, -1) : text;
 }
 
+/** Returns a prefix without a slash at its end, "" for "/"; undefined for anything else. */
+export function normalizeBase(text: string): string | undefined {
+  const prefix = normalizePrefix(text);
+  return prefix === "/" ? "" : prefix;
+}
+
 const PREFIX_CHARACTERS_MAX = 100;
 
 /** Returns `Name: value` with one space, as it is sent. */

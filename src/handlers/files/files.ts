@@ -27,7 +27,7 @@ import {
   refused,
 } from "../../http/message.ts";
 import { isRead, Method } from "../../http/method.ts";
-import type { Target } from "../../http/target.ts";
+import type { RequestTarget } from "../../http/target.ts";
 import { limits } from "../../settings/limits.ts";
 import type { ErrorPages } from "../error-page.ts";
 import type { Listing } from "../listing/listing.ts";
@@ -48,6 +48,8 @@ export interface StaticFilesOptions {
   readonly pages: ErrorPages;
   /** Path under which the root is shown: "" or "/uploads". */
   readonly prefix: string;
+  /** Path before each path of the site in a redirect: "", or that of `--base`. */
+  readonly base: string;
   /** True: every file with its own type, none as a download. */
   readonly inline: boolean;
   /** True: 415 for files other than html, txt, png, jpg, jpeg. */
@@ -151,7 +153,7 @@ export class StaticFiles implements Mount {
     if (substitute !== null && !substitute.isRedirect) return this.#respondTo(substitute.name, request);
     if (substitute !== null || found === Folder.WithoutSlash) {
       if (!isRead(request.head.method)) return this.#refusals.methodNotAllowed(request);
-      return redirectToPath(substitute?.name ?? `${request.target.path}/`, request);
+      return redirectToPath(this.#options.base + (substitute?.name ?? `${request.target.path}/`), request);
     }
     const listed = this.#list(name, request);
     if (listed !== null) return listed;
@@ -259,7 +261,7 @@ function isNavigation(name: string, head: RequestHead): boolean {
 const WELL_KNOWN = "/.well-known/";
 
 /** True when a segment starts with a dot: configuration, version control, unfinished uploads. */
-export function isHidden({ path, hasDotName }: Pick<Target, "path" | "hasDotName">): boolean {
+export function isHidden({ path, hasDotName }: Pick<RequestTarget, "path" | "hasDotName">): boolean {
   if (!hasDotName) return false;
   const from = path.startsWith(WELL_KNOWN) ? WELL_KNOWN.length - 1 : 0;
   return path.includes("/.", from);

@@ -72,7 +72,7 @@ export class FileRefusals {
   }
 }
 
-/** Redirects to another path of the same mount, decoded, and keeps the query. */
+/** Redirects to another path of this server, decoded, and keeps the query. */
 export function redirectToPath(path: string, { target }: Request): Response {
   return redirectTo(referenceTo(path, target.query));
 }

@@ -16,7 +16,7 @@ import { chance, type Seed } from "./numbers.ts";
 import { Pauses } from "./pauses.ts";
 
 export interface HttpbinOptions {
-  readonly settings: Pick<ServerSettings, "httpbin" | "host" | "fixtureToken" | "maxBodyBytes">;
+  readonly settings: Pick<ServerSettings, "httpbin" | "base" | "host" | "fixtureToken" | "maxBodyBytes">;
   readonly time: TimeSource;
 }
 
@@ -26,14 +26,17 @@ const CHOICES_SEED: Seed = { low: 1, high: 0 };
 export class Httpbin implements Mount {
   readonly isControl = false;
   readonly #bin: Bin;
+  /** Prefix of the paths, without that of `--base`, which stands in links alone. */
+  readonly #prefix: string;
   readonly #admitted: Admission;
   #choices = 0;
 
   constructor({ settings, time }: HttpbinOptions) {
-    const { httpbin, host, fixtureToken, maxBodyBytes } = settings;
+    const { httpbin, base, host, fixtureToken, maxBodyBytes } = settings;
     this.#admitted = { ...ADMITTED, content: { collectMax: maxBodyBytes } };
+    this.#prefix = httpbin === "/" ? "" : httpbin;
     this.#bin = {
-      prefix: httpbin === "/" ? "" : httpbin,
+      prefix: base + this.#prefix,
       pauses: new Pauses(time),
       kept: new KeptContent(),
       mayRedirect: isLoopbackAddress(host) || fixtureToken !== "",
@@ -42,7 +45,7 @@ export class Httpbin implements Mount {
   }
 
   owns(path: string): boolean {
-    const { prefix } = this.#bin;
+    const prefix = this.#prefix;
     if (prefix === "") return this.#find(path) !== null;
     return path.startsWith(prefix) && (path.length === prefix.length || path[prefix.length] === "/");
   }
@@ -71,7 +74,7 @@ export class Httpbin implements Mount {
   }
 
   #find(path: string): { readonly endpoint: Endpoint; readonly params: readonly string[] } | null {
-    const { prefix } = this.#bin;
+    const prefix = this.#prefix;
     const segments = path.slice(prefix.length + 1).split("/");
     if (prefix !== "" && segments.join("") === "") return { endpoint: INDEX, params: [] };
     for (const endpoint of BY_NAME.get(segments[0] ?? "") ?? []) {

@@ -26,12 +26,15 @@ export function renderJson(entries: readonly Entry[]): string {
   return items.length === 0 ? "[]\n" : `[\n${items.join(",\n")}\n]\n`;
 }
 
-/** Renders a page of the folder at `path`, decoded, with "/" at its end. `rootName` is the name of the folder at "/". */
-export function renderPage(rootName: string, path: string, page: ListingPage, view: View): string {
+/**
+ * Renders a page of the folder at `path`, decoded, with "/" at its end. `rootName` is the name of the folder at "/", and `base` stands
+ * before each path of a link.
+ */
+export function renderPage(rootName: string, path: string, page: ListingPage, view: View, base = ""): string {
   const names = [rootName === "" ? "/" : rootName, ...path.split("/").filter((segment) => segment !== "")];
   const title = shown(names.at(-1) as string);
   const main = [
-    renderBreadcrumbs(names),
+    renderBreadcrumbs(names, base),
     renderFilter(page, view),
     renderTable(title, page, view),
     renderPager(page, view),
@@ -40,8 +43,8 @@ export function renderPage(rootName: string, path: string, page: ListingPage, vi
 }
 
 /** Renders the way down from the root as links; the heading is the current folder. */
-function renderBreadcrumbs(names: readonly string[]): string {
-  let href = "/";
+function renderBreadcrumbs(names: readonly string[], base: string): string {
+  let href = `${base}/`;
   const items: string[] = [];
   for (const [index, name] of names.entries()) {
     if (index > 0) href += `${encodeName(name)}/`;

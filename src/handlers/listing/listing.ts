@@ -18,6 +18,8 @@ export interface ListingOptions extends FolderReaderOptions {
   readonly pages: ErrorPages;
   /** Name of the site's root folder, for the page's title and first breadcrumb. */
   readonly rootName: string;
+  /** Path before each path of a link: "", or that of `--base`. */
+  readonly base: string;
   /** Longest time in milliseconds that a page is sent again in a flood of requests. */
   readonly maxAgeMs: number;
   /** Milliseconds. */
@@ -29,12 +31,14 @@ export class Listing {
   readonly #pages: ErrorPages;
   readonly #folders: FolderReader;
   readonly #rootName: string;
+  readonly #base: string;
   readonly #shared: SharedPages;
 
   constructor(options: ListingOptions) {
     this.#pages = options.pages;
     this.#folders = new FolderReader(options);
     this.#rootName = options.rootName;
+    this.#base = options.base;
     this.#shared = new SharedPages({ maxAgeMs: options.maxAgeMs, now: options.now, pause: Bun.sleep });
   }
 
@@ -67,7 +71,7 @@ export class Listing {
     const entries = sortEntries(content.entries, view);
     await nextTurn();
     const page = { entries, before, total, next: hasNext ? queryOf({ ...view, after: last }) : null };
-    const text = isJson ? renderJson(entries) : renderPage(this.#rootName, shownPath, page, view);
+    const text = isJson ? renderJson(entries) : renderPage(this.#rootName, shownPath, page, view, this.#base);
     const bytes = new TextEncoder().encode(text);
     const etag = `"${Bun.hash(bytes).toString(36)}"`;
     return { content: bytes, etag, total, next: page.next };

@@ -15,6 +15,7 @@
 import { Fields } from "../../http/fields.ts";
 import { type Admission, type Request, type Response, refused } from "../../http/message.ts";
 import { Method } from "../../http/method.ts";
+import type { ServerSettings } from "../../settings/server-settings.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
 import type { DocumentRoot } from "../files/document-root.ts";
 import { isHidden, type StaticFiles } from "../files/files.ts";
@@ -68,7 +69,7 @@ export class Site {
   }
 
   /** Returns the mount that stands in the place of `files`. */
-  mount(files: StaticFiles, pages: ErrorPages, settings: FixedFieldsSettings): SiteMount {
+  mount(files: StaticFiles, pages: ErrorPages, settings: SiteSettings): SiteMount {
     return new SiteMount({ site: this, files, pages, settings });
   }
 
@@ -126,12 +127,14 @@ export class Site {
   }
 }
 
+type SiteSettings = FixedFieldsSettings & Pick<ServerSettings, "base">;
+
 interface SiteMountOptions {
   readonly site: Site;
   readonly files: StaticFiles;
   readonly pages: ErrorPages;
-  /** Fields that the operator sets for every response. */
-  readonly settings: FixedFieldsSettings;
+  /** Fields that the operator sets for every response, and the path before those of the site. */
+  readonly settings: SiteSettings;
 }
 
 /** Stands in the place of the files, and passes on to them. */
@@ -143,6 +146,7 @@ class SiteMount implements Mount {
   /** Names of fields, in lower case, that the rules do not set because a flag does. */
   readonly #fixed: ReadonlySet<string>;
   readonly #hasCors: boolean;
+  readonly #base: string;
 
   constructor({ site, files, pages, settings }: SiteMountOptions) {
     this.#site = site;
@@ -152,6 +156,7 @@ class SiteMount implements Mount {
     // Lines of Vary add up. Strict-Transport-Security must not be sent over plain HTTP (RFC 6797 §7.2), and outlives a test.
     this.#fixed = new Set([...names.filter((name) => name !== "vary"), "strict-transport-security"]);
     this.#hasCors = settings.cors.length > 0;
+    this.#base = settings.base;
   }
 
   owns(): boolean {
@@ -209,7 +214,7 @@ class SiteMount implements Mount {
   }
 
   #redirect(match: RedirectMatch, request: Request): Response {
-    const location = locationOf(match, request.target.query, "");
+    const location = locationOf(match, request.target.query, this.#base);
     if (location === null) return this.#refuse(414, "The target of this redirect is too long.", request);
     return redirectTo(location, match.rule.code);
   }

@@ -14,7 +14,7 @@ export interface Bin {
 
 export function makeBin(settings: Partial<HttpbinOptions["settings"]> = {}): Bin {
   const clock = new ManualClock(NOW_MS);
-  const all = { httpbin: "/", host: "127.0.0.1", fixtureToken: "", maxBodyBytes: 1 << 20, ...settings };
+  const all = { httpbin: "/", base: "", host: "127.0.0.1", fixtureToken: "", maxBodyBytes: 1 << 20, ...settings };
   return { clock, mount: new Httpbin({ settings: all, time: clock }) };
 }
 
