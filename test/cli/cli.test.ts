@@ -123,7 +123,7 @@ describe("words that start a server", () => {
         integer: "7",
         duration: "7s",
         size: "7kb",
-        text: option.kind === "text" && option.alone !== undefined ? "/seven" : "seven",
+        text: name === "base" || (option.kind === "text" && option.alone !== undefined) ? "/seven" : "seven",
         switch: "true",
         list: option.kind === "list" ? option.example.replaceAll("'", "") : "",
         choice: "json",
