@@ -30,6 +30,8 @@ export class PeerMemory {
   readonly #defer: (sleeper: PeerMemory) => void;
   readonly #own = new Map<Holder, Account>();
   readonly #shared = new Map<ArrayBufferLike, Account>();
+  /** Content that stays in memory whether it is sent or not. */
+  readonly #kept = new WeakSet<ArrayBufferLike>();
   /** ranks[r]: accounts with 2^r bytes a connection or more, and less than twice that; the one without progress for longest first. */
   readonly #ranks: readonly Set<Account>[] = Array.from({ length: RANKS }, () => new Set<Account>());
   #isDue = false;
@@ -62,7 +64,21 @@ export class PeerMemory {
       this.#shared.set(content, account);
     }
     account.holders.add(holder);
-    this.#resize(account, content.byteLength);
+    this.#resize(account, this.#kept.has(content) ? 0 : content.byteLength);
+  }
+
+  /** Notes that a cache keeps `content`: to cut those who send it would free nothing, so it is not counted. */
+  kept(content: ArrayBufferLike): void {
+    this.#kept.add(content);
+    const account = this.#shared.get(content);
+    if (account !== undefined) this.#resize(account, 0);
+  }
+
+  /** Notes that only those who send `content` hold it from here on. */
+  dropped(content: ArrayBufferLike): void {
+    this.#kept.delete(content);
+    const account = this.#shared.get(content);
+    if (account !== undefined) this.#resize(account, content.byteLength);
   }
 
   /** Notes that `holder` no longer sends from `content`. */

@@ -3,7 +3,6 @@ import type { Clock } from "../exchange/clock.ts";
 import { ContentMemory } from "../exchange/content-buffer.ts";
 import type { Context } from "../exchange/context.ts";
 import { newAnswered } from "../exchange/observer.ts";
-import { PeerMemory } from "../exchange/peer-memory.ts";
 import { endpointFields, fixedFields } from "../handlers/fixed-fields.ts";
 import type { FieldLines, Fields } from "../http/fields.ts";
 import type { Http1Context } from "../http1/context.ts";
@@ -18,7 +17,7 @@ import { connectionsMax } from "./file-limit.ts";
 const ESCAPED_BYTES = 3;
 
 /** The parts of a context that the server makes itself. */
-export type OwnParts = Omit<Context, "limits" | "answered" | "peerMemory">;
+export type OwnParts = Omit<Context, "limits" | "answered">;
 
 /** Makes the context of HTTP/1 connections. */
 export function composeContext(settings: ServerSettings, own: OwnParts): Http1Context {
@@ -33,7 +32,6 @@ export function composeContext(settings: ServerSettings, own: OwnParts): Http1Co
     ...own,
     limits: { ...limits, ...settings },
     answered: newAnswered(),
-    peerMemory: new PeerMemory(limits.peerMemoryBytesMax, own.defer),
     scratch: new Scratch(scratchBytes(settings, headStarts)),
     headStarts,
     endpointHeadStarts: headStartsOf(settings, own.clock, endpointFields(settings, secureLines)),

@@ -6,6 +6,7 @@ import type { Connection, Conversation } from "../exchange/carrier.ts";
 import { Clock, type TimeSource } from "../exchange/clock.ts";
 import type { Drain, Resumable } from "../exchange/context.ts";
 import { type Observer, Observers } from "../exchange/observer.ts";
+import { PeerMemory } from "../exchange/peer-memory.ts";
 import { Pool } from "../exchange/pool.ts";
 import type { Transport } from "../exchange/transport.ts";
 import type { FixtureParts } from "../fixture/endpoints.ts";
@@ -97,6 +98,7 @@ export class Server {
   readonly #time: TimeSource;
   readonly #clock: Clock;
   readonly #pool: Pool;
+  readonly #peerMemory = new PeerMemory(limits.peerMemoryBytesMax, (sleeper) => this.#defer(sleeper));
   readonly #reporter: Reporter;
   readonly #connections = new Set<Connection>();
   /** Null without --status and --live. */
@@ -157,6 +159,7 @@ export class Server {
     this.#context = composeContext(options, {
       clock,
       pool: this.#pool,
+      peerMemory: this.#peerMemory,
       waiting: () => this.#relieve(),
       handler: this.#makeHandler(parts),
       observer: this.#observer(),
@@ -239,7 +242,7 @@ export class Server {
         port: () => this.port,
         now,
         log: (line) => this.#log.warn(line),
-        fileCache: { bytesMax: options.fileCacheBytes, maxAgeMs: limits.fileCacheAgeMs },
+        fileCache: { bytesMax: options.fileCacheBytes, maxAgeMs: limits.fileCacheAgeMs, keeper: this.#peerMemory },
         faults: fixture === null ? null : (inner) => fixture.wrap(inner),
         uploaded: (upload) => fixture?.uploaded(upload),
       });

@@ -75,6 +75,22 @@ describe("the budget of memory that is held for peers", () => {
     expect(bench.memory.used).toBe(0);
   });
 
+  test("does not count content that a cache keeps, until it keeps it no longer", () => {
+    const bench = new Bench();
+    const [hot, cold] = [new ArrayBuffer(900), new ArrayBuffer(800)];
+    bench.memory.kept(hot);
+    bench.memory.share(bench.holder("reader of a hot file"), hot);
+    bench.memory.share(bench.holder("other"), cold);
+    expect(bench.memory.used).toBe(800);
+    bench.memory.kept(cold);
+    expect(bench.memory.used).toBe(0);
+    bench.memory.dropped(cold);
+    bench.memory.dropped(hot);
+    expect(bench.memory.used).toBe(1700);
+    bench.runDeferred();
+    expect(bench.cut).toHaveLength(1);
+  });
+
   test("forgets a connection that has let go before it was to be cut", () => {
     const bench = new Bench();
     const left = bench.holder("left");

@@ -96,7 +96,14 @@ const NEIGHBOUR_BYTES = 512;
 
 const NO_NEIGHBOURS: readonly Neighbour[] = [];
 
+/** Is told which memory the hot files keep. */
+export interface Keeper {
+  kept(content: ArrayBufferLike): void;
+  dropped(content: ArrayBufferLike): void;
+}
+
 export interface HotFilesOptions {
+  readonly keeper?: Keeper;
   /** Most memory that the files may take, content and everything else; 0 keeps none. */
   readonly bytesMax: number;
   /** Longest time in milliseconds that a file is sent without a check in a flood of requests; 0 always checks. */
@@ -109,6 +116,7 @@ export class HotFiles {
   readonly #bytesMax: number;
   readonly #maxAgeMs: number;
   readonly #now: () => number;
+  readonly #keeper: Keeper | null;
   readonly #entries = new Map<string, Entry>();
   readonly #folders = new Map<string, Folder>();
   /** Names of larger files that were requested recently, oldest first. */
@@ -122,6 +130,7 @@ export class HotFiles {
     this.#bytesMax = options.bytesMax;
     this.#maxAgeMs = options.maxAgeMs;
     this.#now = options.now;
+    this.#keeper = options.keeper ?? null;
   }
 
   get bytes(): number {
@@ -163,6 +172,7 @@ export class HotFiles {
       isUsed: false,
     });
     this.#bytes += bytes;
+    if (!file.isAbsent) this.#keeper?.kept(file.content.buffer);
   }
 
   /**
@@ -234,6 +244,7 @@ export class HotFiles {
   #remove(name: string, entry: Entry): void {
     this.#entries.delete(name);
     this.#bytes -= entry.bytes;
+    if (!entry.file.isAbsent) this.#keeper?.dropped(entry.file.content.buffer);
     if (--entry.folder.files === 0) this.#folders.delete(entry.folder.path);
   }
 
