@@ -177,6 +177,11 @@ export interface LiveSource extends ContentSource {
   /** True when nothing follows the bytes that are there. */
   readonly isOver: boolean;
   /**
+   * True when the content will never be complete. The carrier then resets the connection, so that the client does not take a part for
+   * the whole. Absent in content that cannot fail.
+   */
+  readonly isCut?: boolean;
+  /**
    * Works as in any source, but 0 means that there is nothing at the moment. Bytes before `position` are not requested
    * again; those that it has returned once may be.
    */

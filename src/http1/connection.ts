@@ -416,17 +416,17 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
         return true;
       case Progress.Blocked:
       case Progress.Waiting:
-        return false;
       case Progress.Yield:
-        this.#defer();
+        if (progress === Progress.Yield) this.#defer();
         return false;
       case Progress.Short:
         // The head promised more: closing before Content-Length is reached tells the client (RFC 9112 §8).
         this.#endShort("short content", Outcome.Aborted);
         return true;
+      case Progress.Cut:
       case Progress.Gone:
         // Bun may never tell of the close of a socket that is paused and not writable, so it is not waited for.
-        this.abort("client");
+        this.abort(progress === Progress.Cut ? "short content" : "client");
         return false;
     }
   }

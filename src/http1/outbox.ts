@@ -50,6 +50,8 @@ export enum Progress {
   Gone = 4,
   /** All there is was accepted, and there will be more: the source says when. */
   Waiting = 5,
+  /** The content will never be complete. Its length may be unknown, so that a FIN would be its end (RFC 9112 §6.3). */
+  Cut = 6,
 }
 
 /** Slices sent in one turn before others get theirs. */
@@ -273,6 +275,7 @@ export class Outbox {
       if (progress !== Progress.Sent) return progress;
     }
     if (!("whenMore" in source)) return Progress.Short;
+    if (source.isCut === true) return Progress.Cut;
     if (!source.isOver) {
       this.isWaiting = true;
       return Progress.Waiting;

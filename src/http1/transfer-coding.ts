@@ -121,6 +121,10 @@ export class ChunkedSource implements LiveSource {
     return this.#isLast;
   }
 
+  get isCut(): boolean {
+    return this.#source.isCut === true;
+  }
+
   /** `limit` has room for the framing and one byte of content. */
   read(position: number, into: Uint8Array, offset: number, limit: number): number {
     if (position < this.#end) return this.#again(position - this.#start, into.subarray(offset, offset + limit));
@@ -140,7 +144,7 @@ export class ChunkedSource implements LiveSource {
     const contentStart = this.#contentStart + this.#contentBytes;
     const room = limit - HEAD_BYTES_MAX - LINE_END.length;
     const count = this.#source.read(contentStart, into, offset + HEAD_BYTES_MAX, room);
-    if (count <= 0 && !this.#source.isOver) return 0;
+    if (count <= 0 && (this.isCut || !this.#source.isOver)) return 0;
     this.#isLast = count <= 0;
     this.#head = this.#isLast ? LAST_CHUNK : headOf(count);
     this.#contentStart = contentStart;

@@ -1085,6 +1085,18 @@ describe("live content", () => {
     expect([client.take(), client.transport.finSent]).toEqual(["last", true]);
   });
 
+  test.each(["1.0", "1.1"])("that fails is cut off by a reset, without the mark of an end: HTTP/%s", (version) => {
+    const { server, source } = liveServer();
+    const client = server.connect().send(`GET / HTTP/${version}\r\nHost: a\r\n\r\n`);
+    source.add("part");
+    server.runDeferred();
+    expect(client.take()).toContain("part");
+    source.fail();
+    server.runDeferred();
+    expect([client.take(), client.transport.wasReset, source.closes]).toEqual(["", true, 1]);
+    expect(server.observer.closeReasons).toEqual(["short content"]);
+  });
+
   test("is closed with its reader", () => {
     const { server, source } = liveServer();
     const client = server.connect().send(get("/"));

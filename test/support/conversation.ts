@@ -115,6 +115,7 @@ export class FakeSource implements ContentSource {
 export class FakeLiveSource implements LiveSource {
   readonly size = Number.MAX_SAFE_INTEGER;
   isOver = false;
+  isCut = false;
   closes = 0;
   #text = "";
   #call = () => {};
@@ -126,6 +127,12 @@ export class FakeLiveSource implements LiveSource {
 
   finish(): void {
     this.isOver = true;
+    this.#call();
+  }
+
+  /** Fails: there will be no end. */
+  fail(): void {
+    this.isCut = true;
     this.#call();
   }
 
