@@ -122,6 +122,7 @@ describe("the environment", () => {
     host: "192.0.2.1",
     root: "missing",
     uploads: "file/uploads",
+    stubs: "missing/stubs",
     "log-file": "missing/x.log",
     "port-file": "missing/port",
     "env-file": "missing/server.env",
