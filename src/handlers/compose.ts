@@ -15,6 +15,7 @@ import { openCodings } from "./files/coding.ts";
 import type { DocumentRoot } from "./files/document-root.ts";
 import { StaticFiles } from "./files/files.ts";
 import { HotFiles, type HotFilesOptions } from "./files/hot-files.ts";
+import { setByFlags } from "./fixed-fields.ts";
 import { HostPolicy, hostLayer } from "./host-policy.ts";
 import { Listing } from "./listing/listing.ts";
 import type { Layer, Mount } from "./mount.ts";
@@ -143,10 +144,10 @@ function composeSite(
     return [new Base({ base, mounts: composeSite({ settings, stubs }, mounts, folder, pages), pages })];
   }
   if (stubs === null) return mounts;
-  const { maxBodyBytes, cors } = settings;
+  const { maxBodyBytes } = settings;
   // A preflight has no credentials, and must not learn which files there are.
   const hasFile = (path: string) => isPrivate(settings) || folder.has(path);
-  return [stubs.mount({ mounts, pages, maxBodyBytes, hasCors: cors.length > 0, hasFile })];
+  return [stubs.mount({ mounts, pages, maxBodyBytes, isFixed: setByFlags(settings), hasFile })];
 }
 
 function composeHosts({ settings, port, now, log }: HandlerOptions): HostPolicy {

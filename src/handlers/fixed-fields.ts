@@ -20,6 +20,17 @@ export function endpointFields(settings: FixedFieldsSettings, further: FieldLine
   return Fields.of([...lines, ...further]);
 }
 
+/**
+ * Returns a test for the names of fields, in lower case, that a flag sets for every response: an answer that the operator has written
+ * down does not send them again. Lines of Vary add up (RFC 9110 §12.5.5).
+ */
+export function setByFlags(settings: FixedFieldsSettings): (name: string) => boolean {
+  const names = new Set(linesOf(settings).map(([name]) => name.toLowerCase()));
+  names.delete("vary");
+  const hasCors = settings.cors.length > 0;
+  return (name) => names.has(name) || (hasCors && name.startsWith("access-control-"));
+}
+
 export type FixedFieldsSettings = Pick<ServerSettings, "headers" | "securityHeaders" | "cors">;
 
 /** A field of the operator replaces the preset's field of that name. */

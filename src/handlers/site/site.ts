@@ -20,7 +20,7 @@ import { type ErrorPages, wantsJson } from "../error-page.ts";
 import type { DocumentRoot } from "../files/document-root.ts";
 import { isHidden, type StaticFiles } from "../files/files.ts";
 import { Folder, resolve, type Substitute } from "../files/resolve.ts";
-import { type FixedFieldsSettings, fixedFields } from "../fixed-fields.ts";
+import { type FixedFieldsSettings, setByFlags } from "../fixed-fields.ts";
 import type { Mount } from "../mount.ts";
 import { redirectTo } from "../redirect.ts";
 import { type HeaderRules, parseHeaders } from "./header-rules.ts";
@@ -143,19 +143,17 @@ class SiteMount implements Mount {
   readonly #site: Site;
   readonly #files: StaticFiles;
   readonly #pages: ErrorPages;
-  /** Names of fields, in lower case, that the rules do not set because a flag does. */
-  readonly #fixed: ReadonlySet<string>;
-  readonly #hasCors: boolean;
+  /** Returns true for the name of a field, in lower case, that the rules do not set because a flag does. */
+  readonly #isFixed: (name: string) => boolean;
   readonly #base: string;
 
   constructor({ site, files, pages, settings }: SiteMountOptions) {
     this.#site = site;
     this.#files = files;
     this.#pages = pages;
-    const names = fixedFields(settings).lines.map(([name]) => name.toLowerCase());
-    // Lines of Vary add up. Strict-Transport-Security must not be sent over plain HTTP (RFC 6797 §7.2), and outlives a test.
-    this.#fixed = new Set([...names.filter((name) => name !== "vary"), "strict-transport-security"]);
-    this.#hasCors = settings.cors.length > 0;
+    const isFixed = setByFlags(settings);
+    // Strict-Transport-Security must not be sent over plain HTTP (RFC 6797 §7.2), and outlives a test.
+    this.#isFixed = (name) => name === "strict-transport-security" || isFixed(name);
     this.#base = settings.base;
   }
 
@@ -207,7 +205,7 @@ class SiteMount implements Mount {
 
   /** Returns true for a field of this response that the rules do not change. `name` is in lower case. */
   #isKept(name: string, { status, fields }: Response): boolean {
-    if (this.#fixed.has(name) || (this.#hasCors && name.startsWith("access-control-"))) return true;
+    if (this.#isFixed(name)) return true;
     // RFC 9110 §15.4.5: a 304 tells nothing about content. The type of several ranges has their boundary.
     if (status === 304) return /^content-(?:type|disposition|language)$/.test(name);
     return status === 206 && name === "content-type" && fields.value(name)?.startsWith("multipart/") === true;

@@ -30,8 +30,8 @@ export interface StubsSite {
   readonly pages: ErrorPages;
   /** Most bytes of content that are collected. */
   readonly maxBodyBytes: number;
-  /** True if --cors says which origins may read: then the fields of stubs do not. */
-  readonly hasCors: boolean;
+  /** Returns true for the name of a field, in lower case, that a flag sets for every response: then a stub does not. */
+  readonly isFixed: (name: string) => boolean;
   /** Returns true if GET finds a file at a path. */
   readonly hasFile: (path: string) => boolean;
 }
@@ -74,8 +74,8 @@ class StubMount implements Mount {
   readonly #files: StubFolder | null;
   readonly #rules: StubRules | null;
   readonly #site: StubsSite;
-  /** Responses without their fields of CORS, by the responses with them. */
-  readonly #withoutCors = new WeakMap<Response, Response>();
+  /** Responses without the fields that flags set, by the responses with them. */
+  readonly #sentFor = new WeakMap<Response, Response>();
 
   constructor(files: StubFolder | null, rules: StubRules | null, site: StubsSite) {
     this.#files = files;
@@ -116,14 +116,13 @@ class StubMount implements Mount {
     return stub === null ? this.#respondWithoutStub(request, admission) : this.#sent(stub.respondTo(request));
   }
 
-  /** Returns the response of a stub as it is sent. A browser refuses an answer that names its origin twice. */
+  /** Returns the response of a stub as it is sent. A browser refuses an answer that names its origin or its frame policy twice. */
   #sent(response: Response): Response {
-    if (!this.#site.hasCors) return response;
-    const known = this.#withoutCors.get(response);
+    const known = this.#sentFor.get(response);
     if (known !== undefined) return known;
-    const lines = response.fields.lines.filter(([name]) => !/^access-control-/i.test(name));
+    const lines = response.fields.lines.filter(([name]) => !this.#site.isFixed(name.toLowerCase()));
     const sent = lines.length === response.fields.lines.length ? response : { ...response, fields: Fields.of(lines) };
-    this.#withoutCors.set(response, sent);
+    this.#sentFor.set(response, sent);
     return sent;
   }
 

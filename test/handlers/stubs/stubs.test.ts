@@ -156,6 +156,14 @@ test("the fields of CORS in a recorded answer give way to --cors, and stay witho
   expect((await ask(any, "GET /api", { Origin })).fields).toEqual({ vary: "Origin", "content-length": "1" });
 });
 
+test("a field of a stub gives way to the one that a flag sets for every response", async () => {
+  const files = { "api/GET.http": message("g", 200, "X-Frame-Options: DENY\nVary: Accept\nX-Own: stub\n") };
+  const settings = { securityHeaders: true, headers: ["x-own: flag", "Vary: Origin"] };
+  using site = makeStubbed(files, settings);
+  // The server adds those of the flags to each head.
+  expect((await ask(site, "GET /api")).fields).toEqual({ vary: "Accept", "content-length": "1" });
+});
+
 test("the content of a request for a stub is collected, and that for a file is not", () => {
   using site = makeStubbed({ "api/POST.http": "p" });
   const contentOf = (line: string) => site.handler.admit(makeRequest(line, { "Content-Length": "4" })).content;
