@@ -48,7 +48,7 @@ export class HeaderRules {
     const applied: Applied[] = [];
     for (const rule of this.#rules) {
       const isOther = rule.path.literal !== null && rule.path.literal !== path;
-      const values = isOther ? null : rule.path.match(segments);
+      const values = isOther ? null : rule.path.match(path, segments);
       if (values !== null) applied.push({ rule, values });
     }
     return applied.length === 0 ? null : changed(lines, applied, isKept);

@@ -26,6 +26,8 @@ export class PathRule {
   /** The path as one text, if it has neither placeholder nor splat; else null. */
   readonly literal: string | null;
   readonly names: ReadonlySet<string>;
+  /** Text with which every path that matches begins. */
+  readonly #start: string;
   readonly #head: readonly Segment[];
   /** Segments from the splat on; null without a splat. */
   readonly #tail: readonly Segment[] | null;
@@ -36,10 +38,14 @@ export class PathRule {
     this.#tail = tail;
     this.names = new Set(tail === null ? names : [...names, SPLAT]);
     this.literal = this.names.size > 0 ? null : head.map(({ before }) => before).join("/");
+    const first = head.findIndex(({ name }) => name !== null);
+    const fixed = first < 0 ? head : head.slice(0, first + 1);
+    this.#start = fixed.map(({ before }) => before).join("/");
   }
 
-  /** Returns the values for a path, decoded and split at its slashes; null if it does not match. */
-  match(segments: readonly string[]): Values | null {
+  /** Returns the values for a path, decoded; null if it does not match. `segments` are the path, split at its slashes. */
+  match(path: string, segments: readonly string[]): Values | null {
+    if (!path.startsWith(this.#start)) return null;
     const values = new Map<string, string>();
     const head = this.#head;
     if (this.#tail === null) {

@@ -62,7 +62,7 @@ export class RedirectRules {
     const segments = this.#patterns.length === 0 ? [] : path.split("/");
     for (const rule of this.#patterns) {
       if (literal !== null && literal.line < rule.line) break;
-      const values = rule.from.match(segments);
+      const values = rule.from.match(path, segments);
       if (values !== null) return { rule, values };
     }
     return literal === null ? null : { rule: literal, values: NO_VALUES };

@@ -32,6 +32,9 @@ export const RULES_FILE_BYTES_MAX = 8_388_608;
 
 const LF = 0x0a;
 
+/** C0 without the tab, DEL, and C1. */
+const CONTROL = /[^\t -~\xa0-\uffff]/;
+
 /** Returns the lines that are neither empty nor comments, each of at most `charactersMax`; or the first mistake. */
 export function ruleLines(bytes: Uint8Array, charactersMax: number): readonly RuleLine[] | RuleMistake {
   if (!isUtf8(bytes, bytes.length)) return new RuleMistake(badLine(bytes), "expected UTF-8 text");
@@ -46,7 +49,7 @@ export function ruleLines(bytes: Uint8Array, charactersMax: number): readonly Ru
     if (text.length > charactersMax) {
       return new RuleMistake(number, `expected at most ${charactersMax} characters in a line, got ${text.length}`);
     }
-    const control = /[^\t -~\u{a0}-\u{10ffff}]/u.exec(text);
+    const control = CONTROL.exec(text);
     if (control !== null)
       return new RuleMistake(number, `expected text, got the control character ${quote(control[0])}`);
     lines.push({ number, text });

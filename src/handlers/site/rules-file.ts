@@ -24,9 +24,15 @@ export interface RulesFileOptions<Rules> {
   readonly warn: (line: string) => void;
 }
 
+/** Rules, and the bytes that they were made of. */
+interface Held<Rules> {
+  readonly bytes: Uint8Array;
+  readonly rules: Rules;
+}
+
 export class RulesFile<Rules extends object> {
   readonly #options: RulesFileOptions<Rules>;
-  #rules: Rules;
+  #held: Held<Rules>;
   /** State when it was read last; null: it did not exist. */
   #stamp: Stamp | null;
   /** Mistake that the operator knows, or "". */
@@ -36,27 +42,32 @@ export class RulesFile<Rules extends object> {
   constructor(options: RulesFileOptions<Rules>) {
     this.#options = options;
     this.#stamp = this.#look();
-    const rules = this.#read();
-    if (rules instanceof RuleMistake) throw new StartError(this.#line(rules));
-    this.#rules = rules;
+    const held = this.#read(null);
+    if (held instanceof RuleMistake) throw new StartError(this.#line(held));
+    this.#held = held;
   }
 
   /** Returns the rules in their present state. */
   current(): Rules {
     const stamp = this.#look();
-    const isSame = stamp === null ? this.#stamp === null : this.#stamp !== null && isUnchanged(this.#stamp, stamp);
-    if (isSame) return this.#rules;
-    this.#stamp = stamp;
-    const rules = this.#read();
-    if (rules instanceof RuleMistake) {
-      const line = `${this.#line(rules)}; the rules before this change stay`;
-      if (line !== this.#told) this.#options.warn(line);
-      this.#told = line;
-    } else {
-      this.#rules = rules;
-      this.#told = "";
+    const isAsBefore = stamp === null ? this.#stamp === null : this.#stamp !== null && isUnchanged(this.#stamp, stamp);
+    if (!isAsBefore) {
+      this.#stamp = stamp;
+      const held = this.#read(this.#held);
+      if (held instanceof RuleMistake) this.#tell(held);
+      else {
+        this.#held = held;
+        this.#told = "";
+      }
     }
-    return this.#rules;
+    return this.#held.rules;
+  }
+
+  /** Tells the operator of a mistake once, however many requests come before it is mended. */
+  #tell(mistake: RuleMistake): void {
+    const line = `${this.#line(mistake)}; the rules before this change stay`;
+    if (line !== this.#told) this.#options.warn(line);
+    this.#told = line;
   }
 
   /** Returns the state of the file, or null if there is none. A link that leads nowhere counts as none. */
@@ -69,10 +80,20 @@ export class RulesFile<Rules extends object> {
     }
   }
 
-  #read(): Rules | RuleMistake {
-    const { root, name, parse } = this.#options;
+  /** Reads the file. A file that was changed just now is read for each request; if it has the bytes of `known`, it is not parsed again. */
+  #read(known: Held<Rules> | null): Held<Rules> | RuleMistake {
+    const bytes = this.#readBytes();
+    if (bytes instanceof RuleMistake) return bytes;
+    if (known !== null && Buffer.compare(bytes, known.bytes) === 0) return known;
+    const rules = this.#options.parse(bytes);
+    return rules instanceof RuleMistake ? rules : { bytes, rules };
+  }
+
+  /** Returns the bytes of the file, none if it does not exist. */
+  #readBytes(): Uint8Array | RuleMistake {
+    const { root, name } = this.#options;
     const opened = root.open(`/${name}`);
-    if (opened === OpenFailure.Missing) return parse(NO_BYTES);
+    if (opened === OpenFailure.Missing) return NO_BYTES;
     if (opened === OpenFailure.Outside)
       return new RuleMistake(0, "expected a file, got a link that leads out of the folder");
     if (typeof opened === "number")
@@ -82,13 +103,11 @@ export class RulesFile<Rules extends object> {
     if (file.stats.size > RULES_FILE_BYTES_MAX) {
       return new RuleMistake(0, `expected at most ${RULES_FILE_BYTES_MAX} bytes, got ${file.stats.size}`);
     }
-    let bytes: Uint8Array;
     try {
-      bytes = readWhole(file);
+      return readWhole(file);
     } catch (error) {
       return new RuleMistake(0, `expected a file that can be read (${errorCode(error)})`);
     }
-    return parse(bytes);
   }
 
   #line({ line, message }: RuleMistake): string {
