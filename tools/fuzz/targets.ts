@@ -12,6 +12,7 @@ import { jsonTarget } from "./json.ts";
 import { piecesTarget } from "./pieces.ts";
 import { rangeTarget } from "./range.ts";
 import { requestTargetTarget } from "./request-target.ts";
+import { siteRulesTarget } from "./site-rules.ts";
 import { stubTarget } from "./stub.ts";
 import { stubRuleTarget } from "./stub-rule.ts";
 import type { FuzzFailure, FuzzTarget } from "./target.ts";
@@ -26,6 +27,7 @@ export const targets: readonly FuzzTarget[] = [
   acceptEncodingTarget,
   jsonTarget,
   piecesTarget,
+  siteRulesTarget,
   stubTarget,
   stubRuleTarget,
   conversationTarget,

@@ -62,7 +62,8 @@ function changed(lines: FieldLines, applied: readonly Applied[], isKept: (name: 
   for (const { rule, values } of applied) {
     result = result.filter(([name]) => !rule.left.includes(name.toLowerCase()) || isKept(name));
     for (const { name, value } of rule.set) {
-      const filled = value.fill(values, left);
+      // A value that is empty may leave white space at an end, where a field has none (RFC 9110 §5.5).
+      const filled = value.fill(values, left)?.trim() ?? null;
       if (filled === null || isKept(name)) continue;
       left -= name.length + filled.length;
       const key = name.toLowerCase();

@@ -166,8 +166,8 @@ function parseTarget(to: string, names: ReadonlySet<string>, status: number): Pa
   const isLocal = to.startsWith("/");
   if (/^\/[/\\]/.test(to)) return "expected https:// before another host, or one slash before a path";
   const [, origin = "", path = "", query = "", fragment = ""] = TARGET.exec(to) ?? [];
-  if (!isLocal && !ORIGIN.test(origin))
-    return "expected a host of letters, digits, dots and hyphens, without placeholders";
+  if (!isLocal && !(ORIGIN.test(origin) && URL.canParse(origin)))
+    return "expected a host of letters, digits, dots and hyphens, without placeholders, and perhaps a port";
   if (!isLocal && status === REWRITE) {
     return "expected a path after a rewrite (200): it answers with a file of the folder, and cannot fetch from another host";
   }

@@ -229,6 +229,10 @@ describe("a rule", () => {
     ).toBe("Vary: Accept-Encoding, Cookie");
   });
 
+  test("whose splat is empty leaves no white space at the end of a field", () => {
+    expect(answer("/*\n  X: path :splat\n  Y: :splat", "/")).toBe("X: path | Y: ");
+  });
+
   test("sets no lines beyond the bound", () => {
     const file = `/*\n${numbered(100, (n) => `  X-${n}: ${":splat/".repeat(100)}`)}\n  Y: 1`;
     const lines = answer(file, `/${"x".repeat(100)}`).split(" | ");

@@ -340,6 +340,8 @@ describe("a redirect stays on this host unless its line names another", () => {
     ["/a https://user@good.test/"],
     ["/a javascript:alert(1)"],
     ["/a https:/good.test/"],
+    ["/a https://good.7/"],
+    ["/a https://good.test:99999/"],
     ["/a ftp://good.test/"],
   ])("%s is a mistake", (file) => {
     expect(answer(file, "/a")).toStartWith("1: expected ");
