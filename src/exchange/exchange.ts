@@ -354,6 +354,12 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     if (this.phase === Phase.Waiting || this.phase === Phase.Running) this.request?.tellLeft();
   }
 
+  /** Tells a handler at work, and the sink of its content, that the connection ends for `reason`. */
+  tellGone(reason: CloseReason): void {
+    this.failContent(reason === "client" ? "client" : "cut");
+    this.tellLeft();
+  }
+
   #settle(response: Response): void {
     if (this.#instead !== null) closeContent(response);
     this.response = this.#instead ?? response;

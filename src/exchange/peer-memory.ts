@@ -113,7 +113,7 @@ export class PeerMemory {
     this.used += bytes - account.bytes;
     account.bytes = bytes;
     if (bytes === 0) return;
-    account.rank = Math.max(0, 31 - Math.clz32(bytes / account.holders.size));
+    account.rank = rankOf(bytes / account.holders.size);
     this.#ranks[account.rank]?.add(account);
     if (this.used <= this.#max || this.#isDue) return;
     this.#isDue = true;
@@ -131,4 +131,10 @@ export class PeerMemory {
     this.#ranks[account.rank]?.delete(account);
     account.rank = -1;
   }
+}
+
+/** Returns the exponent of the largest power of two that is not above `bytes`, at most that of the last rank. */
+function rankOf(bytes: number): number {
+  // `clz32` sees the low 32 bits alone.
+  return Math.max(0, RANKS - 1 - Math.clz32(Math.min(bytes, 2 ** 32 - 1)));
 }

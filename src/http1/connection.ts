@@ -112,9 +112,9 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   }
 
   ready(): void {
-    // A handler that was at work when the connection closed has held the request until now.
-    if (this.#closing.end === End.Gone) this.#letGo();
-    else this.#turn();
+    // A handler that was at work when the connection ended has held the request until now.
+    if (this.#closing.end === End.Open) this.#turn();
+    else this.#letGo();
   }
 
   tick(): void {
@@ -160,17 +160,12 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   closed(): void {
     const closing = this.#closing;
     if (closing.end === End.Gone) return;
-    const { phase, lease } = this.exchange;
     // A peer that leaves before the response is out ends the connection itself, although we would have closed it afterwards.
-    if (phase === Phase.Sending) closing.reason = "client";
+    if (this.exchange.phase === Phase.Sending) closing.reason = "client";
     const reason = closing.closed();
     this.#transport.gate?.closed();
-    this.#context.observer.closed(this.id, lease.slot, this.served, reason);
-    // A handler at work holds the request, and counts as work: `ready` returns both.
-    if (phase === Phase.Running) {
-      this.exchange.failContent(reason === "client" ? "client" : "cut");
-      this.exchange.tellLeft();
-    } else this.#letGo();
+    this.#context.observer.closed(this.id, this.exchange.lease.slot, this.served, reason);
+    this.#leave(reason);
   }
 
   // State, for observers.
@@ -526,7 +521,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   /** Acts on a deadline that is over. A peer that is fast enough gets another window. */
   #expire(wait: Wait): void {
     if (wait === Wait.None) return;
-    if (wait === Wait.Body && this.#deadline.extendBody(this.#contentBytes)) return;
+    if (wait === Wait.Body && this.#deadline.extendBody(this.exchange.request?.contentBytes ?? 0)) return;
     if (wait === Wait.Send && this.#deadline.extendSend(this.#outbox.accepted)) return;
     switch (wait) {
       case Wait.Handshake:
@@ -561,10 +556,17 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     const closing = this.#closing;
     if (closing.end === End.Gone) return;
     closing.abort(reason);
-    // A handler at work keeps the request until it has settled. Gathered bytes go now: the scratch belongs to all connections.
-    if (this.exchange.phase === Phase.Running) this.#outbox.drop();
-    else this.#letGo();
+    this.#leave(reason);
     this.#transport.terminate();
+  }
+
+  /** Lets go, now or when a handler at work has settled: it holds the request, and `ready` returns request and slot. */
+  #leave(reason: CloseReason): void {
+    if (this.exchange.phase === Phase.Running) {
+      // Gathered bytes go now: the scratch belongs to all connections.
+      this.#outbox.drop();
+      this.exchange.tellGone(reason);
+    } else this.#letGo();
   }
 
   /** Returns slot, reader and buffers. Safe to call twice. */
@@ -582,11 +584,8 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
 
   #arm(): void {
     const wait = this.#reasonToWait();
-    this.#deadline.set(wait, wait === Wait.Body ? this.#contentBytes : this.#outbox.accepted);
-  }
-
-  get #contentBytes(): number {
-    return this.exchange.request?.contentBytes ?? 0;
+    const bytes = wait === Wait.Body ? (this.exchange.request?.contentBytes ?? 0) : this.#outbox.accepted;
+    this.#deadline.set(wait, bytes);
   }
 
   #reasonToWait(): Wait {

@@ -65,6 +65,15 @@ describe("the budget of memory that is held for peers", () => {
     expect(bench.cut).toEqual(["alone"]);
   });
 
+  test("counts 4 GiB as more than 500 bytes", () => {
+    const bench = new Bench();
+    bench.memory.hold(bench.holder("large"), 2 ** 32);
+    bench.memory.hold(bench.holder("small"), 500);
+    bench.runDeferred();
+    expect(bench.cut).toEqual(["large"]);
+    expect(bench.memory.used).toBe(500);
+  });
+
   test("cuts all connections that send content which does not fit", () => {
     const bench = new Bench();
     const content = new ArrayBuffer(1200);

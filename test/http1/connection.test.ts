@@ -709,6 +709,20 @@ describe("the pool", () => {
     expect(server.pool.active).toBe(0);
   });
 
+  test("gives back the slot of one that is cut at work, whether its transport tells of the close before, after or never", async () => {
+    for (const close of ["at once", "late", "never"]) {
+      const { server, finish } = holding(1, 1);
+      const client = server.connect().send(get("/a"));
+      if (close !== "at once") client.transport.terminate = () => {};
+      client.connection.abort("no memory to go on");
+      expect(server.pool.active).toBe(1);
+      await finish();
+      if (close === "late") client.connection.closed();
+      expect([close, server.pool.active]).toEqual([close, 0]);
+      expect(client.transport.sent).toBe("");
+    }
+  });
+
   test("holds a slot until the kernel has taken the last byte", () => {
     const server = new FakeServer({ threads: 1 });
     const client = server.connect();
