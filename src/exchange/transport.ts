@@ -1,5 +1,5 @@
 import type { Fault } from "../http/fault.ts";
-import type { FramedResponse } from "../http/message.ts";
+import type { FramedResponse, LiveSource } from "../http/message.ts";
 
 /**
  * The part of a socket that a connection needs. `Bun.Socket` has this shape already, so the server passes its sockets
@@ -38,8 +38,8 @@ export enum Fate {
 
 /** A gate before a socket (faulty-wire.ts). It is told which response gets a fault, and which one. */
 export interface Gate {
-  /** Returns the response as `fault` makes it. Called before its head is encoded. */
-  spoil(response: FramedResponse, fault: Fault): FramedResponse;
+  /** Returns the response as `fault` makes it; `breaker` is that of its carrier. Called before its head is encoded. */
+  spoil(response: FramedResponse, fault: Fault, breaker: Breaker): FramedResponse;
   /** Applies `fault` to the response that begins after `pendingBytes` which are not offered yet. One at a time. */
   impose(fault: Fault, answer: AnswerBytes, sender: Suspended): void;
   /** Returns the progress. Called whenever all that may pass was offered. */
@@ -54,6 +54,9 @@ export interface Gate {
   /** Called when the connection is closed. */
   closed(): void;
 }
+
+/** Frames live content as a carrier does, but with `mark` in place of the end. */
+export type Breaker = (source: LiveSource, mark: string) => LiveSource;
 
 export interface AnswerBytes {
   readonly pendingBytes: number;

@@ -62,11 +62,6 @@ export class Fields {
     return new Fields([...this.lines, ...rest.lines], bytes);
   }
 
-  /** Returns these fields with `line` in the place of each line that is called `name`. Throws as `of`. */
-  replace(name: string, line: FieldLine): Fields {
-    return Fields.of(this.lines.map((own) => (isNamed(own, name) ? line : own)));
-  }
-
   /**
    * Lays a copy of `content` behind the fields' HTTP/1 bytes, so that both are sent with one copy. Returns that copy, which
    * takes the place of `content` in the response; or `content` itself when it is too long for that.

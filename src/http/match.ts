@@ -98,6 +98,7 @@ export function problemOfMethod(method: string): string | null {
 export function problemOfPath(path: string): string | null {
   if (path.includes("?")) return "a path has no query; use query";
   if (/^[a-z][a-z0-9+.-]*:\/\//i.test(path)) return "expected a path such as /app.js, without scheme and host";
+  if (/[\0\r\n]/.test(path) || !path.isWellFormed()) return "expected a path in UTF-8, without NUL, CR and LF";
   return problemOfPattern(path, "a path, * and ** as wildcards, such as /app.js or /images/**");
 }
 

@@ -190,6 +190,12 @@ export interface LiveSource extends ContentSource {
   whenMore(call: () => void): void;
 }
 
+/** Live content with the framing of its carrier in between. */
+export interface FramedLive extends LiveSource {
+  /** The content without framing. */
+  readonly source: LiveSource;
+}
+
 export type Content = Uint8Array | ContentSource | LiveSource | Pieces;
 
 /** The answer to one request, whatever carries it. Immutable, so that one made beforehand may serve many requests. */

@@ -29,7 +29,7 @@ import { CONTINUE, Outbox, Progress } from "./outbox.ts";
 import { ReceiveBuffer } from "./receive-buffer.ts";
 import type { RequestReader } from "./request.ts";
 import { ReadState, readEdge, reasonToClose, waitIn } from "./state.ts";
-import { framed } from "./transfer-coding.ts";
+import { brokenChunks, framed } from "./transfer-coding.ts";
 
 export class Http1Connection implements Carrier, Connection, Resumable, Suspended {
   readonly id: number;
@@ -360,7 +360,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     const outbox = this.#outbox;
     const { fault } = exchange.admission;
     const carried = framed(made, exchange.request?.protocol !== "1.0");
-    const response = fault === null ? carried : (this.#transport.gate?.spoil(carried, fault) ?? carried);
+    const response = fault === null ? carried : (this.#transport.gate?.spoil(carried, fault, brokenChunks) ?? carried);
     const { maxRequests } = context.limits;
     const left = maxRequests === 0 ? Number.POSITIVE_INFINITY : maxRequests - exchange.position;
     const isRead = this.#read === ReadState.Done || (this.#read === ReadState.Body && exchange.skipsContent);

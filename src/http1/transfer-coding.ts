@@ -5,7 +5,15 @@
  * The framing is written while the content is read, so all responses share the bytes of the content.
  */
 import { Fields } from "../http/fields.ts";
-import type { ContentSource, FramedPieces, FramedResponse, LiveSource, Pieces, Response } from "../http/message.ts";
+import type {
+  ContentSource,
+  FramedLive,
+  FramedPieces,
+  FramedResponse,
+  LiveSource,
+  Pieces,
+  Response,
+} from "../http/message.ts";
 
 const CHUNKED = Fields.of([["Transfer-Encoding", "chunked"]]);
 const LINE_END = "\r\n";
@@ -29,6 +37,11 @@ export function framed(response: Response, hasChunks: boolean): FramedResponse {
   if (!isLive(content) || fields.value("Content-Length") !== null) return response as FramedResponse;
   if (!hasChunks) return { ...response, content, isLast: true };
   return { ...response, fields: codedFields(fields), content: new ChunkedSource(content) };
+}
+
+/** Frames live content by chunks that end with `mark`, which is not the last chunk: only a fault has one. */
+export function brokenChunks(source: LiveSource, mark: string): FramedLive {
+  return new ChunkedSource(source, mark);
 }
 
 function codedFields(fields: Fields): Fields {
@@ -100,9 +113,11 @@ export class ChunkedPieces implements FramedPieces {
 }
 
 /** Content that comes into being while it is sent: each read of the source becomes one chunk. Owns the source. */
-export class ChunkedSource implements LiveSource {
+export class ChunkedSource implements FramedLive {
   readonly size = Number.MAX_SAFE_INTEGER;
-  readonly #source: LiveSource;
+  readonly source: LiveSource;
+  /** Bytes after the last chunk with content. */
+  readonly #mark: string;
   /** Place of the current chunk on the wire, framing included. */
   #start = 0;
   #end = 0;
@@ -113,8 +128,10 @@ export class ChunkedSource implements LiveSource {
   #head = "";
   #isLast = false;
 
-  constructor(source: LiveSource) {
-    this.#source = source;
+  /** Only a fault ends the content with another `mark` than the last chunk. */
+  constructor(source: LiveSource, mark = LAST_CHUNK) {
+    this.source = source;
+    this.#mark = mark;
   }
 
   get isOver(): boolean {
@@ -122,7 +139,7 @@ export class ChunkedSource implements LiveSource {
   }
 
   get isCut(): boolean {
-    return this.#source.isCut === true;
+    return this.source.isCut === true;
   }
 
   /** `limit` has room for the framing and one byte of content. */
@@ -132,21 +149,21 @@ export class ChunkedSource implements LiveSource {
   }
 
   whenMore(call: () => void): void {
-    this.#source.whenMore(call);
+    this.source.whenMore(call);
   }
 
   close(): void {
-    this.#source.close();
+    this.source.close();
   }
 
   /** Reads the next chunk. Returns 0 if there is none at the moment. */
   #begin(position: number, into: Uint8Array, offset: number, limit: number): number {
     const contentStart = this.#contentStart + this.#contentBytes;
     const room = limit - HEAD_BYTES_MAX - LINE_END.length;
-    const count = this.#source.read(contentStart, into, offset + HEAD_BYTES_MAX, room);
-    if (count <= 0 && (this.isCut || !this.#source.isOver)) return 0;
+    const count = this.source.read(contentStart, into, offset + HEAD_BYTES_MAX, room);
+    if (count <= 0 && (this.isCut || !this.source.isOver)) return 0;
     this.#isLast = count <= 0;
-    this.#head = this.#isLast ? LAST_CHUNK : headOf(count);
+    this.#head = this.#isLast ? this.#mark : headOf(count);
     this.#contentStart = contentStart;
     this.#contentBytes = Math.max(0, count);
     this.#start = position;
@@ -166,7 +183,7 @@ export class ChunkedSource implements LiveSource {
     let count = copyText(this.#head, skip, into);
     const from = Math.max(0, skip - this.#head.length);
     const wanted = Math.min(this.#contentBytes - from, into.length - count);
-    if (wanted > 0) count += this.#source.read(this.#contentStart + from, into, count, wanted);
+    if (wanted > 0) count += this.source.read(this.#contentStart + from, into, count, wanted);
     if (this.#isLast || skip + count < contentEnd) return count;
     return count + copyText(LINE_END, skip + count - contentEnd, into.subarray(count));
   }

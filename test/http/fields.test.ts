@@ -47,18 +47,6 @@ describe("fields", () => {
     expect(encoded(Fields.of([]).followedBy(Fields.of([])))).toBe("\r\n");
   });
 
-  test("of which one is replaced keep their order, and stay as they were where there is none of that name", () => {
-    const fields = Fields.of(PAIRS);
-    expect(fields.replace("content-length", ["Transfer-Encoding", "chunked"]).lines).toEqual([
-      ["Content-Type", "text/html; charset=utf-8"],
-      ["Transfer-Encoding", "chunked"],
-      ["X-Empty", ""],
-    ]);
-    expect(fields.replace("ETag", ["X-A", "b"]).lines).toEqual(PAIRS);
-  });
-});
-
-describe("content that fields hold", () => {
   test("lies behind them in one piece, each part a view of it", () => {
     const fields = Fields.of([["Content-Length", "5"]]);
     const content = fields.hold(bytesOf("hello"));
@@ -124,12 +112,6 @@ describe("a line that cannot be sent", () => {
       expect(() => Fields.of([["X-Name", value]])).toThrow("cannot be sent");
     });
   }
-
-  test("is refused by every way to make fields", () => {
-    const fields = Fields.of(PAIRS);
-    expect(() => fields.replace("X-Empty", ["X-A", "b\r\nX-B: c"])).toThrow("cannot be sent");
-    expect(() => fields.replace("X-Empty", ["Date", "now"])).toThrow("cannot be sent");
-  });
 });
 
 test("fields read back as the pairs they were made of", () => {

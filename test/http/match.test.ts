@@ -175,6 +175,8 @@ describe("conditions that no request meets are refused with their place", () => 
     [{ method: "post" }, 'match.method: expected POST, for case counts in a method, got "post"'],
     [{ path: "" }, /^match\.path: expected a path/],
     [{ path: "/a?page=2" }, "match.path: a path has no query; use query"],
+    [{ path: "/a\0" }, "match.path: expected a path in UTF-8, without NUL, CR and LF"],
+    [{ path: "/\ud800" }, "match.path: expected a path in UTF-8, without NUL, CR and LF"],
     [{ path: "http://localhost:8080/a" }, "match.path: expected a path such as /app.js, without scheme and host"],
     [{ query: "page=2" }, 'match.query: expected an object of texts such as {"page":"2"}, got "page=2"'],
     [{ query: { page: 2 } }, "match.query.page: expected text, got 2"],

@@ -120,7 +120,7 @@ function mistakeIn(status: number, lines: FieldLines, content: Uint8Array): Stub
     if (bytes > FIELDS_BYTES_MAX) return new StubMistake(line, `expected at most ${FIELDS_BYTES_MAX} bytes of fields`);
   }
   if (content.length === 0 || hasContent(status)) return null;
-  return new StubMistake(lines.length + 3, `expected no content under ${status}, got some after the empty line`);
+  return new StubMistake(lines.length + 3, `expected no content under ${status}, got some`);
 }
 
 /** RFC 9110 §15.3.5, §15.3.6, §15.4.5. */
