@@ -16,6 +16,21 @@ export function isJsonMediaType(value: string | null): boolean {
   return true;
 }
 
+/**
+ * Returns the boundary of `multipart/form-data` (RFC 7578 §4.1), or null for another type, and for a boundary that RFC 2046 §5.1.1
+ * does not allow.
+ */
+export function formBoundary(value: string | null): string | null {
+  const [, type = "", parameters = ""] = MEDIA_TYPE.exec(value ?? "") ?? [];
+  if (type.toLowerCase() !== "multipart/form-data") return null;
+  const found = [...parameters.matchAll(PARAMETER)].filter(([, name = ""]) => name.toLowerCase() === "boundary");
+  const [, , token = "", quoted = ""] = found[0] ?? [];
+  const boundary = token !== "" ? token : quoted.slice(1, -1).replace(/\\(.)/g, "$1");
+  return found.length === 1 && BOUNDARY.test(boundary) ? boundary : null;
+}
+
+const BOUNDARY = /^[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]$/;
+
 /** At least one character in front of `+json`, as a type has a name. */
 const JSON_TYPE = /^application\/(?:.+\+)?json$/i;
 

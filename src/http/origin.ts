@@ -1,4 +1,5 @@
 /** Origins of pages, as browsers write them in the field Origin (RFC 6454). */
+import { Authority, effectivePort, parseAuthority } from "./authority.ts";
 
 /** Stands for every origin where a setting lists origins. */
 export const ANY_ORIGIN = "*";
@@ -16,4 +17,17 @@ export function normalizeOrigin(text: string): string | undefined {
   const origin = url.origin === "null" ? text.replace(/\/$/, "").toLowerCase() : url.origin;
   // A browser sends printable ASCII in Origin. An asterisk inside would look like a wildcard and match nothing.
   return /^[!-)+-~]+$/.test(origin) ? origin : undefined;
+}
+
+/**
+ * Returns true for the origin of pages that come from `authority`. A plain connection may be that of a proxy that speaks https to the
+ * browser; a TLS one is https to both. `null` is the origin of any sandboxed page, and not ours.
+ */
+export function isOwnOrigin(origin: string, { host, port }: Authority, secure: boolean): boolean {
+  const [, scheme, authority = ""] = /^(https?):\/\/([^/?#@]+)$/.exec(origin) ?? [];
+  if (host === "" || (scheme !== "https" && (scheme !== "http" || secure))) return false;
+  const bytes = new TextEncoder().encode(authority);
+  const own = new Authority();
+  if (!parseAuthority(bytes, 0, bytes.length, own) || own.host !== host) return false;
+  return effectivePort(own.port, scheme) === effectivePort(port, scheme);
 }

@@ -9,6 +9,7 @@ import { conditionalTarget } from "./conditional.ts";
 import { conversationTarget } from "./conversation.ts";
 import { headTarget } from "./head.ts";
 import { jsonTarget } from "./json.ts";
+import { multipartTarget } from "./multipart.ts";
 import { piecesTarget } from "./pieces.ts";
 import { rangeTarget } from "./range.ts";
 import { requestTargetTarget } from "./request-target.ts";
@@ -27,6 +28,7 @@ export const targets: readonly FuzzTarget[] = [
   acceptEncodingTarget,
   jsonTarget,
   piecesTarget,
+  multipartTarget,
   siteRulesTarget,
   stubTarget,
   stubRuleTarget,
