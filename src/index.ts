@@ -210,6 +210,7 @@ async function makeServer(
     httpbin: await loadHttpbin(settings),
     stubs: await loadStubs(settings),
     site: await loadSite(settings),
+    anyUploads: await loadAnyUploads(settings),
     base: await loadBase(settings),
     shutDown,
   });
@@ -262,6 +263,13 @@ async function loadSite(settings: ServerSettings): Promise<NonNullable<ServerPar
   if (!settings.site) return null;
   const { Site } = await import("./handlers/site/site.ts");
   return (options) => new Site(options);
+}
+
+/** Loads uploads of any file, only for a server that takes them. */
+async function loadAnyUploads(settings: ServerSettings): Promise<NonNullable<ServerParts["anyUploads"]> | null> {
+  if (!settings.uploadAny) return null;
+  const { AnyUploads } = await import("./handlers/uploads/any.ts");
+  return AnyUploads;
 }
 
 const SILENT: ServerLog = { access: null, info() {}, detail: null, warn() {}, error() {} };

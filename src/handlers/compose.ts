@@ -22,6 +22,7 @@ import type { Layer, Mount } from "./mount.ts";
 import { Router } from "./router.ts";
 import type { Site } from "./site/site.ts";
 import type { Stubs } from "./stubs/stubs.ts";
+import type { AnyUploads } from "./uploads/any.ts";
 import { isBelowUploads, UPLOAD_PATH, UPLOADS_PATH } from "./uploads/paths.ts";
 import type { StoredUpload, UploadStore } from "./uploads/store.ts";
 import { Uploads } from "./uploads/upload.ts";
@@ -44,6 +45,8 @@ export interface HandlerOptions {
   readonly root: DocumentRoot;
   /** Keeps uploads. Its folder is shown if uploads can be read back. Null: no uploads are taken. */
   readonly uploads: UploadStore | null;
+  /** Takes uploads of any file; absent without --upload-any. */
+  readonly anyUploads?: typeof AnyUploads | null;
   /** Returns the port that the server listens on. It is asked for with each new Host: port 0 becomes a number late. */
   readonly port: () => number;
   /** Milliseconds since 1970. */
@@ -71,6 +74,7 @@ export type HandlerSettings = Pick<
   | "inline"
   | "strictTypes"
   | "serveUploads"
+  | "uploadsMaxBytes"
   | "maxBodyBytes"
   | "precompressed"
   | "compress"
@@ -95,8 +99,9 @@ export function composeHandler(options: HandlerOptions): Handler {
 
   const endpoints = options.endpoints === null ? null : new EndpointMount(options.endpoints, pages);
   const shown = shownUploads(options);
-  const upload = options.uploads === null ? null : composeUpload(options, options.uploads, shown, pages);
   const uploaded = shown === null ? null : composeUploadedFiles(options, shown, pages);
+  const any = uploaded === null ? null : composeAnyUploads(options, uploaded, pages);
+  const upload = options.uploads === null ? null : composeUpload(options, options.uploads, shown, any, pages);
   const files = composeFiles(options, shown, pages);
   const folder = options.site?.mount(files, pages, settings) ?? files;
   const site: readonly (Mount | null)[] = [
@@ -106,7 +111,7 @@ export function composeHandler(options: HandlerOptions): Handler {
   const mounts: readonly (Mount | null)[] = [
     endpoints, //                    /__server/…  status, and the endpoints of a fixture
     upload, //                       /upload      takes JSON
-    uploaded, //                     /uploads/…   uploads, read back
+    any ?? uploaded, //              /uploads/…   uploads, read back; takes any file with --upload-any
     ...composeSite(options, site.filter(isGiven), folder, pages), // the site, with stubs before it
   ];
   const router = new Router(mounts.filter(isGiven), pages, settings.cleanPaths);
@@ -190,6 +195,7 @@ function composeFiles(options: HandlerOptions, shown: DocumentRoot | null, pages
           pages,
           rootName: nameOf(root),
           base: settings.base,
+          form: options.anyUploads?.form ?? null,
           shadowed,
           mounts,
           now,
@@ -208,8 +214,8 @@ function isPrivate({ basicAuth, authUploads }: HandlerSettings): boolean {
 }
 
 /** Returns the folder in which clients can read uploads back, or null. */
-function shownUploads({ settings, uploads }: HandlerOptions): DocumentRoot | null {
-  return settings.serveUploads && uploads !== null ? uploads.root : null;
+function shownUploads({ settings, uploads, anyUploads = null }: HandlerOptions): DocumentRoot | null {
+  return (settings.serveUploads || isGiven(anyUploads)) && uploads !== null ? uploads.root : null;
 }
 
 /** Returns the name of the root folder itself, "" for that of the whole disk. */
@@ -217,9 +223,24 @@ function nameOf({ realPath }: DocumentRoot): string {
   return basename(realPath);
 }
 
+function composeAnyUploads(options: HandlerOptions, shown: StaticFiles, pages: ErrorPages): AnyUploads | null {
+  const { settings, uploads: store, anyUploads: Any = null, uploaded, log } = options;
+  if (store === null || Any === null) return null;
+  const { uploadsMaxBytes: maxBytes, listing: hasListing } = settings;
+  return new Any({
+    store,
+    shown,
+    maxBytes,
+    pages,
+    hasListing,
+    log,
+    ...(uploaded === undefined ? {} : { kept: uploaded }),
+  });
+}
+
 /** The settings of the site's own files do not hold for uploads, which have the defaults: strict types would refuse all of them. */
 function composeUploadedFiles(options: HandlerOptions, root: DocumentRoot, pages: ErrorPages): StaticFiles {
-  const { settings, now, log } = options;
+  const { settings, anyUploads = null, now, log } = options;
   return new StaticFiles({
     root,
     hot: new HotFiles({ ...options.fileCache, now }),
@@ -227,6 +248,7 @@ function composeUploadedFiles(options: HandlerOptions, root: DocumentRoot, pages
     prefix: UPLOADS_PATH,
     base: "",
     inline: settings.inline,
+    isolated: anyUploads !== null,
     strictTypes: false,
     codings: null,
     cachePolicy: new CachePolicy({ cacheControl: serverTable.cacheControl.default, immutable: [], isPrivate: false }),
@@ -238,13 +260,15 @@ function composeUploadedFiles(options: HandlerOptions, root: DocumentRoot, pages
           pages,
           rootName: nameOf(options.root),
           base: "",
+          form: anyUploads?.form ?? null,
           shadowed: [],
           mounts: [],
           now,
           maxAgeMs: options.fileCache.maxAgeMs,
         })
       : null,
-    index: serverTable.index.default,
+    // A file of any name may come, and none stands for the folder. A name with a dot is never served.
+    index: anyUploads === null ? serverTable.index.default : ".none",
     now,
     log,
   });
@@ -254,6 +278,7 @@ function composeUpload(
   options: HandlerOptions,
   store: UploadStore,
   shown: DocumentRoot | null,
+  any: AnyUploads | null,
   pages: ErrorPages,
 ): Uploads {
   const { settings, uploaded, log } = options;
@@ -262,6 +287,7 @@ function composeUpload(
     pages,
     maxBodyBytes: settings.maxBodyBytes,
     serveUploads: shown !== null,
+    quota: any?.quota ?? null,
     log,
     ...(uploaded === undefined ? {} : { kept: uploaded }),
   });

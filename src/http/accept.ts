@@ -40,6 +40,11 @@ export function prefersJson(accept: string | null): boolean {
   return rank(items, "application/json") > html || rank(items, "application/problem+json") > html;
 }
 
+/** Returns true if the field accepts `mediaType` by its own name, not only by a wildcard: a page that is navigated to does. */
+export function acceptsByName(accept: string | null, mediaType: string): boolean {
+  return accept !== null && parseQualityList(accept).some(({ name, quality }) => name === mediaType && quality > 0);
+}
+
 /** How welcome a media type is: by its quality, then by how exactly it is named; 0 is not at all. */
 function rank(items: readonly QualityItem[], mediaType: string): number {
   const anySubtype = `${mediaType.slice(0, mediaType.indexOf("/"))}/*`;

@@ -213,6 +213,8 @@ export interface Response {
   readonly incident: string | null;
   /** Name of the stub that it comes from, for journal and log; absent in all other responses. */
   readonly stub?: string;
+  /** Content that a sink has taken for it, for the journal; absent in all other responses. */
+  readonly received?: { readonly bytes: number; readonly sha256: string };
 }
 
 /** A response whose content is as its carrier sends it. */

@@ -19,6 +19,7 @@ import type { Httpbin, HttpbinOptions } from "../handlers/httpbin/httpbin.ts";
 import { createHttpsRedirect } from "../handlers/https-redirect.ts";
 import type { Site, SiteOptions } from "../handlers/site/site.ts";
 import type { openStubs, Stubs } from "../handlers/stubs/stubs.ts";
+import type { AnyUploads } from "../handlers/uploads/any.ts";
 import type { UploadStore } from "../handlers/uploads/store.ts";
 import type { Handler } from "../http/message.ts";
 import { Http1Connection } from "../http1/connection.ts";
@@ -83,6 +84,8 @@ export interface ServerParts {
   readonly base?: typeof BaseMount | null;
   /** Reads the rules of the served folder; null without --site. */
   readonly site?: ((options: SiteOptions) => Site) | null;
+  /** Takes uploads of any file; null without --upload-any. */
+  readonly anyUploads?: typeof AnyUploads | null;
   /** Called when a test asks the server to stop. By default the server drains, as on a signal. */
   readonly shutDown?: () => void;
 }
@@ -234,6 +237,7 @@ export class Server {
         settings: options,
         root,
         uploads,
+        anyUploads: parts.anyUploads ?? null,
         endpoints,
         httpbin: this.#httpbin,
         stubs: this.#stubs,

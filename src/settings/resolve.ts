@@ -135,8 +135,12 @@ function findCredentialConflict({ authUploads, basicAuth }: ServerSettings, labe
   return `${label("authUploads")} needs ${label("basicAuth")}: no users are defined`;
 }
 
-function findUploadsConflict({ uploads, serveUploads, authUploads }: ServerSettings, label: Label): Conflict {
-  const stray = serveUploads ? "serveUploads" : authUploads ? "authUploads" : null;
+function findUploadsConflict(settings: ServerSettings, label: Label): Conflict {
+  const { uploads, serveUploads, uploadAny, uploadsMaxBytes, authUploads } = settings;
+  if (uploadsMaxBytes >= 0 && !uploadAny) {
+    return `${label("uploadsMaxBytes")} needs ${label("uploadAny")}: ${label("maxBodyBytes")} bounds the others`;
+  }
+  const stray = uploadAny ? "uploadAny" : serveUploads ? "serveUploads" : authUploads ? "authUploads" : null;
   if (uploads !== "" || stray === null) return null;
   return `${label(stray)} needs ${label("uploads")}: this server takes no uploads`;
 }

@@ -58,6 +58,10 @@ export interface ServerSettings extends TlsSettings {
   /** Path of the folder, or "": the server takes no uploads. */
   uploads: string;
   serveUploads: boolean;
+  /** Uploads of any file: PUT, and a form in the listing. They are shown as downloads. */
+  uploadAny: boolean;
+  /** Bytes in the folder of uploads; -1: the free space less 1 GiB. */
+  uploadsMaxBytes: number;
   maxBodyBytes: number;
   allowedHosts: readonly string[];
   /** Our own hosts count with any port. A fixture server does the same. */
@@ -320,6 +324,24 @@ export const serverTable: TableOf<ServerSettings> = {
     group: "uploads",
     default: false, // Content from strangers is shown to others only when someone asks for it.
     help: "Serves uploads again, as GET /uploads/NAME.",
+  },
+  uploadAny: {
+    flag: "upload-any",
+    kind: "switch",
+    group: "uploads",
+    default: false, // Each client that reaches the server can then fill its disk.
+    help: "Takes any file, as PUT /uploads/NAME and by a form in the listing, and serves it as a download.",
+  },
+  uploadsMaxBytes: {
+    flag: "uploads-max",
+    kind: "size",
+    group: "uploads",
+    default: -1, // The disk is the operator's bound; a spare GiB keeps other programs at work.
+    defaultText: "free space less 1gb",
+    min: 0,
+    max: 524_288 * GIB, // The most that a size of 15 digits says.
+    off: -1,
+    help: "Most bytes in the folder of uploads, with --upload-any. An upload beyond it gets 507.",
   },
   maxBodyBytes: {
     flag: "max-body",

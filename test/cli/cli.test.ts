@@ -43,6 +43,7 @@ const NEEDS: Partial<Record<keyof Settings, readonly string[]>> = {
   authUploads: ["--basic-auth=@users.txt"],
   fixtureToken: ["--fixture"],
   faults: ["--fixture"],
+  uploadsMaxBytes: ["--upload-any"],
 };
 
 describe("words that start a server", () => {
@@ -228,6 +229,9 @@ describe("words that are refused", () => {
     ["--header X-A", "--header: expected a field line, 'Name: value', got \"X-A\""],
     ["--header Date:x", "--header: Date cannot be set: the server's clock writes it, got "],
     ["--basic-auth ann:pass", "--basic-auth: expected USER:HASH with an argon2id or bcrypt hash, never a password; "],
+    ["--upload-any --no-uploads", "--upload-any needs --uploads: this server takes no uploads"],
+    ["dist --upload-any", "--upload-any needs --uploads: this server takes no uploads"],
+    ["--uploads-max 1gb", "--uploads-max needs --upload-any: --max-body bounds the others"],
     ["--auth-uploads", "--auth-uploads needs --basic-auth: no users are defined"],
     ["--error-page 404", "--error-page: expected STATUS=FILE such as 404=missing.html"],
     ["hash-password ann secret", "expected hash-password [USER] and the password on stdin, got "],

@@ -13,6 +13,7 @@ const WORDS: Readonly<Record<string, readonly SettingValue[]>> = {
   off: [false, 0, -1, ""],
   stdout: [""],
   "file limit": [0],
+  "free space less 1gb": [-1],
 };
 
 test("docs/flags.md is made from the tables of settings: bun tools/scripts/flags.ts", () => {

@@ -14,7 +14,7 @@
  * carrier closes it. The rule it guards: an opened file has one owner at a time. `using` closes it, unless the response has
  * taken it over.
  */
-import { parseQualityList } from "../../http/accept.ts";
+import { acceptsByName } from "../../http/accept.ts";
 import type { ContentCoding } from "../../http/accept-encoding.ts";
 import { Field } from "../../http/field.ts";
 import {
@@ -52,6 +52,8 @@ export interface StaticFilesOptions {
   readonly base: string;
   /** True: every file with its own type, none as a download. */
   readonly inline: boolean;
+  /** True: every file is a download in a sandbox, whatever `inline` says. */
+  readonly isolated?: boolean;
   /** True: 415 for files other than html, txt, png, jpg, jpeg. */
   readonly strictTypes: boolean;
   /** Null: every file is sent as it is. */
@@ -167,7 +169,7 @@ export class StaticFiles implements Mount {
     // A route is answered with the root's index, never with a list of the root.
     if (listing === null || !name.endsWith("/") || prefix + name !== request.target.path) return null;
     const folder = root.open(name);
-    if (folder === OpenFailure.Missing) return null;
+    if (folder === OpenFailure.Missing) return name === "/" ? listing.respondUnmade(request) : null;
     if (typeof folder === "number") return this.#refusals.failure(folder, request);
     if (!folder.stats.isDirectory() || !isRead(request.head.method)) {
       folder.close();
@@ -253,8 +255,7 @@ const STRICT_EXTENSIONS: ReadonlySet<string> = new Set(["html", "txt", "png", "j
  */
 function isNavigation(name: string, head: RequestHead): boolean {
   if (!isRead(head.method) || extensionOf(name) !== "" || name.startsWith(WELL_KNOWN)) return false;
-  const accept = head.value(Field.Accept);
-  return accept !== null && parseQualityList(accept).some((item) => item.name === "text/html" && item.quality > 0);
+  return acceptsByName(head.value(Field.Accept), "text/html");
 }
 
 /** RFC 8615: the one hidden name whose content is public. */

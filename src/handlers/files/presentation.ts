@@ -5,6 +5,8 @@ export interface Presentation {
   readonly contentType: string;
   /** The value of Content-Disposition, or null where there is none. */
   readonly disposition: string | null;
+  /** The value of Content-Security-Policy, or null where there is none. */
+  readonly policy: string | null;
   /** Kind of content, in a word for the request's log line. */
   readonly kind: string;
 }
@@ -15,12 +17,19 @@ export interface Presentation {
  * their first bytes (MIME Sniffing §8.1).
  */
 export function presentationOf(name: string, inline: boolean): Presentation {
-  if (!inline && isDownload(name)) {
-    return { contentType: OCTET_STREAM, disposition: attachment(name), kind: "binary" };
-  }
+  if (!inline && isDownload(name)) return downloadOf(name, null);
   const contentType = contentTypeOf(name);
   const kind = contentType.startsWith("text/html") ? "html" : contentType.startsWith("text/") ? "text" : "binary";
-  return { contentType, disposition: null, kind };
+  return { contentType, disposition: null, policy: null, kind };
+}
+
+/** Returns the presentation of a file from strangers: no browser shows it, or runs it as a script (nosniff, Fetch §3.6). */
+export function isolatedPresentation(name: string): Presentation {
+  return downloadOf(name, "sandbox");
+}
+
+function downloadOf(name: string, policy: string | null): Presentation {
+  return { contentType: OCTET_STREAM, disposition: attachment(name), policy, kind: "binary" };
 }
 
 /** Returns true for a file that a browser stores, unless files are shown inline. */

@@ -15,13 +15,15 @@ import { FileSource, multipartPieces, sizeOf } from "./file-body.ts";
 import { hasConditions, preconditionOf, rangesOf } from "./file-conditions.ts";
 import type { HotFile, Snapshot } from "./hot-files.ts";
 import { fileNameOf, withIndex } from "./names.ts";
-import { presentationOf } from "./presentation.ts";
+import { isolatedPresentation, type Presentation, presentationOf } from "./presentation.ts";
 import type { FileRefusals } from "./refusal.ts";
 
 export interface RepliesOptions {
   readonly refusals: FileRefusals;
   /** True: every file with its own type, none as a download. */
   readonly inline: boolean;
+  /** True: every file is a download in a sandbox. */
+  readonly isolated?: boolean;
   /** Null: no file has a coding. */
   readonly codings: Codings | null;
   /** Chooses Cache-Control by a file's path below the prefix. */
@@ -80,11 +82,16 @@ export class Replies {
     return { ...file, isAbsent: false, content: held, whole, notModified: notModified(validators) };
   }
 
+  #presentation(name: string): Presentation {
+    const { inline, isolated = false } = this.#options;
+    return isolated ? isolatedPresentation(this.#fileName(name)) : presentationOf(this.#fileName(name), inline);
+  }
+
   /** Makes the 200 for the whole file. */
   #whole(name: string, file: Snapshot, opened: OpenedFile | null, validators: FieldLines): Response {
-    const type = presentationOf(this.#fileName(name), this.#options.inline);
+    const type = this.#presentation(name);
     const size = sizeOfFile(file);
-    const lines = commonLines(validators, file, type.disposition);
+    const lines = commonLines(validators, file, type);
     lines.push(["Content-Type", type.contentType], ["Content-Length", String(size)]);
     const content = file.content ?? new FileSource(opened, [{ first: 0, last: size - 1 }]);
     return response(200, Fields.of(lines), content, file.coding === null ? type.kind : `${type.kind}-${file.coding}`);
@@ -93,8 +100,8 @@ export class Replies {
   #partial(name: string, file: Snapshot, opened: OpenedFile | null, ranges: readonly ByteRange[]): Response {
     const { content: small } = file;
     const size = sizeOfFile(file);
-    const type = presentationOf(this.#fileName(name), this.#options.inline);
-    const lines = commonLines(this.#validatorLines(name, file), file, type.disposition);
+    const type = this.#presentation(name);
+    const lines = commonLines(this.#validatorLines(name, file), file, type);
     const [only] = ranges;
     if (ranges.length === 1 && only !== undefined) {
       const { first, last } = only;
@@ -138,9 +145,10 @@ export class Replies {
 }
 
 /** Returns the lines that 200 and 206 share. Lines that many hot files have are one object. */
-function commonLines(validators: FieldLines, { coding }: Snapshot, disposition: string | null): FieldLine[] {
+function commonLines(validators: FieldLines, { coding }: Snapshot, { disposition, policy }: Presentation): FieldLine[] {
   const lines = [...validators, coding === null ? ACCEPT_RANGES : (["Content-Encoding", coding] as const), NOSNIFF];
   if (disposition !== null) lines.push(["Content-Disposition", disposition]);
+  if (policy !== null) lines.push(["Content-Security-Policy", policy]);
   return lines;
 }
 

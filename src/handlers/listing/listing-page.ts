@@ -18,6 +18,14 @@ export interface ListingPage {
   readonly next: string | null;
 }
 
+/** A form that stands on the page of a root folder. */
+export interface ListingForm {
+  readonly html: string;
+  readonly style: string;
+  /** Directives that Content-Security-Policy needs for it. */
+  readonly policy: string;
+}
+
 /** Renders `[{name, type, size, modified}]`, with times as in RFC 3339. */
 export function renderJson(entries: readonly Entry[]): string {
   const items = entries.map(({ name, type, size, modifiedMs }) =>
@@ -28,9 +36,16 @@ export function renderJson(entries: readonly Entry[]): string {
 
 /**
  * Renders a page of the folder at `path`, decoded, with "/" at its end. `rootName` is the name of the folder at "/", and `base` stands
- * before each path of a link.
+ * before each path of a link. `form` may follow the entries.
  */
-export function renderPage(rootName: string, path: string, page: ListingPage, view: View, base = ""): string {
+export function renderPage(
+  rootName: string,
+  path: string,
+  page: ListingPage,
+  view: View,
+  base = "",
+  form: ListingForm | null = null,
+): string {
   const names = [rootName === "" ? "/" : rootName, ...path.split("/").filter((segment) => segment !== "")];
   const title = shown(names.at(-1) as string);
   const main = [
@@ -38,8 +53,9 @@ export function renderPage(rootName: string, path: string, page: ListingPage, vi
     renderFilter(page, view),
     renderTable(title, page, view),
     renderPager(page, view),
+    form?.html ?? "",
   ];
-  return htmlPage(title, `<main>\n${main.join("")}</main>\n`, STYLE);
+  return htmlPage(title, `<main>\n${main.join("")}</main>\n`, form === null ? STYLE : STYLE + form.style);
 }
 
 /** Renders the way down from the root as links; the heading is the current folder. */

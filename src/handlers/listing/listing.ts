@@ -10,7 +10,7 @@ import { type Request, type Response, response } from "../../http/message.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
 import type { OpenedFile, OpenFailure } from "../files/document-root.ts";
 import { type FolderContent, FolderReader, type FolderReaderOptions, nextTurn } from "./folder.ts";
-import { renderJson, renderPage } from "./listing-page.ts";
+import { type ListingForm, renderJson, renderPage } from "./listing-page.ts";
 import { type ListedPage, SharedPages } from "./shared-pages.ts";
 import { filterOf, parseView, queryOf, sortEntries, type View } from "./view.ts";
 
@@ -20,6 +20,8 @@ export interface ListingOptions extends FolderReaderOptions {
   readonly rootName: string;
   /** Path before each path of a link: "", or that of `--base`. */
   readonly base: string;
+  /** Form on the page of the root folder; absent if there is none. */
+  readonly form?: ListingForm | null;
   /** Longest time in milliseconds that a page is sent again in a flood of requests. */
   readonly maxAgeMs: number;
   /** Milliseconds. */
@@ -32,6 +34,7 @@ export class Listing {
   readonly #folders: FolderReader;
   readonly #rootName: string;
   readonly #base: string;
+  readonly #form: ListingForm | null;
   readonly #shared: SharedPages;
 
   constructor(options: ListingOptions) {
@@ -39,6 +42,7 @@ export class Listing {
     this.#folders = new FolderReader(options);
     this.#rootName = options.rootName;
     this.#base = options.base;
+    this.#form = options.form ?? null;
     this.#shared = new SharedPages({ maxAgeMs: options.maxAgeMs, now: options.now, pause: Bun.sleep });
   }
 
@@ -56,29 +60,53 @@ export class Listing {
     const isJson = wantsJson(request);
     const view = parseView(request.target.query);
     const shownPath = request.target.path;
+    const form = path === "/" ? this.#form : null;
     const render = async () => {
       const isWanted = filterOf(view.filter);
       const content = await this.#folders.read(path, owned, isShown, { after: view.after, isWanted });
-      return typeof content === "number" ? content : await this.#render(content, shownPath, view, isJson);
+      return typeof content === "number" ? content : await this.#render(content, shownPath, view, isJson, form);
     };
     const page = await this.#shared.page(`${isJson} ${shownPath}${queryOf(view)}`, render);
-    return typeof page === "number" ? page : this.#answer(request, page, isJson);
+    return typeof page === "number" ? page : this.#answer(request, page, isJson, form);
   }
 
-  async #render(content: FolderContent, shownPath: string, view: View, isJson: boolean): Promise<ListedPage> {
+  /** Answers for a root folder that the first upload makes, as if it was empty; null without a form for uploads. */
+  respondUnmade(request: Request): Promise<Response> | null {
+    return this.#form === null ? null : this.#respondEmpty(request, this.#form);
+  }
+
+  async #respondEmpty(request: Request, form: ListingForm): Promise<Response> {
+    const isJson = wantsJson(request);
+    const nothing = { entries: [], before: 0, total: 0, hasNext: false, last: "" };
+    const page = await this.#render(nothing, request.target.path, parseView(""), isJson, form);
+    return this.#answer(request, page, isJson, form);
+  }
+
+  async #render(
+    content: FolderContent,
+    shownPath: string,
+    view: View,
+    isJson: boolean,
+    form: ListingForm | null,
+  ): Promise<ListedPage> {
     const { before, total, hasNext, last } = content;
     await nextTurn();
     const entries = sortEntries(content.entries, view);
     await nextTurn();
     const page = { entries, before, total, next: hasNext ? queryOf({ ...view, after: last }) : null };
-    const text = isJson ? renderJson(entries) : renderPage(this.#rootName, shownPath, page, view, this.#base);
+    const text = isJson ? renderJson(entries) : renderPage(this.#rootName, shownPath, page, view, this.#base, form);
     const bytes = new TextEncoder().encode(text);
     const etag = `"${Bun.hash(bytes).toString(36)}"`;
     return { content: bytes, etag, total, next: page.next };
   }
 
   /** Makes 200, or 304 when the client has these bytes. */
-  #answer(request: Request, { content, etag, total, next }: ListedPage, isJson: boolean): Response {
+  #answer(
+    request: Request,
+    { content, etag, total, next }: ListedPage,
+    isJson: boolean,
+    form: ListingForm | null,
+  ): Response {
     const validators: FieldLines = [
       ["ETag", etag],
       ["Cache-Control", "no-cache"],
@@ -103,10 +131,13 @@ export class Listing {
       ["X-Content-Type-Options", "nosniff"],
       ["X-Total-Count", String(total)],
       ...(next === null ? [] : [["Link", `<${next}>; rel="next"`] as const]),
-      ["Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'"],
+      ["Content-Security-Policy", form === null ? POLICY : `${POLICY}; ${form.policy}`],
       ["Content-Type", isJson ? "application/json" : "text/html; charset=utf-8"],
       ["Content-Length", String(content.length)],
     ]);
     return response(200, fields, content, "listing");
   }
 }
+
+/** No script, no picture, no other file. */
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'";

@@ -16,8 +16,8 @@ import {
   existsSync,
   lstatSync,
   openSync,
-  readdirSync,
   realpathSync,
+  statfsSync,
   statSync,
   unlinkSync,
 } from "node:fs";
@@ -25,10 +25,11 @@ import type { link, mkdir, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
 import type { ContentFailure } from "../../http/message.ts";
 import { ContentDigest, randomHex } from "../digest.ts";
-import { DocumentRoot, errorCode, FolderError, OpenedFile } from "../files/document-root.ts";
+import { DocumentRoot, errorCode, FolderError } from "../files/document-root.ts";
 import { HeldFolder } from "./held-folder.ts";
-import { sweepLeftovers, temporaryName } from "./leftovers.ts";
-import type { OpenedUpload, StoredUpload, UploadSink, UploadStore } from "./store.ts";
+import { isOwnTemporary, sweepLeftovers, temporaryName } from "./leftovers.ts";
+import { NAME_BYTES_MAX } from "./names.ts";
+import type { StoredUpload, UploadSink, UploadStore } from "./store.ts";
 
 /** Calls that change the folder. A test hands in some that fail. */
 export interface UploadDisk {
@@ -148,24 +149,40 @@ export class FolderStore implements UploadStore {
     return new FolderSink((pieces, digest) => this.#keep(name, pieces, digest));
   }
 
-  open(name: string): OpenedUpload | null {
-    const opened = isPlainName(name) ? this.root.open(`/${name}`) : null;
-    if (!(opened instanceof OpenedFile)) return null;
-    if (opened.stats.isFile()) return opened;
-    opened.close();
-    return null;
-  }
-
-  list(): readonly string[] {
+  has(name: string): boolean {
+    if (!isPlainName(name)) return false;
     try {
       using folder = new HeldFolder(this.root.realPath);
-      return readdirSync(folder.pathOf(""), { withFileTypes: true })
-        .filter((entry) => entry.isFile() && isPlainName(entry.name))
-        .map(({ name }) => name)
-        .sort();
-    } catch (error) {
-      if (error instanceof FolderError || errorCode(error) === "ENOENT") return [];
-      throw error;
+      return lstatSync(folder.pathOf(name), { throwIfNoEntry: false }) !== undefined;
+    } catch {
+      // The folder is missing, or cannot be used: the upload itself fails then.
+      return false;
+    }
+  }
+
+  async usedBytes(): Promise<number> {
+    const { readdir, lstat } = require("node:fs/promises") as typeof import("node:fs/promises");
+    const { realPath } = this.root;
+    const names = await readdir(realPath).catch((): string[] => []);
+    let bytes = 0;
+    for (let at = 0; at < names.length; at += MEASURED_AT_ONCE) {
+      const some = names.slice(at, at + MEASURED_AT_ONCE).filter((name) => !isOwnTemporary(name));
+      const sizes = some.map(async (name) => {
+        const stats = await lstat(join(realPath, name)).catch(() => null);
+        return stats?.isFile() ? stats.size : 0;
+      });
+      for (const size of await Promise.all(sizes)) bytes += size;
+    }
+    return bytes;
+  }
+
+  freeBytes(): number {
+    try {
+      const { bavail, bsize } = statfsSync(findPlace(this.root.realPath).existing);
+      return bavail * bsize;
+    } catch {
+      // A file system that does not say how much is free is full when a write fails.
+      return Number.POSITIVE_INFINITY;
     }
   }
 
@@ -438,8 +455,8 @@ const NO_LINKS: ReadonlySet<string> = new Set(["EPERM", "ENOTSUP", "EOPNOTSUPP",
 /** 16 million names a second: a second collision is unlikely, an eighth is a failure of ours. */
 const NAME_ATTEMPTS_MAX = 8;
 
-/** Longest name of a file, bytes (NAME_MAX of Linux). */
-const NAME_BYTES_MAX = 255;
+/** Files whose size is asked for at the same time. */
+const MEASURED_AT_ONCE = 64;
 
 function isPlainName(name: string): boolean {
   return /^[^./\\\0][^/\\\0]*$/.test(name) && Buffer.byteLength(name) <= NAME_BYTES_MAX;

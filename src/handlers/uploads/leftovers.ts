@@ -12,12 +12,21 @@ import { errorCode } from "../files/document-root.ts";
 
 /** Returns `.upload-<where>-<process>-<its start>-<random>.tmp`: a name with a dot, so it is never served. */
 export function temporaryName(): string {
-  writer ??= `${writerSpace()}-${process.pid}-${startTimeOf(process.pid)}`;
-  return `.upload-${writer}-${randomHex(6)}.tmp`;
+  return `${ownPrefix()}${randomHex(6)}.tmp`;
 }
 
-/** Part of the name that identifies the writer: this process. */
-let writer: string | undefined;
+/** Returns true for a temporary file of this process. */
+export function isOwnTemporary(name: string): boolean {
+  return name.startsWith(ownPrefix());
+}
+
+function ownPrefix(): string {
+  prefix ??= `.upload-${writerSpace()}-${process.pid}-${startTimeOf(process.pid)}-`;
+  return prefix;
+}
+
+/** Beginning of the name that identifies the writer: this process. */
+let prefix: string | undefined;
 
 const TEMPORARY = /^\.upload-([0-9a-f]+)-(\d+)-(\d+)-[0-9a-f]+\.tmp$/;
 
@@ -42,7 +51,10 @@ export function sweepLeftovers(folder: string, nowMs: number): void {
   }
 }
 
-/** Content is in memory before its file is made, so writing takes seconds; an hour is beyond doubt. */
+/**
+ * A file is written as its content comes, and content that stalls is given up within seconds. Settings may allow an hour, so a file
+ * that has not changed for an hour has no writer.
+ */
 const FOREIGN_LEFTOVER_MS = 3_600_000;
 
 /** Names the set of processes among which a process number means something: this boot of this kernel, this namespace. */

@@ -29,12 +29,6 @@ export interface UploadSink extends ContentSink {
   abort(): void;
 }
 
-/** The bytes of a kept upload. The caller closes it. */
-export interface OpenedUpload extends Disposable {
-  readonly descriptor: number;
-  readonly stats: { readonly size: number; readonly mtimeMs: number };
-}
-
 export interface UploadStore {
   /** Description for the operator, such as the folder's path. */
   readonly place: string;
@@ -45,10 +39,12 @@ export interface UploadStore {
    * is taken, `commit` rejects with EEXIST. If `name` is null, the store makes one that is not taken.
    */
   create(name: string | null): UploadSink;
-  /** Opens a kept upload, or returns null. */
-  open(name: string): OpenedUpload | null;
-  /** Returns the names of all kept uploads, in the order of their bytes. */
-  list(): readonly string[];
+  /** Returns true if the name is taken, by an upload or by anything else. */
+  has(name: string): boolean;
+  /** Returns the bytes of everything that the place holds, without uploads of this process that are not kept yet. */
+  usedBytes(): Promise<number>;
+  /** Returns the bytes that the place has room for. */
+  freeBytes(): number;
   /** Removes an upload. Does nothing if it is not there. */
   remove(name: string): void;
 }

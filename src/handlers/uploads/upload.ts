@@ -15,6 +15,7 @@ import type { ErrorPages } from "../error-page.ts";
 import { errorCode, FolderError } from "../files/document-root.ts";
 import type { Mount } from "../mount.ts";
 import { UPLOAD_PATH, UPLOADS_PATH } from "./paths.ts";
+import type { Quota } from "./quota.ts";
 import type { StoredUpload, UploadStore } from "./store.ts";
 
 export interface UploadsOptions {
@@ -22,6 +23,8 @@ export interface UploadsOptions {
   readonly pages: ErrorPages;
   /** Content longer than this is 413, bytes. */
   readonly maxBodyBytes: number;
+  /** Bounds the bytes of all uploads; null: the disk alone does. */
+  readonly quota: Quota | null;
   /** True: the response says where the upload can be read, in Location. */
   readonly serveUploads: boolean;
   /** Takes a line for the operator when the store fails. */
@@ -29,6 +32,8 @@ export interface UploadsOptions {
   /** Called with each upload that is kept. */
   readonly kept?: (upload: StoredUpload) => void;
 }
+
+export const FULL = "There is no space left for the upload.";
 
 /** Takes uploads into one store. */
 export class Uploads implements Mount {
@@ -77,23 +82,29 @@ export class Uploads implements Mount {
 
   /** Checks and keeps the content; 201 after it is durable. Never rejects. */
   async respond({ content }: Request): Promise<Response> {
-    const { store, kept, log } = this.#options;
+    const { store, quota, kept, log } = this.#options;
     const mistake = await mistakeOf(content);
     if (mistake !== null) return this.#refuse(400, mistake);
+    const allowance = quota === null ? null : await quota.open(content.length);
+    if (quota !== null && allowance === null) return this.#refuse(507, FULL);
     try {
       const sink = store.create(null);
       // It is all in memory already, so the store's pace is of no matter.
       sink.write(content);
       sink.ended();
       const upload = await sink.commit();
+      allowance?.take(content.length);
+      allowance?.kept();
       kept?.(upload);
       return this.#created(upload);
     } catch (error) {
       const code = errorCode(error);
       if (error instanceof FolderError) log(`upload failed: the folder ${error.message}`);
       else log(`upload failed: ${code} in ${store.place}`);
-      if (code === "ENOSPC" || code === "EDQUOT") return this.#refuse(507, "There is no space left for the upload.");
+      if (code === "ENOSPC" || code === "EDQUOT") return this.#refuse(507, FULL);
       return this.#refuse(500, "The upload could not be written.");
+    } finally {
+      allowance?.dropped();
     }
   }
 
@@ -136,7 +147,7 @@ async function mistakeOf(content: Uint8Array): Promise<string | null> {
   }
 }
 
-/** RFC 9110 §12.5.3: identity means none. */
-function isIdentity(value: string | null): boolean {
+/** Returns true if the content has no coding. RFC 9110 §12.5.3: identity means none. */
+export function isIdentity(value: string | null): boolean {
   return value === null || value === "" || value.toLowerCase() === "identity";
 }
