@@ -347,6 +347,11 @@ describe("a redirect stays on this host unless its line names another", () => {
     expect(answer(file, "/a")).toStartWith("1: expected ");
   });
 
+  test("a rewrite to a path with dot segments has none", () => {
+    expect(answer("/a-:x /docs/.:x/b 200", "/a-.")).toBe("200 null");
+    expect(answer("/a-:x /docs/:x 200", "/a-..")).toBe("200 null");
+  });
+
   test("a Location that many placeholders make too long is none", () => {
     const match = answer(`/a/* /${":splat/".repeat(100)}`, `/a/${"x".repeat(100)}`);
     expect(match).toBe("302 null");

@@ -97,6 +97,7 @@ describe("a rewrite", () => {
       ...PAGES,
       ".env": "secret",
       "in/.x": "secret",
+      _REDIRECTS: "the rules themselves, on a disk without case",
       _redirects:
         "/1 /.env 200\n/2-:x /in/.:x 200\n/3 /_redirects 200\n/4-:x /docs/.:x/index.html 200\n/5 /_REDIRECTS 200\n",
     });
@@ -118,6 +119,12 @@ describe("a page", () => {
     expect(await outcome(site, "GET /docs/a")).toBe("200 a");
     expect(await outcome(site, "GET /x")).toBe("404");
     expect(await outcome(site, "PUT /about")).toBe("405 GET, HEAD, OPTIONS");
+  });
+
+  test("and a folder with an index come before a rewrite", async () => {
+    using site = makeRuled({ ...PAGES, _redirects: "/docs /about 200\n/about /docs/a 200\n" });
+    expect(await outcome(site, "GET /docs")).toBe("308 /docs/");
+    expect(await outcome(site, "GET /about")).toBe("200 about");
   });
 
   test("is not found so without --site", async () => {
@@ -188,6 +195,15 @@ describe("the rules file", () => {
     writeFileSync(join(site.root, "new"), "/a /3 308\n");
     renameSync(join(site.root, "new"), path);
     expect(await outcome(site, "GET /a")).toBe("308 /3");
+    expect(site.warnings).toHaveLength(2);
+  });
+
+  test("with the same mistake again, after it was mended, is told again", async () => {
+    using site = makeRuled({ ...PAGES, _redirects: "/a /1\n" });
+    for (const text of ["/a\n", "/a /1\n", "/a\n"]) {
+      writeFileSync(join(site.root, "_redirects"), text);
+      expect(await outcome(site, "GET /a")).toBe("302 /1");
+    }
     expect(site.warnings).toHaveLength(2);
   });
 
@@ -351,12 +367,20 @@ describe("404.html", () => {
     writeFileSync(page, "new");
     expect(await textOf(site, "GET /none")).toBe("404 new");
     expect(await textOf(site, "GET /outer/none")).toBe("404 new");
+    const OWN = expect.stringContaining("There is no such file here.");
     writeFileSync(page, "x".repeat((1 << 20) + 1));
-    expect(await outcome(site, "GET /none")).toBe("404");
+    expect(await textOf(site, "GET /none")).toEqual(OWN);
     rmSync(page);
-    expect(await outcome(site, "GET /none")).toBe("404");
+    expect(await textOf(site, "GET /none")).toEqual(OWN);
     symlinkSync("/etc/passwd", page);
-    expect(await outcome(site, "GET /none")).toBe("404");
+    expect(await textOf(site, "GET /none")).toEqual(OWN);
+  });
+
+  test("is not looked for in hidden folders, and no deeper than 32 folders", async () => {
+    const deep = "d/".repeat(40);
+    using site = makeRuled({ ...SITE, ".git/404.html": "hidden", [`${deep}404.html`]: "deep", "d/404.html": "d" });
+    expect(await textOf(site, "GET /.git/config")).toBe("404 top page");
+    expect(await textOf(site, `GET /${deep}none`)).toBe("404 d");
   });
 
   test("is not shown for a rewrite, a listing or the index of an application", async () => {
