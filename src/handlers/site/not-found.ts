@@ -2,6 +2,7 @@
  * The page of a site for a path without a file: the nearest `404.html`, in the folder of the path or in one above. It is read for each
  * answer, so a change shows at once, and it has no validators: a condition is about the file that is missing.
  */
+import { statSync } from "node:fs";
 import { Fields } from "../../http/fields.ts";
 import { type Response, response } from "../../http/message.ts";
 import { MIB } from "../../http/units.ts";
@@ -33,28 +34,36 @@ export function notFoundPage(root: DocumentRoot, path: string, isLast: boolean):
   return response(404, fields, content, "error", isLast);
 }
 
-/** Opens the page of the deepest folder that has one. Walks down, and stops at the first folder that is missing. */
+/**
+ * Opens the page of the deepest folder that has one. Walks down by names, and stops at the first folder that is missing. Only the root
+ * opens a page, and decides whether it lies inside.
+ */
 function nearestPage(root: DocumentRoot, path: string): OpenedFile | null {
-  let nearest: OpenedFile | null = null;
+  const names: string[] = [];
   let end = 0;
   for (let folders = 0; folders < FOLDERS_MAX && end >= 0; folders++) {
     const folder = path.slice(0, end);
-    if (folder !== "") {
-      if (isHidden({ path: folder, hasDotName: true })) break;
-      const opened = root.open(folder);
-      if (typeof opened === "number") break;
-      opened.close();
-      if (!opened.stats.isDirectory()) break;
-    }
-    const page = root.open(`${folder}/${NAME}`);
-    if (typeof page !== "number") {
-      const other = page.stats.isFile() ? nearest : page;
-      if (page.stats.isFile()) nearest = page;
-      other?.close();
-    }
+    if (isHidden({ path: folder, hasDotName: true }) || !exists(root.realPath + folder)) break;
+    const name = `${folder}/${NAME}`;
+    if (exists(root.realPath + name)) names.unshift(name);
     end = path.indexOf("/", end + 1);
   }
-  return nearest;
+  for (const name of names) {
+    const page = root.open(name);
+    if (typeof page === "number") continue;
+    if (page.stats.isFile()) return page;
+    page.close();
+  }
+  return null;
+}
+
+function exists(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    // A file is where a folder should be, or a name is too long.
+    return false;
+  }
 }
 
 function read(page: OpenedFile): Uint8Array | null {
