@@ -215,6 +215,17 @@ export interface Response {
   readonly stub?: string;
   /** Content that a sink has taken for it, for the journal; absent in all other responses. */
   readonly received?: { readonly bytes: number; readonly sha256: string };
+  /** Server that it comes from, for the journal; absent in all responses of our own. */
+  readonly upstream?: UpstreamReport;
+}
+
+/** One request to a server behind this one. */
+export interface UpstreamReport {
+  readonly url: string;
+  /** Milliseconds until the head of its response, or until it failed. */
+  readonly ms: number;
+  /** Null if there was no response that could be passed on. */
+  readonly status: number | null;
 }
 
 /** A response whose content is as its carrier sends it. */

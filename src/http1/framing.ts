@@ -67,6 +67,19 @@ export function decideFraming(head: ParsedHead, framing: Framing): number {
   return decideExpectation(head, framing);
 }
 
+/**
+ * Fills `framing` from the complete head of a response: its delimiting and its persistence, by the rules for requests. A response
+ * without a length and without chunks has "none": then its status and its request say whether content follows. Returns 0 or a ParseError.
+ */
+export function decideResponseFraming(head: ParsedHead, framing: Framing): number {
+  framing.reset();
+  const delimited = decideDelimiting(head, framing);
+  const persistent = delimited < 0 ? delimited : decidePersistence(head);
+  if (persistent < 0) framing.reset();
+  else framing.persistent = persistent === 1;
+  return Math.min(persistent, 0);
+}
+
 function decideDelimiting(head: ParsedHead, framing: Framing): number {
   const known = head.known;
   if (known[Field.TransferEncoding] === 0) {

@@ -347,8 +347,11 @@ function isHttp11(bytes: Uint8Array, start: number, end: number): boolean {
   );
 }
 
-/** *( field-line CRLF ) CRLF. Position behind the empty line, 0 need more, or a ParseError. */
-function parseFields(bytes: Uint8Array, start: number, end: number, head: ParsedHead): number {
+/**
+ * Reads *( field-line CRLF ) CRLF into `head`, whose first line begins at `head.start`. Returns the position after the empty line, 0
+ * for "need more", or a ParseError. Responses have the same fields.
+ */
+export function parseFields(bytes: Uint8Array, start: number, end: number, head: ParsedHead): number {
   const { maxHeaderBytes, maxFields } = head.limits;
   const sectionMax = head.start + maxHeaderBytes;
   // One bound for all loops: the bytes given, or those that a head may have.
