@@ -209,6 +209,7 @@ async function makeServer(
     fixture: await loadFixture(settings),
     httpbin: await loadHttpbin(settings),
     stubs: await loadStubs(settings),
+    proxy: await loadProxy(settings),
     site: await loadSite(settings),
     anyUploads: await loadAnyUploads(settings),
     base: await loadBase(settings),
@@ -256,6 +257,13 @@ async function loadBase(settings: ServerSettings): Promise<NonNullable<ServerPar
   if (settings.base === "") return null;
   const { BaseMount } = await import("./handlers/base.ts");
   return BaseMount;
+}
+
+/** Loads the proxy, only for a server with others behind it. */
+async function loadProxy(settings: ServerSettings): Promise<NonNullable<ServerParts["proxy"]> | null> {
+  if (settings.proxies.length === 0) return null;
+  const { Upstreams } = await import("./server/upstreams.ts");
+  return (options) => new Upstreams(options);
 }
 
 /** Loads the rules of the served folder, only for a server that obeys them. */

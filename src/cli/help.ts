@@ -100,7 +100,7 @@ function unshown(groups: readonly Group[]): Group[] {
 function footer(groups: readonly Group[], isShort: boolean): string[] {
   return [
     ...(isShort
-      ? [`Every flag: --help all. One group: --help GROUP, also ${unshown(groups).join(" and ")}.`]
+      ? [`Every flag: --help all. One group: --help GROUP, also ${unshown(groups).join(", ")}.`]
       : ["Every flag: --help all. One group: --help GROUP, which is one of", `  ${groups.join(" ")}`]),
     "Times: 500ms, 30s, 2m. Sizes: 512, 64kb, 10mb. Switches also as --no-FLAG.",
     "Variables: HTTPSERVER_PORT is --port. Also: --print-config, --version.",

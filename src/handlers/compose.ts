@@ -19,6 +19,7 @@ import { setByFlags } from "./fixed-fields.ts";
 import { HostPolicy, hostLayer } from "./host-policy.ts";
 import { Listing } from "./listing/listing.ts";
 import type { Layer, Mount } from "./mount.ts";
+import type { ProxyRules } from "./proxy/proxy.ts";
 import { Router } from "./router.ts";
 import type { Site } from "./site/site.ts";
 import type { Stubs } from "./stubs/stubs.ts";
@@ -39,6 +40,8 @@ export interface HandlerOptions {
   readonly site?: Site | null;
   /** Puts the site below a path; absent without --base. */
   readonly base?: typeof BaseMount | null;
+  /** Servers behind this one; absent without --proxy. */
+  readonly proxy?: ProxyRules | null;
   /** Answers beside files; absent without --stubs. */
   readonly stubs?: Stubs | null;
   /** From `openDocumentRoot`. */
@@ -104,15 +107,16 @@ export function composeHandler(options: HandlerOptions): Handler {
   const upload = options.uploads === null ? null : composeUpload(options, options.uploads, shown, any, pages);
   const files = composeFiles(options, shown, pages);
   const folder = options.site?.mount(files, pages, settings) ?? files;
+  const proxied = options.proxy?.mount(folder, pages) ?? null;
   const site: readonly (Mount | null)[] = [
     options.httpbin ?? null, //      /get, …      echoes, below a prefix or before the files of the same names
-    folder, //                       every other path: the served folder, by its own rules with --site
+    proxied ?? folder, //            every other path: the served folder, by its own rules with --site, or a server behind it
   ];
   const mounts: readonly (Mount | null)[] = [
     endpoints, //                    /__server/…  status, and the endpoints of a fixture
     upload, //                       /upload      takes JSON
     any ?? uploaded, //              /uploads/…   uploads, read back; takes any file with --upload-any
-    ...composeSite(options, site.filter(isGiven), folder, pages), // the site, with stubs before it
+    ...composeSite(options, site.filter(isGiven), proxied ?? folder, pages), // the site, with stubs before it
   ];
   const router = new Router(mounts.filter(isGiven), pages, settings.cleanPaths);
 
@@ -135,6 +139,8 @@ export function composeHandler(options: HandlerOptions): Handler {
 interface FolderMount extends Mount {
   /** Returns true if GET finds something at `path`. */
   has(path: string): boolean;
+  /** Returns true if requests for `path` are passed on. */
+  passes?(path: string): boolean;
 }
 
 /** Returns the mounts of the site, or in their place the stubs, which pass on to them. With --base, all of it is one mount. */
@@ -152,7 +158,8 @@ function composeSite(
   const { maxBodyBytes } = settings;
   // A preflight has no credentials, and must not learn which files there are.
   const hasFile = (path: string) => isPrivate(settings) || folder.has(path);
-  return [stubs.mount({ mounts, pages, maxBodyBytes, isFixed: setByFlags(settings), hasFile })];
+  const passes = (path: string) => folder.passes?.(path) === true;
+  return [stubs.mount({ mounts, pages, maxBodyBytes, isFixed: setByFlags(settings), hasFile, passes })];
 }
 
 function composeHosts({ settings, port, now, log }: HandlerOptions): HostPolicy {

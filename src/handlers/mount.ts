@@ -10,7 +10,7 @@ export interface Mount {
   owns(path: string): boolean;
   /** Returns the methods of `path`, which this mount owns, as the value of Allow. */
   allow(path: string): string;
-  /** Decides by the head alone, as a Handler does. Returns null for a method that `allow` does not name, and for OPTIONS. */
+  /** Decides by the head alone, as a Handler does. Returns null for a method that `allow` does not name, and for an OPTIONS that names the methods. */
   admit(request: Request): Admission | null;
   /** Answers a request that was admitted, as a Handler does. `admission` is the one of `admit`, as the layers have changed it. */
   respond(request: Request, admission: Admission): Response | Promise<Response>;

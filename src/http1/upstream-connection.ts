@@ -183,7 +183,7 @@ export class UpstreamConnection implements UpstreamEvents, ContentOrigin {
       this.#fail({ isLate: false, reason: "was not sent the whole request" });
       return;
     }
-    // The response goes on, and the connection ends with it.
+    // The response continues, and the connection ends with it.
     this.#isSpent = true;
     this.#isComplete = true;
     this.#outbox.drop();

@@ -5,7 +5,13 @@
  * The number of connections in use is bounded by the slots of the requests, that of idle ones here.
  */
 import type { Clock } from "../exchange/clock.ts";
-import type { ForwardedRequest, Upstream, UpstreamCall, UpstreamEvents, UpstreamListener } from "../exchange/upstream.ts";
+import type {
+  ForwardedRequest,
+  Upstream,
+  UpstreamCall,
+  UpstreamEvents,
+  UpstreamListener,
+} from "../exchange/upstream.ts";
 import type { ContentFailure } from "../http/message.ts";
 import { type ConnectionOwner, type Sending, UpstreamConnection } from "./upstream-connection.ts";
 

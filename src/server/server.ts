@@ -40,6 +40,7 @@ import { Reporter } from "./reporter.ts";
 import { systemTime } from "./time-source.ts";
 import type { CertificateInfo, Tls } from "./tls.ts";
 import { notTlsAnswer, refusalAnswer, TurnAway } from "./turn-away.ts";
+import type { Upstreams, UpstreamsOptions } from "./upstreams.ts";
 import type { Vitals, VitalsOptions } from "./vitals.ts";
 
 /** Longest and shortest time between two checks of the deadlines. The shortest timeout is kept to within a quarter. */
@@ -82,6 +83,8 @@ export interface ServerParts {
   readonly stubs?: typeof openStubs | null;
   /** Puts the site below a path; null without --base. */
   readonly base?: typeof BaseMount | null;
+  /** Opens the servers behind this one; null without --proxy. */
+  readonly proxy?: ((options: UpstreamsOptions) => Upstreams) | null;
   /** Reads the rules of the served folder; null without --site. */
   readonly site?: ((options: SiteOptions) => Site) | null;
   /** Takes uploads of any file; null without --upload-any. */
@@ -110,6 +113,8 @@ export class Server {
   readonly #fixture: FixtureParts | null;
   /** Null without --httpbin. */
   readonly #httpbin: Httpbin | null;
+  /** Null without --proxy. */
+  readonly #upstreams: Upstreams | null;
   readonly #admission: Admission;
   readonly #turnAway: TurnAway;
   /** Null until the folders are opened. */
@@ -159,6 +164,7 @@ export class Server {
     this.#fixture = this.#makeFixture(instance, parts);
     this.#vitals = this.#makeVitals(instance, connectionsMax, parts);
     this.#httpbin = parts.httpbin?.({ settings: options, time }) ?? null;
+    this.#upstreams = parts.proxy?.({ settings: options, clock, warn: (line) => log.warn(line) }) ?? null;
     this.#context = composeContext(options, {
       clock,
       pool: this.#pool,
@@ -241,6 +247,7 @@ export class Server {
         endpoints,
         httpbin: this.#httpbin,
         stubs: this.#stubs,
+        proxy: this.#upstreams?.proxy ?? null,
         base: parts.base ?? null,
         site: parts.site?.({ root, shown: options.root, index: options.index, warn }) ?? null,
         port: () => this.port,
@@ -405,6 +412,7 @@ export class Server {
     this.#turnAway.end();
     this.#vitals?.drain();
     this.#httpbin?.drain();
+    this.#upstreams?.drain();
     this.#fixture?.fixture.end();
     this.#closeIdle(graceMs);
     if (this.#connections.size > 0) {
@@ -469,6 +477,7 @@ export class Server {
     for (const connection of this.#connections) connection.tick();
     this.#reporter.tick(this.#pool, this.#clock.nowMs);
     this.#turnAway.tick();
+    this.#upstreams?.tick();
   }
 }
 
@@ -478,6 +487,7 @@ function tickMs(options: ServerSettings): number {
     options.headerTimeoutMs,
     options.stallTimeoutMs,
     options.queueTimeoutMs,
+    options.proxyTimeoutMs,
   );
   return Math.max(TICK_MS_MIN, Math.min(TICK_MS_MAX, shortest / 4));
 }

@@ -10,6 +10,7 @@ export const GROUPS = {
   listen: "Address and pool",
   files: "Files and responses",
   caching: "Caching and compression",
+  proxy: "Proxy",
   uploads: "Uploads",
   access: "Access",
   tls: "TLS",

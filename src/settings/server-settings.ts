@@ -11,6 +11,7 @@ import { problemOfPattern } from "../http/path-pattern.ts";
 import { GIB, HOUR, KIB, MIB, SECOND } from "../http/units.ts";
 import type { TableOf } from "./kinds.ts";
 import { limits } from "./limits.ts";
+import { type ProxySettings, proxyTable } from "./proxy-settings.ts";
 import { type TlsSettings, tlsTable } from "./tls-settings.ts";
 import {
   normalizeBase,
@@ -23,7 +24,7 @@ import {
 } from "./values.ts";
 
 /** Settings of a server, complete and valid. A name ends with its unit. */
-export interface ServerSettings extends TlsSettings {
+export interface ServerSettings extends ProxySettings, TlsSettings {
   port: number;
   /** Address or name to bind; IPv6 without brackets. */
   host: string;
@@ -308,6 +309,7 @@ export const serverTable: TableOf<ServerSettings> = {
     max: 4 * GIB,
     help: "Memory for the content of small files; 0 keeps none.",
   },
+  ...proxyTable,
   uploads: {
     flag: "uploads",
     kind: "text",

@@ -206,7 +206,7 @@ describe("words that are refused", () => {
     ["--no-inline=1", "--no-inline takes no value"],
     [
       "--help=1",
-      '--help: expected one of all, listen, files, caching, uploads, access, tls, limits, fixture, log, process, got "1"',
+      '--help: expected one of all, listen, files, caching, proxy, uploads, access, tls, limits, fixture, log, process, got "1"',
     ],
     ["--help flags", "--help: expected one of all, listen, "],
     ["-h toString", "--help: expected one of all, listen, "],

@@ -57,7 +57,12 @@ interface Row {
 const served: readonly Row[] = [
   { name: "a length", bytes: `${OK}Content-Length: 5\r\n\r\nhello`, content: "hello", isPersistent: true },
   { name: "a length of nothing", bytes: `${OK}Content-Length: 0\r\n\r\n`, isPersistent: true },
-  { name: "chunks", bytes: `${CHUNKED}2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nT: x\r\n\r\n`, content: "hello", isPersistent: true },
+  {
+    name: "chunks",
+    bytes: `${CHUNKED}2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\nT: x\r\n\r\n`,
+    content: "hello",
+    isPersistent: true,
+  },
   { name: "neither: content until the close", bytes: `${OK}\r\nhello`, content: "hello", isDone: false },
   { name: "HTTP/1.0", bytes: "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nhi", content: "hi" },
   {
@@ -70,14 +75,46 @@ const served: readonly Row[] = [
   { name: "HEAD with the length of GET", bytes: `${OK}Content-Length: 5\r\n\r\n`, isHead: true, isPersistent: true },
   { name: "HEAD with chunks", bytes: CHUNKED, isHead: true, isPersistent: true },
   { name: "HEAD without a length", bytes: `${OK}\r\n`, isHead: true, isPersistent: true },
-  { name: "304 with the length of the 200", bytes: "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n", status: 304, isPersistent: true },
+  {
+    name: "304 with the length of the 200",
+    bytes: "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
+    status: 304,
+    isPersistent: true,
+  },
   { name: "204", bytes: "HTTP/1.1 204 No Content\r\n\r\n", status: 204, isPersistent: true },
-  { name: "204 with a length of nothing", bytes: "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n", status: 204, isPersistent: true },
+  {
+    name: "204 with a length of nothing",
+    bytes: "HTTP/1.1 204 No Content\r\nContent-Length: 0\r\n\r\n",
+    status: 204,
+    isPersistent: true,
+  },
   { name: "no reason phrase", bytes: "HTTP/1.1 404 \r\nContent-Length: 0\r\n\r\n", status: 404, isPersistent: true },
-  { name: "no space before no reason phrase", bytes: "HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n", status: 404, isPersistent: true },
-  { name: "interim responses first", bytes: `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${OK}Content-Length: 2\r\n\r\nhi`, content: "hi", isPersistent: true },
-  { name: "bytes after the content", bytes: `${OK}Content-Length: 2\r\n\r\nhi!`, content: "hi", isPersistent: true, left: 1 },
-  { name: "bytes after a 204", bytes: "HTTP/1.1 204 No Content\r\n\r\nhello", status: 204, isPersistent: true, left: 5 },
+  {
+    name: "no space before no reason phrase",
+    bytes: "HTTP/1.1 404\r\nContent-Length: 0\r\n\r\n",
+    status: 404,
+    isPersistent: true,
+  },
+  {
+    name: "interim responses first",
+    bytes: `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n${OK}Content-Length: 2\r\n\r\nhi`,
+    content: "hi",
+    isPersistent: true,
+  },
+  {
+    name: "bytes after the content",
+    bytes: `${OK}Content-Length: 2\r\n\r\nhi!`,
+    content: "hi",
+    isPersistent: true,
+    left: 1,
+  },
+  {
+    name: "bytes after a 204",
+    bytes: "HTTP/1.1 204 No Content\r\n\r\nhello",
+    status: 204,
+    isPersistent: true,
+    left: 5,
+  },
 ];
 
 const refused: readonly (readonly [name: string, bytes: string])[] = [
@@ -128,7 +165,11 @@ const refused: readonly (readonly [name: string, bytes: string])[] = [
 /** The bytes whole, byte by byte, and cut at each of the first places. */
 function cutsOf(text: string): string[][] {
   const places = Array.from({ length: Math.min(text.length, 120) }, (_, index) => index + 1);
-  return [[text], ...(text.length < 4000 ? [[...text]] : []), ...places.map((at) => [text.slice(0, at), text.slice(at)])];
+  return [
+    [text],
+    ...(text.length < 4000 ? [[...text]] : []),
+    ...places.map((at) => [text.slice(0, at), text.slice(at)]),
+  ];
 }
 
 describe("a response", () => {

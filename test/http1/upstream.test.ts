@@ -92,7 +92,13 @@ class World {
 
   call(request: Partial<ForwardedRequest> = {}): { call: UpstreamCall; listener: FakeListener } {
     const listener = new FakeListener();
-    const whole = { method: "GET", target: "/x?y=z", lines: [["Host", "up.test"]], announced: "none", ...request } as const;
+    const whole = {
+      method: "GET",
+      target: "/x?y=z",
+      lines: [["Host", "up.test"]],
+      announced: "none",
+      ...request,
+    } as const;
     const mayRepeat = whole.announced === "none" && whole.method !== "POST";
     const call = this.pool.call({ mayRepeat, ...whole }, listener);
     if (whole.announced === "none") call.ended();
@@ -127,7 +133,14 @@ describe("a request to an upstream", () => {
     expect(world.socket().sent).toBe("");
     expect(world.socket().open().sent).toBe(GET);
     world.socket().send(HELLO);
-    expect(listener.response).toMatchObject({ status: 200, length: 5, lines: [["Content-Length", "5"], ["X", "y"]] });
+    expect(listener.response).toMatchObject({
+      status: 200,
+      length: 5,
+      lines: [
+        ["Content-Length", "5"],
+        ["X", "y"],
+      ],
+    });
     expect([listener.read(0), listener.read(5), listener.response?.content?.isOver]).toEqual(["hello", "", true]);
     expect([listener.content, listener.ends]).toEqual(["hello", [true]]);
   });
@@ -303,7 +316,10 @@ describe("a slow client", () => {
   test("has no deadline, and its upstream gets a whole one afterwards", () => {
     const world = new World();
     const { listener } = world.call();
-    world.socket().open().send(`HTTP/1.1 200 OK\r\n\r\n${"x".repeat(WAITING_BYTES_MAX + 1)}`);
+    world
+      .socket()
+      .open()
+      .send(`HTTP/1.1 200 OK\r\n\r\n${"x".repeat(WAITING_BYTES_MAX + 1)}`);
     world.pass(10 * TIMEOUT_MS);
     expect(listener.ends).toEqual([]);
     listener.read(0);
@@ -318,7 +334,9 @@ describe("a slow client", () => {
     const world = new World();
     world.call();
     const socket = world.socket().open();
-    socket.send(`HTTP/1.1 200 OK\r\nContent-Length: ${WAITING_BYTES_MAX + 2}\r\n\r\n${"x".repeat(WAITING_BYTES_MAX + 1)}`);
+    socket.send(
+      `HTTP/1.1 200 OK\r\nContent-Length: ${WAITING_BYTES_MAX + 2}\r\n\r\n${"x".repeat(WAITING_BYTES_MAX + 1)}`,
+    );
     expect(socket.transport.isPaused).toBe(true);
     socket.send("x");
     expect(socket.transport.isPaused).toBe(false);

@@ -13,6 +13,7 @@ import { multipartTarget } from "./multipart.ts";
 import { piecesTarget } from "./pieces.ts";
 import { rangeTarget } from "./range.ts";
 import { requestTargetTarget } from "./request-target.ts";
+import { responseTarget } from "./response.ts";
 import { siteRulesTarget } from "./site-rules.ts";
 import { stubTarget } from "./stub.ts";
 import { stubRuleTarget } from "./stub-rule.ts";
@@ -21,6 +22,7 @@ import type { FuzzFailure, FuzzTarget } from "./target.ts";
 export const targets: readonly FuzzTarget[] = [
   headTarget,
   bodyTarget,
+  responseTarget,
   requestTargetTarget,
   rangeTarget,
   conditionalTarget,

@@ -109,6 +109,16 @@ export class StaticFiles implements Mount {
     return true;
   }
 
+  /** Returns true if the folder itself answers for `path`, by a file or a refusal: no listing, no route, no substitute. */
+  hasOwn(path: string): boolean {
+    if (isHidden({ path, hasDotName: true })) return false;
+    const { root, index } = this.#options;
+    const found = resolve(root, path, index, false);
+    if (typeof found === "number") return found !== OpenFailure.Missing;
+    found.close();
+    return true;
+  }
+
   /** Lets POST pass: only the disk tells whether it gets 405, or 404 because the file does not exist. */
   admit(request: Request): Admission | null {
     const { method } = request.head;

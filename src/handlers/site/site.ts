@@ -84,6 +84,11 @@ export class Site {
     return match === null || match.rule.isRewrite ? null : match;
   }
 
+  /** Returns true if there is a page for a path without its extension, with or without a slash at its end. */
+  hasPage(path: string): boolean {
+    return this.#pageAt(path.replace(/\/+$/, "")) !== null;
+  }
+
   /** Returns the file in place of a path that is not a file: a page, or the target of a rewrite. */
   substitute(path: string): Substitute | null {
     const page = this.#pageAt(path);
@@ -168,6 +173,13 @@ class SiteMount implements Mount {
   /** Returns true if GET finds something at `path`, a redirect included. */
   has(path: string): boolean {
     return !isRulesPath(path) && (this.#site.redirectAt(path) !== null || this.#files.has(path));
+  }
+
+  /** Returns true if the folder itself answers for `path`: by a file, a page, a redirect or a refusal, but not by a rewrite. */
+  hasOwn(path: string): boolean {
+    return (
+      isRulesPath(path) || this.#site.redirectAt(path) !== null || this.#files.hasOwn(path) || this.#site.hasPage(path)
+    );
   }
 
   /** Redirects any method but OPTIONS at once, by the head alone. */

@@ -34,6 +34,8 @@ export interface StubsSite {
   readonly isFixed: (name: string) => boolean;
   /** Returns true if GET finds a file at a path. */
   readonly hasFile: (path: string) => boolean;
+  /** Returns true if requests for a path go to another server: those that no stub answers too. */
+  readonly passes: (path: string) => boolean;
 }
 
 export interface Stubs {
@@ -89,7 +91,7 @@ class StubMount implements Mount {
 
   allow(path: string): string {
     const methods = this.#methods(path);
-    if (methods.size === 0) return this.#behind(path).allow(path);
+    if (methods.size === 0 || this.#site.passes(path)) return this.#behind(path).allow(path);
     return allowOf(this.#site.hasFile(path) ? new Set(["GET", ...methods]) : methods);
   }
 
@@ -100,8 +102,9 @@ class StubMount implements Mount {
     if (hasMethod(places, head.methodText) || this.#rules?.mayAnswer(request) === true) {
       return { ...ADMITTED, content: new StubUse(this.#site.maxBodyBytes, places) };
     }
-    const methods = isRead(head.method) ? NO_METHODS : this.#methods(target.path, places);
-    // GET and HEAD are for the mount behind, which may have a file.
+    const isBehind = isRead(head.method) || this.#site.passes(target.path);
+    const methods = isBehind ? NO_METHODS : this.#methods(target.path, places);
+    // GET and HEAD are for the mount behind, which may have a file, and any other method if it is passed on.
     if (methods.size === 0) return this.#behind(target.path).admit(request);
     return isUnmet(head, methods) ? refused(this.#refuseUnmet(request)) : null;
   }
@@ -126,16 +129,27 @@ class StubMount implements Mount {
     return sent;
   }
 
-  /** Answers a request that a rule might have answered by its head. Its content is collected, so no sink behind gets it. */
+  /** Answers a request that a rule might have answered by its head. Its content is collected. */
   #respondWithoutStub(request: Request, { fault }: Admission): Response | Promise<Response> {
     const { head, target } = request;
     const methods = this.#methods(target.path);
-    if (isRead(head.method) || methods.size === 0) {
+    if (isRead(head.method) || methods.size === 0 || this.#site.passes(target.path)) {
       const admission = this.#behind(target.path).admit(request);
-      if (admission !== null) return admission.refusal ?? this.#respondBehind(request, { ...admission, fault });
+      if (admission !== null) return admission.refusal ?? this.#respondCollected(request, { ...admission, fault });
     }
     if (head.method === Method.Options) return allowAnswer(this.allow(target.path));
     return isUnmet(head, methods) ? this.#refuseUnmet(request) : this.#refuseMethod(request, this.allow(target.path));
+  }
+
+  /** Gives the content that was collected to the sink behind, if there is one. */
+  #respondCollected(request: Request, admission: Admission): Response | Promise<Response> {
+    const response = this.#respondBehind(request, admission);
+    const { content } = admission;
+    if (typeof content === "object" && "sink" in content) {
+      if (request.content.length > 0) content.sink.write(request.content);
+      content.sink.ended();
+    }
+    return response;
   }
 
   #respondBehind(request: Request, admission: Admission): Response | Promise<Response> {
@@ -147,7 +161,12 @@ class StubMount implements Mount {
 
   /** Returns 405 in place of a missing file's 404, for a path that has stubs for other methods. */
   #corrected(request: Request, response: Response): Response {
-    if (response.status !== 404 || this.#behind(request.target.path) !== this.#site.mounts.at(-1)) return response;
+    if (
+      response.status !== 404 ||
+      response.upstream !== undefined ||
+      this.#behind(request.target.path) !== this.#site.mounts.at(-1)
+    )
+      return response;
     const methods = this.#methods(request.target.path);
     // A rule for GET that is not met leaves the 404.
     return methods.size === 0 || methods.has("GET") ? response : this.#refuseMethod(request, allowOf(methods));

@@ -1,0 +1,116 @@
+/**
+ * The fields of a message on its way through this server, in both directions (RFC 9110 §7.6).
+ *
+ * The rule it guards: a field that is about one connection ends with it. A client cannot say who it is or how it came here: those fields
+ * are this server's own, and it replaces the client's, in every spelling that an upstream might take for them.
+ */
+import { Field } from "../../http/field.ts";
+import type { FieldLine, FieldLines } from "../../http/fields.ts";
+import type { Request } from "../../http/message.ts";
+import { authorityOf, type ProxyOrigin, urlOfOrigin } from "../../http/proxy-rule.ts";
+
+/** Name of this server in Via. */
+const PSEUDONYM = "httpserver";
+
+/** RFC 9110 §7.6.1, and the fields that frame a message. */
+const HOP_BY_HOP: ReadonlySet<string> = new Set([
+  "connection",
+  "proxy-connection",
+  "keep-alive",
+  "te",
+  "trailer",
+  "transfer-encoding",
+  "upgrade",
+  "content-length",
+]);
+
+/** Fields of a request that are for this server, or that it writes itself. Expect was answered here. */
+const OWN_OF_REQUEST: ReadonlySet<string> = new Set([
+  "host",
+  "expect",
+  "proxy-authorization",
+  "http2-settings",
+  "forwarded",
+]);
+
+/** Fields of a response that this server writes itself. A browser would keep the last one for the name of this server (RFC 6797). */
+const OWN_OF_RESPONSE: ReadonlySet<string> = new Set(["server", "date", "strict-transport-security"]);
+
+export interface RequestOptions {
+  readonly origin: ProxyOrigin;
+  /** Tells this process from other servers of its name. */
+  readonly instance: string;
+  /** False: the credentials were for this server. */
+  readonly passesCredentials: boolean;
+  /** Names in lower case of fields that are left out besides. */
+  readonly without: ReadonlySet<string>;
+}
+
+/** Returns the fields with which a request is passed on, without those that frame it. */
+export function requestLines(request: Request, options: RequestOptions): FieldLines {
+  const { head, protocol, address, secure } = request;
+  const { origin, instance, passesCredentials, without } = options;
+  const lines = head.lines();
+  const isOwn = ownOf(lines);
+  const kept = lines.filter(([name]) => {
+    // An upstream may take "_" for "-" in a name, as CGI does.
+    const folded = name.toLowerCase().replaceAll("_", "-");
+    if (isOwn(name.toLowerCase()) || HOP_BY_HOP.has(folded) || OWN_OF_REQUEST.has(folded)) return false;
+    if (folded.startsWith("x-forwarded-") || without.has(folded)) return false;
+    return passesCredentials || folded !== "authorization";
+  });
+  const host = head.value(Field.Host);
+  const scheme = secure ? "https" : "http";
+  const forwardedHost = host === null || host === "" ? "" : `;host="${host}"`;
+  const node = address.includes(":") ? `"[${address}]"` : address;
+  return [
+    ["Host", authorityOf(origin)],
+    ...kept,
+    ["Via", `${protocol} ${PSEUDONYM} (${instance})`],
+    ["Forwarded", `for=${node}${forwardedHost};proto=${scheme}`],
+    ["X-Forwarded-For", address],
+    ["X-Forwarded-Proto", scheme],
+    ...(forwardedHost === "" ? [] : [["X-Forwarded-Host", host] as FieldLine]),
+  ];
+}
+
+/** Returns true if a request has passed through this process before. */
+export function isLoop({ head }: Request, instance: string): boolean {
+  const mark = `${PSEUDONYM} (${instance})`;
+  return head.lines().some(([name, value]) => name.toLowerCase() === "via" && value.includes(mark));
+}
+
+/**
+ * Returns the fields with which a response of `origin` is passed on, without those that frame it. `isFixed` tells of a name in lower
+ * case whether a flag sets that field.
+ */
+export function responseLines(lines: FieldLines, origin: ProxyOrigin, isFixed: (name: string) => boolean): FieldLine[] {
+  const isOwn = ownOf(lines);
+  const kept = lines.filter(([name]) => {
+    const lower = name.toLowerCase();
+    return !isOwn(lower) && !HOP_BY_HOP.has(lower) && !OWN_OF_RESPONSE.has(lower) && !isFixed(lower);
+  });
+  return [...kept.map((line) => located(line, origin)), ["Via", `1.1 ${PSEUDONYM}`]];
+}
+
+/** Makes a reference to the upstream itself one to this server: the upstream knows no other name of it than its own. */
+function located([name, value]: FieldLine, origin: ProxyOrigin): FieldLine {
+  if (name.toLowerCase() !== "location") return [name, value];
+  const url = urlOfOrigin(origin);
+  if (!value.toLowerCase().startsWith(url)) return [name, value];
+  const rest = value.slice(url.length);
+  // Another port, or another name that begins alike. Two slashes would be another host.
+  if (rest !== "" && !/^[/?#](?!\/)/.test(rest)) return [name, value];
+  return [name, rest.startsWith("/") ? rest : `/${rest}`];
+}
+
+/** Returns a function that tells whether Connection names a field, in lower case, as one of its connection. */
+function ownOf(lines: FieldLines): (name: string) => boolean {
+  const named = new Set(
+    lines
+      .filter(([name]) => name.toLowerCase() === "connection")
+      .flatMap(([, value]) => value.split(","))
+      .map((option) => option.trim().toLowerCase()),
+  );
+  return (name) => named.has(name);
+}
