@@ -17,6 +17,7 @@ import { StaticFiles } from "./files/files.ts";
 import { HotFiles, type HotFilesOptions } from "./files/hot-files.ts";
 import { setByFlags } from "./fixed-fields.ts";
 import { HostPolicy, hostLayer } from "./host-policy.ts";
+import { ArchiveTurn } from "./listing/archive-turn.ts";
 import { Listing } from "./listing/listing.ts";
 import type { Layer, Mount } from "./mount.ts";
 import type { ProxyRules } from "./proxy/proxy.ts";
@@ -102,10 +103,11 @@ export function composeHandler(options: HandlerOptions): Handler {
 
   const endpoints = options.endpoints === null ? null : new EndpointMount(options.endpoints, pages);
   const shown = shownUploads(options);
-  const uploaded = shown === null ? null : composeUploadedFiles(options, shown, pages);
+  const archiveTurn = new ArchiveTurn();
+  const uploaded = shown === null ? null : composeUploadedFiles(options, shown, pages, archiveTurn);
   const any = uploaded === null ? null : composeAnyUploads(options, uploaded, pages);
   const upload = options.uploads === null ? null : composeUpload(options, options.uploads, shown, any, pages);
-  const files = composeFiles(options, shown, pages);
+  const files = composeFiles(options, shown, pages, archiveTurn);
   const folder = options.site?.mount(files, pages, settings) ?? files;
   const proxied = options.proxy?.mount(folder, pages) ?? null;
   const site: readonly (Mount | null)[] = [
@@ -171,7 +173,12 @@ function composeAuth({ settings, now, log }: HandlerOptions, pages: ErrorPages):
   return new BasicAuth({ credentials: settings.basicAuth, threads: settings.threads, pages, now, log });
 }
 
-function composeFiles(options: HandlerOptions, shown: DocumentRoot | null, pages: ErrorPages): StaticFiles {
+function composeFiles(
+  options: HandlerOptions,
+  shown: DocumentRoot | null,
+  pages: ErrorPages,
+  archiveTurn: ArchiveTurn,
+): StaticFiles {
   const { settings, site = null, now, log } = options;
   const root = site?.root ?? options.root;
   const { inline, strictTypes, spa, index, cacheControl, immutable } = settings;
@@ -205,6 +212,8 @@ function composeFiles(options: HandlerOptions, shown: DocumentRoot | null, pages
           form: options.anyUploads?.form ?? null,
           shadowed,
           mounts,
+          archiveTurn,
+          log,
           now,
           maxAgeMs: options.fileCache.maxAgeMs,
         })
@@ -246,7 +255,12 @@ function composeAnyUploads(options: HandlerOptions, shown: StaticFiles, pages: E
 }
 
 /** The settings of the site's own files do not hold for uploads, which have the defaults: strict types would refuse all of them. */
-function composeUploadedFiles(options: HandlerOptions, root: DocumentRoot, pages: ErrorPages): StaticFiles {
+function composeUploadedFiles(
+  options: HandlerOptions,
+  root: DocumentRoot,
+  pages: ErrorPages,
+  archiveTurn: ArchiveTurn,
+): StaticFiles {
   const { settings, anyUploads = null, now, log } = options;
   return new StaticFiles({
     root,
@@ -270,6 +284,8 @@ function composeUploadedFiles(options: HandlerOptions, root: DocumentRoot, pages
           form: anyUploads?.form ?? null,
           shadowed: [],
           mounts: [],
+          archiveTurn,
+          log,
           now,
           maxAgeMs: options.fileCache.maxAgeMs,
         })

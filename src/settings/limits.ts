@@ -52,6 +52,11 @@ export const limits = {
   listingFolderBytesMax: 32 * MIB,
   /** Size of a folder beyond which only one such folder is read at a time: thirty thousand names on ext4. */
   listingSharedBytesMax: MIB,
+  /**
+   * Entries found before an archive is sent. If there are no others, its length is known and announced. They are described in some 50 ms,
+   * and take half a megabyte.
+   */
+  archiveKnownEntriesMax: 2000,
   /** Bytes of log lines that wait for a slow reader of the log; beyond it the oldest are dropped and counted. */
   logMemoryBytesMax: 4 * MIB,
 } as const;

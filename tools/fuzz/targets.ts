@@ -17,6 +17,7 @@ import { responseTarget } from "./response.ts";
 import { siteRulesTarget } from "./site-rules.ts";
 import { stubTarget } from "./stub.ts";
 import { stubRuleTarget } from "./stub-rule.ts";
+import { tarTarget } from "./tar.ts";
 import type { FuzzFailure, FuzzTarget } from "./target.ts";
 
 export const targets: readonly FuzzTarget[] = [
@@ -34,6 +35,7 @@ export const targets: readonly FuzzTarget[] = [
   siteRulesTarget,
   stubTarget,
   stubRuleTarget,
+  tarTarget,
   conversationTarget,
 ];
 

@@ -40,7 +40,7 @@ export function isDownload(name: string): boolean {
 const DOWNLOAD_EXTENSIONS: ReadonlySet<string> = new Set(["txt", "png", "jpg", "jpeg"]);
 
 /** RFC 6266, with `filename*` (RFC 8187) where the plain form could be misread: quotes, escapes, percent signs, not ASCII. */
-function attachment(name: string): string {
+export function attachment(name: string): string {
   const plain = name.replace(/[^ -~]/gu, "_").replace(/["\\]/g, "\\$&");
   if (plain === name && !name.includes("%")) return `attachment; filename="${name}"`;
   // RFC 8187 §3.2.1: attr-char has fewer characters than encodeURIComponent leaves alone.

@@ -69,7 +69,7 @@ export class FolderReader {
   ): Promise<FolderContent | OpenFailure> {
     try {
       const { names, before, total } = await this.#readNames(path, folder, selection);
-      const found = await this.#describe(path, readablePath(folder), names);
+      const found = await this.describe(path, folder, names);
       const files = found.filter((entry) => entry.type === "directory" || isShown(entry.name));
       const mounts = path === "/" ? this.#mountEntries(selection) : [];
       const last = names.at(-1) ?? selection.after;
@@ -83,11 +83,28 @@ export class FolderReader {
         last,
       };
     } catch (error) {
-      const code = errorCode(error);
-      if (code === "ENOENT") return OpenFailure.Missing;
-      this.#root.lastError = `${code} in ${folder.path}`;
-      return BUSY_CODES.has(code) ? OpenFailure.Busy : OpenFailure.Broken;
+      return this.#failureOf(error, folder);
     }
+  }
+
+  /**
+   * Returns all names of `folder` that a listing may show, in code unit order. Returns the failure of the disk as a value; never
+   * rejects.
+   */
+  async allNames(path: string, folder: OpenedFile): Promise<readonly string[] | OpenFailure> {
+    try {
+      const all = await this.#inTurn(folder, () => disk().readdir(readablePath(folder)));
+      return await sortNames(all, (name) => !this.#shadowed.has(path + name));
+    } catch (error) {
+      return this.#failureOf(error, folder);
+    }
+  }
+
+  #failureOf(error: unknown, folder: OpenedFile): OpenFailure {
+    const code = errorCode(error);
+    if (code === "ENOENT") return OpenFailure.Missing;
+    this.#root.lastError = `${code} in ${folder.path}`;
+    return BUSY_CODES.has(code) ? OpenFailure.Busy : OpenFailure.Broken;
   }
 
   #mountEntries({ isWanted }: Selection): Entry[] {
@@ -97,25 +114,32 @@ export class FolderReader {
   }
 
   /**
-   * Returns the names of a page, or all names if one page has room for them, and how many there are. Large folders are read one
-   * after the other.
+   * Returns the names of a page, or all names if one page has room for them, and how many there are.
    */
   #readNames(path: string, folder: OpenedFile, { after, isWanted }: Selection): Promise<Names> {
-    const read = async () => {
+    return this.#inTurn(folder, async () => {
       const all = await disk().readdir(readablePath(folder));
       const isListed = (name: string) => !this.#shadowed.has(path + name) && isWanted(name);
       const chosen = await chooseNames(all, limits.listingEntriesMax, { after, isWanted: isListed });
       if (chosen.before === 0 || chosen.total > limits.listingEntriesMax) return chosen;
       return chooseNames(all, limits.listingEntriesMax, { after: "", isWanted: isListed });
-    };
-    if (folder.stats.size <= limits.listingSharedBytesMax) return read();
-    const names = this.#large.then(read);
-    this.#large = names.catch(() => {});
-    return names;
+    });
   }
 
-  /** Describes `names`, and leaves out those that GET would refuse or that have gone. */
-  async #describe(path: string, folderPath: string, names: readonly string[]): Promise<Entry[]> {
+  /** Reads a folder now, or, if it is large, after the large ones that were requested before. */
+  #inTurn<Read>(folder: OpenedFile, read: () => Promise<Read>): Promise<Read> {
+    if (folder.stats.size <= limits.listingSharedBytesMax) return read();
+    const result = this.#large.then(read);
+    this.#large = result.catch(() => {});
+    return result;
+  }
+
+  /**
+   * Describes `names` of `folder`, whose path below the root is `path`, in their order. Leaves out those that GET would refuse or that
+   * have gone. Never rejects.
+   */
+  async describe(path: string, folder: OpenedFile, names: readonly string[]): Promise<Entry[]> {
+    const folderPath = readablePath(folder);
     const entries: Entry[] = [];
     for (let i = 0; i < names.length; i += DESCRIBED_AT_ONCE) {
       const step = names.slice(i, i + DESCRIBED_AT_ONCE);
@@ -189,6 +213,40 @@ export async function chooseNames(
     if (names.length > chosen) names = names.sort().slice(0, most);
   }
   return { names, before, total };
+}
+
+/** Returns the names that a target can name and that are wanted, in code unit order. Lets other requests run in between. */
+export async function sortNames(
+  all: readonly string[],
+  isWanted: (name: string) => boolean,
+  atOnce = CHOSEN_AT_ONCE,
+): Promise<readonly string[]> {
+  let runs: (readonly string[])[] = [];
+  for (let i = 0; i < all.length; i += atOnce) {
+    if (i > 0) await nextTurn();
+    const run = all.slice(i, i + atOnce).filter((name) => isNameable(name) && isWanted(name));
+    runs.push(run.sort());
+  }
+  while (runs.length > 1) {
+    const merged: (readonly string[])[] = [];
+    for (let i = 0; i < runs.length; i += 2) {
+      merged.push(await mergeNames(runs[i] as readonly string[], runs[i + 1] ?? [], atOnce));
+    }
+    runs = merged;
+  }
+  return runs[0] ?? [];
+}
+
+/** Merges two sorted lists of names, `atOnce` of them in one turn. */
+async function mergeNames(a: readonly string[], b: readonly string[], atOnce: number): Promise<readonly string[]> {
+  if (b.length === 0) return a;
+  const merged: string[] = [];
+  for (let i = 0, j = 0; i < a.length || j < b.length; ) {
+    const isFirst = j >= b.length || (i < a.length && (a[i] as string) < (b[j] as string));
+    merged.push((isFirst ? a[i++] : b[j++]) as string);
+    if (merged.length % atOnce === 0) await nextTurn();
+  }
+  return merged;
 }
 
 /** Lets other requests run first. */

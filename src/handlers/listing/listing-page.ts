@@ -53,6 +53,7 @@ export function renderPage(
     renderFilter(page, view),
     renderTable(title, page, view),
     renderPager(page, view),
+    renderArchive(page),
     form?.html ?? "",
   ];
   return htmlPage(title, `<main>\n${main.join("")}</main>\n`, form === null ? STYLE : STYLE + form.style);
@@ -134,6 +135,11 @@ function renderPager({ entries, before, total, next }: ListingPage, view: View):
   return `<p>${place}${first}${following}</p>\n`;
 }
 
+/** Renders the button for all files as one. It is a form's, not a link: a crawler would fetch each folder twice. */
+function renderArchive({ total }: ListingPage): string {
+  return total === 0 ? "" : `<form><button name="tar">Download all as .tar</button></form>\n`;
+}
+
 /** Returns a name as text between tags, with characters written out that would end a line or reorder text. */
 function shown(name: string): string {
   return name
@@ -188,6 +194,7 @@ td:not(:first-child) { color: var(--soft); font-variant-numeric: tabular-nums }
 td:last-child { white-space: nowrap }
 th form { margin: 0 }
 th button { font: inherit; color: var(--link); background: none; border: 0; padding: 0; cursor: pointer }
+button[name="tar"] { margin: 1.25rem 0 0; font: inherit; font-size: 1rem; color: inherit; background: var(--paper); border: 1px solid var(--soft); border-radius: 4px; padding: .2rem .5rem; cursor: pointer }
 th button:hover, th button:focus { text-decoration: underline }
 form[role] { margin: 0 0 1.25rem; font-size: 1rem }
 form[role] input, form[role] button { font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--soft); border-radius: 4px; padding: .2rem .5rem }

@@ -9,10 +9,11 @@ import { type FieldLines, Fields } from "../../http/fields.ts";
 import { type Request, type Response, response } from "../../http/message.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
 import type { OpenedFile, OpenFailure } from "../files/document-root.ts";
+import type { ArchiveTurn } from "./archive-turn.ts";
 import { type FolderContent, FolderReader, type FolderReaderOptions, nextTurn } from "./folder.ts";
 import { type ListingForm, renderJson, renderPage } from "./listing-page.ts";
 import { type ListedPage, SharedPages } from "./shared-pages.ts";
-import { filterOf, parseView, queryOf, sortEntries, type View } from "./view.ts";
+import { filterOf, parseView, queryOf, sortEntries, type View, wantsArchive } from "./view.ts";
 
 export interface ListingOptions extends FolderReaderOptions {
   readonly pages: ErrorPages;
@@ -22,6 +23,9 @@ export interface ListingOptions extends FolderReaderOptions {
   readonly base: string;
   /** Form on the page of the root folder; absent if there is none. */
   readonly form?: ListingForm | null;
+  readonly archiveTurn: ArchiveTurn;
+  /** Takes a line for the operator. */
+  readonly log: (line: string) => void;
   /** Longest time in milliseconds that a page is sent again in a flood of requests. */
   readonly maxAgeMs: number;
   /** Milliseconds. */
@@ -30,6 +34,7 @@ export interface ListingOptions extends FolderReaderOptions {
 
 /** Lists the folders of one root. */
 export class Listing {
+  readonly #options: ListingOptions;
   readonly #pages: ErrorPages;
   readonly #folders: FolderReader;
   readonly #rootName: string;
@@ -38,6 +43,7 @@ export class Listing {
   readonly #shared: SharedPages;
 
   constructor(options: ListingOptions) {
+    this.#options = options;
     this.#pages = options.pages;
     this.#folders = new FolderReader(options);
     this.#rootName = options.rootName;
@@ -57,6 +63,11 @@ export class Listing {
     isShown: (fileName: string) => boolean,
   ): Promise<Response | OpenFailure> {
     using owned = folder;
+    if (wantsArchive(request.target.query)) {
+      const { Archives } = await import("./tar.ts");
+      const archives = new Archives({ ...this.#options, reader: this.#folders });
+      return await archives.respond(request, path, owned, isShown);
+    }
     const isJson = wantsJson(request);
     const view = parseView(request.target.query);
     const shownPath = request.target.path;

@@ -36,6 +36,11 @@ export function parseView(query: string): View {
   return { key, order, filter: values.get("filter") ?? "", after: values.get("after") ?? "" };
 }
 
+/** Returns true for a query that asks for the folder as an archive: `?tar`, or `?tar=` as a form sends it. */
+export function wantsArchive(query: string): boolean {
+  return query.includes("tar") && new URLSearchParams(escapeTarget(query)).has("tar");
+}
+
 /** Returns the query of a view, without what is the default. It stands in `href` as it is, so names are encoded whole. */
 export function queryOf({ key, order, filter, after }: View): string {
   const pairs = Object.entries({ after, filter, sort: key === "name" ? "" : key, order: order === "asc" ? "" : order });

@@ -134,6 +134,9 @@ export class Site {
 
 type SiteSettings = FixedFieldsSettings & Pick<ServerSettings, "base">;
 
+/** Kinds of responses that are no file of the folder. */
+const WITHOUT_FILE: ReadonlySet<string> = new Set(["error", "listing", "tar", "redirect"]);
+
 interface SiteMountOptions {
   readonly site: Site;
   readonly files: StaticFiles;
@@ -207,9 +210,7 @@ class SiteMount implements Mount {
   #finished(response: Response, { target }: Request): Response {
     const page = response.status === 404 ? notFoundPage(this.#site.root, target.path, response.isLast) : null;
     const answer = page ?? response;
-    if (page === null && (response.kind === "error" || response.kind === "listing" || response.kind === "redirect")) {
-      return response;
-    }
+    if (page === null && WITHOUT_FILE.has(response.kind)) return response;
     const isKept = (name: string) => this.#isKept(name.toLowerCase(), answer);
     const lines = this.#site.headers.apply(target.path, answer.fields.lines, isKept);
     return lines === null ? answer : { ...answer, fields: Fields.of(lines) };
