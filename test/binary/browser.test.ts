@@ -2,13 +2,13 @@
  * The compiled file in front of a real browser: headless Chromium loads the sample site, clicks, uploads, reloads, downloads
  * and seeks in sound. What counts is what the page and the browser say, and that nothing is reported as an error.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Browser, Page } from "playwright-core";
+import type { Browser, Page, Request } from "playwright-core";
 import { BUILD_MS, type Program } from "../support/binary.ts";
 import { needs } from "../support/needs.ts";
-import { CHROMIUM, launchBrowser, openPage, PAGE_STEP_MS, PAGE_TEST_MS } from "../support/page.ts";
+import { CHROMIUM, launchBrowser, openPage, PAGE_STEP_MS, PAGE_TEST_MS, renewPage } from "../support/page.ts";
 import { wave } from "../support/wave.ts";
 import { sha256OfFile, Workshop } from "../support/workshop.ts";
 
@@ -39,6 +39,8 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
       html(NAMES.map((name) => `<p><a href="${encodeURIComponent(name)}">${name}</a></p>`).join("\n")),
     );
     [server, inline, browser] = await Promise.all([shop.start(), shop.start("--inline"), launchBrowser()]);
+    page = await openPage(browser);
+    noteFaults();
   }, BUILD_MS);
 
   afterAll(async () => {
@@ -49,8 +51,11 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
   });
 
   beforeEach(async () => {
-    page = await openPage(browser);
+    await renewPage(page);
     faults = [];
+  });
+
+  function noteFaults(): void {
     page.on("console", (message) => {
       if (message.type() === "error" || message.type() === "warning") faults.push(`console: ${message.text()}`);
     });
@@ -63,11 +68,7 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
     page.on("response", (response) => {
       if (response.status() >= 400) faults.push(`answer: ${response.url()} ${response.status()}`);
     });
-  });
-
-  afterEach(async () => {
-    await page.context().close();
-  });
+  }
 
   for (const [how, program] of [
     ["as downloads", () => server],
@@ -223,10 +224,11 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
       async () => {
         await using own = await shop.start();
         const ranges: string[] = [];
-        page.on("request", (request) => {
+        const noteRange = (request: Request) => {
           const range = request.headers()["range"];
-          if (request.url().endsWith("/sound.wav") && range !== undefined) ranges.push(range);
-        });
+          if (request.url() === `${own.url}/sound.wav` && range !== undefined) ranges.push(range);
+        };
+        page.on("request", noteRange);
         await page.goto(`${own.url}/player.html`);
         const times = await page.evaluate<number[]>(`(async () => {
           const media = document.querySelector("${kind}");
@@ -252,6 +254,7 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
         const starts = ranges.map((range) => Number(/^bytes=(\d+)-/.exec(range)?.[1]));
         expect(starts).toContain(0);
         expect(starts.some((start) => start > (SOUND_SECONDS - 30) * 192_000)).toBe(true);
+        page.off("request", noteRange);
         expect(own.stdout).toMatch(/"GET \/sound\.wav HTTP\/1\.1" host=ok 206 /);
         expect(faults).toEqual([]);
       },

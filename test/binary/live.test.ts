@@ -3,19 +3,24 @@
  * outlives its server, what comes from the wire stays text, and axe-core looks at it in light and dark and on a phone.
  */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { readFileSync, truncateSync } from "node:fs";
-import { createRequire } from "node:module";
+import { truncateSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { BUILD_MS, type Program } from "../support/binary.ts";
 import { needs } from "../support/needs.ts";
-import { CHROMIUM, launchBrowser, noteFaults, openPage, PAGE_TEST_MS } from "../support/page.ts";
+import {
+  CHROMIUM,
+  launchBrowser,
+  noteFaults,
+  openPage,
+  PAGE_TEST_MS,
+  renewPage,
+  violationsIn,
+} from "../support/page.ts";
 import { RawClient, request } from "../support/raw-client.ts";
 import { SteadyReader } from "../support/steady-reader.ts";
 import { until } from "../support/waiting.ts";
 import { Workshop } from "../support/workshop.ts";
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** Nobody reads to their ends: gigabytes of nothing. */
 const LONG_FILES = ["holiday.mp4", "disk-image.iso", "backup.tar"];
@@ -25,6 +30,14 @@ const LONG_GIBS = [4, 7, 12];
  * to read it, where one that waited for its reader would lend it to the queue.
  */
 const SLOWLY = ["--fixture", ...LONG_FILES.flatMap((name) => ["--fault", `GET /${name} bandwidth rate=1mb`])];
+
+/** The window and its colours. */
+interface View {
+  readonly colorScheme: "light" | "dark";
+  readonly viewport: { readonly width: number; readonly height: number };
+}
+
+const ORDINARY: View = { colorScheme: "light", viewport: { width: 1280, height: 720 } };
 
 /** As the pictures in docs/images are named. */
 const VIEWS = [
@@ -47,6 +60,13 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
     shop = await Workshop.open();
     for (const [i, name] of LONG_FILES.entries()) truncateSync(shop.add(name, ""), Number(LONG_GIBS[i]) * 2 ** 30);
     browser = await launchBrowser();
+    page = await openPage(browser);
+    noteFaults(page, (fault) => faults.push(fault));
+    page.on("request", (asked) => {
+      if (!/^(data|about):/.test(asked.url()) && !OWN_PATHS.has(new URL(asked.url()).pathname)) {
+        faults.push(`request: ${asked.url()}`);
+      }
+    });
   }, BUILD_MS);
 
   afterAll(async () => {
@@ -55,23 +75,18 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
   });
 
   afterEach(async () => {
-    await page.context().close();
+    await renewPage(page);
     await owned.disposeAsync();
   });
 
-  /** A server, and a new page that shows it and notes its faults. */
-  async function look(words: readonly string[], settings: Parameters<Browser["newContext"]>[0] = {}): Promise<Program> {
+  /** A server, and the page that shows it, in a window of this size. */
+  async function look(words: readonly string[], { colorScheme, viewport }: View = ORDINARY): Promise<Program> {
     owned = new AsyncDisposableStack();
     clients = owned.use(new DisposableStack());
     const server = owned.use(await shop.start("--status", ...words));
-    page = await openPage(browser, settings);
+    await page.setViewportSize(viewport);
+    await page.emulateMedia({ colorScheme });
     faults = [];
-    noteFaults(page, faults);
-    page.on("request", (asked) => {
-      if (!asked.url().startsWith("data:") && !OWN_PATHS.has(new URL(asked.url()).pathname)) {
-        faults.push(`request: ${asked.url()}`);
-      }
-    });
     await page.goto(`${server.url}/__server/`);
     await shows("#state", "Live");
     return server;
@@ -269,14 +284,17 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
     test(
       `shows ${threads} slots within the width of a phone`,
       async () => {
-        const server = await look(["--threads", String(threads)], { viewport: { width: 360, height: 700 } });
+        const server = await look(["--threads", String(threads)], {
+          ...ORDINARY,
+          viewport: { width: 360, height: 700 },
+        });
         owned.use(await SteadyReader.open(server.port, `/${LONG_FILES[0]}`));
         await shows("#slots-count", `1 of ${threads.toLocaleString("en")} busy`);
         expect(await page.locator("#slots > * > *").count()).toBe(threads);
         await page.locator('#slots [data-state="sending"]').filter({ hasText: "1" }).waitFor();
         const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
         expect(overflow).toBeLessThanOrEqual(0);
-        expect(await violations()).toEqual([]);
+        expect(await violationsIn(page)).toEqual([]);
         expect(faults).toEqual([]);
       },
       PAGE_TEST_MS,
@@ -304,19 +322,11 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
         expect(background).toBe(view.colorScheme === "dark" ? "rgb(18, 24, 29)" : "rgb(251, 250, 247)");
         const overflow = await page.evaluate<number>("document.documentElement.scrollWidth - innerWidth");
         expect(overflow).toBeLessThanOrEqual(0);
-        expect(await violations()).toEqual([]);
+        expect(await violationsIn(page)).toEqual([]);
         expect(faults).toEqual([]);
       },
       PAGE_TEST_MS,
     );
-  }
-
-  async function violations(): Promise<unknown[]> {
-    await page.evaluate(AXE);
-    const found = await page.evaluate<{ id: string; nodes: { html: string }[] }[]>(
-      "axe.run().then((result) => result.violations)",
-    );
-    return found.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]);
   }
 });
 

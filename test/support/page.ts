@@ -1,10 +1,14 @@
 /** What the tests in a real browser share: Chromium without a window, pages that note what should not happen, and limits. */
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";
 import { BUILD_MS } from "./binary.ts";
 import { pathOf } from "./needs.ts";
 
 /** The program's name in Debian. */
 export const CHROMIUM = "chromium";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** Milliseconds for the browser to do one thing, on a busy machine; and for a test of several. */
 export const PAGE_STEP_MS = 20_000;
@@ -21,12 +25,34 @@ export async function openPage(browser: Browser, settings: BrowserContextOptions
   return await context.newPage();
 }
 
-/** Notes in `faults` what no page of ours does: dialogs, console messages, uncaught exceptions. Dialogs are dismissed. */
-export function noteFaults(page: Page, faults: string[]): void {
+/**
+ * Makes a page ready for another test, as if it were new: an empty document, nothing in the cache. A new context costs a second of
+ * CPU, and this a tenth of it. Call it before the test clears what it noted: the old document may end with words.
+ */
+export async function renewPage(page: Page): Promise<void> {
+  await page.goto("about:blank");
+  const session = await page.context().newCDPSession(page);
+  await session.send("Network.clearBrowserCache");
+  await session.detach();
+}
+
+/** Notes what no page of ours does: dialogs, console messages, uncaught exceptions. Dialogs are dismissed. */
+export function noteFaults(page: Page, note: (fault: string) => void): void {
   page.on("dialog", (dialog) => {
-    faults.push(`dialog: ${dialog.message()}`);
+    note(`dialog: ${dialog.message()}`);
     void dialog.dismiss();
   });
-  page.on("console", (message) => faults.push(`console: ${message.text()}`));
-  page.on("pageerror", (error) => faults.push(`exception: ${error.message}`));
+  page.on("console", (message) => note(`console: ${message.text()}`));
+  page.on("pageerror", (error) => note(`exception: ${error.message}`));
+}
+
+/** What axe-core finds wrong with a page: each rule with the elements that break it. It spends no time to tell what is right. */
+export async function violationsIn(
+  page: Page,
+): Promise<readonly (readonly [rule: string, elements: readonly string[]])[]> {
+  await page.evaluate(AXE);
+  const found = await page.evaluate<{ id: string; nodes: { html: string }[] }[]>(
+    "axe.run({ resultTypes: ['violations'] }).then((result) => result.violations)",
+  );
+  return found.map(({ id, nodes }) => [id, nodes.map((node) => node.html)]);
 }
