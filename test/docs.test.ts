@@ -54,6 +54,10 @@ describe("every document", () => {
     expect(missing).toEqual([]);
   });
 
+  test("README.md has at most 900 words", () => {
+    expect(read("README.md").trim().split(/\s+/).length).toBeLessThanOrEqual(900);
+  });
+
   test("together they name every flag", () => {
     const text = documents.map(read).join("\n");
     const unnamed = settings.filter(({ flag }) => !new RegExp(`--${flag}(?![a-z-])`).test(text));

@@ -332,12 +332,12 @@ export class Server {
     return [urlOf(scheme, first, this.port), ...others.map((host) => urlOf(scheme, host, this.port))];
   }
 
-  /** URL of the plain HTTP listener that redirects to https, or null. */
   /** False if no uploads are wanted, or their folder could not be used at the start. */
   get takesUploads(): boolean {
     return this.#takesUploads;
   }
 
+  /** URL of the plain HTTP listener that redirects to https, or null. */
   get redirectUrl(): string | null {
     const listening = this.#redirecting;
     return listening === null ? null : urlOf("http", listening.hosts[0] ?? this.#options.host, listening.port);
