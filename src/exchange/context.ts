@@ -17,6 +17,7 @@ export interface ConversationLimits
   readonly receiveBytesMax: number;
   /** Silence after our FIN until the connection closes, so that a reset does not destroy the response. */
   readonly lingerMs: number;
+  readonly restSilenceMs: number;
   /** Time after our FIN until the connection closes, however much the peer still sends. */
   readonly lingerTotalMs: number;
   /** Bytes that are read past, those included that came while the response was under way. */

@@ -1,9 +1,10 @@
 /**
  * The deadline of a connection or a stream: one number with one reason. It is set when the reason changes, so bytes that dribble in
- * do not push it back. Two of the reasons look at progress when their time is over, and a peer that is fast enough gets another
+ * do not push it back. Three of the reasons look at progress when their time is over, and a peer that is fast enough gets another
  * window:
  *
  *   Body   bytes received since the last look are at least the minimum rate
+ *   Rest   the same, and no silence is longer than its own bound
  *   Send   bytes accepted since the last look are, or were on average since the response began
  */
 import type { Clock } from "./clock.ts";
@@ -12,7 +13,13 @@ import type { ConversationLimits } from "./context.ts";
 /** The settings that a deadline obeys. */
 export type DeadlineLimits = Pick<
   ConversationLimits,
-  "headerTimeoutMs" | "keepAliveTimeoutMs" | "queueTimeoutMs" | "stallTimeoutMs" | "lingerMs" | "minRateBytes"
+  | "headerTimeoutMs"
+  | "keepAliveTimeoutMs"
+  | "queueTimeoutMs"
+  | "stallTimeoutMs"
+  | "lingerMs"
+  | "restSilenceMs"
+  | "minRateBytes"
 >;
 
 /** Reason of a deadline: the event that is waited for. */
@@ -26,6 +33,8 @@ export enum Wait {
   Head,
   /** The rest of a request's content. */
   Body,
+  /** The rest of the content of a request that was refused. */
+  Rest,
   /** A slot. */
   Queue,
   /** The peer, to read its response. */
@@ -47,6 +56,9 @@ export class Deadline {
   #sinceMs = 0;
   /** Progress in bytes when the current window began. */
   #windowBytes = 0;
+  /** End of the current window of the rest of a content, in monotonic milliseconds, and its bytes so far. */
+  #windowEndMs = 0;
+  #restBytes = 0;
   /** Windows in a row in which a reader made too little progress. */
   #silentWindows = 0;
   #responseStartMs = 0;
@@ -67,14 +79,22 @@ export class Deadline {
     return this.#clock.nowMs >= this.atMs;
   }
 
-  /** Sets the deadline for `wait`, unless that is already the reason. `bytes` is the progress so far, received or accepted. */
+  /**
+   * Sets the deadline for `wait`, unless that is already the reason. `bytes` is the progress so far, received or accepted. The silence of
+   * the rest of a content begins anew if bytes of it have come.
+   */
   set(wait: Wait, bytes: number): void {
-    if (wait === this.wait) return;
+    if (wait === this.wait) {
+      if (wait === Wait.Rest && bytes > this.#restBytes) this.#hear(bytes);
+      return;
+    }
     this.wait = wait;
     this.#windowBytes = bytes;
     this.#silentWindows = 0;
     this.#sinceMs = this.#clock.nowMs;
     this.atMs = this.#sinceMs + patienceMs(wait, this.#limits);
+    this.#windowEndMs = this.#sinceMs + this.#limits.stallTimeoutMs;
+    this.#restBytes = bytes;
   }
 
   /** Drops the deadline. The next `set` begins a time of its own, also for the same reason. */
@@ -93,6 +113,29 @@ export class Deadline {
   beginResponse(bytes: number): void {
     this.#responseStartMs = this.#clock.nowMs;
     this.#responseStartBytes = bytes;
+  }
+
+  /** Begins the next window of the current reason if the last one was fast enough. Returns false if the deadline is missed. */
+  extendFor(bytes: number): boolean {
+    switch (this.wait) {
+      case Wait.Body:
+        return this.extendBody(bytes);
+      case Wait.Rest:
+        // Within its window the rest has been silent for too long.
+        if (this.#clock.nowMs < this.#windowEndMs || !this.extendBody(bytes)) return false;
+        this.#windowEndMs = this.atMs;
+        this.#hear(bytes);
+        return true;
+      case Wait.Send:
+        return this.extendSend(bytes);
+      default:
+        return false;
+    }
+  }
+
+  #hear(bytes: number): void {
+    this.#restBytes = bytes;
+    this.extend(this.#limits.restSilenceMs, this.#windowEndMs);
   }
 
   /** Begins the next window of a request's content if the last one was fast enough. Returns false if the deadline is missed. */
@@ -129,6 +172,11 @@ export class Deadline {
   }
 }
 
+/** Returns true if the peer has to send content. */
+export function isForContent(wait: Wait): boolean {
+  return wait === Wait.Body || wait === Wait.Rest;
+}
+
 function patienceMs(wait: Wait, limits: DeadlineLimits): number {
   switch (wait) {
     case Wait.None:
@@ -143,6 +191,8 @@ function patienceMs(wait: Wait, limits: DeadlineLimits): number {
     case Wait.Body:
     case Wait.Send:
       return limits.stallTimeoutMs;
+    case Wait.Rest:
+      return Math.min(limits.restSilenceMs, limits.stallTimeoutMs);
     case Wait.Linger:
       return limits.lingerMs;
   }

@@ -14,7 +14,7 @@
 
 import type { Carrier, Connection, ConnectionState, Work } from "../exchange/carrier.ts";
 import type { Resumable } from "../exchange/context.ts";
-import { Deadline, Wait } from "../exchange/deadline.ts";
+import { Deadline, isForContent, Wait } from "../exchange/deadline.ts";
 import { Exchange, OWN_FAILURE, Phase } from "../exchange/exchange.ts";
 import { type CloseReason, Outcome } from "../exchange/observer.ts";
 import { Fate, type Suspended, type Transport } from "../exchange/transport.ts";
@@ -520,9 +520,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
 
   /** Acts on a deadline that is over. A peer that is fast enough gets another window. */
   #expire(wait: Wait): void {
-    if (wait === Wait.None) return;
-    if (wait === Wait.Body && this.#deadline.extendBody(this.exchange.request?.contentBytes ?? 0)) return;
-    if (wait === Wait.Send && this.#deadline.extendSend(this.#outbox.accepted)) return;
+    if (wait === Wait.None || this.#deadline.extendFor(this.#progressIn(wait))) return;
     switch (wait) {
       case Wait.Handshake:
         this.abort("handshake timeout");
@@ -537,7 +535,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
         this.#closing.close("client");
         break;
       default:
-        if (this.#read === ReadState.Rest) this.#close("last answer");
+        if (wait === Wait.Rest) this.#close("last answer");
         else this.exchange.giveUp(wait);
         this.#turn();
     }
@@ -584,8 +582,11 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
 
   #arm(): void {
     const wait = this.#reasonToWait();
-    const bytes = wait === Wait.Body ? (this.exchange.request?.contentBytes ?? 0) : this.#outbox.accepted;
-    this.#deadline.set(wait, bytes);
+    this.#deadline.set(wait, this.#progressIn(wait));
+  }
+
+  #progressIn(wait: Wait): number {
+    return isForContent(wait) ? (this.exchange.request?.contentBytes ?? 0) : this.#outbox.accepted;
   }
 
   #reasonToWait(): Wait {

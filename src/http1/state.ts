@@ -79,7 +79,8 @@ export function waitIn(
   switch (phase) {
     case Phase.Receiving:
       if (hasUnsent) return Wait.Send;
-      if (read === ReadState.Body || read === ReadState.Rest) return Wait.Body;
+      if (read === ReadState.Rest) return Wait.Rest;
+      if (read === ReadState.Body) return Wait.Body;
       return hasHead ? Wait.Head : Wait.Idle;
     case Phase.Waiting:
       return Wait.Queue;

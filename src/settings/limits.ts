@@ -8,6 +8,11 @@ export const limits = {
   emptyLinesMax: 4,
   /** Bytes of content that is read only to be discarded, so that the connection can persist; more than this closes it. */
   unwantedBodyBytesMax: MIB,
+  /**
+   * Milliseconds without a byte after which the rest of a refused request's content is no longer waited for: nginx's lingering_timeout.
+   * Node's client sends nothing more of a piped content after an early response, and its process runs until the connection ends.
+   */
+  restSilenceMs: 5 * SECOND,
   /** Milliseconds a closing connection waits for more bytes, or the peer's own FIN: one retransmission on a slow link. */
   lingerMs: 2 * SECOND,
   /** Milliseconds it waits in all: a client that sends its whole upload before it reads gets the refusal (RFC 9112 §9.6). */

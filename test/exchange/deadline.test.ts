@@ -8,6 +8,7 @@ const LIMITS: DeadlineLimits = {
   queueTimeoutMs: 5000,
   stallTimeoutMs: 1000,
   lingerMs: 2000,
+  restSilenceMs: 5000,
   minRateBytes: 100,
 };
 
@@ -30,6 +31,7 @@ test.each<[wait: keyof typeof Wait, patienceMs: number]>([
   ["Queue", 5000],
   ["Send", 1000],
   ["Linger", 2000],
+  ["Rest", 1000],
 ])("%s is over after %d ms, not a millisecond earlier", (wait, patienceMs) => {
   const { deadline, pass } = make();
   deadline.set(Wait[wait], 0);
@@ -102,6 +104,42 @@ describe("content", () => {
     const deadline = new Deadline({ ...LIMITS, minRateBytes: 0 }, new Clock(0, 0));
     deadline.set(Wait.Body, 7);
     expect([deadline.extendBody(7), deadline.extendBody(8)]).toEqual([false, true]);
+  });
+});
+
+describe("the rest of a content", () => {
+  function waiting() {
+    const clock = new Clock(500, 0);
+    const deadline = new Deadline({ ...LIMITS, stallTimeoutMs: 30_000 }, clock);
+    deadline.set(Wait.Rest, 100);
+    return { deadline, pass: (ms: number) => clock.set(clock.nowMs + ms, 0) };
+  }
+
+  test("may be silent for its own time, from its last byte on", () => {
+    const { deadline, pass } = waiting();
+    pass(4999);
+    deadline.set(Wait.Rest, 101);
+    pass(4999);
+    deadline.set(Wait.Rest, 101);
+    expect(deadline.isOver).toBe(false);
+    pass(1);
+    expect([deadline.isOver, deadline.extendFor(101), deadline.isOver]).toEqual([true, false, true]);
+  });
+
+  test.each([
+    ["at the minimum rate gets window after window", 500, 120],
+    ["a byte at a time misses the deadline of its first window", 1, 30],
+  ])("that comes %s", (_, bytesEach, seconds) => {
+    const { deadline, pass } = waiting();
+    let bytes = 100;
+    let passed = 0;
+    for (let isMissed = false; !isMissed && passed < 120; passed++) {
+      pass(1000);
+      if (passed % 4 === 0) bytes += bytesEach;
+      deadline.set(Wait.Rest, bytes);
+      isMissed = deadline.isOver && !deadline.extendFor(bytes);
+    }
+    expect(passed).toBe(seconds);
   });
 });
 

@@ -478,7 +478,7 @@ describe("content", () => {
     server.handler.admit = (request) =>
       request.head.methodText === "PUT" ? refused(respondWith(405, "no")) : collecting(9);
     const client = server.connect().send("PUT / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n");
-    server.pass(29_000);
+    server.pass(4000);
     client.send(`hello${post("Content-Length: 3\r\n")}`);
     server.pass(29_000);
     expect(client.send("abc").statuses).toEqual([405, 201]);
@@ -541,6 +541,20 @@ describe("content", () => {
     server.handler.admit = (request) => (request.target.path === "/" ? refused(respondWith(404, "no")) : ADMITTED);
     const client = server.connect().send(`${post("Content-Length: 18\r\n")}GET /x HTTP/1.1\r\n\r${get("/next")}`);
     expect(client.statuses).toEqual([404, 201]);
+  });
+
+  test("of a refused request ends with a FIN after five seconds without a byte", () => {
+    const server = wanting(100);
+    server.handler.admit = () => refused(respondWith(404, "no"));
+    const client = server.connect().send(post("Content-Length: 18\r\n"));
+    server.pass(4000);
+    client.send("x");
+    server.pass(4000);
+    expect([client.statuses, client.transport.finSent]).toEqual([[404], false]);
+    server.pass(1000);
+    expect([client.transport.finSent, client.transport.wasReset]).toEqual([true, false]);
+    server.pass(3000);
+    expect(server.observer.closeReasons).toEqual(["last answer"]);
   });
 
   test("without use that is malformed closes the connection with 400", () => {

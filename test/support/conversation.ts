@@ -289,6 +289,7 @@ export class FakeServer {
       unwantedBodyBytesMax: 1000,
       receiveBytesMax: 4096,
       lingerMs: 2000,
+      restSilenceMs: 5000,
       lingerTotalMs: 10_000,
       lingerBytesMax: 10_000,
       shutdownGraceMs: 250,

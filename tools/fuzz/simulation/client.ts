@@ -193,6 +193,13 @@ export class Client implements Peer, ReaderRules {
     return bytes === 0 || bytes * 1000 < minRateBytes * stallTimeoutMs;
   }
 
+  /** No byte of a content that is read past has come for as long as it may be silent. */
+  #isSilent(course: Course): boolean {
+    const { restSilenceMs, stallTimeoutMs } = this.#referee.settings.limits;
+    const sinceMs = Math.max(course.readableMs, this.#deliveredMs);
+    return this.#referee.nowMs - sinceMs >= Math.min(restSilenceMs, stallTimeoutMs);
+  }
+
   // What it receives.
 
   accepted(bytes: Uint8Array, offset: number, length: number): void {
@@ -364,7 +371,7 @@ export class Client implements Peer, ReaderRules {
       this.fail("FIN instead of the answer to a part of a request");
     const isIdleLong = nowMs - this.#acceptedMs >= settings.limits.keepAliveTimeoutMs;
     if (isIdleLong) coverage.count("end: idle");
-    if (this.skipped !== null && this.isSlow(this.skipped)) {
+    if (this.skipped !== null && (this.isSlow(this.skipped) || this.#isSilent(this.skipped))) {
       coverage.count("content: skipped too slowly");
       return;
     }
@@ -499,7 +506,8 @@ export class Client implements Peer, ReaderRules {
     const next = this.courses[this.heads];
     const { skipped } = this;
     if (skipped !== null) {
-      this.#stall(Math.max(movedMs, skipped.readableMs, this.#deliveredMs), limits.stallTimeoutMs);
+      const silenceMs = Math.min(limits.restSilenceMs, limits.stallTimeoutMs);
+      this.#stall(Math.max(movedMs, skipped.readableMs, this.#deliveredMs), silenceMs);
       if (this.#stalls > 1) this.fail("sends no content that could be skipped, and is waited for");
     } else if (this.heads === this.answered) {
       if (next === undefined || this.#isOver) return;

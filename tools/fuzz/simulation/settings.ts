@@ -37,6 +37,9 @@ export const LARGE_CONTENT_BYTES = GATHER_BYTES_MAX + 1;
 /** A head with its small content, bytes; half the scratch has to hold one. */
 const GATHERED_BYTES_MAX = SMALL_CONTENT_BYTES_MAX + 500;
 
+/** Milliseconds of silence in the rest of a content: more than the shortest window, less than the others. */
+const REST_SILENCE_MS = 800;
+
 export function chooseSettings(random: Random): Settings {
   const sliceBytes = random.pick([16, 64, 300, 1000]);
   const timeoutsMs = [100, 1000, 1500, 5000];
@@ -51,6 +54,7 @@ export function chooseSettings(random: Random): Settings {
     unwantedBodyBytesMax: random.pick([0, 50, 200]),
     // Also less than one head: a head that is not complete does not wait behind anything.
     receiveBytesMax: random.pick([50, 300, 1000, 4000]),
+    restSilenceMs: REST_SILENCE_MS,
     lingerMs,
     lingerTotalMs: lingerMs * random.pick([1, 3]),
     lingerBytesMax: random.pick([0, 200, 5000]),
