@@ -42,6 +42,7 @@ const MUST_HAPPEN = [
   "event: deferred",
   "failure: body memory",
   "failure: broken chunk",
+  "file: sent by the kernel",
   "handler: admits late",
   "handler: reject",
   "handler: throw",

@@ -26,6 +26,10 @@ export interface ConversationLimits
   readonly shutdownGraceMs: number;
   /** Bytes of a file that are read and offered at a time. */
   readonly sliceBytes: number;
+  /** Smallest content that the kernel reads from its file itself, where the transport has `sendFile`. */
+  readonly sendFileBytesMin: number;
+  /** Bytes of such a file that are read and written first, and whenever `sendFile` stops. */
+  readonly sendFileProbeBytes: number;
 }
 
 /** A conversation, or a part of one, that asked for another turn. */

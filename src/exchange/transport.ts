@@ -11,6 +11,12 @@ export interface Transport {
    * `drained` follows, or never: have a deadline), or -1 when the connection is gone.
    */
   write(bytes: Uint8Array, offset: number, length: number): number;
+  /**
+   * Offers `count` bytes of an open file, from `offset`, to the kernel, without a copy in our memory. Returns the number accepted, or less
+   * than 1 for every reason to send none. If that is fewer than `count`, only a `write` makes `drained` follow, and tells a full kernel
+   * from a failure. Absent where the platform has no such call, over TLS, and behind a gate.
+   */
+  sendFile?(descriptor: number, offset: number, count: number): number;
   /** Stops and restarts `received`. */
   pause(): void;
   resume(): void;

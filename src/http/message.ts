@@ -144,8 +144,20 @@ export interface ContentSource {
   read(position: number, into: Uint8Array, offset: number, limit: number): number;
   /** The memory that `read` copies from, if there is any: it is held until `close`. */
   readonly memory?: Uint8Array | null;
+  /**
+   * Returns the part of an open file that the content consists of from `position` on; null if other bytes follow there. Absent in content
+   * that is never in a file.
+   */
+  fileAt?(position: number): FilePart | null;
   /** Gives the descriptor back. Never throws. */
   close(): void;
+}
+
+/** A part of an open file. Its source owns the descriptor, which is valid until the source is closed or the turn ends. */
+export interface FilePart {
+  readonly descriptor: number;
+  readonly offset: number;
+  readonly size: number;
 }
 
 /**

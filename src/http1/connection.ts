@@ -63,7 +63,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     this.#secure = secure;
     this.#isShakingHands = secure;
     this.#inbox = new ReceiveBuffer(transport);
-    this.#outbox = new Outbox(transport, context.scratch, context.limits.sliceBytes, context.clock);
+    this.#outbox = new Outbox(transport, context.scratch, context.limits, context.clock);
     this.#holding = new Holding(context.peerMemory, this, this.#inbox, this.#outbox);
     this.#deadline = new Deadline(context.limits, context.clock);
     this.#closing = new Closing(transport, this.#deadline, context.limits, context.clock);

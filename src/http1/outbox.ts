@@ -7,8 +7,9 @@
  */
 
 import type { Clock } from "../exchange/clock.ts";
+import type { ConversationLimits } from "../exchange/context.ts";
 import type { Transport } from "../exchange/transport.ts";
-import type { ContentSource, FramedResponse, LiveSource } from "../http/message.ts";
+import type { ContentSource, FilePart, FramedResponse, LiveSource } from "../http/message.ts";
 import type { HeadStarts } from "./response-head.ts";
 
 /** One write buffer for all connections; empty between turns. */
@@ -33,6 +34,15 @@ const TAIL_BYTES_MAX = 24_576;
 
 /** Smallest content that is sent from its own place if the kernel does not take the copy of it that was gathered. */
 const LENT_BYTES_MIN = 4096;
+
+/**
+ * Calls of `sendFile` in a row that may send nothing although the kernel takes what is written. After them the file system is the likely
+ * reason, because some do not support the call, and the rest of the response is copied.
+ */
+const FILE_REFUSALS_MAX = 4;
+
+/** Bytes of a source that are sent at a time, and how. */
+export type SliceLimits = Pick<ConversationLimits, "sliceBytes" | "sendFileBytesMin" | "sendFileProbeBytes">;
 
 type FramedContent = NonNullable<FramedResponse["content"]>;
 
@@ -78,7 +88,7 @@ export class Outbox {
   isWaiting = false;
   readonly #transport: Transport;
   readonly #scratch: Scratch;
-  readonly #sliceBytes: number;
+  readonly #limits: SliceLimits;
   readonly #clock: Clock;
   #tail: Uint8Array | null = null;
   #tailStart = 0;
@@ -87,11 +97,13 @@ export class Outbox {
   #body: FramedContent | null = null;
   #position = 0;
   #end = 0;
+  /** Calls of `sendFile` in a row that sent nothing although the kernel was not full. */
+  #fileRefusals = 0;
 
-  constructor(transport: Transport, scratch: Scratch, sliceBytes: number, clock: Clock) {
+  constructor(transport: Transport, scratch: Scratch, limits: SliceLimits, clock: Clock) {
     this.#transport = transport;
     this.#scratch = scratch;
-    this.#sliceBytes = sliceBytes;
+    this.#limits = limits;
     this.#clock = clock;
   }
 
@@ -140,6 +152,7 @@ export class Outbox {
     scratch.used = headStarts.append(scratch.bytes, headStart, status, isPersistent, left, this.#clock.second);
     this.#position = 0;
     this.#end = 0;
+    this.#fileRefusals = 0;
     this.live = null;
     const isHeld = content !== null && fields.holds(content);
     const fieldBytes = fields.http1(isHeld ? content : null);
@@ -236,11 +249,43 @@ export class Outbox {
     return this.#scratch.used === 0 ? Progress.Sent : this.#pumpScratch();
   }
 
-  /** Writes the gathered bytes together with the next slice of a file. */
+  /** Sends the next slice of a file: by `sendFile` if the kernel can read it itself, otherwise by a copy. */
   #pumpSourceSlice(source: ContentSource | LiveSource): Progress {
+    const part = this.#sendablePart(source);
+    if (part === null) return this.#copySlice(source, this.#limits.sliceBytes);
+    if (this.#scratch.used === 0 && this.#sendPart(part)) return Progress.Sent;
+    // Gathered bytes leave before the part. After a call that stopped early, this write finds the reason, and makes `drained` follow.
+    return this.#copySlice(source, this.#limits.sendFileProbeBytes);
+  }
+
+  /** Returns the part of an open file that comes next, if it is large enough to be sent without a copy; otherwise null. */
+  #sendablePart(source: ContentSource | LiveSource): FilePart | null {
+    if (this.#transport.sendFile === undefined || source.fileAt === undefined) return null;
+    const { sendFileBytesMin, sendFileProbeBytes } = this.#limits;
+    if (source.size < sendFileBytesMin || this.#fileRefusals === FILE_REFUSALS_MAX) return null;
+    const part = source.fileAt(this.#position);
+    return part !== null && part.size > sendFileProbeBytes ? part : null;
+  }
+
+  /** Offers a slice of the part to the kernel. Returns true if it was accepted in whole. */
+  #sendPart({ descriptor, offset, size }: FilePart): boolean {
+    const count = Math.min(this.#limits.sliceBytes, size);
+    const sent = this.#transport.sendFile?.(descriptor, offset, count) ?? 0;
+    if (sent <= 0) {
+      this.#fileRefusals++;
+      return false;
+    }
+    this.#fileRefusals = 0;
+    this.#position += sent;
+    this.accepted += sent;
+    return sent === count;
+  }
+
+  /** Writes the gathered bytes together with a copy of up to `bytesMax` bytes of a source. */
+  #copySlice(source: ContentSource | LiveSource, bytesMax: number): Progress {
     const scratch = this.#scratch;
     const gathered = scratch.used;
-    const limit = Math.min(this.#sliceBytes, scratch.bytes.length - gathered, this.#end - this.#position);
+    const limit = Math.min(bytesMax, scratch.bytes.length - gathered, this.#end - this.#position);
     const read = source.read(this.#position, scratch.bytes, gathered, limit);
     if (read <= 0) return this.#pumpEnd(source);
     const written = this.#offer(scratch.bytes, 0, gathered + read);
@@ -252,7 +297,9 @@ export class Outbox {
     }
     scratch.used = 0;
     this.#position += written - gathered;
-    return this.isBlocked ? Progress.Blocked : Progress.Sent;
+    if (!this.isBlocked) return Progress.Sent;
+    this.#fileRefusals = 0;
+    return Progress.Blocked;
   }
 
   /** Sends large content in memory from its own array, without a copy. */

@@ -11,6 +11,7 @@ import type { Conversation } from "../exchange/carrier.ts";
 import type { Clock } from "../exchange/clock.ts";
 import type { Transport } from "../exchange/transport.ts";
 import { messageOf, StartError } from "../settings/start-error.ts";
+import { HAS_SEND_FILE, sendFile } from "./send-file.ts";
 
 /** The side that the sockets report to. */
 export interface Acceptor {
@@ -112,7 +113,7 @@ function bind(
   acceptor: Acceptor,
   tls: TlsListening | null,
 ): TCPSocketListener<Conversation | null> {
-  const socket = tls === null ? handlersOf(acceptor) : secureHandlersOf(acceptor, tls);
+  const socket = tls === null ? plainHandlersOf(acceptor) : secureHandlersOf(acceptor, tls);
   const options = {
     hostname,
     port,
@@ -160,6 +161,25 @@ function handlersOf(acceptor: Acceptor) {
     // A reset is reported here and by `close`, which returns everything.
     error() {},
   };
+}
+
+/** Sockets with TLS have no `sendFile`, because their bytes are encrypted in our memory. */
+function plainHandlersOf(acceptor: Acceptor) {
+  if (!HAS_SEND_FILE) return handlersOf(acceptor);
+  return {
+    ...handlersOf(acceptor),
+    open(socket: PlainSocket) {
+      acceptor.clock.move();
+      socket.sendFile = sendFile;
+      socket.data = acceptor.accepted(socket, socket.remoteAddress, socket.remotePort);
+    },
+  };
+}
+
+/** A socket without TLS of Bun 1.4.5, whose types lack its descriptor, with the method that `Transport` adds. */
+interface PlainSocket extends ConversationSocket {
+  readonly fd: number;
+  sendFile?: typeof sendFile;
 }
 
 /** Word of BoringSSL for a handshake that begins like a request. */

@@ -6,6 +6,7 @@ import { Outbox, Progress, Scratch } from "../../src/http1/outbox.ts";
 import { ReceiveBuffer } from "../../src/http1/receive-buffer.ts";
 import { HeadStarts } from "../../src/http1/response-head.ts";
 import { framed } from "../../src/http1/transfer-coding.ts";
+import { limits } from "../../src/settings/limits.ts";
 import { FakeSource, FakeTransport, respondWith } from "../support/conversation.ts";
 
 const chunks = fc.array(fc.uint8Array({ maxLength: 50 }), { maxLength: 20 });
@@ -124,7 +125,7 @@ describe("an outbox", () => {
     let now = 0;
     const clock = new Clock(0, 0, { nowMs: () => (now += msPerLook) });
     const transport = new FakeTransport();
-    const outbox = new Outbox(transport, new Scratch(4000), 1000, clock);
+    const outbox = new Outbox(transport, new Scratch(4000), { ...limits, sliceBytes: 1000 }, clock);
     outbox.put(
       framed(respondWith(200, new FakeSource(10_000)), true),
       false,

@@ -294,6 +294,8 @@ export class FakeServer {
       lingerBytesMax: 10_000,
       shutdownGraceMs: 250,
       sliceBytes: 1000,
+      sendFileBytesMin: 1000,
+      sendFileProbeBytes: 50,
       ...options.limits,
     };
     const headStarts = new HeadStarts(this.clock.dateLine, limits.keepAliveTimeoutMs / 1000);

@@ -4,7 +4,7 @@
  * The rule it guards: a FileSource owns its descriptor and closes it exactly once, and never copies content in memory.
  */
 import { readSync } from "node:fs";
-import type { ContentSource } from "../../http/message.ts";
+import type { ContentSource, FilePart } from "../../http/message.ts";
 import type { ByteRange } from "../../http/range.ts";
 import { closeDescriptor, NO_DESCRIPTOR, type OpenedFile } from "./document-root.ts";
 
@@ -94,6 +94,20 @@ export class FileSource implements ContentSource {
       skip = 0;
     }
     return count;
+  }
+
+  fileAt(position: number): FilePart | null {
+    if (typeof this.#from !== "number" || this.#from === NO_DESCRIPTOR) return null;
+    let skip = position;
+    for (const piece of this.#pieces) {
+      const length = lengthOf(piece);
+      if (skip < length) {
+        if (piece instanceof Uint8Array) return null;
+        return { descriptor: this.#from, offset: piece.first + skip, size: length - skip };
+      }
+      skip -= length;
+    }
+    return null;
   }
 
   close(): void {

@@ -3,6 +3,7 @@
  * the server's states; it judges by its own plan, by what reached either side, and by the time.
  */
 import type { Response } from "../../../src/http/message.ts";
+import { Random } from "../random.ts";
 import { Course, type Promised } from "./course.ts";
 import type { Script } from "./plan.ts";
 import { AnswerReader, type ExpectedContent, type ReaderRules } from "./reader.ts";
@@ -86,7 +87,7 @@ export class Client implements Peer, ReaderRules {
     this.#referee = referee;
     this.#openedMs = referee.nowMs;
     this.#acceptedMs = referee.nowMs;
-    this.transport = new SimulatedTransport(this, room);
+    this.transport = new SimulatedTransport(this, room, new Random(id));
   }
 
   get isOpen(): boolean {
@@ -218,6 +219,10 @@ export class Client implements Peer, ReaderRules {
     const isUnsent = this.transport.isBlocked || !this.reader.isBetween;
     if (!isUnsent) this.#unsentSinceMs = Number.NaN;
     else if (Number.isNaN(this.#unsentSinceMs)) this.#unsentSinceMs = now;
+  }
+
+  fileSent(): void {
+    this.#referee.coverage.count("file: sent by the kernel");
   }
 
   headRead(status: number, fields: ReadonlyMap<string, string>): ExpectedContent | null {

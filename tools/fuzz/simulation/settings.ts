@@ -60,6 +60,8 @@ export function chooseSettings(random: Random): Settings {
     lingerBytesMax: random.pick([0, 200, 5000]),
     shutdownGraceMs: SHUTDOWN_GRACE_MS,
     sliceBytes,
+    sendFileBytesMin: random.pick([0, 500, 2000]),
+    sendFileProbeBytes: random.pick([1, 16, 100]),
   };
   return {
     threads: 1 + random.below(4),

@@ -3,11 +3,15 @@
  * it: nothing is written after FIN, close or failure, and nothing is offered again before there is room.
  */
 import type { Transport } from "../../../src/exchange/transport.ts";
+import type { Random } from "../random.ts";
+import { fileBytes } from "./source.ts";
 
 /** The client at the other end. */
 export interface Peer {
   /** The kernel took bytes[offset, offset + length). */
   accepted(bytes: Uint8Array, offset: number, length: number): void;
+  /** A part of a file is about to be accepted. */
+  fileSent(): void;
   /** The server sends FIN by `shutdown`, or by `end` without one before it. */
   finSent(): void;
   /** The server closes both directions in order; `hadFin`: it had sent FIN in an earlier call. */
@@ -21,6 +25,7 @@ export interface Peer {
 
 export class SimulatedTransport implements Transport {
   readonly #peer: Peer;
+  readonly #random: Random;
   /** Bytes that the kernel takes. */
   room: number;
   /** The kernel took less than it was offered and has not told of room since. */
@@ -32,9 +37,10 @@ export class SimulatedTransport implements Transport {
   isDead = false;
   #hasFailed = false;
 
-  constructor(peer: Peer, room: number) {
+  constructor(peer: Peer, room: number, random: Random) {
     this.#peer = peer;
     this.room = room;
+    this.#random = random;
   }
 
   write(bytes: Uint8Array, offset: number, length: number): number {
@@ -54,6 +60,26 @@ export class SimulatedTransport implements Transport {
     this.room -= taken;
     this.isBlocked = taken < length;
     peer.accepted(bytes, offset, taken);
+    return taken;
+  }
+
+  /** Takes any part of what there is room for, or nothing at all; tells of room only after a `write`. */
+  sendFile(descriptor: number, offset: number, count: number): number {
+    const peer = this.#peer;
+    if (this.isClosed) peer.fail("a file is sent after the close");
+    else if (this.isFinished) peer.fail("a file is sent after FIN");
+    else if (this.isBlocked) peer.fail("a file is offered again before the kernel had room");
+    if (count <= 0 || offset < 0) peer.fail(`offered ${count} bytes of a file from ${offset}`);
+    if (this.isDead || this.isClosed || this.#random.oneIn(8)) return -1;
+    const bytes = fileBytes(descriptor, offset, Math.min(count, this.room));
+    if (bytes === null) {
+      peer.fail("a file is sent that is not open");
+      return -1;
+    }
+    const taken = this.#random.oneIn(3) ? this.#random.below(bytes.length + 1) : bytes.length;
+    this.room -= taken;
+    if (taken > 0) peer.fileSent();
+    peer.accepted(bytes, 0, taken);
     return taken;
   }
 
