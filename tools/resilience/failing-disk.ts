@@ -3,12 +3,12 @@ import { closeSync, openSync, readFileSync, rmSync, writeFileSync, writeSync } f
 import { constants } from "node:os";
 import { join } from "node:path";
 
-/** Calls by what they do; each stands for all its variants. The order is that of inject.c. */
-const CALLS = ["none", "open", "read", "write", "fsync", "link", "rename", "unlink", "stat"] as const;
+/** Calls by what they do; each stands for all its variants, and `read` for `send` too. The order is that of inject.c. */
+const CALLS = ["none", "open", "read", "write", "fsync", "link", "rename", "unlink", "stat", "send"] as const;
 
 export interface Rule {
   readonly call: Exclude<(typeof CALLS)[number], "none">;
-  /** The error's name, or `short`: read and write do half of what was asked for. */
+  /** The error's name, or `short`: read, send and write do half of what was asked for. */
   readonly error: keyof typeof constants.errno | "short";
   /** A part of the path; also of a descriptor's. */
   readonly part: string;

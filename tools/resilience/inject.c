@@ -33,12 +33,12 @@
 #error "only Linux on x86-64"
 #endif
 
-enum call { NONE, OPEN, READ, WRITE, FSYNC, LINK, RENAME, UNLINK, STAT };
+enum call { NONE, OPEN, READ, WRITE, FSYNC, LINK, RENAME, UNLINK, STAT, SEND };
 
 /* The file. All of it belongs to the test, but the last two, which the test sets to zero with each rule. */
 struct control {
-  int32_t call;         /* NONE: nothing fails */
-  int32_t code;         /* errno; 0: READ and WRITE are short, half of what was asked for */
+  int32_t call;         /* NONE: nothing fails; READ: SEND fails too, because it reads a file */
+  int32_t code;         /* errno; 0: READ, SEND and WRITE are short, half of what was asked for */
   uint32_t let_through; /* matching calls that succeed before */
   uint32_t fail;        /* matching calls that then fail */
   char part[1024];      /* of the path, ended by NUL */
@@ -72,7 +72,7 @@ __asm__(
     "  ret\n"
     ".size inject_call, . - inject_call\n");
 
-/* What a system call does, and where its path is: `path` NULL means the descriptor in the first argument. */
+/* What a system call does, and where its path is: `path` NULL means the descriptor in the first argument, for SEND the second. */
 struct meaning {
   enum call call;
   const char *path;
@@ -84,6 +84,7 @@ static struct meaning meaning_of(long number, const long a[6]) {
     case SYS_openat: return (struct meaning){OPEN, (const char *)a[1]};
     case SYS_read:
     case SYS_pread64: return (struct meaning){READ, NULL};
+    case SYS_sendfile: return (struct meaning){SEND, NULL};
     case SYS_write:
     case SYS_pwrite64: return (struct meaning){WRITE, NULL};
     case SYS_fsync:
@@ -109,7 +110,7 @@ static struct meaning meaning_of(long number, const long a[6]) {
 static const unsigned trapped[] = {
     SYS_read,   SYS_write,  SYS_openat,   SYS_pread64,   SYS_statx,  SYS_fsync,  SYS_link,       SYS_unlink,  SYS_fstat,
     SYS_open,   SYS_linkat, SYS_pwrite64, SYS_fdatasync, SYS_rename, SYS_renameat, SYS_renameat2, SYS_unlinkat,
-    SYS_newfstatat};
+    SYS_newfstatat, SYS_sendfile};
 
 /* The kernel's name for what a descriptor leads to; false when it has none. `path` has room for `size` bytes. */
 static int path_of(int descriptor, char *path, size_t size) {
@@ -127,10 +128,12 @@ static int path_of(int descriptor, char *path, size_t size) {
 static int is_to_fail(long number, const long arguments[6]) {
   if (control->call == NONE) return 0;
   struct meaning meaning = meaning_of(number, arguments);
-  if ((int32_t)meaning.call != control->call) return 0;
+  int is_read = meaning.call == SEND && control->call == READ;
+  if ((int32_t)meaning.call != control->call && !is_read) return 0;
   char path[4096];
   if (meaning.path == NULL) {
-    if ((int)arguments[0] < 0 || !path_of((int)arguments[0], path, sizeof path)) return 0;
+    int descriptor = (int)arguments[meaning.call == SEND ? 1 : 0];
+    if (descriptor < 0 || !path_of(descriptor, path, sizeof path)) return 0;
     meaning.path = path;
   }
   if (strstr(meaning.path, control->part) == NULL) return 0;
@@ -152,7 +155,8 @@ static void answer(int signal, siginfo_t *info, void *context) {
       registers[REG_RAX] = -control->code;
       return;
     }
-    if (arguments[2] > 1) arguments[2] /= 2;
+    int count = number == SYS_sendfile ? 3 : 2;
+    if (arguments[count] > 1) arguments[count] /= 2;
   }
   registers[REG_RAX] = inject_call(number, arguments);
 }

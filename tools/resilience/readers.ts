@@ -1,5 +1,5 @@
 /**
- * Thousands of connections that ask and never read, against the compiled server, and beside them an ordinary client that must not notice.
+ * Thousands of connections that ask and read nothing, or slowly, against the compiled server, and beside them an ordinary client that must not notice.
  *
  *     bun tools/resilience/readers.ts [part of a kind] [--connections 4000] [--rate 400] [--seconds 5]
  *
@@ -7,7 +7,7 @@
  * connections it let stay, and the ordinary client's times. Ends with 1 if a bound is passed. Needs python3
  * (support/silent_peers.py says why), and without it skips everything.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -27,6 +27,8 @@ interface Kind {
   readonly warm?: string;
   /** Connections a second, where a request is more work than others. */
   readonly rate?: number;
+  /** Bytes that each connection reads in a second; none without it. */
+  readonly readBytes?: number;
 }
 
 export interface ReadersOptions {
@@ -58,6 +60,12 @@ const PACE_MS = 10;
 const LONG = "q".repeat(900_000);
 
 export const KINDS: readonly Kind[] = [
+  {
+    name: "download: a file of 1 GiB, read at 8 KiB a second",
+    words: ["--queue", "10000"],
+    request: (port) => request(port, "GET /huge.bin"),
+    readBytes: 8 * 1024,
+  },
   {
     name: "ranges: two of a file of 1 MiB in memory",
     words: [],
@@ -134,7 +142,8 @@ async function observe(kind: Kind, options: ReadersOptions, server: Program): Pr
   const memoryMiBBefore = memoryOf(server.pid);
   const client = new OrdinaryClient(server.port, "/", PACE_MS);
   const rate = Math.min(options.rate, kind.rate ?? options.rate);
-  const peers = Bun.spawn(["nice", "python3", PEERS, `${server.port}`, `${options.connections}`, `${rate}`], {
+  const numbers = [server.port, options.connections, rate, kind.readBytes ?? 0].map(String);
+  const peers = Bun.spawn(["nice", "python3", PEERS, ...numbers], {
     stdin: Buffer.from(kind.request(server.port), "latin1"),
     stdout: "pipe",
     stderr: "inherit",
@@ -167,6 +176,8 @@ function makeSite(root: string): void {
   writeFileSync(join(root, "index.html"), "<!doctype html><title>page</title>".padEnd(1024));
   const old = new Date(Date.now() - 60_000);
   writeFileSync(join(root, "hot.bin"), Buffer.alloc(1024 * 1024, 120));
+  writeFileSync(join(root, "huge.bin"), "");
+  truncateSync(join(root, "huge.bin"), 1024 ** 3);
   symlinkSync("hot.bin", join(root, "link.bin"));
   Bun.spawnSync(["touch", "-d", old.toISOString(), join(root, "hot.bin"), join(root, "index.html")]);
   for (let at = 0; at < 2000; at++) writeFileSync(join(root, "many", `${at}`.padStart(200, "entry ")), "");

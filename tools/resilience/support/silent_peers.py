@@ -1,7 +1,7 @@
-"""Connections that send a request and never read: `silent_peers.py PORT COUNT RATE`, with the request on stdin.
+"""Connections that send a request and read nothing, or slowly: `silent_peers.py PORT COUNT RATE BYTES`, with the request on stdin.
 
 Bun cannot make a socket with a small receive buffer, so this is Python. With a buffer of 2 KiB and small segments the kernels take
-some ten KiB of a response, as over a slow network. RATE is new connections a second. Prints the number of open
+some ten KiB of a response, as over a slow network. RATE is new connections a second. Each reads BYTES a second, 0 for none. Prints the number of open
 connections, and of those that were made, as a line a few times a second. Goes on until it is killed.
 """
 
@@ -13,6 +13,7 @@ import time
 MSS = 1460
 RECEIVE_BYTES = 2048
 PRINT_SECONDS = 0.2
+READ_SECONDS = 0.1
 
 
 class Peer:
@@ -33,12 +34,18 @@ class Peer:
             return False
         return True
 
+    def read(self, count):
+        try:
+            self.socket.recv(count)
+        except OSError:
+            pass
 
-def main(port, count, rate):
+
+def main(port, count, rate, read_bytes):
     poller = select.epoll()
     peers = {}
     begun = time.monotonic()
-    made = printed = 0
+    made = printed = read = 0
     while True:
         elapsed = time.monotonic() - begun
         while made < min(count, elapsed * rate):
@@ -57,6 +64,10 @@ def main(port, count, rate):
             if is_over:
                 poller.unregister(descriptor)
                 peers.pop(descriptor).socket.close()
+        if read_bytes > 0 and elapsed - read > READ_SECONDS:
+            for peer in peers.values():
+                peer.read(int(read_bytes * (elapsed - read)))
+            read = elapsed
         if elapsed - printed > PRINT_SECONDS:
             printed = elapsed
             print(len(peers), made, flush=True)
@@ -64,6 +75,6 @@ def main(port, count, rate):
 
 REQUEST = sys.stdin.buffer.read()
 try:
-    main(*(int(word) for word in sys.argv[1:4]))
+    main(*(int(word) for word in sys.argv[1:5]))
 except BrokenPipeError:
     sys.exit(0)
