@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BUILD_MS, type Program, run } from "../support/binary.ts";
+import { addEmptyFiles } from "../support/many-files.ts";
 import { needs } from "../support/needs.ts";
 import { Workshop } from "../support/workshop.ts";
 
@@ -28,7 +29,7 @@ beforeAll(async () => {
   shop = await Workshop.open();
   for (const folder of [...FOLDERS, "many"]) mkdirSync(shop.path(folder));
   for (const folder of FOLDERS) for (const name of NAMES) shop.add(`${folder}/${name}`, `${folder}/${name}`);
-  for (const name of MANY) shop.add(`many/${name}`, "");
+  addEmptyFiles(shop.path("many"), MANY);
   server = await shop.start("--listing", "--inline");
 }, BUILD_MS);
 

@@ -12,6 +12,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { buildBinary, Program } from "../../test/support/binary.ts";
+import { addEmptyFiles } from "../../test/support/many-files.ts";
 import { RawClient, request } from "../../test/support/raw-client.ts";
 import { OrdinaryClient, type Seen } from "./ordinary-client.ts";
 import { memoryOf } from "./support/process-figures.ts";
@@ -127,6 +128,7 @@ export async function readers(kind: Kind, options: ReadersOptions): Promise<Read
   const folder = mkdtempSync(join(tmpdir(), "readers-"));
   try {
     makeSite(join(folder, "resources"));
+    if (kind.words.includes("--listing")) makeLongFolder(join(folder, "resources", "many"));
     // The soft limit decides how many connections the server takes; it is raised to what the machine allows.
     const raised = ["sh", "-c", 'ulimit -Sn "$(ulimit -Hn)"; exec "$0" "$@"'];
     const words = ["--port", "0", "--log-file", join(folder, "access.log"), ...kind.words];
@@ -170,8 +172,7 @@ async function observe(kind: Kind, options: ReadersOptions, server: Program): Pr
 const PEERS = join(import.meta.dir, "support", "silent_peers.py");
 
 function makeSite(root: string): void {
-  mkdirSync(join(root, "many"), { recursive: true });
-  mkdirSync(join(root, "docs"));
+  mkdirSync(join(root, "docs"), { recursive: true });
   writeFileSync(join(root, "docs", "index.html"), "docs");
   writeFileSync(join(root, "index.html"), "<!doctype html><title>page</title>".padEnd(1024));
   const old = new Date(Date.now() - 60_000);
@@ -180,7 +181,14 @@ function makeSite(root: string): void {
   truncateSync(join(root, "huge.bin"), 1024 ** 3);
   symlinkSync("hot.bin", join(root, "link.bin"));
   Bun.spawnSync(["touch", "-d", old.toISOString(), join(root, "hot.bin"), join(root, "index.html")]);
-  for (let at = 0; at < 2000; at++) writeFileSync(join(root, "many", `${at}`.padStart(200, "entry ")), "");
+}
+
+function makeLongFolder(path: string): void {
+  mkdirSync(path);
+  addEmptyFiles(
+    path,
+    Array.from({ length: 2000 }, (_, at) => `${at}`.padStart(200, "entry ")),
+  );
 }
 
 /** Asks for the path of a kind until it is in memory. A fixture gets requests with content for its journal. */

@@ -13,6 +13,7 @@ import {
   sortEntries,
 } from "../../../src/handlers/listing/view.ts";
 import { FolderStore } from "../../../src/handlers/uploads/folder-store.ts";
+import { addEmptyFiles } from "../../support/many-files.ts";
 import { ask, makeSite, type Site, usable } from "../../support/site.ts";
 
 const JSON_WANTED = { Accept: "application/json" };
@@ -38,6 +39,11 @@ function listed(settings: Parameters<typeof makeSite>[0] = {}): Site {
 function add(site: Site, name: string, size = 0): void {
   writeFileSync(join(site.root, name), "");
   truncateSync(join(site.root, name), size);
+}
+
+/** The names `n0000`, `n0001` and so on. */
+function numbered(count: number): readonly string[] {
+  return Array.from({ length: count }, (_, i) => `n${String(i).padStart(4, "0")}`);
 }
 
 async function namesIn(site: Site, path: string): Promise<readonly string[]> {
@@ -360,7 +366,7 @@ describe("a large folder", () => {
     using site = listed();
     mkdirSync(join(site.root, "many"));
     const all = Array.from({ length: 4100 }, (_, i) => `it's ${i}`);
-    for (const name of all) add(site, `many/${name}`);
+    addEmptyFiles(join(site.root, "many"), all);
     const seen: string[] = [];
     const sizes: number[] = [];
     for (let query: string | undefined = ""; query !== undefined; ) {
@@ -377,7 +383,7 @@ describe("a large folder", () => {
 
   test("has pages for people too, with links that crawlers follow and a place among all", async () => {
     using site = listed();
-    for (let i = 0; i < 2010; i++) add(site, `n${String(i).padStart(4, "0")}`);
+    addEmptyFiles(site.root, numbered(2010));
     const first = await ask(site, "GET /?sort=size&order=desc");
     expect(first.text).toContain("Entries 1 to 2,000 of 2,010 by name.");
     const next = /<a href="([^"]*)" rel="next">Next page</.exec(first.text)?.[1];
@@ -401,7 +407,7 @@ describe("a large folder", () => {
     };
     for (const folder of ["few", "many"]) mkdirSync(join(site.root, folder));
     for (const folder of ["few", "many"]) symlinkSync("/etc/hostname", join(site.root, folder, "n0-link"));
-    for (let i = 0; i < 2010; i++) add(site, `many/n${String(i).padStart(4, "0")}`);
+    addEmptyFiles(join(site.root, "many"), numbered(2010));
     for (const name of ["n1", "n2", "n3"]) add(site, `few/${name}`);
     expect(await counts("/few/")).toEqual(["3", "3", "3", "3"]);
     // Whether GET would refuse an entry of another page is not known.
