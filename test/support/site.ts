@@ -35,8 +35,17 @@ interface Disk {
 
 /** A temporary site, removed when the scope ends. */
 export function makeSite(settings: Partial<Settings> = {}, further: Partial<HandlerOptions> & Disk = {}): Site {
-  const { uploadDisk: disk, ...options } = further;
   const folder = mkdtempSync(join(tmpdir(), "handlers-"));
+  try {
+    return makeSiteIn(folder, settings, further);
+  } catch (error) {
+    rmSync(folder, { recursive: true });
+    throw error;
+  }
+}
+
+function makeSiteIn(folder: string, settings: Partial<Settings>, further: Partial<HandlerOptions> & Disk): Site {
+  const { uploadDisk: disk, ...options } = further;
   const root = join(folder, "www");
   const uploads = join(folder, "up");
   mkdirSync(root);

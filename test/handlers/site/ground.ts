@@ -20,7 +20,12 @@ export function makeRuled(
 ): RuledSite {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "site-")));
   writeFiles(folder, files);
-  return openRuled(folder, settings, further);
+  try {
+    return openRuled(folder, settings, further);
+  } catch (error) {
+    rmSync(folder, { recursive: true });
+    throw error;
+  }
 }
 
 /** Returns a site whose root is `folder`, which is removed at the end of the scope. */
