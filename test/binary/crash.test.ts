@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Random } from "../../tools/fuzz/random.ts";
 import { killLoop } from "../../tools/resilience/kill.ts";
+import { killFileLoop } from "../../tools/resilience/kill-file.ts";
 import { restartLoop } from "../../tools/resilience/restart.ts";
 import { soak } from "../../tools/resilience/soak.ts";
 import { Ledger } from "../../tools/resilience/support/ledger.ts";
@@ -36,6 +37,17 @@ test(
     expect(figures.kills).toBe(12);
     expect(figures.promised).toBeGreaterThan(0);
     expect(figures.cutUploads).toBeGreaterThan(0);
+  },
+  SLICE_MS,
+);
+
+test(
+  "kill -9 in the middle of one large upload leaves the whole file or nothing, and no leftovers behind the next start",
+  async () => {
+    const { violations, ...figures } = await killFileLoop({ binary: binary.path, count: 8, seed: 1, bytes: 4_194_304 });
+    expect(violations).toEqual([]);
+    expect(figures.kills).toBe(8);
+    expect(figures.whole).toBeLessThan(8);
   },
   SLICE_MS,
 );
