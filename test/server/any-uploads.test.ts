@@ -91,6 +91,21 @@ test("a fixture has them in its journal and its list, and removes them with a re
   expect(readdirSync(uploads)).toEqual(["other"]);
 });
 
+test("a fault resets an upload after as many bytes as it says, and no file is left", async () => {
+  const { server, uploads } = await start();
+  await using _server = server;
+  server.fault("PUT /uploads/a reset-request after=100000 times=1");
+  using client = await RawClient.connect(server.port);
+  client.send(`${put(server.port, "a", "Content-Length: 3000000")}${"x".repeat(99_999)}`);
+  await until(() => server.connections().open.some(({ state }) => state === "working"), "the upload to begin");
+  expect(client.ending).toBeNull();
+  client.send("x");
+  await until(() => client.ending === "reset", "the reset");
+  expect(server.requests().map(({ path, fault }) => [path, fault])).toEqual([["/uploads/a", "reset-request"]]);
+  expect((await fetch(`${server.url}/uploads/a`, { method: "PUT", body: "abc" })).status).toBe(201);
+  expect(readdirSync(uploads)).toEqual(["a"]);
+});
+
 test("with a password for uploads, the form and PUT need it, and no content is taken before", async () => {
   const hash = await Bun.password.hash("secret", { algorithm: "argon2id", memoryCost: 1024, timeCost: 1 });
   const { server } = await start({ basicAuth: [`ann:${hash}`], authUploads: true });
