@@ -4,16 +4,13 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { BUILD_MS, type Program } from "../support/binary.ts";
 import { needs } from "../support/needs.ts";
-import { CHROMIUM, launchBrowser, noteFaults, openPage, PAGE_TEST_MS } from "../support/page.ts";
+import { CHROMIUM, launchBrowser, noteFaults, openPage, PAGE_TEST_MS, violationsIn } from "../support/page.ts";
 import { until } from "../support/waiting.ts";
 import { Workshop } from "../support/workshop.ts";
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 let shop: Workshop;
 let server: Program;
@@ -63,7 +60,7 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
   async function open(settings: Parameters<Browser["newContext"]>[0]): Promise<void> {
     page = await openPage(browser, settings);
     faults = [];
-    noteFaults(page, faults);
+    noteFaults(page, (fault) => faults.push(fault));
   }
 
   function row(name: string) {
@@ -186,11 +183,7 @@ fetch("${server.url}/uploads/fetched", { method: "PUT", mode: "cors", body: "bad
         await open({ colorScheme });
         for (const path of ["/", "/uploads/"]) {
           await page.goto(`${server.url}${path}`);
-          await page.evaluate(AXE);
-          const violations = await page.evaluate<{ id: string; nodes: { html: string }[] }[]>(
-            "axe.run().then((result) => result.violations)",
-          );
-          expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+          expect(await violationsIn(page)).toEqual([]);
         }
         expect(faults).toEqual([]);
       },
