@@ -361,8 +361,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     const { fault } = exchange.admission;
     const carried = framed(made, exchange.request?.protocol !== "1.0");
     const response = fault === null ? carried : (this.#transport.gate?.spoil(carried, fault, brokenChunks) ?? carried);
-    const { maxRequests } = context.limits;
-    const left = maxRequests === 0 ? Number.POSITIVE_INFINITY : maxRequests - exchange.position;
+    const left = (context.limits.maxRequests || Number.POSITIVE_INFINITY) - exchange.position;
     const isRead = this.#read === ReadState.Done || (this.#read === ReadState.Body && exchange.skipsContent);
     const isDraining = context.drain.hasBegun && this.#inbox.length === 0;
     const isPersistent = exchange.request?.framing.persistent === true;
@@ -434,6 +433,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
       this.abort("client");
       return false;
     }
+    if (fate === Fate.Hangs) this.stopReading(); // Pipelined bytes are read past, so that the FIN after them is seen.
     switch (fate) {
       case Fate.Waits:
       case Fate.Hangs:
