@@ -88,6 +88,11 @@ export class RawClient implements Disposable {
     this.#staysOpen = options.staysOpen === true;
   }
 
+  /** Port of this side, which is a part of `peer` in the server's journal. */
+  get localPort(): number {
+    return this.#socket.localPort;
+  }
+
   /** Sends all of it, as fast as the server takes it. Text has one byte per character. */
   send(content: string | Uint8Array): this {
     this.#unsent.push(typeof content === "string" ? bytesOf(content) : content);
