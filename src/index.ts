@@ -263,7 +263,8 @@ async function loadBase(settings: ServerSettings): Promise<NonNullable<ServerPar
 async function loadProxy(settings: ServerSettings): Promise<NonNullable<ServerParts["proxy"]> | null> {
   if (settings.proxies.length === 0) return null;
   const { Upstreams } = await import("./server/upstreams.ts");
-  return (options) => new Upstreams(options);
+  const recorder = settings.record === "" ? null : (await import("./handlers/proxy/recorder.ts")).Recorder;
+  return (options) => new Upstreams({ ...options, recorder });
 }
 
 /** Loads the rules of the served folder, only for a server that obeys them. */

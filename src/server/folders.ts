@@ -1,5 +1,5 @@
 /** Opens the folders of a server at its start, and refuses those that cannot be used together. */
-import { lstatSync } from "node:fs";
+import { lstatSync, mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { RESERVED_NAME } from "../handlers/endpoints/endpoint.ts";
 import { type DocumentRoot, FolderError, openDocumentRoot } from "../handlers/files/document-root.ts";
@@ -17,6 +17,8 @@ export interface Folders {
   readonly takesUploads: boolean;
   /** Real path of the stub folder, or null. Neither root nor uploads show it. */
   readonly stubs: string | null;
+  /** Real path of the folder of recorded answers, or null. Neither root nor uploads show it. */
+  readonly record: string | null;
 }
 
 /**
@@ -32,18 +34,48 @@ export function openFolders(
   const whole = openRoot(settings.root);
   if (hasEndpoints) refuseReservedName(whole, settings.uploads);
   const stubs = settings.stubs === "" ? null : usable(openDocumentRoot(settings.stubs, "--stubs")).realPath;
-  if (stubs !== null) refuseAround(whole, stubs, "--stubs", settings.stubs);
-  const root = stubs === null ? whole : whole.without(stubs);
-  if (settings.uploads === "") return { root, uploads: null, takesUploads: false, stubs };
+  const record = settings.record === "" ? null : openRecord(settings.record);
+  const own: OwnFolder[] = [];
+  if (stubs !== null) own.push({ flag: "--stubs", folder: settings.stubs, realPath: stubs });
+  if (record !== null) own.push({ flag: "--record", folder: settings.record, realPath: record });
+  if (settings.uploads === "")
+    return { root: withoutOwn(whole, own), uploads: null, takesUploads: false, stubs, record };
   const { uploads, takesUploads } = openUploads(settings.uploads, now, warn);
-  refuseAround(root, uploads.root.realPath, "--uploads", settings.uploads);
-  if (stubs !== null && (isWithin(stubs, uploads.root.realPath) || isWithin(uploads.root.realPath, stubs))) {
-    throw new StartError(
-      `--uploads ${settings.uploads} and --stubs ${settings.stubs} overlap; choose two folders side by side`,
-    );
-  }
+  own.push({ flag: "--uploads", folder: settings.uploads, realPath: uploads.root.realPath });
   // Uploads are read back by --serve-uploads alone, even if their folder lies in the served one.
-  return { root: root.without(uploads.root.realPath), uploads, takesUploads, stubs };
+  return { root: withoutOwn(whole, own), uploads, takesUploads, stubs, record };
+}
+
+/** A folder of the server's own, which is never served. */
+interface OwnFolder {
+  readonly flag: string;
+  /** The folder as the operator wrote it. */
+  readonly folder: string;
+  readonly realPath: string;
+}
+
+/** Returns the root without these folders. Refuses two of them that overlap, and one around the root. */
+function withoutOwn(root: DocumentRoot, own: readonly OwnFolder[]): DocumentRoot {
+  for (const [index, one] of own.entries()) {
+    refuseAround(root, one.realPath, one.flag, one.folder);
+    for (const other of own.slice(0, index)) {
+      if (!isWithin(one.realPath, other.realPath) && !isWithin(other.realPath, one.realPath)) continue;
+      throw new StartError(
+        `${one.flag} ${one.folder} and ${other.flag} ${other.folder} overlap; choose two folders side by side`,
+      );
+    }
+  }
+  return own.reduce((left, { realPath }) => left.without(realPath), root);
+}
+
+/** Opens the folder of recorded answers, and makes it if it is missing. Returns its real path. */
+function openRecord(folder: string): string {
+  try {
+    mkdirSync(folder, { recursive: true });
+  } catch (error) {
+    throw new StartError(`--record ${folder} cannot be made: ${messageOf(error)}`);
+  }
+  return usable(openDocumentRoot(folder, "--record")).realPath;
 }
 
 /** Refuses a folder of the server's own that is the served one, or contains it: then nothing would be served. */

@@ -84,7 +84,7 @@ export interface ServerParts {
   /** Puts the site below a path; null without --base. */
   readonly base?: typeof BaseMount | null;
   /** Opens the servers behind this one; null without --proxy. */
-  readonly proxy?: ((options: UpstreamsOptions) => Upstreams) | null;
+  readonly proxy?: ((options: Omit<UpstreamsOptions, "recorder">) => Upstreams) | null;
   /** Reads the rules of the served folder; null without --site. */
   readonly site?: ((options: SiteOptions) => Site) | null;
   /** Takes uploads of any file; null without --upload-any. */
@@ -235,7 +235,8 @@ export class Server {
     try {
       const endpoints = this.#endpoints();
       const warn = (line: string) => this.#log.warn(line);
-      const { root, uploads, takesUploads, stubs } = openFolders(options, endpoints !== null, now, warn);
+      const { root, uploads, takesUploads, stubs, record } = openFolders(options, endpoints !== null, now, warn);
+      if (record !== null) this.#upstreams?.record({ realPath: record, shown: options.record, warn });
       this.#uploads = uploads;
       this.#takesUploads = takesUploads;
       this.#stubs = this.#openStubs(stubs, parts);

@@ -8,6 +8,7 @@ import type { Socket } from "bun";
 import type { Clock } from "../exchange/clock.ts";
 import type { UpstreamEvents } from "../exchange/upstream.ts";
 import { ProxyRules } from "../handlers/proxy/proxy.ts";
+import type { Recorder, RecorderOptions } from "../handlers/proxy/recorder.ts";
 import type { ProxyOrigin } from "../http/proxy-rule.ts";
 import { UpstreamPool } from "../http1/upstream-pool.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
@@ -18,14 +19,18 @@ export interface UpstreamsOptions {
   readonly clock: Clock;
   /** Takes a line for the operator. */
   readonly warn: (line: string) => void;
+  /** Null without --record. */
+  readonly recorder: typeof Recorder | null;
 }
 
 /** The proxy of one server with its connections. */
 export class Upstreams {
   readonly proxy: ProxyRules;
   readonly #pools: UpstreamPool[] = [];
+  readonly #recorder: typeof Recorder | null;
 
-  constructor({ settings, clock, warn }: UpstreamsOptions) {
+  constructor({ settings, clock, warn, recorder }: UpstreamsOptions) {
+    this.#recorder = recorder;
     this.proxy = new ProxyRules({
       settings,
       upstream: (origin) => {
@@ -37,6 +42,11 @@ export class Upstreams {
       nowMs: () => clock.elapsedMs(0),
       warn,
     });
+  }
+
+  /** Records all answers from now on. Throws a StartError, in one line for the operator, for a folder that is not empty. */
+  record(options: RecorderOptions): void {
+    this.proxy.recorder = this.#recorder === null ? null : new this.#recorder(options);
   }
 
   /** Looks at the time. */

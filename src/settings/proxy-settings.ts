@@ -9,6 +9,8 @@ export interface ProxySettings {
   proxies: readonly string[];
   /** Longest silence of an upstream. */
   proxyTimeoutMs: number;
+  /** Path of the folder in which answers become stubs, or "". */
+  record: string;
 }
 
 export const proxyTable: TableOf<ProxySettings> = {
@@ -36,5 +38,15 @@ export const proxyTable: TableOf<ProxySettings> = {
     min: 1,
     max: HOUR,
     help: "Longest silence of such a server, until its response and within it. Then the request gets 504, or its response is cut.",
+  },
+  record: {
+    flag: "record",
+    kind: "text",
+    value: "FOLDER",
+    group: "proxy",
+    expected: "a folder",
+    example: "recorded",
+    default: "",
+    help: "Writes the answers of such servers to this folder, as stubs for --stubs. It is made if it is missing, and must be empty.",
   },
 };

@@ -101,6 +101,7 @@ function refuseConflict(settings: ServerSettings, label: Label): void {
     findErrorPageConflict,
     findCredentialConflict,
     findUploadsConflict,
+    findProxyConflict,
     findFixtureConflict,
     findTlsConflict,
   ]) {
@@ -143,6 +144,11 @@ function findUploadsConflict(settings: ServerSettings, label: Label): Conflict {
   const stray = uploadAny ? "uploadAny" : serveUploads ? "serveUploads" : authUploads ? "authUploads" : null;
   if (uploads !== "" || stray === null) return null;
   return `${label(stray)} needs ${label("uploads")}: this server takes no uploads`;
+}
+
+function findProxyConflict({ proxies, record }: ServerSettings, label: Label): Conflict {
+  if (record === "" || proxies.length > 0) return null;
+  return `${label("record")} needs ${label("proxies")}: without it, there are no answers to record`;
 }
 
 function findFixtureConflict({ fixture, fixtureToken, faults, host }: ServerSettings, label: Label): Conflict {

@@ -44,6 +44,7 @@ const NEEDS: Partial<Record<keyof Settings, readonly string[]>> = {
   fixtureToken: ["--fixture"],
   faults: ["--fixture"],
   uploadsMaxBytes: ["--upload-any"],
+  record: ["--proxy=/** http://127.0.0.1:3000"],
 };
 
 describe("words that start a server", () => {

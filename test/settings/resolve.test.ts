@@ -108,6 +108,7 @@ describe("resolveSettings", () => {
       "basicAuth: expected a hash that can be verified",
     ],
     ["an origin with a control character", { cors: ["app://a.test\x01"] }, "cors: expected an origin such as"],
+    ["a record of nothing", { record: "out" }, "record needs proxies: without it, there are no answers to record"],
     ["uploads that no user could make", { authUploads: true }, "authUploads needs basicAuth: no users are defined"],
     ["quiet with verbose", { quiet: true, verbose: true }, "quiet and verbose exclude each other"],
     ["an option that does not exist", { prot: 80 }, '"prot" is not a setting of this server'],

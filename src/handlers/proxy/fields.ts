@@ -36,27 +36,43 @@ const OWN_OF_REQUEST: ReadonlySet<string> = new Set([
 /** Fields of a response that this server writes itself. A browser would keep the last one for the name of this server (RFC 6797). */
 const OWN_OF_RESPONSE: ReadonlySet<string> = new Set(["server", "date", "strict-transport-security"]);
 
+/** Fields of requests, in lower case, with which an answer is a part, or none, or in a coding. */
+const PARTIAL: ReadonlySet<string> = new Set([
+  "accept-encoding",
+  "if-match",
+  "if-modified-since",
+  "if-none-match",
+  "if-range",
+  "if-unmodified-since",
+  "range",
+]);
+
+/** Returns the fields of a request that asks for a whole answer without a coding, as it is recorded. */
+export function askForWhole(lines: FieldLines): FieldLines {
+  return [...lines.filter(([name]) => !PARTIAL.has(name.toLowerCase())), ["Accept-Encoding", "identity"]];
+}
+
 export interface RequestOptions {
   readonly origin: ProxyOrigin;
   /** Tells this process from other servers of its name. */
   readonly instance: string;
   /** False: the credentials were for this server. */
   readonly passesCredentials: boolean;
-  /** Names in lower case of fields that are left out besides. */
-  readonly without: ReadonlySet<string>;
+  /** Changes the client's fields before they are passed on, or null. */
+  readonly prepare: ((lines: FieldLines) => FieldLines) | null;
 }
 
 /** Returns the fields with which a request is passed on, without those that frame it. */
 export function requestLines(request: Request, options: RequestOptions): FieldLines {
   const { head, protocol, address, secure } = request;
-  const { origin, instance, passesCredentials, without } = options;
-  const lines = head.lines();
+  const { origin, instance, passesCredentials, prepare } = options;
+  const lines = prepare === null ? head.lines() : prepare(head.lines());
   const isOwn = ownOf(lines);
   const kept = lines.filter(([name]) => {
     // An upstream may take "_" for "-" in a name, as CGI does.
     const folded = name.toLowerCase().replaceAll("_", "-");
     if (isOwn(name.toLowerCase()) || HOP_BY_HOP.has(folded) || OWN_OF_REQUEST.has(folded)) return false;
-    if (folded.startsWith("x-forwarded-") || without.has(folded)) return false;
+    if (folded.startsWith("x-forwarded-")) return false;
     return passesCredentials || folded !== "authorization";
   });
   const host = head.value(Field.Host);

@@ -26,7 +26,8 @@ import type { ServerSettings } from "../../settings/server-settings.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
 import { setByFlags } from "../fixed-fields.ts";
 import type { Mount } from "../mount.ts";
-import { isLoop, requestLines, responseLines } from "./fields.ts";
+import { askForWhole, isLoop, requestLines, responseLines } from "./fields.ts";
+import type { Recorder } from "./recorder.ts";
 
 /** Milliseconds that an upstream has for its response when the client sends nothing more: it may have left, or wait for the response. */
 const LEFT_MS = 1000;
@@ -36,8 +37,6 @@ const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 
 /** RFC 9110 §9.2.2. */
 const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
-
-const NOTHING: ReadonlySet<string> = new Set();
 
 export interface ProxyOptions {
   readonly settings: ProxyMountSettings;
@@ -76,6 +75,8 @@ interface Target {
 }
 
 export class ProxyRules {
+  /** Null without --record. */
+  recorder: Recorder | null = null;
   readonly #options: ProxyOptions;
   readonly #rules: readonly Rule[];
   /** Tells this process from others in Via. */
@@ -191,20 +192,23 @@ class ProxyMount implements Mount {
     const { target } = passage;
     const startedMs = this.#options.nowMs();
     const report = (status: number | null) => ({ url: target.url, ms: this.#options.nowMs() - startedMs, status });
+    const recording = this.#proxy.recorder?.begin(request, target.origin) ?? null;
     let hasLeft = false;
     const call = target.upstream.call(this.#forwarded(request, target), {
       answered: (answer) => {
         target.told = "";
+        recording?.answered(answer);
         const { status, content } = answer;
         const fields = this.#responseFields(answer, target);
         resolve({ status, fields, content, isLast: false, kind: "proxy", incident: null, upstream: report(status) });
       },
       failed: (failure) => {
         if (!hasLeft) this.#tell(target, failure);
+        recording?.ended(false);
         resolve({ ...this.#failure(failure, request), upstream: report(null) });
       },
-      received() {},
-      ended() {},
+      received: (bytes) => recording?.received(bytes),
+      ended: (isWhole) => recording?.ended(isWhole),
     });
     passage.sink = call;
     request.whenLeft(() => {
@@ -220,7 +224,7 @@ class ProxyMount implements Mount {
       origin,
       instance: this.#proxy.instance,
       passesCredentials: basicAuth.length === 0 || authUploads,
-      without: NOTHING,
+      prepare: this.#proxy.recorder === null ? null : askForWhole,
     });
     const mayRepeat = announced === "none" && IDEMPOTENT.has(head.methodText);
     return { method: head.methodText, target: originForm(head.targetText), lines, announced, mayRepeat };

@@ -16,7 +16,7 @@ import { isUnchanged, type Stamp, stampOf } from "../stamp.ts";
 import { type StubAnswer, StubMistake, stubAnswer } from "./answer.ts";
 import { Sequence, type StubFile } from "./sequence.ts";
 import { readStubMessage } from "./stub-message.ts";
-import { isIgnored, isKept, KEPT_PATH, Segment, segmentOf, segmentsOf, stubNameOf } from "./stub-path.ts";
+import { fileNameOf, isIgnored, isKept, KEPT_PATH, Segment, segmentOf, segmentsOf, stubNameOf } from "./stub-path.ts";
 
 export interface StubFolderOptions {
   /** Absolute path without links. */
@@ -28,11 +28,11 @@ export interface StubFolderOptions {
 }
 
 /** Bytes of one stub file, and of all. They are in memory as a whole. */
-const FILE_BYTES_MAX = 16 * MIB;
-const TOTAL_BYTES_MAX = 256 * MIB;
+export const FILE_BYTES_MAX = 16 * MIB;
+export const TOTAL_BYTES_MAX = 256 * MIB;
 
 /** Stub files and folders: hundreds of suites' worth, and read in about a second. */
-const FILES_MAX = 10_000;
+export const FILES_MAX = 10_000;
 const FOLDERS_MAX = 10_000;
 
 /** One folder of the tree. */
@@ -258,7 +258,7 @@ export class StubFolder {
       if (old.length === numbers.length && old.every(({ number }, index) => number === numbers[index])) continue;
       const mistake = sequenceMistake(method, numbers);
       if (mistake !== null) {
-        const last = fileName(method, numbers.at(-1) ?? 0);
+        const last = fileNameOf(method, numbers.at(-1) ?? 0);
         this.#mistake(node, below(node, last), new StubMistake(0, mistake));
         continue;
       }
@@ -301,7 +301,7 @@ export class StubFolder {
 
   /** Reads a file that is new. Returns null for a mistake. */
   #readFile(node: Node, method: string, number: number): StubFile | null {
-    const file = fileName(method, number);
+    const file = fileNameOf(method, number);
     const name = below(node, file);
     const path = `${node.path}/${file}`;
     const read =
@@ -427,16 +427,12 @@ function tooLarge(most: number, place: string, size: number): StubMistake {
   return new StubMistake(0, `expected at most ${readableSize(most)} ${place}, got ${readableSize(size)}`);
 }
 
-function fileName(method: string, number: number): string {
-  return number === 0 ? `${method}.http` : `${method}.${number}.http`;
-}
-
 /** Returns the mistake in the numbers of one method, which are in order; null if they are 0 alone, or 1, 2 and so on. */
 function sequenceMistake(method: string, numbers: readonly number[]): string | null {
   if (numbers.length === 1 && numbers[0] === 0) return null;
-  if (numbers[0] === 0) return `expected one file for one answer, got ${fileName(method, 0)} beside it`;
+  if (numbers[0] === 0) return `expected one file for one answer, got ${fileNameOf(method, 0)} beside it`;
   const gap = numbers.findIndex((number, index) => number !== index + 1);
-  return gap < 0 ? null : `expected numbers without a gap: ${fileName(method, gap + 1)} is missing`;
+  return gap < 0 ? null : `expected numbers without a gap: ${fileNameOf(method, gap + 1)} is missing`;
 }
 
 /** Returns the answers to a method at one path. GET's answer HEAD, if HEAD has none of its own (RFC 9110 §9.3.2). */

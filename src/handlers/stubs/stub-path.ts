@@ -35,7 +35,7 @@ const STUB_FILE = ".http";
 const METHOD_CHARS_MAX = 32;
 
 /** Places of a sequence. All files of one are looked at with each request. */
-const NUMBER_MAX = 1000;
+export const NUMBER_MAX = 1000;
 
 /** Returns true for a name that is passed over: notes beside the stubs, and the hidden files of editors and systems. */
 export function isIgnored(name: string, isFolder: boolean): boolean {
@@ -74,6 +74,11 @@ export function stubNameOf(file: string): StubName | string {
     return `expected a number from 1 to ${NUMBER_MAX}, without zeros before it`;
   }
   return { method, number: Number(digits) };
+}
+
+/** Returns the name of a stub file; `number` is its place in a sequence, 0 for a file that stands alone. */
+export function fileNameOf(method: string, number: number): string {
+  return number === 0 ? `${method}.http` : `${method}.${number}.http`;
 }
 
 /** Returns the segments of a decoded path. A slash at its end, and repeated ones, make no difference. */
