@@ -83,7 +83,7 @@ describe("words", () => {
     const { code, stdout, stderr } = await once(["--help", "flags"]);
     expect([code, stdout]).toEqual([2, ""]);
     expect(stderr).toContain(
-      "expected one of all, listen, files, caching, uploads, access, tls, limits, fixture, log, process",
+      "expected one of all, listen, files, caching, proxy, uploads, access, tls, limits, fixture, log, process",
     );
   });
 
