@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Browser } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import type { RequestPage } from "../../src/index.ts";
 import { BUILD_MS, type Program } from "../support/binary.ts";
 import { needs } from "../support/needs.ts";
-import { CHROMIUM, launchBrowser, openPage, PAGE_TEST_MS } from "../support/page.ts";
+import { CHROMIUM, launchBrowser, openPage, PAGE_TEST_MS, renewPage } from "../support/page.ts";
 import { Workshop } from "../support/workshop.ts";
 
 const EVENTS = 10;
@@ -23,6 +23,7 @@ const PAGE = `<!doctype html><title>Events</title><script>
 needs(CHROMIUM).describe(CHROMIUM, () => {
   let shop: Workshop;
   let browser: Browser;
+  let page: Page;
 
   beforeAll(async () => {
     shop = await Workshop.open();
@@ -33,6 +34,7 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
     const head = "HTTP/1.1 200 OK\nContent-Type: text/event-stream\n\n";
     writeFileSync(join(stubs, "events", "GET.http"), `${head}retry: 50\n\n${events.join("")}event: end\ndata: 0\n\n`);
     browser = await launchBrowser();
+    page = await openPage(browser);
   }, BUILD_MS);
 
   afterAll(async () => {
@@ -46,13 +48,12 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
       async () => {
         const fault = `GET /events ${kind} events=7 times=1`;
         await using server = await shop.start("--inline", "--fixture", "--stubs", "stubs", "--fault", fault);
-        const page = await openPage(browser);
         await page.goto(`${server.url}/events.html`);
         await page.waitForFunction("source.readyState === EventSource.CLOSED");
         const seen = await page.evaluate<[data: string, id: string][]>("seen");
         expect(seen).toEqual(Array.from({ length: EVENTS }, (_, i) => [`event ${i + 1}`, `${i + 1}`]));
         expect(await page.evaluate<number[]>("errors")).toEqual([0]); // CONNECTING: it comes back by itself.
-        await page.context().close();
+        await renewPage(page);
         const { requests } = await journalOf(server);
         const ids = requests.map(({ fields }) => fields.find(([name]) => name === "Last-Event-ID")?.[1]);
         expect(requests.map((request) => request.fault)).toEqual([kind, null]);
