@@ -82,9 +82,12 @@ export class Project implements Disposable {
     chmodSync(this.path("httpserver"), 0o755);
   }
 
-  /** Runs a tool in the project to its end. A server that it should leave behind does not outlive the test by much. */
+  /**
+   * Runs a tool in the project to its end. A server that it should leave behind does not outlive the test by much, and the cache that
+   * Playwright would leave among temporary files goes with the project.
+   */
   run(words: readonly string[], env: Environment = {}): Promise<Finished> {
-    const bounded = { HTTPSERVER_MAX_LIFETIME: `${TOOL_MS}ms`, ...env };
+    const bounded = { HTTPSERVER_MAX_LIFETIME: `${TOOL_MS}ms`, PWTEST_CACHE_DIR: this.path("cache"), ...env };
     return run(words, { cwd: this.folder, env: bounded, timeoutMs: TOOL_MS });
   }
 
