@@ -381,7 +381,7 @@ class FolderSink implements UploadSink {
     this.#pieces.push(bytes);
     this.#waitingBytes += bytes.length;
     this.#wake();
-    return this.#waitingBytes <= WAITING_BYTES_MAX;
+    return !this.#isFull;
   }
 
   ended(): void {
@@ -423,8 +423,8 @@ class FolderSink implements UploadSink {
   async *#received(): AsyncGenerator<Uint8Array> {
     for (;;) {
       if (this.#failure !== null) throw this.#failure;
-      const piece = this.#pieces.shift();
-      if (piece !== undefined) {
+      const piece = this.#nextPiece();
+      if (piece !== null) {
         yield piece;
         this.#written(piece.length);
       } else if (this.#isEnded) return;
@@ -435,9 +435,32 @@ class FolderSink implements UploadSink {
     }
   }
 
+  /** Takes the first waiting piece, or joins several small ones: each write is a call of another thread. */
+  #nextPiece(): Uint8Array | null {
+    const pieces = this.#pieces;
+    const [first = null] = pieces;
+    if (first === null || first.length >= JOINED_BYTES_MAX || pieces.length === 1) {
+      pieces.shift();
+      return first;
+    }
+    let count = 0;
+    let bytes = 0;
+    for (const { length } of pieces) {
+      if (bytes + length > JOINED_BYTES_MAX) break;
+      bytes += length;
+      count++;
+    }
+    const joined = pieces.splice(0, count);
+    return joined.length === 1 ? first : Buffer.concat(joined, bytes);
+  }
+
+  get #isFull(): boolean {
+    return this.#waitingBytes > WAITING_BYTES_MAX || this.#pieces.length > WAITING_PIECES_MAX;
+  }
+
   #written(bytes: number): void {
     this.#waitingBytes -= bytes;
-    if (this.#waitingBytes > WAITING_BYTES_MAX) return;
+    if (this.#isFull) return;
     this.#resume?.();
     this.#resume = null;
   }
@@ -445,6 +468,12 @@ class FolderSink implements UploadSink {
 
 /** Bytes that wait for the disk before the writer has to: four pieces as a connection receives them. */
 const WAITING_BYTES_MAX = 262_144;
+
+/** Pieces that wait: a peer that sends single bytes makes a hundred bytes of memory of each. */
+const WAITING_PIECES_MAX = 1024;
+
+/** Bytes of small pieces that are written at once: 14 MB in chunks of 16 bytes took 30 s of CPU without. */
+const JOINED_BYTES_MAX = 65_536;
 
 const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 const FILE_MODE = 0o644;

@@ -268,6 +268,27 @@ describe("a sink", () => {
     expect(resumed).toBe(1);
   });
 
+  test("says no while many small pieces wait, which are written as one", async () => {
+    const { disk, writes } = heldDisk();
+    const sink = store(disk).create("slow");
+    const answers = Array.from({ length: 1026 }, () => sink.write(bytesOf("x")));
+    expect(answers.indexOf(false)).toBe(1024);
+    let resumed = 0;
+    sink.whenReady(() => {
+      resumed++;
+    });
+    await until(() => writes.length === 1, "write 1");
+    expect(resumed).toBe(0);
+    writes[0]?.();
+    await until(() => resumed === 1, "the sink to be ready");
+    sink.write(bytesOf("end"));
+    sink.ended();
+    await until(() => writes.length === 2, "write 2");
+    writes[1]?.();
+    expect((await sink.commit()).bytes).toBe(1029);
+    expect(readFileSync(join(folder, "slow"), "utf8")).toBe(`${"x".repeat(1026)}end`);
+  });
+
   for (const [how, end] of [
     ["whose content fails", (sink: UploadSink) => sink.failed("client")],
     ["that is aborted", (sink: UploadSink) => sink.abort()],
