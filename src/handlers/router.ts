@@ -54,7 +54,13 @@ export class Router implements Handler {
 
   failure(status: number, sentence: string, request: Request | null, fields: FieldLines = []): Response {
     // For a malformed request the parser has decided whether the connection closes. After a failure of ours it always does.
-    return this.#pages.answer(status, sentence, wantsJson(request), { fields, isLast: status >= 500 });
+    const isJson = wantsJson(request) || (request !== null && this.#isControl(request.target));
+    return this.#pages.answer(status, sentence, isJson, { fields, isLast: status >= 500 });
+  }
+
+  /** Returns true for the server's own endpoints, whose answers are JSON. The path of a target that could not be decoded is "". */
+  #isControl({ path }: RequestTarget): boolean {
+    return path !== "" && this.#mountOf(path).isControl;
   }
 
   /** Returns Allow of the target, for a preflight; null if other origins must not use it, or it is not a plain path. */

@@ -15,8 +15,8 @@ import { HAS_SEND_FILE, sendFile } from "./send-file.ts";
 
 /** The side that the sockets report to. */
 export interface Acceptor {
-  /** A peer has connected. Returns its conversation, or null when it was cut off. */
-  accepted(transport: Transport, address: string, port: number): Conversation | null;
+  /** A peer has connected. Returns its conversation, or null when it was cut off. The port of a peer that has reset already is undefined. */
+  accepted(transport: Transport, address: string, port: number | undefined): Conversation | null;
   /** Moved before each event, so that the conversation sees the time. */
   readonly clock: Pick<Clock, "move">;
   closed(conversation: Conversation): void;

@@ -216,7 +216,7 @@ export class Server {
   /** Returns the side that a listener reports to. It asks for the context, which is made after the port is bound. */
   #acceptor(context: () => Http1Context | null, isSecure: boolean): Acceptor {
     return {
-      accepted: (transport, address, port) =>
+      accepted: (transport, address, port = 0) =>
         this.#accepted(context() as Http1Context, transport, address, port, isSecure),
       clock: this.#clock,
       closed: (conversation) => this.#closed(conversation),

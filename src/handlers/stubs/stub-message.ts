@@ -53,7 +53,10 @@ export function readStubMessage(bytes: Uint8Array): StubMessage | StubMistake {
       status = Number(STATUS_LINE.exec(line)?.[1] ?? 0);
       if (status === 0) return new StubMistake(1, "expected a status line such as HTTP/1.1 200 OK");
     } else if (line === "") {
-      return { status, lines, content: bytes.subarray(at) };
+      const content = bytes.subarray(at);
+      return isAnotherHead(status, lines, content)
+        ? new StubMistake(number + 1, SECOND_HEAD)
+        : { status, lines, content };
     } else {
       const field = fieldOf(line);
       if (typeof field === "string") return new StubMistake(number, field);
@@ -61,6 +64,19 @@ export function readStubMessage(bytes: Uint8Array): StubMessage | StubMistake {
     }
   }
 }
+
+const SECOND_HEAD =
+  "expected one message, got another status line; record it without --location and without a proxy's head";
+
+/** Returns true if the content is the next message of a recording: curl writes the heads of redirects and of a proxy first. */
+function isAnotherHead(status: number, lines: readonly FieldLine[], content: Uint8Array): boolean {
+  if (lines.length > 0 && (status < 300 || status > 399)) return false;
+  const [line = ""] = latin1Text(content, 0, Math.min(content.length, STATUS_LINE_BYTES)).split(/\r?\n/);
+  return STATUS_LINE.test(line);
+}
+
+/** Bytes in which a status line is looked for. */
+const STATUS_LINE_BYTES = 256;
 
 /** Returns the bytes of a file with this message, with LF as line end. Own fields are written too; a reader drops them. */
 export function writeStubMessage({ status, lines, content }: StubMessage): Uint8Array {

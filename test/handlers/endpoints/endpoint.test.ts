@@ -309,6 +309,16 @@ test("no page from elsewhere is granted a preflight there, though it is for the 
   }
 });
 
+test("a failure that the connection finds is JSON at an endpoint, and a page elsewhere", () => {
+  using site = makeReserved();
+  const typeOf = (line: string) =>
+    answerOf(site.handler.failure(413, "The content is too large.", makeRequest(line))).fields["content-type"];
+  expect([typeOf("POST /__server/echo"), typeOf("POST /a.html")]).toEqual([
+    "application/json",
+    "text/html; charset=utf-8",
+  ]);
+});
+
 test("a refused content is read past, and the connection goes on", () => {
   using site = makeReserved();
   const server = new FakeServer({ threads: 1 });

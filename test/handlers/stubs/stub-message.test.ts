@@ -72,6 +72,12 @@ describe("a message", () => {
     ["no name", "HTTP/1.1 200 OK\n: 1\n\n", "2: expected a field line"],
     ["a name that is not a token", "HTTP/1.1 200 OK\nA B: 1\n\n", "2: expected a field line"],
     ["a control in a value", "HTTP/1.1 200 OK\nA: \x07\n\n", "2: expected a field line"],
+    [
+      "a redirect's head before another",
+      "HTTP/1.1 302 Found\nLocation: /b\n\nHTTP/1.1 200 OK\n\n",
+      "4: expected one message",
+    ],
+    ["a proxy's head", "HTTP/1.1 200 Connection established\n\nHTTP/2 200\nA: 1\n\n", "3: expected one message"],
     ["NUL in the reason phrase", "HTTP/1.1 200 O\0K\n\n", "1: expected a status line"],
   ])("with a mistake names the line: %s", (_, text, expected) => {
     expect(read(text)).toStartWith(expected);
@@ -98,6 +104,10 @@ test.each<[string, StubMessage]>([
   ],
   ["neither", { status: 204, lines: [], content: bytesOf("") }],
   ["a status without a phrase", { status: 299, lines: [], content: bytesOf("\n\n") }],
+  [
+    "a message as its content",
+    { status: 200, lines: [["Content-Type", "message/http"]], content: bytesOf("HTTP/1.1 200 OK\n\n") },
+  ],
   ["every byte", { status: 200, lines: [["A", "\xff\t\xe9"]], content: Uint8Array.from({ length: 256 }, (_, i) => i) }],
 ])("a message that was written is read as the same message: %s", (_, message) => {
   expect(readStubMessage(writeStubMessage(message))).toEqual(message);
