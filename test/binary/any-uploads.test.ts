@@ -2,13 +2,21 @@
  * Uploads of any file by the clients that people use: the form in headless Chromium, with script and without, axe-core as in the tests of
  * the listing, and curl.
  */
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { BUILD_MS, type Program } from "../support/binary.ts";
 import { needs } from "../support/needs.ts";
-import { CHROMIUM, launchBrowser, noteFaults, openPage, PAGE_TEST_MS, violationsIn } from "../support/page.ts";
+import {
+  CHROMIUM,
+  launchBrowser,
+  noteFaults,
+  openPage,
+  PAGE_TEST_MS,
+  renewPage,
+  violationsIn,
+} from "../support/page.ts";
 import { until } from "../support/waiting.ts";
 import { Workshop } from "../support/workshop.ts";
 
@@ -44,23 +52,32 @@ function write(name: string, content: string): string {
 
 needs(CHROMIUM).describe(CHROMIUM, () => {
   let browser: Browser;
+  let ordinary: Page;
+  /** A page that runs no script. */
+  let scriptless: Page;
+  /** The page of the test that runs. */
   let page: Page;
   let faults: string[] = [];
 
   beforeAll(async () => {
     browser = await launchBrowser();
+    ordinary = await open({});
+    scriptless = await open({ javaScriptEnabled: false });
   }, BUILD_MS);
 
   afterAll(() => browser.close());
 
-  beforeEach(() => open({}));
-
-  afterEach(() => page.context().close());
-
-  async function open(settings: Parameters<Browser["newContext"]>[0]): Promise<void> {
-    page = await openPage(browser, settings);
+  beforeEach(async () => {
+    page = ordinary;
+    await renewPage(page);
     faults = [];
+  });
+
+  /** A new page that notes its faults. */
+  async function open(settings: Parameters<Browser["newContext"]>[0]): Promise<Page> {
+    const page = await openPage(browser, settings);
     noteFaults(page, (fault) => faults.push(fault));
+    return page;
   }
 
   function row(name: string) {
@@ -91,8 +108,7 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
   test(
     "uploads a file without script, and goes to the list",
     async () => {
-      await page.context().close();
-      await open({ javaScriptEnabled: false });
+      page = scriptless;
       await page.goto(`${server.url}/uploads/`);
       await page.setInputFiles("input[type=file]", write(`a "b".txt`, "without script"));
       await page.getByRole("button", { name: "Upload", exact: true }).click();
@@ -179,8 +195,7 @@ fetch("${server.url}/uploads/fetched", { method: "PUT", mode: "cors", body: "bad
       `has no accessibility violations in ${colorScheme}`,
       async () => {
         await fetch(`${server.url}/uploads/a.txt`, { method: "PUT", body: "a" });
-        await page.context().close();
-        await open({ colorScheme });
+        await page.emulateMedia({ colorScheme });
         for (const path of ["/", "/uploads/"]) {
           await page.goto(`${server.url}${path}`);
           expect(await violationsIn(page)).toEqual([]);
