@@ -193,6 +193,8 @@ export interface LiveSource extends ContentSource {
    * the whole. Absent in content that cannot fail.
    */
   readonly isCut?: boolean;
+  /** Bytes of memory that wait to be read, and that this content alone holds. Absent in content that holds next to none. */
+  readonly heldBytes?: number;
   /**
    * Works as in any source, but 0 means that there is nothing at the moment. Bytes before `position` are not requested
    * again; those that it has returned once may be.

@@ -54,7 +54,7 @@ export class Holding {
   #bytesHeld(request: RequestReader | null): number {
     const inbox = this.#inbox;
     const outbox = this.#outbox;
-    let bytes = inbox.heldBytes + outbox.tailBytes;
+    let bytes = inbox.heldBytes + outbox.tailBytes + outbox.liveBytes;
     if (request !== null) {
       const { head } = request;
       if (head.bytes !== inbox.bytes) bytes += head.bytes.length;

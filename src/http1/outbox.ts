@@ -118,6 +118,11 @@ export class Outbox {
     return this.#tail === null && this.#body === null && used <= Math.min(TAIL_BYTES_MAX, bytes.length / 2);
   }
 
+  /** Bytes of memory that wait in content which comes into being while it is sent. */
+  get liveBytes(): number {
+    return this.live?.heldBytes ?? 0;
+  }
+
   /** Bytes of memory that the tail takes. */
   get tailBytes(): number {
     return this.#tail === null ? 0 : this.#tail.length;

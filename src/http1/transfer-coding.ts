@@ -138,6 +138,10 @@ export class ChunkedSource implements FramedLive {
     return this.#isLast;
   }
 
+  get heldBytes(): number {
+    return this.source.heldBytes ?? 0;
+  }
+
   get isCut(): boolean {
     return this.source.isCut === true;
   }

@@ -43,6 +43,10 @@ export class UpstreamContent implements LiveSource {
     this.size = length ?? Number.MAX_SAFE_INTEGER;
   }
 
+  get heldBytes(): number {
+    return this.#waitingBytes;
+  }
+
   add(bytes: Uint8Array): void {
     if (this.#isClosed) return;
     this.#pieces.push(bytes);

@@ -1,7 +1,7 @@
 /** Memory of one connection between turns, by the bytes that the budget counts. Each bound is in docs/operating.md. */
 import { describe, expect, test } from "bun:test";
 import { ADMITTED } from "../../src/http/message.ts";
-import { CONTROL, collecting, FakeServer, get, respondWith } from "../support/conversation.ts";
+import { CONTROL, collecting, FakeLiveSource, FakeServer, get, respondWith } from "../support/conversation.ts";
 
 const KIB = 1024;
 
@@ -78,6 +78,23 @@ describe("a peer that does not read", () => {
     expect([small, large, late].map(({ transport }) => transport.wasReset)).toEqual([false, true, false]);
     expect(server.observer.closeReasons).toEqual(["no memory to go on"]);
     expect(small.drain().statuses).toEqual([200]);
+  });
+
+  test.each(["1.0", "1.1"])("is counted with the live content that waits for it: HTTP/%s", (version) => {
+    const server = serverOf("", { peerMemoryBytes: 200 * KIB });
+    const source = Object.assign(new FakeLiveSource(), { heldBytes: 0 });
+    server.handler.respond = () => respondWith(200, source);
+    const client = server.connect();
+    client.transport.room = 0;
+    client.send(`GET / HTTP/${version}\r\nHost: localhost\r\n\r\n`);
+    source.heldBytes = 100 * KIB;
+    source.add("x");
+    server.runDeferred();
+    expect(server.context.peerMemory.used).toBeGreaterThanOrEqual(100 * KIB);
+    source.heldBytes = 300 * KIB;
+    source.add("x");
+    server.runDeferred();
+    expect([client.transport.wasReset, server.context.peerMemory.used, source.closes]).toEqual([true, 0, 1]);
   });
 });
 
