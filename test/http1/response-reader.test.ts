@@ -72,15 +72,18 @@ const served: readonly Row[] = [
     isPersistent: true,
   },
   { name: "close", bytes: `${OK}Connection: close\r\nContent-Length: 2\r\n\r\nhi`, content: "hi" },
-  { name: "HEAD with the length of GET", bytes: `${OK}Content-Length: 5\r\n\r\n`, isHead: true, isPersistent: true },
-  { name: "HEAD with chunks", bytes: CHUNKED, isHead: true, isPersistent: true },
+  // A connection is not used again if content was announced that must not follow: some upstreams send it.
+  { name: "HEAD with the length of GET", bytes: `${OK}Content-Length: 5\r\n\r\n`, isHead: true, isPersistent: false },
+  { name: "HEAD with chunks", bytes: CHUNKED, isHead: true, isPersistent: false },
+  { name: "HEAD with a length of nothing", bytes: `${OK}Content-Length: 0\r\n\r\n`, isHead: true, isPersistent: true },
   { name: "HEAD without a length", bytes: `${OK}\r\n`, isHead: true, isPersistent: true },
   {
     name: "304 with the length of the 200",
     bytes: "HTTP/1.1 304 Not Modified\r\nContent-Length: 9\r\n\r\n",
     status: 304,
-    isPersistent: true,
+    isPersistent: false,
   },
+  { name: "304", bytes: "HTTP/1.1 304 Not Modified\r\n\r\n", status: 304, isPersistent: true },
   { name: "204", bytes: "HTTP/1.1 204 No Content\r\n\r\n", status: 204, isPersistent: true },
   {
     name: "204 with a length of nothing",

@@ -115,8 +115,9 @@ function located([name, value]: FieldLine, origin: ProxyOrigin): FieldLine {
   const url = urlOfOrigin(origin);
   if (!value.toLowerCase().startsWith(url)) return [name, value];
   const rest = value.slice(url.length);
-  // Another port, or another name that begins alike. Two slashes would be another host.
-  if (rest !== "" && !/^[/?#](?!\/)/.test(rest)) return [name, value];
+  // Another port, or another name that begins alike. Two slashes would be another host; browsers take "\" for a slash, and
+  // skip tabs.
+  if (rest !== "" && !/^[/?#](?!\t*[/\\])/.test(rest)) return [name, value];
   return [name, rest.startsWith("/") ? rest : `/${rest}`];
 }
 

@@ -312,6 +312,8 @@ describe("a response", () => {
     ["http://up.test:3000", "/"],
     ["http://up.test:3000?x", "/?x"],
     ["http://up.test:3000//evil.test/", "http://up.test:3000//evil.test/"],
+    ["http://up.test:3000/\\evil.test/", "http://up.test:3000/\\evil.test/"],
+    ["http://up.test:3000/\t/evil.test/", "http://up.test:3000/\t/evil.test/"],
     ["http://up.test:30001/", "http://up.test:30001/"],
     ["http://up.test:3000.evil.test/", "http://up.test:3000.evil.test/"],
     ["https://other.test/", "https://other.test/"],
