@@ -166,7 +166,7 @@ describe("PUT", () => {
 
   test("is refused for a name that is hidden, a path, or no name everywhere", async () => {
     using site = makeShelf();
-    const names = [".hidden", "a/b", "a/", "a.", "a%20", "CON", "nul.txt", "com1.tar.gz", "%e2%80%aegpj.exe"];
+    const names = [".hidden", "a/b", "a/", "a.", "a%20", "CON", "conin$", "nul.txt", "com1.tar.gz", "%e2%80%aegpj.exe"];
     for (const name of [...names, "x".repeat(256)])
       expect([name, (await put(site, name, "x")).status]).toEqual([name, 400]);
     for (const name of ["a%2fb", "a%5cb", "..", "%2e%2e/x"])
