@@ -61,6 +61,8 @@ export interface Upstream {
 
 /** The events of a connection that this side opens. */
 export interface UpstreamEvents {
+  /** The peer is there, but nothing may be sent yet: it has to prove its name. */
+  reached(transport: Pick<Transport, "terminate">): void;
   opened(transport: Transport): void;
   /** The connection cannot be opened; `reason` is the end of a sentence. */
   failed(reason: string): void;

@@ -171,7 +171,7 @@ export class ResponseReader {
   #partAfterHead(status: number): Part {
     const framing = this.#framing;
     if (this.#isHead || status === 204 || status === 304) {
-      // An upstream that sends the content all the same would put it in front of the next response, to another client.
+      // If the upstream sends that content against the rule, it must not become the response to another client.
       if (framing.kind === "chunked" || framing.contentLength > 0) framing.persistent = false;
       return Part.Done;
     }

@@ -48,6 +48,8 @@ export class UpstreamConnection implements UpstreamEvents, ContentOrigin {
   readonly #outbox = new UpstreamOutbox();
   /** Null until the connection is open. */
   #transport: Transport | null = null;
+  /** Ends a connection that is not open yet. */
+  #reached: Pick<Transport, "terminate"> | null = null;
   #inbox: ReceiveBuffer | null = null;
   /** Null while the connection is idle, and after its end. */
   #sending: Sending | null = null;
@@ -90,6 +92,11 @@ export class UpstreamConnection implements UpstreamEvents, ContentOrigin {
   }
 
   // Events of the socket.
+
+  reached(transport: Pick<Transport, "terminate">): void {
+    this.#reached = transport;
+    if (this.#isGone) transport.terminate();
+  }
 
   opened(transport: Transport): void {
     this.#transport = transport;
@@ -345,7 +352,7 @@ export class UpstreamConnection implements UpstreamEvents, ContentOrigin {
     this.#outbox.drop();
     this.#inbox?.clear();
     this.#owner.gone(this);
-    this.#transport?.terminate();
+    (this.#transport ?? this.#reached)?.terminate();
   }
 
   /** Closes a connection that is idle. */

@@ -120,7 +120,9 @@ function handlersOf(events: UpstreamEvents, clock: Clock) {
 function secureHandlersOf(events: UpstreamEvents, clock: Clock) {
   return {
     ...handlersOf(events, clock),
-    open() {},
+    open(socket: UpstreamSocket) {
+      events.reached(socket);
+    },
     handshake(socket: UpstreamSocket, isDone: boolean, error: Error | null) {
       clock.move();
       if (isDone && error === null && socket.authorized) {

@@ -195,6 +195,19 @@ describe("an upstream", () => {
     await until(() => connection.hasEnded, "the end of the connection");
   });
 
+  test("that is silent in its TLS handshake is 504, and is cut", async () => {
+    using upstream = new RawUpstream();
+    const clock = new ManualClock();
+    const proxies = [`/** https://127.0.0.1:${upstream.port}`];
+    await using server = await startServer({ files: {}, uploads: "", proxies, proxyTimeoutMs: 2000, clock });
+    using client = await RawClient.connect(server.port);
+    client.send(request(server.port, "GET /b"));
+    await until(() => (upstream.connections[0]?.text.length ?? 0) > 0, "the first message of TLS");
+    clock.advance(2500);
+    expect((await client.answer()).status).toBe(504);
+    await until(() => upstream.connections[0]?.hasEnded === true, "the end of the connection");
+  });
+
   test("that speaks no TLS, or shows a certificate that is not known, is 502", async () => {
     await using secure = await startServer({ files: { "/b": "secret" }, tlsSelfSigned: true, uploads: "" });
     const upstream = new RawUpstream();
