@@ -47,7 +47,7 @@ export interface StartLine {
 }
 
 /** Returns a line for each fact about the served folder that makes a browser show something else than expected. */
-export function surprises({ root, index, inline, listing, spa, httpbin }: Settings): readonly StartLine[] {
+export function surprises({ root, index, inline, listing, spa, httpbin, proxies }: Settings): readonly StartLine[] {
   const folder = resolve(root);
   try {
     accessSync(folder, constants.R_OK | constants.X_OK);
@@ -59,13 +59,17 @@ export function surprises({ root, index, inline, listing, spa, httpbin }: Settin
   const hasIndex = existsSync(join(folder, index));
   if (spa && !hasIndex) {
     lines.push({ level: "warn", text: `--spa needs ${index} in ${folder}: without it, unknown pages get 404` });
-  } else if (!hasIndex && !listing) {
+  } else if (!hasIndex && !listing && proxies.length === 0) {
     lines.push({ level: "info", text: `The folder has no ${index}, so / gets 404; --listing lists the files` });
   }
   const download = inline ? undefined : namesIn(folder).find(isDownload);
   if (download !== undefined) {
     const text = `Text files and pictures, such as ${download}, are downloads; --inline shows them in the browser`;
     lines.push({ level: "info", text });
+  }
+  for (const rule of proxies) {
+    const [pattern, url] = rule.split(" ");
+    lines.push({ level: "info", text: `Requests for ${pattern} without a file or a stub go to ${url}` });
   }
   if (httpbin.length > 1 && existsSync(httpbin)) {
     const text = `--httpbin took ${httpbin}, a folder here, as the prefix of its paths; a folder to serve comes before the flag`;

@@ -56,6 +56,16 @@ describe("surprises", () => {
 
   const linesOf = (more: Partial<Settings> = {}) => surprises(resolveSettings({ root, ...more }));
 
+  test("name the servers behind, and then / may be theirs", () => {
+    const texts = linesOf({ proxies: ["/** http://127.0.0.1:3000", "/api/** https://api.test"] }).map(
+      ({ text }) => text,
+    );
+    expect(texts).toEqual([
+      "Requests for /** without a file or a stub go to http://127.0.0.1:3000",
+      "Requests for /api/** without a file or a stub go to https://api.test",
+    ]);
+  });
+
   test("there are none for a page, or a listing of files that are shown", () => {
     writeFileSync(join(root, "a.png"), "");
     expect(linesOf({ listing: true, inline: true })).toEqual([]);
