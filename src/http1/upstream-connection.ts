@@ -261,8 +261,9 @@ export class UpstreamConnection implements UpstreamEvents, ContentOrigin {
     if (this.#mayAnswer) this.#answer(this.#sending);
     if (!this.#isAnswered || !this.#reader.isDone || !this.#isSent) return;
     this.#end(true);
-    if (this.#isSpent || !this.#reader.isPersistent || (this.#inbox as ReceiveBuffer).length > 0) {
-      this.#cut();
+    const isClean = !this.#isSpent && (this.#inbox as ReceiveBuffer).length === 0;
+    if (!isClean || !this.#reader.isPersistent) {
+      this.#leave(isClean);
       return;
     }
     this.#wasUsed = true;
@@ -316,6 +317,8 @@ export class UpstreamConnection implements UpstreamEvents, ContentOrigin {
     if (sending === null || (this.#reader.isDone && this.#reader.status !== 0)) {
       if (sending !== null && !this.#isAnswered) this.#answer(sending);
       this.#end(true);
+      this.#leave(this.#isSent);
+      return;
     } else if (this.#isAnswered) {
       this.#content?.end(false);
       this.#end(false);
@@ -346,17 +349,25 @@ export class UpstreamConnection implements UpstreamEvents, ContentOrigin {
     sending.listener.ended(isWhole);
   }
 
+  /** Ends the connection by RST: the upstream must not take a part for the whole, or sends what nothing has asked for. */
   #cut(): void {
+    this.#leave(false);
+  }
+
+  /** `isOrderly`: both messages were whole, so a FIN is enough. */
+  #leave(isOrderly: boolean): void {
     if (this.#isGone) return;
     this.#isGone = true;
     this.#outbox.drop();
     this.#inbox?.clear();
     this.#owner.gone(this);
-    (this.#transport ?? this.#reached)?.terminate();
+    const transport = this.#transport;
+    if (isOrderly && transport !== null) transport.end();
+    else (transport ?? this.#reached)?.terminate();
   }
 
   /** Closes a connection that is idle. */
   close(): void {
-    if (this.#sending === null) this.#cut();
+    if (this.#sending === null) this.#leave(true);
   }
 }

@@ -439,7 +439,10 @@ describe("a connection to an upstream", () => {
       const world = new World();
       const { listener } = world.call();
       world.socket().open().send(bytes);
-      expect([listener.content, listener.ends, world.socket().transport.isClosed]).toEqual(["hello", [true], true]);
+      const { isClosed, wasReset } = world.socket().transport;
+      expect([listener.content, listener.ends, isClosed]).toEqual(["hello", [true], true]);
+      // Only bytes that nothing has asked for are a reason to cut.
+      expect(wasReset).toBe(bytes.startsWith(HELLO));
       world.call();
       expect(world.sockets.length).toBe(2);
     });
