@@ -115,7 +115,6 @@ export class UpstreamConnection implements UpstreamEvents, ContentOrigin {
 
   received(bytes: Uint8Array): void {
     if (this.#isGone) return;
-    this.#move();
     if (this.#sending === null) this.#cut();
     else if (this.#reader.isDone) this.#isSpent = true;
     else {
@@ -234,6 +233,8 @@ export class UpstreamConnection implements UpstreamEvents, ContentOrigin {
       }
       if (consumed === 0) break;
       inbox.consume(consumed);
+      // Bytes of an incomplete head do not move the deadline.
+      this.#move();
       if (isWithinHead && reader.status !== 0) this.#takeHead();
       if (reader.contentEnd > reader.contentStart) {
         this.#takeContent(bytes.subarray(reader.contentStart, reader.contentEnd));

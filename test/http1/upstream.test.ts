@@ -369,6 +369,19 @@ describe("an upstream that is late", () => {
     }
   });
 
+  test("drips its head: a complete interim response gives it more time, and further bytes do not", () => {
+    const world = new World();
+    const { listener } = world.call();
+    const socket = world.socket().open();
+    world.pass(TIMEOUT_MS - 1);
+    socket.send("HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 200 OK\r\n");
+    world.pass(TIMEOUT_MS - 1);
+    socket.send("X: a");
+    expect(listener.failure).toBeNull();
+    world.pass(1);
+    expect(listener.failure?.isLate).toBe(true);
+  });
+
   test("has no deadline while the client owes content", () => {
     const world = new World();
     const { call, listener } = world.call(POST);
