@@ -17,7 +17,6 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ServerLog, StartOptions } from "../../src/index.ts";
-import { isRoot } from "../support/needs.ts";
 import { type Answer, RawClient } from "../support/raw-client.ts";
 
 /** In every file that may not be read, and in no name: an answer that repeats a path does not contain it. */
@@ -99,17 +98,6 @@ export function openBelow(folder: string): string[] {
     }
   }
   return paths;
-}
-
-/** Works without the superuser's right to read everything; the owner of the files is then somebody else. */
-export async function asNobody<Result>(work: () => Promise<Result>): Promise<Result> {
-  if (!isRoot) return await work();
-  process.seteuid?.(65_534);
-  try {
-    return await work();
-  } finally {
-    process.seteuid?.(0);
-  }
 }
 
 /** One connection after the other: the next one when the server has closed the last. */

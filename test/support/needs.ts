@@ -70,6 +70,17 @@ export const linux = unless(process.platform === "linux" ? null : `this is ${pro
 
 export const isRoot = process.getuid?.() === 0;
 
+/** Works without the superuser's right to read everything; the owner of the files is then somebody else. */
+export async function asNobody<Result>(work: () => Promise<Result>): Promise<Result> {
+  if (!isRoot) return await work();
+  process.seteuid?.(65_534);
+  try {
+    return await work();
+  } finally {
+    process.seteuid?.(0);
+  }
+}
+
 const IS_CI = !["", "0", "false"].includes((process.env["CI"] ?? "").toLowerCase());
 
 function command(name: string): Need {
