@@ -126,7 +126,7 @@ function statOf(path: string): Stats | undefined {
 
 /**
  * Logs the ready line, then addresses and folders. In this order, because the first timestamp in local time makes the runtime load
- * its time zones, which takes 8 ms.
+ * its time zones, which takes 8 ms unless the machine is on UTC.
  */
 function announce(options: Settings, server: RunningServer, log: Log): void {
   log.ready(readyLine(options.readyFormat, server));

@@ -1,5 +1,6 @@
 /** One line per request, in the form of `--log-format`. A line is formatted once, as a string; `Output` carries it. */
 
+import { readlinkSync } from "node:fs";
 import { addressOf } from "../http/authority.ts";
 import { escapeQuoted } from "../http/escape.ts";
 import { readableDuration, readableSize } from "../http/units.ts";
@@ -187,14 +188,14 @@ function quoteJson(text: string): string {
 
 /** `[2026-03-15 10:30:15]`, local time. */
 export function formatStamp(wallMs: number): string {
-  const date = new Date(wallMs);
-  const day = `${date.getFullYear()}-${twoDigits(date.getMonth() + 1)}-${twoDigits(date.getDate())}`;
+  const date = localDate(wallMs);
+  const day = `${date.getUTCFullYear()}-${twoDigits(date.getUTCMonth() + 1)}-${twoDigits(date.getUTCDate())}`;
   return `[${day} ${formatTime(date)}]`;
 }
 
 /** `10:30:15`, local time. */
 export function formatClock(wallMs: number): string {
-  return formatTime(new Date(wallMs));
+  return formatTime(localDate(wallMs));
 }
 
 /** `UTC`, `UTC+01:00 (Europe/Berlin)`: the time zone of local times. */
@@ -211,16 +212,38 @@ const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "
 
 /** `[15/Mar/2026:10:30:15 +0100]`, local time. */
 function formatApacheStamp(wallMs: number): string {
-  const date = new Date(wallMs);
-  const offset = -date.getTimezoneOffset(); // minutes east of UTC
+  const date = localDate(wallMs);
+  const offset = (date.getTime() - wallMs) / MINUTE_MS; // minutes east of UTC
   const minutes = Math.abs(offset);
   const zone = `${offset < 0 ? "-" : "+"}${twoDigits(Math.trunc(minutes / 60))}${twoDigits(minutes % 60)}`;
-  const month = MONTHS[date.getMonth()] ?? "";
-  return `[${twoDigits(date.getDate())}/${month}/${date.getFullYear()}:${formatTime(date)} ${zone}]`;
+  const month = MONTHS[date.getUTCMonth()] ?? "";
+  return `[${twoDigits(date.getUTCDate())}/${month}/${date.getUTCFullYear()}:${formatTime(date)} ${zone}]`;
 }
 
+/** `10:30:15`, of the UTC fields of `date`. */
 function formatTime(date: Date): string {
-  return `${twoDigits(date.getHours())}:${twoDigits(date.getMinutes())}:${twoDigits(date.getSeconds())}`;
+  return `${twoDigits(date.getUTCHours())}:${twoDigits(date.getUTCMinutes())}:${twoDigits(date.getUTCSeconds())}`;
+}
+
+const MINUTE_MS = 60_000;
+
+/**
+ * Returns a date whose UTC fields are those of local time. The runtime takes 8 ms to load its time zones, and a server would answer its
+ * first request that much later. A machine on UTC, as most containers are, needs none.
+ */
+function localDate(wallMs: number): Date {
+  return IS_UTC ? new Date(wallMs) : new Date(wallMs - new Date(wallMs).getTimezoneOffset() * MINUTE_MS);
+}
+
+/** True if TZ, or without it the machine's setting, names UTC. */
+const IS_UTC = /^(?:Etc\/)?UTC$/.test(process.env["TZ"] ?? linkAt("/etc/localtime").replace(/^.*\/zoneinfo\//, ""));
+
+function linkAt(path: string): string {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return "";
+  }
 }
 
 function twoDigits(value: number): string {

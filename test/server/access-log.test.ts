@@ -206,3 +206,20 @@ describe("escaping", () => {
     expect(escapeControls("")).toBe("");
   });
 });
+
+test.each([
+  ["UTC", "[2026-03-15 10:30:15]", "[15/Mar/2026:10:30:15 +0000]"],
+  ["Etc/UTC", "[2026-03-15 10:30:15]", "[15/Mar/2026:10:30:15 +0000]"],
+  ["Asia/Kolkata", "[2026-03-15 16:00:15]", "[15/Mar/2026:16:00:15 +0530]"],
+  ["America/St_Johns", "[2026-03-15 08:00:15]", "[15/Mar/2026:08:00:15 -0230]"],
+  ["Pacific/Kiritimati", "[2026-03-16 00:30:15]", "[16/Mar/2026:00:30:15 +1400]"],
+])("timestamps are local time: TZ=%s", async (zone, pretty, combined) => {
+  const script = `
+    import { AccessLog } from ${JSON.stringify(join(import.meta.dir, "../../src/server/access-log.ts"))};
+    const entry = ${JSON.stringify({ ...entry, wallMs: Date.UTC(2026, 2, 15, 10, 30, 15) })};
+    for (const format of ["pretty", "combined"]) new AccessLog(format, { write: console.log }, null).write(entry);`;
+  const child = Bun.spawn([process.execPath, "-e", script], { env: { ...process.env, TZ: zone }, stdout: "pipe" });
+  const text = await new Response(child.stdout).text();
+  expect(text).toContain(pretty);
+  expect(text).toContain(combined);
+});
