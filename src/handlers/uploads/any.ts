@@ -17,7 +17,7 @@ import { acceptsByName } from "../../http/accept.ts";
 import { type ExpectedDigest, parseContentDigest } from "../../http/digest-field.ts";
 import { encodeName } from "../../http/escape.ts";
 import { Field } from "../../http/field.ts";
-import { type FieldLine, type FieldLines, Fields } from "../../http/fields.ts";
+import type { FieldLines } from "../../http/fields.ts";
 import { formBoundary } from "../../http/media-type.ts";
 import {
   ADMITTED,
@@ -26,7 +26,6 @@ import {
   type RequestHead,
   type Response,
   refused,
-  response,
 } from "../../http/message.ts";
 import { Method } from "../../http/method.ts";
 import { isOwnOrigin } from "../../http/origin.ts";
@@ -35,6 +34,7 @@ import { errorCode, FolderError } from "../files/document-root.ts";
 import { UPLOAD_FORM } from "../listing/upload-form.ts";
 import type { Mount } from "../mount.ts";
 import { redirectTo } from "../redirect.ts";
+import { createdAnswer } from "./created.ts";
 import { Incoming, LostContent, TAKEN, UploadMistake } from "./incoming.ts";
 import { mistakeInName } from "./names.ts";
 import { isBelowUploads, UPLOADS_PATH } from "./paths.ts";
@@ -156,16 +156,7 @@ export class AnyUploads implements Mount {
     if (request.head.method === Method.Post && acceptsByName(request.head.value(Field.Accept), "text/html")) {
       return redirectTo(this.#options.hasListing ? FORM_PATH : location, 303);
     }
-    const report = { status: "success", message: "File created successfully", filepath: location, name, bytes, sha256 };
-    const content = new TextEncoder().encode(`${JSON.stringify(report)}\n`);
-    const lines: FieldLine[] = [
-      ["Content-Type", "application/json"],
-      ["Content-Length", String(content.length)],
-      ["Cache-Control", "no-store"],
-      ["X-Content-Type-Options", "nosniff"],
-      ["Location", location],
-    ];
-    return response(201, Fields.of(lines), content, "upload");
+    return createdAnswer({ filepath: location, name, bytes, sha256 }, location);
   }
 
   #failed(request: Request, error: unknown): Response {

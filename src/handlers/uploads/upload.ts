@@ -5,15 +5,16 @@
  * reaches the store.
  */
 import { Field } from "../../http/field.ts";
-import { type FieldLine, type FieldLines, Fields } from "../../http/fields.ts";
+import type { FieldLines } from "../../http/fields.ts";
 import { JsonVerdict, NESTING_MAX } from "../../http/json.ts";
 import { isJsonMediaType } from "../../http/media-type.ts";
-import { ADMITTED, type Admission, type Request, type Response, refused, response } from "../../http/message.ts";
+import { ADMITTED, type Admission, type Request, type Response, refused } from "../../http/message.ts";
 import { Method } from "../../http/method.ts";
 import { checkJson } from "../checked-json.ts";
 import type { ErrorPages } from "../error-page.ts";
 import { errorCode, FolderError } from "../files/document-root.ts";
 import type { Mount } from "../mount.ts";
+import { createdAnswer } from "./created.ts";
 import { UPLOAD_PATH, UPLOADS_PATH } from "./paths.ts";
 import type { Quota } from "./quota.ts";
 import type { StoredUpload, UploadStore } from "./store.ts";
@@ -110,22 +111,7 @@ export class Uploads implements Mount {
 
   #created({ name, bytes, sha256 }: StoredUpload): Response {
     const filepath = `${UPLOADS_PATH}/${name}`;
-    const report = {
-      status: "success",
-      message: "File created successfully",
-      filepath,
-      bytes,
-      sha256,
-    };
-    const content = new TextEncoder().encode(`${JSON.stringify(report)}\n`);
-    const lines: FieldLine[] = [
-      ["Content-Type", "application/json"],
-      ["Content-Length", String(content.length)],
-      ["Cache-Control", "no-store"],
-      ["X-Content-Type-Options", "nosniff"],
-    ];
-    if (this.#options.serveUploads) lines.push(["Location", filepath]);
-    return response(201, Fields.of(lines), content, "upload");
+    return createdAnswer({ filepath, bytes, sha256 }, this.#options.serveUploads ? filepath : null);
   }
 
   #refuse(status: number, sentence: string, fields: FieldLines = []): Response {
