@@ -53,7 +53,7 @@ needs("node").describe("node-fetch", () => {
   }
 
   const ids = [{ id: 0 }, { id: 1 }, { id: 2 }];
-  /** What the examples print, in the order of the README: members of the JSON on each line, or text. */
+  /** Expected output of each example, in the order of the README: members of the JSON on each line, or a pattern of the text. */
   const expected: readonly (readonly [heading: string, printed: readonly object[] | RegExp, exit?: number])[] = [
     ["Simple Post", [{ method: "POST", data: "a=1" }]],
     ["Post with JSON", [{ json: { a: 1 }, data: '{"a":1}' }]],

@@ -9,7 +9,7 @@ const CONTINUE = "HTTP/1.1 100 Continue\r\n\r\n";
 const SIZES = [0, 700, 4095, 4096, 24_600, 65_536, 65_537, 100_000];
 const KINDS = ["no", "memory", "held", "source", "redirect", "late", "echo"];
 
-/** The same numbers in every run: a linear congruential generator. */
+/** Linear congruential generator. Each run gets the same numbers. */
 class Chance {
   #state: number;
 

@@ -144,7 +144,7 @@ describe("a function", () => {
     expect(server.unmatched()).toMatchObject([{ status: 500, failure: "stub s1: the function failed: boom" }]);
   });
 
-  test("that never answers holds nobody up at the end", async () => {
+  test("that never answers does not delay the end of the server", async () => {
     const server = await start();
     server.stub({ answer: () => new Promise(() => {}) });
     const answer = text(server, "/x").catch(() => "gone");

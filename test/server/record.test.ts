@@ -83,7 +83,10 @@ async function record<Result>(
   return [folder, await withServer({ proxies: [`/api/** ${api.url}`], record: folder }, script)];
 }
 
-/** What a client sees of a run: requests with and without content, repeated, conditional, in a coding, and for what is not there. */
+/**
+ * Sends the requests of one run and returns the answers. Some have content, a condition or a coding, some are repeated, and one asks for
+ * a missing file.
+ */
 async function run({ url }: RunningServer): Promise<string[]> {
   const seen: string[] = [];
   const ask = async (path: string, init: RequestInit = {}) => {

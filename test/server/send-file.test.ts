@@ -117,7 +117,7 @@ test("a file that is cut while it is sent ends its connection early, and only th
   expect((await other.send(request(server.port, "GET /page.html")).answer()).text).toBe(PAGE);
 });
 
-test("no connection gets a byte of a file that another one was sent when it was cut", async () => {
+test("a download that is cut leaves no byte of its file on another connection", async () => {
   await using server = await serve();
   const { port } = server;
   const pages: Promise<string>[] = [];

@@ -59,7 +59,7 @@ export class FaultyServer extends FakeServer {
   }
 }
 
-/** What has come, and how the connection stands. */
+/** Returns the bytes that the client has received, and the state of its connection. */
 export function seen({ transport }: FakeClient): { sent: string; left: "fin" | "reset" | "open" } {
   return { sent: transport.sent, left: transport.wasReset ? "reset" : transport.finSent ? "fin" : "open" };
 }

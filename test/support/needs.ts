@@ -70,7 +70,7 @@ export const linux = unless(process.platform === "linux" ? null : `this is ${pro
 
 export const isRoot = process.getuid?.() === 0;
 
-/** Works without the superuser's right to read everything; the owner of the files is then somebody else. */
+/** Runs `work` as a user who does not own the files, because the superuser may read every file. */
 export async function asNobody<Result>(work: () => Promise<Result>): Promise<Result> {
   if (!isRoot) return await work();
   process.seteuid?.(65_534);

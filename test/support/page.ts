@@ -46,7 +46,7 @@ export function noteFaults(page: Page, note: (fault: string) => void): void {
   page.on("pageerror", (error) => note(`exception: ${error.message}`));
 }
 
-/** What axe-core finds wrong with a page: each rule with the elements that break it. It spends no time to tell what is right. */
+/** Returns the rules that axe-core finds broken on a page, each with the elements that break it. Rules that hold are not reported. */
 export async function violationsIn(
   page: Page,
 ): Promise<readonly (readonly [rule: string, elements: readonly string[]])[]> {

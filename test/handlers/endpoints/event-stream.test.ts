@@ -55,7 +55,7 @@ function eventsOf(content: string): string[] {
 }
 
 describe("the answer", () => {
-  test("is an endless one, the last on its connection, and nobody keeps it", () => {
+  test("has no end, is the last on its connection, and is not cached", () => {
     const { stream } = open();
     const { status, fields, response } = answerOf({ ...stream.response, content: null });
     expect([status, response.isLast]).toEqual([200, true]);

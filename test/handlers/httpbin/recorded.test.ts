@@ -9,7 +9,7 @@ import { ask, makeBin, type Reply } from "./bin.ts";
 
 const { rows } = (await Bun.file(RECORDED_FILE).json()) as { rows: Required<Recorded>[] };
 
-/** What is compared of an answer. */
+/** Parts of an answer that the comparison covers. */
 interface Essence {
   status: number;
   fields: Record<string, string>;
