@@ -102,12 +102,11 @@ export function composeHandler(options: HandlerOptions): Handler {
   const origins = settings.cors.length === 0 ? null : new AllowedOrigins(settings.cors);
 
   const endpoints = options.endpoints === null ? null : new EndpointMount(options.endpoints, pages);
-  const shown = shownUploads(options);
   const archiveTurn = new ArchiveTurn();
-  const uploaded = shown === null ? null : composeUploadedFiles(options, shown, pages, archiveTurn);
+  const uploaded = composeUploaded(options, pages, archiveTurn);
   const any = uploaded === null ? null : composeAnyUploads(options, uploaded, pages);
-  const upload = options.uploads === null ? null : composeUpload(options, options.uploads, shown, any, pages);
-  const files = composeFiles(options, shown, pages, archiveTurn);
+  const upload = options.uploads === null ? null : composeUpload(options, options.uploads, uploaded, any, pages);
+  const files = composeFiles(options, uploaded, pages, archiveTurn);
   const folder = options.site?.mount(files, pages, settings) ?? files;
   const proxied = options.proxy?.mount(folder, pages) ?? null;
   const site: readonly (Mount | null)[] = [
@@ -175,7 +174,7 @@ function composeAuth({ settings, now, log }: HandlerOptions, pages: ErrorPages):
 
 function composeFiles(
   options: HandlerOptions,
-  shown: DocumentRoot | null,
+  uploaded: Mount | null,
   pages: ErrorPages,
   archiveTurn: ArchiveTurn,
 ): StaticFiles {
@@ -187,9 +186,10 @@ function composeFiles(
   const shadowed = [
     ...(hasNeighbours && options.uploads !== null ? [UPLOAD_PATH] : []),
     ...(hasNeighbours && options.endpoints !== null ? [`/${RESERVED_NAME}`] : []),
-    ...(hasNeighbours && shown !== null ? [UPLOADS_PATH] : []),
+    ...(hasNeighbours && uploaded !== null ? [UPLOADS_PATH] : []),
     ...(site?.rulesPaths ?? []),
   ];
+  const shown = uploaded === null ? null : (options.uploads?.root ?? null);
   const mounts = hasNeighbours && shown !== null ? [{ path: UPLOADS_PATH, root: shown }] : [];
   return new StaticFiles({
     root,
@@ -229,9 +229,12 @@ function isPrivate({ basicAuth, authUploads }: HandlerSettings): boolean {
   return basicAuth.length > 0 && !authUploads;
 }
 
-/** Returns the folder in which clients can read uploads back, or null. */
-function shownUploads({ settings, uploads, anyUploads = null }: HandlerOptions): DocumentRoot | null {
-  return (settings.serveUploads || isGiven(anyUploads)) && uploads !== null ? uploads.root : null;
+/** Returns the mount with which clients read uploads back, or null. */
+function composeUploaded(options: HandlerOptions, pages: ErrorPages, archiveTurn: ArchiveTurn): Mount | null {
+  const { settings, uploads, anyUploads = null } = options;
+  if (uploads === null || !(settings.serveUploads || isGiven(anyUploads))) return null;
+  const { root } = uploads;
+  return root === null ? (uploads.shown?.(pages) ?? null) : composeUploadedFiles(options, root, pages, archiveTurn);
 }
 
 /** Returns the name of the root folder itself, "" for that of the whole disk. */
@@ -239,10 +242,12 @@ function nameOf({ realPath }: DocumentRoot): string {
   return basename(realPath);
 }
 
-function composeAnyUploads(options: HandlerOptions, shown: StaticFiles, pages: ErrorPages): AnyUploads | null {
+function composeAnyUploads(options: HandlerOptions, shown: Mount, pages: ErrorPages): AnyUploads | null {
   const { settings, uploads: store, anyUploads: Any = null, uploaded, log } = options;
   if (store === null || Any === null) return null;
-  const { uploadsMaxBytes: maxBytes, listing: hasListing } = settings;
+  const { uploadsMaxBytes: maxBytes, listing } = settings;
+  // The names in an object store are not listed.
+  const hasListing = listing && store.root !== null;
   return new Any({
     store,
     shown,
@@ -300,19 +305,19 @@ function composeUploadedFiles(
 function composeUpload(
   options: HandlerOptions,
   store: UploadStore,
-  shown: DocumentRoot | null,
+  uploaded: Mount | null,
   any: AnyUploads | null,
   pages: ErrorPages,
 ): Uploads {
-  const { settings, uploaded, log } = options;
+  const { settings, uploaded: kept, log } = options;
   return new Uploads({
     store,
     pages,
     maxBodyBytes: settings.maxBodyBytes,
-    serveUploads: shown !== null,
+    serveUploads: uploaded !== null,
     quota: any?.quota ?? null,
     log,
-    ...(uploaded === undefined ? {} : { kept: uploaded }),
+    ...(kept === undefined ? {} : { kept }),
   });
 }
 

@@ -30,17 +30,18 @@ import {
 import { Method } from "../../http/method.ts";
 import { isOwnOrigin } from "../../http/origin.ts";
 import { type ErrorPages, wantsJson } from "../error-page.ts";
-import { errorCode, FolderError } from "../files/document-root.ts";
+import { errorCode } from "../files/document-root.ts";
 import { UPLOAD_FORM } from "../listing/upload-form.ts";
 import type { Mount } from "../mount.ts";
 import { redirectTo } from "../redirect.ts";
 import { createdAnswer } from "./created.ts";
+import { FULL, failureOf } from "./failure.ts";
 import { Incoming, LostContent, TAKEN, UploadMistake } from "./incoming.ts";
 import { mistakeInName } from "./names.ts";
 import { isBelowUploads, UPLOADS_PATH } from "./paths.ts";
 import { type Allowance, Quota } from "./quota.ts";
 import type { StoredUpload, UploadStore } from "./store.ts";
-import { FULL, isIdentity } from "./upload.ts";
+import { isIdentity } from "./upload.ts";
 
 export interface AnyUploadsOptions {
   readonly store: UploadStore;
@@ -70,7 +71,7 @@ export class AnyUploads implements Mount {
 
   constructor(options: AnyUploadsOptions) {
     this.#options = options;
-    this.quota = new Quota(options.store, options.maxBytes);
+    this.quota = new Quota(options.store.room, options.maxBytes);
   }
 
   owns(path: string): boolean {
@@ -116,7 +117,8 @@ export class AnyUploads implements Mount {
     }
     const { store } = this.#options;
     const source = name === null ? { boundary: boundary as string } : { name };
-    return { ...ADMITTED, content: { sink: new Incoming({ store, source, digests }) } };
+    const bytesMax = announced === "unknown" ? null : announced;
+    return { ...ADMITTED, content: { sink: new Incoming({ store, source, digests, bytesMax }) } };
   }
 
   respond(request: Request, admission: Admission): Response | Promise<Response> {
@@ -126,9 +128,10 @@ export class AnyUploads implements Mount {
     }
     const { head, target, announced } = request;
     if (head.method === Method.Put) {
-      if (this.#options.store.has(nameIn(target.path))) return this.#refuseTaken(request);
+      const isTaken = this.#options.store.has(nameIn(target.path));
+      if (isTaken === true) return this.#refuseTaken(request);
       // RFC 9110 §13.1.1: there is no representation, so no entity tag matches.
-      if (head.has(Field.IfMatch)) return this.#refuse(request, 412, "There is no upload of that name.");
+      if (head.has(Field.IfMatch)) return this.#refuse(request, 412, isTaken === false ? NOT_THERE : NEVER_REPLACED);
     }
     const room = this.quota.open(typeof announced === "number" ? announced : 0);
     return room === null ? this.#refuse(request, 507, FULL) : this.#receive(request, content.sink, room);
@@ -167,10 +170,8 @@ export class AnyUploads implements Mount {
     const code = errorCode(error);
     if (code === "EEXIST") return this.#refuseTaken(request);
     if (REFUSED_NAMES.has(code)) return this.#refuse(request, 400, "The disk of this server does not take that name.");
-    if (error instanceof FolderError) log(`upload failed: the folder ${error.message}`);
-    else log(`upload failed: ${code} in ${store.place}`);
-    if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") return this.#refuse(request, 507, FULL);
-    return this.#refuse(request, 500, "The upload could not be written.");
+    const { status, sentence, fields } = failureOf(error, store, log);
+    return this.#refuse(request, status, sentence, fields);
   }
 
   /** RFC 9110 §13.2.1: other conditions do not count for an answer that is 409 without them. */
@@ -183,6 +184,11 @@ export class AnyUploads implements Mount {
     return this.#options.pages.answer(status, sentence, wantsJson(request), fields === undefined ? {} : { fields });
   }
 }
+
+const NOT_THERE = "There is no upload of that name.";
+
+/** For a store that does not know the names without asking. */
+const NEVER_REPLACED = "An upload is never replaced, so it cannot depend on one that is there.";
 
 /** Errors by which a file system refuses a name. */
 const REFUSED_NAMES: ReadonlySet<string> = new Set(["ENAMETOOLONG", "EINVAL", "EILSEQ"]);

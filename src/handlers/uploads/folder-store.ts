@@ -29,7 +29,7 @@ import { DocumentRoot, errorCode, FolderError } from "../files/document-root.ts"
 import { HeldFolder } from "./held-folder.ts";
 import { isOwnTemporary, sweepLeftovers, temporaryName } from "./leftovers.ts";
 import { NAME_BYTES_MAX } from "./names.ts";
-import type { StoredUpload, UploadSink, UploadStore } from "./store.ts";
+import type { Room, StoredUpload, UploadSink, UploadStore } from "./store.ts";
 
 /** Calls that change the folder. A test hands in some that fail. */
 export interface UploadDisk {
@@ -118,8 +118,9 @@ function proveWritable(folder: string): void {
   unlinkSync(probe);
 }
 
-export class FolderStore implements UploadStore {
+export class FolderStore implements UploadStore, Room {
   readonly root: DocumentRoot;
+  readonly room: Room = this;
   readonly #now: () => number;
   #loadedDisk: UploadDisk | null;
   /** The last flush of the folder that has begun; over, or in flight. */

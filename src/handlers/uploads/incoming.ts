@@ -8,10 +8,10 @@
 import type { ExpectedDigest } from "../../http/digest-field.ts";
 import type { ContentFailure, ContentSink } from "../../http/message.ts";
 import { MultipartReader, type PartHead, type PartReceiver } from "../../http/multipart.ts";
+import { FULL } from "./failure.ts";
 import { mistakeInName } from "./names.ts";
 import type { Allowance } from "./quota.ts";
 import type { StoredUpload, UploadSink, UploadStore } from "./store.ts";
-import { FULL } from "./upload.ts";
 
 /** A refusal while the content comes. */
 export class UploadMistake extends Error {
@@ -41,6 +41,8 @@ export interface IncomingOptions {
   readonly source: { readonly name: string } | { readonly boundary: string };
   /** Digests that the content must have. */
   readonly digests: readonly ExpectedDigest[];
+  /** Most bytes of the upload; null if they are not known. */
+  readonly bytesMax: number | null;
 }
 
 export class Incoming implements ContentSink, PartReceiver {
@@ -153,7 +155,7 @@ export class Incoming implements ContentSink, PartReceiver {
     if (fileName === "") return "No file was chosen.";
     const mistake = mistakeInName(fileName);
     if (mistake !== null) return mistake;
-    if (this.#options.store.has(fileName)) this.#fail(new UploadMistake(409, TAKEN));
+    if (this.#options.store.has(fileName) === true) this.#fail(new UploadMistake(409, TAKEN));
     else this.#open(fileName);
     return null;
   }
@@ -176,7 +178,8 @@ export class Incoming implements ContentSink, PartReceiver {
   // The end.
 
   #open(name: string): void {
-    this.#upload = this.#options.store.create(name);
+    const { store, bytesMax } = this.#options;
+    this.#upload = store.create(name, bytesMax);
     // A disk that fails is known before the content has ended.
     this.#upload.commit().then(this.#outcome.resolve, (error) => this.#outcome.reject(this.#error ?? error));
   }

@@ -5,7 +5,7 @@
  * as many bytes as come. Uploads that are not kept yet count with their allowances, so two of them cannot take the same room.
  */
 import { GIB } from "../../http/units.ts";
-import type { UploadStore } from "./store.ts";
+import type { Room } from "./store.ts";
 
 /** Free bytes that stay on the disk if no bound was set: other programs write to it as well. */
 const SPARE_BYTES = GIB;
@@ -14,7 +14,7 @@ const SPARE_BYTES = GIB;
 const FREE_SPACE = -1;
 
 export class Quota {
-  readonly #store: Pick<UploadStore, "usedBytes" | "freeBytes">;
+  readonly #room: Room | null;
   readonly #maxBytes: number;
   /** Bytes that no allowance has taken. */
   #leftBytes = 0;
@@ -22,9 +22,9 @@ export class Quota {
   /** Bytes of all uploads that were kept. */
   #keptBytes = 0;
 
-  /** `maxBytes` of -1 stands for the free space. */
-  constructor(store: Pick<UploadStore, "usedBytes" | "freeBytes">, maxBytes: number) {
-    this.#store = store;
+  /** `maxBytes` of -1 stands for the free space. `room` is null for a place that bounds itself. */
+  constructor(room: Room | null, maxBytes: number) {
+    this.#room = room;
     this.#maxBytes = maxBytes;
   }
 
@@ -33,17 +33,21 @@ export class Quota {
    * asking for free space does not.
    */
   open(announced: number): Allowance | null | Promise<Allowance | null> {
-    if (this.#maxBytes === FREE_SPACE) {
-      const unwritten = this.#sum((allowance) => allowance.reserved - allowance.taken);
-      this.#leftBytes = this.#store.freeBytes() - SPARE_BYTES - unwritten;
+    if (this.#room === null) {
+      this.#leftBytes = Number.POSITIVE_INFINITY;
       return this.#grant(announced);
     }
-    return announced > this.#maxBytes ? null : this.#openMeasured(announced);
+    if (this.#maxBytes === FREE_SPACE) {
+      const unwritten = this.#sum((allowance) => allowance.reserved - allowance.taken);
+      this.#leftBytes = this.#room.freeBytes() - SPARE_BYTES - unwritten;
+      return this.#grant(announced);
+    }
+    return announced > this.#maxBytes ? null : this.#openMeasured(this.#room, announced);
   }
 
-  async #openMeasured(announced: number): Promise<Allowance | null> {
+  async #openMeasured(room: Room, announced: number): Promise<Allowance | null> {
     const keptBefore = this.#keptBytes;
-    const used = await this.#store.usedBytes();
+    const used = await room.usedBytes();
     // An upload that was kept meanwhile may have been measured or not.
     const keptMeanwhile = this.#keptBytes - keptBefore;
     this.#leftBytes = this.#maxBytes - used - keptMeanwhile - this.#sum((allowance) => allowance.reserved);

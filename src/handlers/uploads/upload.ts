@@ -12,9 +12,9 @@ import { ADMITTED, type Admission, type Request, type Response, refused } from "
 import { Method } from "../../http/method.ts";
 import { checkJson } from "../checked-json.ts";
 import type { ErrorPages } from "../error-page.ts";
-import { errorCode, FolderError } from "../files/document-root.ts";
 import type { Mount } from "../mount.ts";
 import { createdAnswer } from "./created.ts";
+import { FULL, failureOf } from "./failure.ts";
 import { UPLOAD_PATH, UPLOADS_PATH } from "./paths.ts";
 import type { Quota } from "./quota.ts";
 import type { StoredUpload, UploadStore } from "./store.ts";
@@ -33,8 +33,6 @@ export interface UploadsOptions {
   /** Called with each upload that is kept. */
   readonly kept?: (upload: StoredUpload) => void;
 }
-
-export const FULL = "There is no space left for the upload.";
 
 /** Takes uploads into one store. */
 export class Uploads implements Mount {
@@ -89,7 +87,7 @@ export class Uploads implements Mount {
     const allowance = quota === null ? null : await quota.open(content.length);
     if (quota !== null && allowance === null) return this.#refuse(507, FULL);
     try {
-      const sink = store.create(null);
+      const sink = store.create(null, content.length);
       // It is all in memory already, so the store's pace is of no matter.
       sink.write(content);
       sink.ended();
@@ -99,11 +97,8 @@ export class Uploads implements Mount {
       kept?.(upload);
       return this.#created(upload);
     } catch (error) {
-      const code = errorCode(error);
-      if (error instanceof FolderError) log(`upload failed: the folder ${error.message}`);
-      else log(`upload failed: ${code} in ${store.place}`);
-      if (code === "ENOSPC" || code === "EDQUOT") return this.#refuse(507, FULL);
-      return this.#refuse(500, "The upload could not be written.");
+      const { status, sentence, fields } = failureOf(error, store, log);
+      return this.#refuse(status, sentence, fields);
     } finally {
       allowance?.dropped();
     }

@@ -59,3 +59,10 @@ test("an announcement that is longer than the content gives its rest back", asyn
   const second = await quota.open(0);
   expect([second?.take(80), second?.take(1)]).toEqual([true, false]);
 });
+
+test("a place that bounds itself has room for everything", () => {
+  const quota = new Quota(null, -1);
+  const allowance = quota.open(Number.MAX_SAFE_INTEGER);
+  expect(allowance).toMatchObject({ reserved: Number.MAX_SAFE_INTEGER });
+  expect(quota.open(1)).not.toBeNull();
+});
