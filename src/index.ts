@@ -18,10 +18,11 @@ import type { Snapshot } from "./handlers/endpoints/status.ts";
 import type { StoredUpload } from "./handlers/uploads/store.ts";
 import type { FaultKind } from "./http/fault.ts";
 import type { AccessEntry, ServerLog } from "./server/access-log.ts";
-import { Server, type ServerParts, type StopOptions } from "./server/server.ts";
+import { loadParts, loadTls } from "./server/parts.ts";
+import { Server, type StopOptions } from "./server/server.ts";
 import type { Files, TemporaryFolders } from "./server/temporary-folders.ts";
 import { ManualClock, systemTime } from "./server/time-source.ts";
-import type { CertificateInfo, Tls } from "./server/tls.ts";
+import type { CertificateInfo } from "./server/tls.ts";
 import { resolveServerSettings } from "./settings/resolve.ts";
 import type { ServerSettings } from "./settings/server-settings.ts";
 import { OptionsError, StartError } from "./settings/start-error.ts";
@@ -202,83 +203,8 @@ async function makeServer(
     ...folders?.settings,
     ...given,
   });
-  return new Server(settings, log, {
-    tls: await loadTls(settings, tlsPassphrase, log),
-    time: clock,
-    watch: await loadVitals(settings),
-    fixture: await loadFixture(settings),
-    httpbin: await loadHttpbin(settings),
-    stubs: await loadStubs(settings),
-    proxy: await loadProxy(settings),
-    site: await loadSite(settings),
-    anyUploads: await loadAnyUploads(settings),
-    base: await loadBase(settings),
-    shutDown,
-  });
-}
-
-/** Loads TLS, only for a server with a certificate. */
-async function loadTls(settings: ServerSettings, passphrase: string, log: ServerLog): Promise<Tls | null> {
-  if (settings.tlsCert === "" && !settings.tlsSelfSigned) return null;
-  const { Tls } = await import("./server/tls.ts");
-  return Tls.load(settings, passphrase, (line) => log.warn(line));
-}
-
-/** Loads snapshots, only for a server that can be watched. */
-async function loadVitals(settings: ServerSettings): Promise<NonNullable<ServerParts["watch"]> | null> {
-  if (!settings.status && !settings.live) return null;
-  const { Vitals } = await import("./server/vitals.ts");
-  return (options) => new Vitals(options);
-}
-
-/** Loads the fixture, only for a server that a test drives. */
-async function loadFixture(settings: ServerSettings): Promise<NonNullable<ServerParts["fixture"]> | null> {
-  if (!settings.fixture) return null;
-  const { makeFixture } = await import("./fixture/endpoints.ts");
-  return makeFixture;
-}
-
-/** Loads the endpoints of httpbin, only for a server that has them. */
-async function loadHttpbin(settings: ServerSettings): Promise<NonNullable<ServerParts["httpbin"]> | null> {
-  if (settings.httpbin === "") return null;
-  const { Httpbin } = await import("./handlers/httpbin/httpbin.ts");
-  return (options) => new Httpbin(options);
-}
-
-/** Loads stubs, only for a server with a stub folder, and for one that a test adds them to. */
-async function loadStubs(settings: ServerSettings): Promise<NonNullable<ServerParts["stubs"]> | null> {
-  if (settings.stubs === "" && !settings.fixture) return null;
-  const { openStubs } = await import("./handlers/stubs/stubs.ts");
-  return openStubs;
-}
-
-/** Loads the mount of a site below a path, only for a server that has one. */
-async function loadBase(settings: ServerSettings): Promise<NonNullable<ServerParts["base"]> | null> {
-  if (settings.base === "") return null;
-  const { BaseMount } = await import("./handlers/base.ts");
-  return BaseMount;
-}
-
-/** Loads the proxy, only for a server with others behind it. */
-async function loadProxy(settings: ServerSettings): Promise<NonNullable<ServerParts["proxy"]> | null> {
-  if (settings.proxies.length === 0) return null;
-  const { Upstreams } = await import("./server/upstreams.ts");
-  const recorder = settings.record === "" ? null : (await import("./handlers/proxy/recorder.ts")).Recorder;
-  return (options) => new Upstreams({ ...options, recorder });
-}
-
-/** Loads the rules of the served folder, only for a server that obeys them. */
-async function loadSite(settings: ServerSettings): Promise<NonNullable<ServerParts["site"]> | null> {
-  if (!settings.site) return null;
-  const { Site } = await import("./handlers/site/site.ts");
-  return (options) => new Site(options);
-}
-
-/** Loads uploads of any file, only for a server that takes them. */
-async function loadAnyUploads(settings: ServerSettings): Promise<NonNullable<ServerParts["anyUploads"]> | null> {
-  if (!settings.uploadAny) return null;
-  const { AnyUploads } = await import("./handlers/uploads/any.ts");
-  return AnyUploads;
+  const tls = await loadTls(settings, tlsPassphrase, (line) => log.warn(line));
+  return new Server(settings, log, { ...(await loadParts(settings)), tls, time: clock, shutDown });
 }
 
 const SILENT: ServerLog = { access: null, info() {}, detail: null, warn() {}, error() {} };

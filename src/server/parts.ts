@@ -1,0 +1,92 @@
+/** Loads the parts that not every server needs, each only for a server whose settings ask for it. */
+import type { ServerSettings } from "../settings/server-settings.ts";
+import type { ServerParts } from "./server.ts";
+import type { Tls } from "./tls.ts";
+
+/** Parts that the settings alone decide on. */
+export type LoadedParts = Pick<
+  ServerParts,
+  "watch" | "fixture" | "httpbin" | "stubs" | "proxy" | "site" | "anyUploads" | "base"
+>;
+
+/** Loads all parts of a server but its TLS. */
+export async function loadParts(settings: ServerSettings): Promise<LoadedParts> {
+  return {
+    watch: await loadVitals(settings),
+    fixture: await loadFixture(settings),
+    httpbin: await loadHttpbin(settings),
+    stubs: await loadStubs(settings),
+    proxy: await loadProxy(settings),
+    site: await loadSite(settings),
+    anyUploads: await loadAnyUploads(settings),
+    base: await loadBase(settings),
+  };
+}
+
+/** Loads TLS, only for a server with a certificate. */
+export async function loadTls(
+  settings: ServerSettings,
+  passphrase: string,
+  warn: (line: string) => void,
+): Promise<Tls | null> {
+  if (settings.tlsCert === "" && !settings.tlsSelfSigned) return null;
+  const { Tls } = await import("./tls.ts");
+  return Tls.load(settings, passphrase, warn);
+}
+
+/** Loads snapshots, only for a server that can be watched. */
+async function loadVitals(settings: ServerSettings): Promise<NonNullable<ServerParts["watch"]> | null> {
+  if (!settings.status && !settings.live) return null;
+  const { Vitals } = await import("./vitals.ts");
+  return (options) => new Vitals(options);
+}
+
+/** Loads the fixture, only for a server that a test drives. */
+async function loadFixture(settings: ServerSettings): Promise<NonNullable<ServerParts["fixture"]> | null> {
+  if (!settings.fixture) return null;
+  const { makeFixture } = await import("../fixture/endpoints.ts");
+  return makeFixture;
+}
+
+/** Loads the endpoints of httpbin, only for a server that has them. */
+async function loadHttpbin(settings: ServerSettings): Promise<NonNullable<ServerParts["httpbin"]> | null> {
+  if (settings.httpbin === "") return null;
+  const { Httpbin } = await import("../handlers/httpbin/httpbin.ts");
+  return (options) => new Httpbin(options);
+}
+
+/** Loads stubs, only for a server with a stub folder, and for one that a test adds them to. */
+async function loadStubs(settings: ServerSettings): Promise<NonNullable<ServerParts["stubs"]> | null> {
+  if (settings.stubs === "" && !settings.fixture) return null;
+  const { openStubs } = await import("../handlers/stubs/stubs.ts");
+  return openStubs;
+}
+
+/** Loads the mount of a site below a path, only for a server that has one. */
+async function loadBase(settings: ServerSettings): Promise<NonNullable<ServerParts["base"]> | null> {
+  if (settings.base === "") return null;
+  const { BaseMount } = await import("../handlers/base.ts");
+  return BaseMount;
+}
+
+/** Loads the proxy, only for a server with others behind it. */
+async function loadProxy(settings: ServerSettings): Promise<NonNullable<ServerParts["proxy"]> | null> {
+  if (settings.proxies.length === 0) return null;
+  const { Upstreams } = await import("./upstreams.ts");
+  const recorder = settings.record === "" ? null : (await import("../handlers/proxy/recorder.ts")).Recorder;
+  return (options) => new Upstreams({ ...options, recorder });
+}
+
+/** Loads the rules of the served folder, only for a server that obeys them. */
+async function loadSite(settings: ServerSettings): Promise<NonNullable<ServerParts["site"]> | null> {
+  if (!settings.site) return null;
+  const { Site } = await import("../handlers/site/site.ts");
+  return (options) => new Site(options);
+}
+
+/** Loads uploads of any file, only for a server that takes them. */
+async function loadAnyUploads(settings: ServerSettings): Promise<NonNullable<ServerParts["anyUploads"]> | null> {
+  if (!settings.uploadAny) return null;
+  const { AnyUploads } = await import("../handlers/uploads/any.ts");
+  return AnyUploads;
+}
