@@ -16,6 +16,8 @@ export interface Command {
   /** Words that may follow, for the help. */
   readonly words: string;
   readonly summary: string;
+  /** True for a command that the short help leaves out. */
+  readonly isRare?: true;
   /** Does the command with the words after its name. */
   perform(words: readonly string[], env: Environment, start: StartServer | undefined): Promise<Outcome>;
 }
@@ -54,8 +56,16 @@ const HASH_PASSWORD: Command = {
   perform: async (words) => (await import("./hash-password.ts")).hashPassword(words),
 };
 
+const COMPLETIONS: Command = {
+  name: "completions",
+  words: "SHELL",
+  summary: "prints completions for SHELL",
+  isRare: true,
+  perform: async (words) => (await import("./completions.ts")).completions(words, COMMANDS),
+};
+
 /** In the order of the help. */
-export const COMMANDS: readonly Command[] = [SERVE, RUN, PROBE, HASH_PASSWORD];
+export const COMMANDS: readonly Command[] = [SERVE, RUN, PROBE, HASH_PASSWORD, COMPLETIONS];
 
 /** Returns the command that `argv` names, and the words for it. */
 export function findCommand(argv: readonly string[]): { command: Command; words: readonly string[] } {

@@ -19,7 +19,7 @@ export interface StartAdvice {
 }
 
 /** Words that begin a command. The folder of such a name is written `./run`. */
-export const COMMAND_NAMES = ["run", "probe", "hash-password"] as const;
+export const COMMAND_NAMES = ["run", "probe", "hash-password", "completions"] as const;
 
 /** Defaults of the form with a FOLDER. A flag or a variable takes each of them back. */
 export const FOLDER_DEFAULTS: Partial<Settings> = {

@@ -57,7 +57,7 @@ export function renderHelp(topic: string, commands: readonly Command[]): string 
     return flags.length === 0 ? [] : [`${GROUPS[group]} (${group}):`, ...flags, ...(isShort ? [] : [""])];
   });
   return [
-    ...(topic in GROUPS ? [] : usage(commands)),
+    ...(topic in GROUPS ? [] : usage(isShort ? commands.filter(({ isRare }) => isRare !== true) : commands)),
     ...lines,
     ...(isShort ? [""] : []),
     ...footer(groups, isShort),

@@ -70,19 +70,24 @@ export function parseProbe(words: readonly string[], env: Environment): ProbeOrd
   }
 }
 
+/** The flags of this command. */
+export const PROBE_FLAGS = [
+  { name: "port-file", value: "FILE", help: "waits for the file too, and asks the port that it names" },
+  { name: "timeout", value: "10s", help: "longest wait" },
+  { name: "interval", value: "100ms", help: "pause between two questions" },
+] as const;
+
 const HELP = `Waits until a server is ready: exit 0, or 1 when the time is over.
 Usage: httpserver probe [URL | --port-file FILE] [flags]
 
-    --port-file FILE     waits for the file too, and asks the port that it names
-    --timeout 10s        longest wait
-    --interval 100ms     pause between two questions
+${PROBE_FLAGS.map(({ name, value, help }) => `    ${`--${name} ${value}`.padEnd(20)} ${help}`).join("\n")}
 
 A URL with a path is asked for it, and has to answer 2xx. Without a path, or
 without a URL, it is a server of ours that has to answer. Without either, it is
 where HTTPSERVER_PORT_FILE, or HTTPSERVER_HOST and HTTPSERVER_PORT, say.
 `;
 
-type Flag = "port-file" | "timeout" | "interval";
+type Flag = (typeof PROBE_FLAGS)[number]["name"];
 
 /** Reads `--flag value`, `--flag=value`, and the other words. Throws `OptionsError`. */
 function readWords(words: readonly string[]): { flags: ReadonlyMap<Flag, string>; places: readonly string[] } {
@@ -94,12 +99,13 @@ function readWords(words: readonly string[]): { flags: ReadonlyMap<Flag, string>
       places.push(word);
       continue;
     }
-    const [, name, attached] = /^--(port-file|timeout|interval)(?:=(.*))?$/s.exec(word) ?? [];
+    const [, given, attached] = /^--([a-z-]+)(?:=(.*))?$/s.exec(word) ?? [];
+    const name = PROBE_FLAGS.find((flag) => flag.name === given)?.name;
     if (name === undefined)
       throw new OptionsError(`unknown flag ${quote(word)}; httpserver probe --help lists the flags`);
     const value = attached ?? words[++index];
     if (value === undefined || value === "") throw new OptionsError(`--${name} needs a value`);
-    flags.set(name as Flag, value); // The expression has no other names.
+    flags.set(name, value);
   }
   return { flags, places };
 }
