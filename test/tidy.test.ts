@@ -17,7 +17,7 @@ import {
   wordFaults,
 } from "./tidy/modules.ts";
 
-type Floor = "http" | "settings" | "exchange" | "http1" | "handlers" | "fixture" | "server" | "top";
+type Floor = "http" | "settings" | "exchange" | "http1" | "http2" | "handlers" | "fixture" | "server" | "top";
 type Rule = (modules: readonly Module[]) => string[];
 
 const RUNTIME_PACKAGES = ["@peculiar/x509", "citty", "consola", "mime", "reflect-metadata"];
@@ -28,14 +28,15 @@ const ALLOWED: Record<Floor, { floors: readonly Floor[]; packages: readonly stri
   settings: { floors: ["http"], packages: [] },
   exchange: { floors: ["http", "settings"], packages: [] },
   http1: { floors: ["http", "settings", "exchange"], packages: [] },
+  http2: { floors: ["http", "settings", "exchange"], packages: [] },
   handlers: { floors: ["http", "settings", "exchange"], packages: ["mime", "node", "bun"] },
   fixture: { floors: ["http", "settings", "exchange", "handlers"], packages: ["node", "bun"] },
   server: {
-    floors: ["http", "settings", "exchange", "http1", "handlers", "fixture"],
+    floors: ["http", "settings", "exchange", "http1", "http2", "handlers", "fixture"],
     packages: ["@peculiar/x509", "reflect-metadata", "node", "bun"],
   },
   top: {
-    floors: ["http", "settings", "exchange", "http1", "handlers", "fixture", "server"],
+    floors: ["http", "settings", "exchange", "http1", "http2", "handlers", "fixture", "server"],
     packages: ["citty", "consola", "node", "bun"],
   },
 };
@@ -53,6 +54,7 @@ describe("the source tree", () => {
     "an import over several lines": [file("src/http/a.ts", `import {\n  a,\n  b,\n} from "../server/b.ts";`)],
     "a sideways import": [file("src/handlers/a.ts", `import { b } from "../http1/b.ts";`)],
     "a sideways type import": [file("src/http1/a.ts", `import type { B } from "../handlers/b.ts";`)],
+    "one wire format in another": [file("src/http2/a.ts", `import { B } from "../http1/b.ts";`)],
     "the fixture below it": [file("src/handlers/a.ts", `import type { B } from "../fixture/b.ts";`)],
     "a sideways re-export": [file("src/exchange/a.ts", `export * from "../handlers/b.ts";`)],
     "a dynamic import": [file("src/exchange/a.ts", `const b = await import("../server/b.ts");`)],
@@ -168,6 +170,7 @@ describe("the source tree", () => {
       file("src/http/b.ts", `import type { A } from "./a.ts";`),
     ],
     "an import of nothing": [file("src/main.ts", `import { gone } from "./http/gone.ts";`)],
+    "a room that is finished": [file("src/main.ts", `import "./http2/a.ts";`), file("src/http2/a.ts", ``)],
   });
 });
 
@@ -257,7 +260,7 @@ function purityFaults(modules: readonly Module[]): string[] {
     /\b(?:Bun\.|Date\.now|new Date(?!\()|performance\.now|set(?:Timeout|Interval|Immediate)|Math\.random|process\.)/;
   return [
     ...wordFaults(modules, inFloor1, (path) => floorOf(path) === "http"),
-    ...wordFaults(modules, inExchange, (path) => floorOf(path) === "exchange" || floorOf(path) === "http1"),
+    ...wordFaults(modules, inExchange, (path) => ["exchange", "http1", "http2"].includes(floorOf(path) ?? "")),
   ];
 }
 
@@ -307,6 +310,9 @@ function cycleFaults(modules: readonly Module[]): string[] {
 /** Doors of the program, and of the library in Bun and elsewhere. */
 const DOORS = ["src/main.ts", "src/index.ts", "src/node.ts"];
 
+/** Folders whose doors are not built yet. The rule demands that a folder leaves this list when a door leads to it. */
+const UNFINISHED = ["src/http2/"];
+
 /** Modules that cannot be reached from a door, each group once by its first file; imports that lead nowhere. */
 function deadFaults(modules: readonly Module[]): string[] {
   const graph = new Map(modules.map((module) => [module.path, targetsOf(module)]));
@@ -323,8 +329,11 @@ function deadFaults(modules: readonly Module[]): string[] {
     for (const target of targets) reach(target, path);
   };
   for (const door of DOORS) if (graph.has(door)) reach(door, door);
+  for (const folder of UNFINISHED) {
+    if ([...reached].some((path) => path.startsWith(folder))) faults.push(`${folder}: is finished`);
+  }
   for (const path of graph.keys()) {
-    if (reached.has(path)) continue;
+    if (reached.has(path) || UNFINISHED.some((folder) => path.startsWith(folder))) continue;
     faults.push(`${path}: reached from none of ${DOORS.join(", ")}`);
     reach(path, path);
   }

@@ -7,7 +7,9 @@ import { acceptEncodingTarget } from "./accept-encoding.ts";
 import { bodyTarget } from "./body.ts";
 import { conditionalTarget } from "./conditional.ts";
 import { conversationTarget } from "./conversation.ts";
+import { framesTarget } from "./frames.ts";
 import { headTarget } from "./head.ts";
+import { hpackTarget } from "./hpack.ts";
 import { jsonTarget } from "./json.ts";
 import { multipartTarget } from "./multipart.ts";
 import { piecesTarget } from "./pieces.ts";
@@ -36,6 +38,8 @@ export const targets: readonly FuzzTarget[] = [
   stubTarget,
   stubRuleTarget,
   tarTarget,
+  framesTarget,
+  hpackTarget,
   conversationTarget,
 ];
 

@@ -1,0 +1,358 @@
+/**
+ * Mistakes of an HTTP/2 peer as numbers: readers return one of these codes instead of throwing. The table beside them gives, for
+ * each, the error code for the wire, whether the connection ends with it, the rule that was broken, and the attack that accepting
+ * it would allow.
+ */
+
+/** Error codes of RST_STREAM and GOAWAY (RFC 9113 §7). A peer may send any other number, which has no special meaning. */
+export enum ErrorCode {
+  NoError = 0x0,
+  ProtocolError = 0x1,
+  InternalError = 0x2,
+  FlowControlError = 0x3,
+  SettingsTimeout = 0x4,
+  StreamClosed = 0x5,
+  FrameSizeError = 0x6,
+  RefusedStream = 0x7,
+  Cancel = 0x8,
+  CompressionError = 0x9,
+  ConnectError = 0xa,
+  EnhanceYourCalm = 0xb,
+  InadequateSecurity = 0xc,
+  Http11Required = 0xd,
+}
+
+/** Names by ErrorCode, as the RFC writes them. */
+const ERROR_CODE_NAMES: readonly string[] = [
+  "NO_ERROR",
+  "PROTOCOL_ERROR",
+  "INTERNAL_ERROR",
+  "FLOW_CONTROL_ERROR",
+  "SETTINGS_TIMEOUT",
+  "STREAM_CLOSED",
+  "FRAME_SIZE_ERROR",
+  "REFUSED_STREAM",
+  "CANCEL",
+  "COMPRESSION_ERROR",
+  "CONNECT_ERROR",
+  "ENHANCE_YOUR_CALM",
+  "INADEQUATE_SECURITY",
+  "HTTP_1_1_REQUIRED",
+];
+
+/** Returns the RFC's name of a code; its number in hexadecimal digits, if it has no name. */
+export function errorCodeName(code: number): string {
+  return ERROR_CODE_NAMES[code] ?? `0x${code.toString(16)}`;
+}
+
+/** All negative: the result of a reader is > 0 consumed, 0 need more (or fine), < 0 one of these. */
+export enum Http2Error {
+  FrameTooLarge = -1,
+  StreamIdMissing = -2,
+  StreamIdUnwanted = -3,
+  FrameTooShort = -4,
+  PaddingTooLong = -5,
+  PaddingNotZero = -6,
+  PriorityLength = -7,
+  ResetLength = -8,
+  SettingsLength = -9,
+  SettingsAckLength = -10,
+  PushFromClient = -11,
+  PingLength = -12,
+  GoAwayLength = -13,
+  WindowUpdateLength = -14,
+  ConnectionWindowIncrement = -15,
+  StreamWindowIncrement = -16,
+  ContinuationMissing = -17,
+  ContinuationUnexpected = -18,
+  EnablePushInvalid = -19,
+  InitialWindowTooLarge = -20,
+  MaxFrameSizeInvalid = -21,
+  NoPrioritiesInvalid = -22,
+  PriorityUpdateLength = -23,
+  PriorityUpdateStream = -24,
+  BlockTruncated = -25,
+  IntegerTooLarge = -26,
+  IndexInvalid = -27,
+  TableSizeTooLarge = -28,
+  TableSizeMisplaced = -29,
+  TableSizeRepeated = -30,
+  TableSizeMissing = -31,
+  HuffmanEos = -32,
+  HuffmanPadding = -33,
+}
+
+export interface Http2ErrorEntry {
+  /** Error code for GOAWAY or RST_STREAM. */
+  readonly code: ErrorCode;
+  /** True: a connection error (RFC 9113 §5.4.1). False: a stream error (§5.4.2). */
+  readonly isConnection: boolean;
+  /** The rule that was broken. */
+  readonly section: string;
+  /** One plain sentence for logs, and for the debug data of GOAWAY. */
+  readonly sentence: string;
+  /** Attack that accepting it would allow. */
+  readonly attack: string;
+}
+
+/** Returns the table's row for a code. An unknown code is our own mistake and reads as INTERNAL_ERROR. */
+export function describeHttp2Error(code: number): Http2ErrorEntry {
+  return ENTRIES.get(code) ?? UNKNOWN;
+}
+
+const UNKNOWN: Http2ErrorEntry = {
+  code: ErrorCode.InternalError,
+  isConnection: true,
+  section: "RFC 9113 §7",
+  sentence: "The server has made a mistake.",
+  attack: "none is known",
+};
+
+const BOUNDARY = "two readers of one connection that see different frames";
+const TABLES_APART = "two compression contexts that drift apart, so that one request gets the fields of another";
+
+const { ProtocolError, FlowControlError, FrameSizeError, CompressionError } = ErrorCode;
+
+const ENTRIES: ReadonlyMap<number, Http2ErrorEntry> = new Map([
+  // Frames
+  row(
+    Http2Error.FrameTooLarge,
+    FrameSizeError,
+    "RFC 9113 §4.2",
+    "A frame is longer than SETTINGS_MAX_FRAME_SIZE allows.",
+    "unbounded memory for one frame",
+  ),
+  row(
+    Http2Error.StreamIdMissing,
+    ProtocolError,
+    "RFC 9113 §6",
+    "A frame that belongs to a stream has stream identifier 0.",
+    BOUNDARY,
+  ),
+  row(
+    Http2Error.StreamIdUnwanted,
+    ProtocolError,
+    "RFC 9113 §6",
+    "A frame that belongs to the connection has a stream identifier.",
+    BOUNDARY,
+  ),
+  row(
+    Http2Error.FrameTooShort,
+    FrameSizeError,
+    "RFC 9113 §4.2",
+    "A frame is too short for the fields that its flags announce.",
+    "a read behind the end of a frame",
+  ),
+  row(
+    Http2Error.PaddingTooLong,
+    ProtocolError,
+    "RFC 9113 §6.1",
+    "The padding of a frame is longer than its payload.",
+    "a read behind the end of a frame",
+  ),
+  row(
+    Http2Error.PaddingNotZero,
+    ProtocolError,
+    "RFC 9113 §6.1",
+    "The padding of a frame is not zero.",
+    "bytes hidden from every log and filter",
+  ),
+  row(
+    Http2Error.PriorityLength,
+    FrameSizeError,
+    "RFC 9113 §6.3",
+    "The payload of a PRIORITY frame is not 5 bytes long.",
+    BOUNDARY,
+    false,
+  ),
+  row(
+    Http2Error.ResetLength,
+    FrameSizeError,
+    "RFC 9113 §6.4",
+    "The payload of a RST_STREAM frame is not 4 bytes long.",
+    BOUNDARY,
+  ),
+  row(
+    Http2Error.SettingsLength,
+    FrameSizeError,
+    "RFC 9113 §6.5",
+    "The payload of a SETTINGS frame is not a multiple of 6 bytes long.",
+    BOUNDARY,
+  ),
+  row(
+    Http2Error.SettingsAckLength,
+    FrameSizeError,
+    "RFC 9113 §6.5",
+    "A SETTINGS frame with the ACK flag has a payload.",
+    "settings that one side takes for accepted",
+  ),
+  row(
+    Http2Error.PushFromClient,
+    ProtocolError,
+    "RFC 9113 §8.4",
+    "A client sent a PUSH_PROMISE frame.",
+    "a cache filled by the wrong side",
+  ),
+  row(
+    Http2Error.PingLength,
+    FrameSizeError,
+    "RFC 9113 §6.7",
+    "The payload of a PING frame is not 8 bytes long.",
+    BOUNDARY,
+  ),
+  row(
+    Http2Error.GoAwayLength,
+    FrameSizeError,
+    "RFC 9113 §6.8",
+    "The payload of a GOAWAY frame is shorter than 8 bytes.",
+    "a read behind the end of a frame",
+  ),
+  row(
+    Http2Error.WindowUpdateLength,
+    FrameSizeError,
+    "RFC 9113 §6.9",
+    "The payload of a WINDOW_UPDATE frame is not 4 bytes long.",
+    BOUNDARY,
+  ),
+  row(
+    Http2Error.ConnectionWindowIncrement,
+    ProtocolError,
+    "RFC 9113 §6.9",
+    "A WINDOW_UPDATE frame of the connection has an increment of 0.",
+    "work that changes nothing, without end",
+  ),
+  row(
+    Http2Error.StreamWindowIncrement,
+    ProtocolError,
+    "RFC 9113 §6.9",
+    "A WINDOW_UPDATE frame of a stream has an increment of 0.",
+    "work that changes nothing, without end",
+    false,
+  ),
+  row(
+    Http2Error.ContinuationMissing,
+    ProtocolError,
+    "RFC 9113 §6.10",
+    "Another frame stands within a field block, where only CONTINUATION frames of its stream may be.",
+    TABLES_APART,
+  ),
+  row(
+    Http2Error.ContinuationUnexpected,
+    ProtocolError,
+    "RFC 9113 §6.10",
+    "A CONTINUATION frame follows no unfinished field block.",
+    TABLES_APART,
+  ),
+  // Settings
+  row(
+    Http2Error.EnablePushInvalid,
+    ProtocolError,
+    "RFC 9113 §6.5.2",
+    "SETTINGS_ENABLE_PUSH is neither 0 nor 1.",
+    "a setting that two readers understand differently",
+  ),
+  row(
+    Http2Error.InitialWindowTooLarge,
+    FlowControlError,
+    "RFC 9113 §6.5.2",
+    "SETTINGS_INITIAL_WINDOW_SIZE is larger than 2^31 - 1.",
+    "a window that wraps around",
+  ),
+  row(
+    Http2Error.MaxFrameSizeInvalid,
+    ProtocolError,
+    "RFC 9113 §6.5.2",
+    "SETTINGS_MAX_FRAME_SIZE is not between 2^14 and 2^24 - 1.",
+    "frames so small that their heads are all the work",
+  ),
+  row(
+    Http2Error.NoPrioritiesInvalid,
+    ProtocolError,
+    "RFC 9218 §2.1",
+    "SETTINGS_NO_RFC7540_PRIORITIES is neither 0 nor 1.",
+    "a setting that two readers understand differently",
+  ),
+  row(
+    Http2Error.PriorityUpdateLength,
+    FrameSizeError,
+    "RFC 9218 §7.1",
+    "The payload of a PRIORITY_UPDATE frame is shorter than 4 bytes.",
+    "a read behind the end of a frame",
+  ),
+  row(
+    Http2Error.PriorityUpdateStream,
+    ProtocolError,
+    "RFC 9218 §7.1",
+    "A PRIORITY_UPDATE frame is about stream 0.",
+    BOUNDARY,
+  ),
+  // Field blocks
+  row(Http2Error.BlockTruncated, CompressionError, "RFC 9113 §4.3", "A field block ends within a field.", TABLES_APART),
+  row(
+    Http2Error.IntegerTooLarge,
+    CompressionError,
+    "RFC 7541 §5.1",
+    "An integer of a field block is too large, or too long.",
+    "a length that wraps around to a small one",
+  ),
+  row(
+    Http2Error.IndexInvalid,
+    CompressionError,
+    "RFC 7541 §2.3.3",
+    "A field block refers to an entry that no table has.",
+    TABLES_APART,
+  ),
+  row(
+    Http2Error.TableSizeTooLarge,
+    CompressionError,
+    "RFC 7541 §6.3",
+    "A field block makes the dynamic table larger than SETTINGS_HEADER_TABLE_SIZE allows.",
+    "unbounded memory for one connection",
+  ),
+  row(
+    Http2Error.TableSizeMisplaced,
+    CompressionError,
+    "RFC 7541 §4.2",
+    "The size of the dynamic table changes after the first field of a block.",
+    TABLES_APART,
+  ),
+  row(
+    Http2Error.TableSizeRepeated,
+    CompressionError,
+    "RFC 7541 §4.2",
+    "The size of the dynamic table changes more than twice in one block.",
+    "work that changes nothing, without end",
+  ),
+  row(
+    Http2Error.TableSizeMissing,
+    CompressionError,
+    "RFC 7541 §4.2",
+    "A field block does not begin with the new size of the dynamic table, which our settings made smaller.",
+    TABLES_APART,
+  ),
+  row(
+    Http2Error.HuffmanEos,
+    CompressionError,
+    "RFC 7541 §5.2",
+    "A Huffman-coded string has the symbol EOS.",
+    "two spellings of one string",
+  ),
+  row(
+    Http2Error.HuffmanPadding,
+    CompressionError,
+    "RFC 7541 §5.2",
+    "A Huffman-coded string ends with more than 7 bits of padding, or with bits that are not the start of EOS.",
+    "two spellings of one string",
+  ),
+]);
+
+function row(
+  error: Http2Error,
+  code: ErrorCode,
+  section: string,
+  sentence: string,
+  attack: string,
+  isConnection = true,
+): readonly [number, Http2ErrorEntry] {
+  return [error, { code, isConnection, section, sentence, attack }];
+}
