@@ -3,16 +3,31 @@
  * piece is kept as a view of the received bytes (they are never overwritten) if it is most of them; more pieces are copied
  * together.
  */
+import { type Counter, LocalCounter } from "./counter.ts";
 
 const EMPTY = new Uint8Array(0);
 
-/** Bytes of request content held over all connections. */
+/** Bytes of request content held over all connections of all threads. */
 export class ContentMemory {
   readonly max: number;
-  used = 0;
+  readonly #used: Counter;
 
-  constructor(max: number) {
+  constructor(max: number, used: Counter = new LocalCounter()) {
     this.max = max;
+    this.#used = used;
+  }
+
+  get used(): number {
+    return this.#used.value;
+  }
+
+  /** Takes `bytes` of the budget. Returns false, and takes none, if it has not so many left. */
+  take(bytes: number): boolean {
+    return this.#used.take(bytes, this.max);
+  }
+
+  giveBack(bytes: number): void {
+    this.#used.add(-bytes);
   }
 }
 
@@ -65,16 +80,14 @@ export class ContentBuffer {
 
   /** Gives everything back, once or more. */
   release(): void {
-    this.#memory.used -= this.#charged;
+    if (this.#charged > 0) this.#memory.giveBack(this.#charged);
     this.#charged = 0;
     this.#bytes = EMPTY;
     this.#length = 0;
   }
 
   #charge(capacity: number): boolean {
-    const more = capacity - this.#charged;
-    if (this.#memory.used + more > this.#memory.max) return false;
-    this.#memory.used += more;
+    if (!this.#memory.take(capacity - this.#charged)) return false;
     this.#charged = capacity;
     return true;
   }

@@ -6,6 +6,7 @@
  * size is divided by its connections, so a page that many read slowly is not cut for their number. Accounts of about the
  * same size (a power of two) stand in the order of their last progress: a peer that takes nothing goes before one that reads.
  */
+import { type Counter, LocalCounter } from "./counter.ts";
 import type { CloseReason } from "./observer.ts";
 
 /** A connection that holds memory for its peer. */
@@ -24,8 +25,7 @@ interface Account {
 const RANKS = 32;
 
 export class PeerMemory {
-  /** Bytes held over all connections. */
-  used = 0;
+  readonly #total: Counter;
   readonly #max: number;
   readonly #defer: (sleeper: PeerMemory) => void;
   readonly #own = new Map<Holder, Account>();
@@ -36,10 +36,16 @@ export class PeerMemory {
   readonly #ranks: readonly Set<Account>[] = Array.from({ length: RANKS }, () => new Set<Account>());
   #isDue = false;
 
-  /** `max` is in bytes. `defer` calls `resumed` outside of turns. */
-  constructor(max: number, defer: (sleeper: PeerMemory) => void) {
+  /** `max` is in bytes. `defer` calls `resumed` outside of turns. `total` counts the bytes of all threads. */
+  constructor(max: number, defer: (sleeper: PeerMemory) => void, total: Counter = new LocalCounter()) {
     this.#max = max;
     this.#defer = defer;
+    this.#total = total;
+  }
+
+  /** Bytes held over all connections of all threads. */
+  get used(): number {
+    return this.#total.value;
   }
 
   /** Notes that `holder` holds `bytes` of its own, 0 for none. Counts as progress of its peer. */
@@ -110,7 +116,7 @@ export class PeerMemory {
 
   #resize(account: Account, bytes: number): void {
     this.#leave(account);
-    this.used += bytes - account.bytes;
+    this.#total.add(bytes - account.bytes);
     account.bytes = bytes;
     if (bytes === 0) return;
     account.rank = rankOf(bytes / account.holders.size);
@@ -122,7 +128,7 @@ export class PeerMemory {
 
   #close(account: Account): void {
     this.#leave(account);
-    this.used -= account.bytes;
+    if (account.bytes > 0) this.#total.add(-account.bytes);
     account.bytes = 0;
     for (const holder of account.holders) if (this.#own.get(holder) === account) this.#own.delete(holder);
   }

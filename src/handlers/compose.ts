@@ -3,6 +3,7 @@
  * file is the whole policy; the modules that it names hold the rules.
  */
 import { basename } from "node:path";
+import type { UploadCounters } from "../exchange/counter.ts";
 import type { Handler } from "../http/message.ts";
 import { type ServerSettings, serverTable } from "../settings/server-settings.ts";
 import type { BaseMount } from "./base.ts";
@@ -51,6 +52,8 @@ export interface HandlerOptions {
   readonly uploads: UploadStore | null;
   /** Takes uploads of any file; absent without --upload-any. */
   readonly anyUploads?: typeof AnyUploads | null;
+  /** Absent: no other thread takes uploads into the same place. */
+  readonly uploadCounters?: UploadCounters | undefined;
   /** Returns the port that the server listens on. It is asked for with each new Host: port 0 becomes a number late. */
   readonly port: () => number;
   /** Milliseconds since 1970. */
@@ -252,6 +255,7 @@ function composeAnyUploads(options: HandlerOptions, shown: Mount, pages: ErrorPa
     store,
     shown,
     maxBytes,
+    counters: options.uploadCounters,
     pages,
     hasListing,
     log,

@@ -1,4 +1,5 @@
-/** Limits of connections: in all, and from one address if the operator sets that. */
+/** Limits of connections: in all, and from one address if the operator sets that. Each thread counts addresses for itself. */
+import { type Counter, LocalCounter } from "../exchange/counter.ts";
 
 export type RefusalReason = "too many connections" | "too many from an address";
 
@@ -17,10 +18,11 @@ export class Admission {
   readonly #hostFull: Refusal;
   /** Connections by address; empty without a limit per address. */
   readonly #byHost = new Map<string, number>();
-  #count = 0;
+  readonly #open: Counter;
 
-  /** A `perHostMax` of 0 means no limit. */
-  constructor(max: number, perHostMax: number) {
+  /** A `perHostMax` of 0 means no limit. `open` counts the connections of all threads. */
+  constructor(max: number, perHostMax: number, open: Counter = new LocalCounter()) {
+    this.#open = open;
     this.#max = max;
     this.#perHostMax = perHostMax;
     this.#full = {
@@ -37,19 +39,18 @@ export class Admission {
 
   /** Counts a connection from `address` and returns null, or returns the refusal. */
   enter(address: string): Refusal | null {
-    if (this.#count >= this.#max) return this.#full;
-    if (this.#perHostMax > 0) {
-      const ofHost = this.#byHost.get(address) ?? 0;
-      if (ofHost >= this.#perHostMax) return this.#hostFull;
-      this.#byHost.set(address, ofHost + 1);
-    }
-    this.#count++;
+    if (this.#open.value >= this.#max) return this.#full;
+    const ofHost = this.#perHostMax > 0 ? (this.#byHost.get(address) ?? 0) : 0;
+    if (this.#perHostMax > 0 && ofHost >= this.#perHostMax) return this.#hostFull;
+    // Another thread may have taken the last place since the first look.
+    if (!this.#open.take(1, this.#max)) return this.#full;
+    if (this.#perHostMax > 0) this.#byHost.set(address, ofHost + 1);
     return null;
   }
 
   /** Counts the close of a connection that had entered from `address`. */
   leave(address: string): void {
-    this.#count--;
+    this.#open.add(-1);
     if (this.#perHostMax === 0) return;
     const ofHost = (this.#byHost.get(address) ?? 0) - 1;
     if (ofHost > 0) this.#byHost.set(address, ofHost);

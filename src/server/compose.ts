@@ -2,6 +2,7 @@
 import type { Clock } from "../exchange/clock.ts";
 import { ContentMemory } from "../exchange/content-buffer.ts";
 import type { Context } from "../exchange/context.ts";
+import type { Counter } from "../exchange/counter.ts";
 import { newAnswered } from "../exchange/observer.ts";
 import { endpointFields, fixedFields } from "../handlers/fixed-fields.ts";
 import type { FieldLines, Fields } from "../http/fields.ts";
@@ -17,10 +18,13 @@ import { connectionsMax } from "./file-limit.ts";
 const ESCAPED_BYTES = 3;
 
 /** The parts of a context that the server makes itself. */
-export type OwnParts = Omit<Context, "limits" | "answered">;
+export type OwnParts = Omit<Context, "limits" | "answered"> & {
+  /** Counts the bytes of request content in all threads; undefined: there is one thread. */
+  readonly bodyMemory: Counter | undefined;
+};
 
 /** Makes the context of HTTP/1 connections. */
-export function composeContext(settings: ServerSettings, own: OwnParts): Http1Context {
+export function composeContext(settings: ServerSettings, { bodyMemory, ...own }: OwnParts): Http1Context {
   const secureLines = strictTransport(settings);
   const headLimits = {
     maxHeaderBytes: settings.maxHeaderBytes,
@@ -35,7 +39,7 @@ export function composeContext(settings: ServerSettings, own: OwnParts): Http1Co
     scratch: new Scratch(scratchBytes(settings, headStarts)),
     headStarts,
     endpointHeadStarts: headStartsOf(settings, own.clock, endpointFields(settings, secureLines)),
-    requests: new RequestPool(headLimits, new ContentMemory(limits.bodyMemoryBytesMax)),
+    requests: new RequestPool(headLimits, new ContentMemory(limits.bodyMemoryBytesMax, bodyMemory)),
   };
 }
 

@@ -5,9 +5,12 @@
 import type { Connection, Conversation } from "../exchange/carrier.ts";
 import { Clock, type TimeSource } from "../exchange/clock.ts";
 import type { Drain, Resumable } from "../exchange/context.ts";
+import { LocalPool } from "../exchange/local-pool.ts";
 import { type Observer, Observers } from "../exchange/observer.ts";
 import { PeerMemory } from "../exchange/peer-memory.ts";
-import { Pool } from "../exchange/pool.ts";
+import type { Pool } from "../exchange/pool.ts";
+import type { SharedMemory } from "../exchange/shared-memory.ts";
+import type { SharedPool } from "../exchange/shared-pool.ts";
 import type { Transport } from "../exchange/transport.ts";
 import type { FixtureParts } from "../fixture/endpoints.ts";
 import type { Fixture, FixtureOptions } from "../fixture/fixture.ts";
@@ -68,10 +71,21 @@ export interface StopOptions {
   readonly force?: boolean;
 }
 
+/** One pool, one limit of connections and one budget of memory for several threads, as one of them sees them. */
+export interface SharedParts {
+  readonly memory: SharedMemory;
+  /** Number of this thread, from 0. */
+  readonly thread: number;
+  /** Makes thread number `thread` call `Server.woken`. `ThreadLoop.wake` says when. */
+  readonly wake: (thread: number) => void;
+}
+
 /** Parts that not every server needs. The caller loads their modules only for a server that does. */
 export interface ServerParts {
   /** Null: plain HTTP. */
   readonly tls?: Tls | null;
+  /** The parts that the threads of the process have in common; null for a server with one thread. */
+  readonly shared?: SharedParts | null;
   readonly time?: TimeSource;
   /** Makes the views of the server; null without --status and --live. */
   readonly watch?: ((options: VitalsOptions) => Vitals) | null;
@@ -104,7 +118,9 @@ export class Server {
   readonly #time: TimeSource;
   readonly #clock: Clock;
   readonly #pool: Pool;
-  readonly #peerMemory = new PeerMemory(limits.peerMemoryBytesMax, (sleeper) => this.#defer(sleeper));
+  /** The pool, if other threads have slots of it too; else null. */
+  readonly #sharedPool: SharedPool | null;
+  readonly #peerMemory: PeerMemory;
   readonly #reporter: Reporter;
   readonly #connections = new Set<Connection>();
   /** Null without --status and --live. */
@@ -136,7 +152,7 @@ export class Server {
 
   /** Listens when it returns. Throws a StartError when a folder or the port cannot be used, an OptionsError for bad values. */
   constructor(options: ServerSettings, log: ServerLog, parts: ServerParts = {}) {
-    const { tls = null, time = systemTime } = parts;
+    const { tls = null, time = systemTime, shared = null } = parts;
     this.#options = options;
     this.#log = log;
     this.#tls = tls;
@@ -156,9 +172,13 @@ export class Server {
     this.#redirecting = this.#listenForRedirects();
     const fileLimit = readFileLimit();
     const connectionsMax = connectionsAtOnce(options, fileLimit, (text) => log.warn(text));
-    this.#admission = new Admission(connectionsMax, options.maxConnectionsPerAddress);
+    const { memory = null } = shared ?? {};
+    this.#admission = new Admission(connectionsMax, options.maxConnectionsPerAddress, memory?.connections);
+    const defer = (sleeper: Resumable) => this.#defer(sleeper);
+    this.#peerMemory = new PeerMemory(limits.peerMemoryBytesMax, defer, memory?.peerMemory);
     this.#turnAway = new TurnAway({ clock, warn: (text) => log.warn(text) });
-    this.#pool = new Pool(options.threads, options.queue, lendersMax(fileLimit));
+    this.#sharedPool = shared === null ? null : this.#openShared(shared);
+    this.#pool = this.#sharedPool ?? new LocalPool(options.threads, options.queue, lendersMax(fileLimit));
     // Differs after each start, so that a client cannot take one server for the one before it.
     const instance = crypto.randomUUID().slice(0, 8);
     this.#fixture = this.#makeFixture(instance, parts);
@@ -172,12 +192,23 @@ export class Server {
       waiting: () => this.#relieve(),
       handler: this.#makeHandler(parts),
       observer: this.#observer(),
-      defer: (sleeper) => this.#defer(sleeper),
+      defer,
       drain: this.#drain,
+      bodyMemory: memory?.bodyMemory,
     });
     this.#plainHeadStarts = tls === null ? this.#context.headStarts : plainHeadStarts(options, clock);
     this.#redirectContext = this.#redirecting === null ? null : this.#redirectTo(this.#redirecting);
     this.#endTicks = time.every(tickMs(options), () => this.#tick());
+  }
+
+  #openShared({ memory, thread, wake }: SharedParts): SharedPool {
+    return memory.pool(thread, { wake, relieve: () => this.#relieve() });
+  }
+
+  /** Looks for slots that other threads have promised to requests of this one. Called in a turn of its own, after a wake. */
+  woken(): void {
+    this.#clock.move();
+    this.#sharedPool?.woken();
   }
 
   #makeFixture(instance: string, { fixture = null, shutDown }: ServerParts): FixtureParts | null {
@@ -256,6 +287,7 @@ export class Server {
         log: (line) => this.#log.warn(line),
         fileCache: { bytesMax: options.fileCacheBytes, maxAgeMs: limits.fileCacheAgeMs, keeper: this.#peerMemory },
         faults: fixture === null ? null : (inner) => fixture.wrap(inner),
+        uploadCounters: parts.shared?.memory.uploads,
         uploaded: (upload) => fixture?.uploaded(upload),
       });
     } catch (error) {

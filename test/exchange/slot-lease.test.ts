@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Clock } from "../../src/exchange/clock.ts";
-import { Pool, QUEUED, REFUSED } from "../../src/exchange/pool.ts";
+import { LocalPool } from "../../src/exchange/local-pool.ts";
+import { QUEUED, REFUSED } from "../../src/exchange/pool.ts";
 import { SlotLease } from "../../src/exchange/slot-lease.ts";
 
 class Holder {
@@ -22,7 +23,7 @@ class Holder {
 
 function setting({ size = 1, queue = 10, lenders = 1 } = {}) {
   const clock = new Clock(1000, 0);
-  const pool = new Pool(size, queue, lenders);
+  const pool = new LocalPool(size, queue, lenders);
   return {
     pool,
     pass(ms: number): void {

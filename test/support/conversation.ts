@@ -3,9 +3,10 @@
 import { Clock } from "../../src/exchange/clock.ts";
 import { ContentMemory } from "../../src/exchange/content-buffer.ts";
 import type { ConversationLimits, Resumable } from "../../src/exchange/context.ts";
+import { LocalPool } from "../../src/exchange/local-pool.ts";
 import { type Answered, type CloseReason, newAnswered, type Observer, Outcome } from "../../src/exchange/observer.ts";
 import { PeerMemory } from "../../src/exchange/peer-memory.ts";
-import { Pool } from "../../src/exchange/pool.ts";
+import type { Pool } from "../../src/exchange/pool.ts";
 import type { Transport } from "../../src/exchange/transport.ts";
 import { Fields } from "../../src/http/fields.ts";
 import {
@@ -277,7 +278,7 @@ export class FakeServer {
   #lastId = 0;
 
   constructor(options: ServerOptions = {}) {
-    this.pool = new Pool(options.threads ?? 10, options.queue ?? 100, options.lenders);
+    this.pool = new LocalPool(options.threads ?? 10, options.queue ?? 100, options.lenders);
     this.memory = new ContentMemory(options.bodyMemoryBytes ?? 1 << 20);
     const limits: ConversationLimits = {
       keepAliveTimeoutMs: 30_000,

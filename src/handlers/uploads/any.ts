@@ -13,6 +13,7 @@
  * The rules it guards: an upload is never replaced; a name has the whole content or does not exist; no other site makes a browser
  * store anything. Everything below /uploads/ is sent as a download in a sandbox, so no upload acts as a page of this server.
  */
+import type { UploadCounters } from "../../exchange/counter.ts";
 import { acceptsByName } from "../../http/accept.ts";
 import { type ExpectedDigest, parseContentDigest } from "../../http/digest-field.ts";
 import { encodeName } from "../../http/escape.ts";
@@ -49,6 +50,8 @@ export interface AnyUploadsOptions {
   readonly shown: Mount;
   /** Most bytes in the place of uploads; -1: its free space less a spare. */
   readonly maxBytes: number;
+  /** Absent: no other thread takes uploads into the same place. */
+  readonly counters?: UploadCounters | undefined;
   readonly pages: ErrorPages;
   /** True: `/uploads/` is a page. */
   readonly hasListing: boolean;
@@ -71,7 +74,7 @@ export class AnyUploads implements Mount {
 
   constructor(options: AnyUploadsOptions) {
     this.#options = options;
-    this.quota = new Quota(options.store.room, options.maxBytes);
+    this.quota = new Quota(options.store.room, options.maxBytes, options.counters);
   }
 
   owns(path: string): boolean {

@@ -2,8 +2,13 @@
  * Bounds the bytes in the folder of uploads (`--uploads-max`).
  *
  * Strategy: when an upload begins, the folder or the disk is measured, and the upload gets an allowance: its announced length at once, or
- * as many bytes as come. Uploads that are not kept yet count with their allowances, so two of them cannot take the same room.
+ * as many bytes as come. Bytes are committed from their allowance on, and stay so when the upload is kept. A measurement says how many may be
+ * committed: the ceiling. So two uploads cannot take the same room, nor can those of two threads, which have one set of books.
+ *
+ * A measurement that uploads of other threads overtake may be too strict, never too lax. So the books are read before the folder or the
+ * disk, and bytes are unwritten before they are committed and until after they no longer are.
  */
+import { LocalCounter, type UploadCounters } from "../../exchange/counter.ts";
 import { GIB } from "../../http/units.ts";
 import type { Room } from "./store.ts";
 
@@ -16,16 +21,19 @@ const FREE_SPACE = -1;
 export class Quota {
   readonly #room: Room | null;
   readonly #maxBytes: number;
-  /** Bytes that no allowance has taken. */
-  #leftBytes = 0;
-  readonly #allowances = new Set<Allowance>();
-  /** Bytes of all uploads that were kept. */
-  #keptBytes = 0;
+  readonly #books: UploadCounters;
+  /** Most bytes that may be committed, by the last measurement of this thread. */
+  #ceiling = 0;
 
-  /** `maxBytes` of -1 stands for the free space. `room` is null for a place that bounds itself. */
-  constructor(room: Room | null, maxBytes: number) {
+  /** `maxBytes` of -1 stands for the free space. `room` is null for a place that bounds itself. `books` are those of all threads. */
+  constructor(
+    room: Room | null,
+    maxBytes: number,
+    books: UploadCounters = { committed: new LocalCounter(), kept: new LocalCounter(), unwritten: new LocalCounter() },
+  ) {
     this.#room = room;
     this.#maxBytes = maxBytes;
+    this.#books = books;
   }
 
   /**
@@ -33,54 +41,51 @@ export class Quota {
    * asking for free space does not.
    */
   open(announced: number): Allowance | null | Promise<Allowance | null> {
-    if (this.#room === null) {
-      this.#leftBytes = Number.POSITIVE_INFINITY;
+    const room = this.#room;
+    if (room === null) {
+      this.#ceiling = Number.POSITIVE_INFINITY;
       return this.#grant(announced);
     }
-    if (this.#maxBytes === FREE_SPACE) {
-      const unwritten = this.#sum((allowance) => allowance.reserved - allowance.taken);
-      this.#leftBytes = this.#room.freeBytes() - SPARE_BYTES - unwritten;
-      return this.#grant(announced);
-    }
-    return announced > this.#maxBytes ? null : this.#openMeasured(this.#room, announced);
+    if (this.#maxBytes !== FREE_SPACE) return announced > this.#maxBytes ? null : this.#openMeasured(room, announced);
+    const { committed, unwritten } = this.#books;
+    const before = committed.value;
+    const left = -unwritten.value + room.freeBytes() - SPARE_BYTES;
+    this.#ceiling = left + Math.min(before, committed.value);
+    return this.#grant(announced);
   }
 
   async #openMeasured(room: Room, announced: number): Promise<Allowance | null> {
-    const keptBefore = this.#keptBytes;
-    const used = await room.usedBytes();
-    // An upload that was kept meanwhile may have been measured or not.
-    const keptMeanwhile = this.#keptBytes - keptBefore;
-    this.#leftBytes = this.#maxBytes - used - keptMeanwhile - this.#sum((allowance) => allowance.reserved);
+    // An upload that is kept meanwhile may be measured or not. It counts as one that is not.
+    const kept = this.#books.kept.value;
+    this.#ceiling = this.#maxBytes - (await room.usedBytes()) + kept;
     return this.#grant(announced);
   }
 
   #grant(announced: number): Allowance | null {
-    if (announced > this.#leftBytes) return null;
     const allowance = new Allowance(this);
-    this.#allowances.add(allowance);
-    this.reserve(allowance, announced);
-    return allowance;
+    return this.reserve(allowance, announced) ? allowance : null;
   }
 
   /** Gives an allowance more bytes. Returns false if they are not left. */
   reserve(allowance: Allowance, bytes: number): boolean {
-    if (bytes > this.#leftBytes) return false;
-    this.#leftBytes -= bytes;
-    allowance.reserved += bytes;
-    return true;
+    const { committed, unwritten } = this.#books;
+    unwritten.add(bytes);
+    const hasRoom = committed.take(bytes, this.#ceiling);
+    if (hasRoom) allowance.reserved += bytes;
+    else unwritten.add(-bytes);
+    return hasRoom;
   }
 
-  /** Ends an allowance of which `kept` bytes stay in the folder. */
-  settle(allowance: Allowance, kept: number): void {
-    if (!this.#allowances.delete(allowance)) return;
-    this.#leftBytes += allowance.reserved - kept;
-    this.#keptBytes += kept;
+  /** Notes that `bytes` of an allowance are about to be written. */
+  written(bytes: number): void {
+    this.#books.unwritten.add(-bytes);
   }
 
-  #sum(value: (allowance: Allowance) => number): number {
-    let sum = 0;
-    for (const allowance of this.#allowances) sum += value(allowance);
-    return sum;
+  /** Ends an allowance, of which `kept` bytes stay in the folder. */
+  settle({ reserved, taken }: Allowance, kept: number): void {
+    this.#books.kept.add(kept);
+    this.#books.committed.add(kept - reserved);
+    this.#books.unwritten.add(taken - reserved);
   }
 }
 
@@ -90,24 +95,33 @@ export class Allowance {
   /** Bytes that were written. */
   taken = 0;
   readonly #quota: Quota;
+  #isOver = false;
 
   constructor(quota: Quota) {
     this.#quota = quota;
   }
 
-  /** Takes room for bytes that are about to be written. Returns false if there is none. */
+  /** Takes room for bytes that are about to be written. Returns false, and takes none, if there is none. */
   take(bytes: number): boolean {
+    const missing = this.taken + bytes - this.reserved;
+    if (missing > 0 && !this.#quota.reserve(this, missing)) return false;
     this.taken += bytes;
-    const missing = this.taken - this.reserved;
-    return missing <= 0 || this.#quota.reserve(this, missing);
+    this.#quota.written(bytes);
+    return true;
   }
 
   kept(): void {
-    this.#quota.settle(this, this.taken);
+    this.#settle(this.taken);
   }
 
   /** Gives the room back. Does nothing after `kept`. */
   dropped(): void {
-    this.#quota.settle(this, 0);
+    this.#settle(0);
+  }
+
+  #settle(kept: number): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#quota.settle(this, kept);
   }
 }

@@ -1,6 +1,7 @@
 /** The server's pool and exchanges, each with a second set of books: what was given, to whom, and in which order. */
 import type { ContentMemory } from "../../../src/exchange/content-buffer.ts";
-import { Pool, QUEUED, REFUSED, type Sender, type Waiter } from "../../../src/exchange/pool.ts";
+import { LocalPool } from "../../../src/exchange/local-pool.ts";
+import { QUEUED, REFUSED, type Sender, type Waiter } from "../../../src/exchange/pool.ts";
 import { RequestPool, type RequestReader } from "../../../src/http1/request.ts";
 import type { HeadLimits } from "../../../src/http1/request-head.ts";
 import type { Client } from "./client.ts";
@@ -60,7 +61,7 @@ class Loan implements Sender {
 /** Milliseconds that a reader who takes nothing keeps its slot, halved by each one who waits for one. */
 const PATIENCE_MS = 2000;
 
-export class WatchedPool extends Pool {
+export class WatchedPool extends LocalPool {
   readonly #desk: Desk;
   readonly #lendersMax: number;
   readonly #holders = new Map<number, Client>();

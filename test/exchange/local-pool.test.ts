@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { Pool, QUEUED, REFUSED, type Sender, type Waiter } from "../../src/exchange/pool.ts";
+import { LocalPool } from "../../src/exchange/local-pool.ts";
+import { type Pool, QUEUED, REFUSED, type Sender, type Waiter } from "../../src/exchange/pool.ts";
 
 class Recorder implements Waiter {
   readonly slots: number[] = [];
@@ -10,14 +11,14 @@ class Recorder implements Waiter {
 }
 
 test("slots are numbered from 1 and given until there are none", () => {
-  const pool = new Pool(2, 0);
+  const pool = new LocalPool(2, 0);
   const waiter = new Recorder();
   expect([pool.acquire(waiter), pool.acquire(waiter), pool.acquire(waiter)]).toEqual([1, 2, REFUSED]);
   expect(pool.active).toBe(2);
 });
 
 test("waiters get slots in the order they came, and the queue is bounded", () => {
-  const pool = new Pool(1, 2);
+  const pool = new LocalPool(1, 2);
   const [a, b, c] = [new Recorder(), new Recorder(), new Recorder()];
   pool.acquire(new Recorder());
   expect([pool.acquire(a), pool.acquire(b), pool.acquire(c)]).toEqual([QUEUED, QUEUED, REFUSED]);
@@ -28,7 +29,7 @@ test("waiters get slots in the order they came, and the queue is bounded", () =>
 });
 
 test("a newcomer does not overtake those who wait while a slot is on its way to them", () => {
-  const pool = new Pool(1, 2);
+  const pool = new LocalPool(1, 2);
   const second = new Recorder();
   let overtaken = 0;
   pool.acquire(new Recorder());
@@ -46,7 +47,7 @@ test("a newcomer does not overtake those who wait while a slot is on its way to 
 });
 
 test("ten thousand waiters that finish at once do not grow the stack", () => {
-  const pool = new Pool(1, 10_000);
+  const pool = new LocalPool(1, 10_000);
   let served = 0;
   pool.acquire(new Recorder());
   for (let i = 0; i < 10_000; i++) {
@@ -62,7 +63,7 @@ test("ten thousand waiters that finish at once do not grow the stack", () => {
 });
 
 test("who cancels is not granted, and a slot is not lost to a waiter that throws", () => {
-  const pool = new Pool(1, 2);
+  const pool = new LocalPool(1, 2);
   const gone = new Recorder();
   pool.acquire(new Recorder());
   pool.acquire(gone);
@@ -103,7 +104,7 @@ class SlowSender implements Sender {
 
 describe("a sender whose peer reads nothing", () => {
   test("keeps its slot as long as nobody waits, and lends it a second after somebody does", () => {
-    const pool = new Pool(1, 5, 10);
+    const pool = new LocalPool(1, 5, 10);
     const sender = new SlowSender(pool);
     pool.stalled(sender, 0);
     pool.relieve(60_000);
@@ -117,7 +118,7 @@ describe("a sender whose peer reads nothing", () => {
   });
 
   test("is given less time the more wait, and the one that stalled first lends first", () => {
-    const pool = new Pool(2, 5, 10);
+    const pool = new LocalPool(2, 5, 10);
     const [early, late] = [new SlowSender(pool), new SlowSender(pool)];
     pool.stalled(early, 0);
     pool.stalled(late, 100);
@@ -131,7 +132,7 @@ describe("a sender whose peer reads nothing", () => {
   });
 
   test("keeps its slot when it reads again in time", () => {
-    const pool = new Pool(1, 5, 10);
+    const pool = new LocalPool(1, 5, 10);
     const sender = new SlowSender(pool);
     pool.stalled(sender, 0);
     pool.acquire(new Recorder());
@@ -144,7 +145,7 @@ describe("a sender whose peer reads nothing", () => {
   });
 
   test("is cut, the oldest first, when too many go on without a slot", () => {
-    const pool = new Pool(3, 5, 1);
+    const pool = new LocalPool(3, 5, 1);
     const senders = [new SlowSender(pool), new SlowSender(pool), new SlowSender(pool)];
     for (const sender of senders) pool.stalled(sender, 0);
     for (let i = 0; i < 5; i++) pool.acquire(new Recorder());
@@ -157,7 +158,7 @@ describe("a sender whose peer reads nothing", () => {
   });
 
   test("is forgotten when its answer is over, and then is not the oldest", () => {
-    const pool = new Pool(2, 5, 1);
+    const pool = new LocalPool(2, 5, 1);
     const [done, other] = [new SlowSender(pool), new SlowSender(pool)];
     pool.stalled(done, 0);
     pool.acquire(new Recorder());
@@ -170,7 +171,7 @@ describe("a sender whose peer reads nothing", () => {
   });
 
   test("keeps its slot, and waits for the send timeout, where nobody may go on without one", () => {
-    const pool = new Pool(1, 5);
+    const pool = new LocalPool(1, 5);
     const sender = new SlowSender(pool);
     pool.stalled(sender, 0);
     pool.acquire(new Recorder());
@@ -181,7 +182,7 @@ describe("a sender whose peer reads nothing", () => {
 
 describe("slots that are taken without work", () => {
   test("are as many as wanted, and come back one by one", () => {
-    const pool = new Pool(3, 1);
+    const pool = new LocalPool(3, 1);
     const taken = pool.take(2) ?? [];
     expect([taken.length, pool.free, pool.active]).toEqual([2, 1, 2]);
     const [slot, waiter] = [pool.acquire(new Recorder()), new Recorder()];
@@ -192,14 +193,14 @@ describe("slots that are taken without work", () => {
   });
 
   test("are none when fewer are free", () => {
-    const pool = new Pool(3, 0);
+    const pool = new LocalPool(3, 0);
     pool.acquire(new Recorder());
     expect(pool.take(3)).toBeNull();
     expect(pool.free).toBe(2);
   });
 
   test("are none while a freed one is on its way to somebody who waits", () => {
-    const pool = new Pool(1, 2);
+    const pool = new LocalPool(1, 2);
     let free = -1;
     pool.acquire(new Recorder());
     pool.acquire({
