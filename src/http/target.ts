@@ -107,15 +107,12 @@ export class Target {
     this.hasDotName = false;
   }
 
-  /** Lets go of the room for decoded bytes if a long path has made it large. */
-  trim(): void {
-    if (this.#scratch.length > SCRATCH_KEPT_MAX) this.#scratch = NO_BYTES;
-  }
-
-  /** Room for `length` decoded bytes; kept for the next path. */
+  /** Returns room for `length` decoded bytes. It is kept for the next path, unless a long path has made it large. */
   scratch(length: number): Uint8Array {
-    if (this.#scratch.length < length) this.#scratch = new Uint8Array(length);
-    return this.#scratch;
+    if (this.#scratch.length >= length) return this.#scratch;
+    const room = new Uint8Array(length);
+    if (length <= SCRATCH_KEPT_MAX) this.#scratch = room;
+    return room;
   }
 }
 

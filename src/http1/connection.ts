@@ -593,8 +593,8 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     if (this.#isShakingHands) return Wait.Handshake;
     if (this.#closing.end !== End.Open) return this.#deadline.wait;
     const { phase, takesContent } = this.exchange;
-    const { isEmpty, isWaiting } = this.#outbox;
     const hasHead = this.#inbox.length > 0 && this.#isHeadBegun;
-    return waitIn(phase, this.#read, takesContent, !isEmpty, hasHead, isWaiting || this.#isHeld);
+    const isHeld = phase === Phase.Sending && (this.#outbox.isWaiting || this.#isHeld);
+    return waitIn(phase, this.#read, takesContent, !this.#outbox.isEmpty, hasHead, isHeld);
   }
 }

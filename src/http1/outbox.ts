@@ -15,11 +15,14 @@ import type { HeadStarts } from "./response-head.ts";
 /** One write buffer for all connections; empty between turns. */
 export class Scratch {
   readonly bytes: Uint8Array;
+  /** Bytes in use beyond which no further response is gathered. */
+  readonly gatherMax: number;
   used = 0;
 
   /** `size` is in bytes: at least twice the largest slice, head and in-memory content that leave in one write. */
   constructor(size: number) {
     this.bytes = new Uint8Array(size);
+    this.gatherMax = Math.min(TAIL_BYTES_MAX, size / 2);
   }
 }
 
@@ -114,8 +117,8 @@ export class Outbox {
 
   /** True when only bytes gathered in this turn wait, and few enough for more. */
   get canGather(): boolean {
-    const { used, bytes } = this.#scratch;
-    return this.#tail === null && this.#body === null && used <= Math.min(TAIL_BYTES_MAX, bytes.length / 2);
+    const { used, gatherMax } = this.#scratch;
+    return this.#tail === null && this.#body === null && used <= gatherMax;
   }
 
   /** Bytes of memory that wait in content which comes into being while it is sent. */

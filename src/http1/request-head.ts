@@ -121,18 +121,48 @@ export class ParsedHead implements RequestHead {
     this.#line = null;
   }
 
-  /**
-   * Returns true if bytes[start, end) begin with this head, which was read without an error, so that reading them
-   * would give the same result. Requests of one client differ mostly at the end of the target, so a few bytes there
-   * are compared first.
-   */
-  isAt(bytes: Uint8Array, start: number, end: number): boolean {
-    const length = this.end - this.start;
-    if (end - start < length) return false;
+  /** Returns false if a head at `start` has another target than this one. Most targets differ in their last bytes, which are compared. */
+  hasEndOfTarget(bytes: Uint8Array, start: number): boolean {
     const shift = start - this.start;
     for (let i = Math.max(this.start, this.targetEnd - TELLING_BYTES); i <= this.targetEnd; i++)
       if (this.bytes[i] !== bytes[i + shift]) return false;
-    return isSameText(bytes, start, this.bytes, this.start, length);
+    return true;
+  }
+
+  /**
+   * Returns true if bytes[start, end) begin with this head, which was read without an error, so that reading them
+   * would give the same result.
+   */
+  isAt(bytes: Uint8Array, start: number, end: number): boolean {
+    const length = this.end - this.start;
+    return end - start >= length && isSameText(bytes, start, this.bytes, this.start, length);
+  }
+
+  /**
+   * Takes over a head at `start` that equals this one, which was read without an error, but for the target: only the target is read, and
+   * the other parts move with its length. Returns the bytes consumed; 0, without a change, if the head has to be read in whole.
+   */
+  takeOther(bytes: Uint8Array, start: number, end: number): number {
+    const shift = start - this.start;
+    for (let i = this.start; i < this.targetStart; i++) if (this.bytes[i] !== bytes[i + shift]) return 0;
+    const restBytes = this.end - this.targetEnd;
+    const stop = Math.min(end, start + this.limits.maxHeaderBytes) - restBytes;
+    const targetStart = this.targetStart + shift;
+    let pos = targetStart;
+    while (pos < stop && ((CLASS[bytes[pos] as number] as number) & TARGET_CHAR) !== 0) pos++;
+    if (pos === targetStart || pos > stop || bytes[pos] !== SP || bytes[pos + restBytes - 1] !== LF) return 0;
+    if (!isSameText(bytes, pos, this.bytes, this.targetEnd, restBytes)) return 0;
+    const moved = pos - this.targetEnd;
+    this.bytes = bytes;
+    this.start = start;
+    this.end = pos + restBytes;
+    this.methodStart = start;
+    this.methodEnd += shift;
+    this.targetStart = targetStart;
+    this.targetEnd = pos;
+    this.#line = null;
+    for (let i = 0; i < this.fieldCount * OFFSETS; i++) this.offsets[i] = (this.offsets[i] as number) + moved;
+    return this.end - start;
   }
 
   /** Refers to `bytes` from here on, in which the head lies `shift` bytes nearer to the start. Offsets that are not set stay 0. */

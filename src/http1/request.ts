@@ -40,13 +40,18 @@ export class RequestReader implements CollectingRequest {
 
   /**
    * Reads the head that bytes[start, end) begin with, as `parseRequestHead` does. Clients repeat themselves: a head that equals the
-   * last one read here, of any connection, is compared and not read again, and neither is its meaning.
+   * last one read here, of any connection, is compared and not read again, and neither is its meaning. If only the target differs, as
+   * it does for the parts of a page, only the target is read.
    */
   readHead(bytes: Uint8Array, start: number, end: number): number {
     const { head } = this;
-    if (this.#isUnderstood && head.isAt(bytes, start, end)) return head.end - head.start;
-    this.#isUnderstood = false;
-    const consumed = parseRequestHead(bytes, start, end, head);
+    let consumed = 0;
+    if (this.#isUnderstood) {
+      if (!head.hasEndOfTarget(bytes, start)) consumed = head.takeOther(bytes, start, end);
+      else if (head.isAt(bytes, start, end)) return head.end - head.start;
+      this.#isUnderstood = false;
+    }
+    if (consumed === 0) consumed = parseRequestHead(bytes, start, end, head);
     this.#partialStart = consumed === 0 ? start : -1;
     return consumed;
   }
@@ -104,7 +109,6 @@ export class RequestReader implements CollectingRequest {
    */
   trim(inbox: ReceiveBuffer): void {
     const { head } = this;
-    this.target.trim();
     if (head.bytes === inbox.bytes) return;
     if (this.#partialStart >= 0 && inbox.length > 0) {
       head.moveTo(inbox.bytes, this.#partialStart - inbox.start);
@@ -118,7 +122,6 @@ export class RequestReader implements CollectingRequest {
 
   /** Forgets the last request if it keeps much memory. */
   forgetIfLarge(): void {
-    this.target.trim();
     if (this.head.bytes.length <= IDLE_HEAD_BYTES_MAX) return;
     this.#isUnderstood = false;
     this.#partialStart = -1;

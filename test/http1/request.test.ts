@@ -97,6 +97,43 @@ test("a head that differs in one byte, wherever that is, is read anew", () => {
   }
 });
 
+test("a head that differs in its target alone means what it means alone", () => {
+  const rest = "Host: a.test\r\nAccept: text/html\r\nAccept: */*\r\nConnection: close\r\nX: y\r\n\r\n";
+  const room = HEAD_LIMITS.maxHeaderBytes - `GET  HTTP/1.1\r\n${rest}`.length;
+  const targets = [
+    ...[
+      "/page.html",
+      "/other.html",
+      "/",
+      "",
+      "/a b",
+      "/..",
+      "/%2e%2e/x",
+      "/a?b=c",
+      "/a\\b",
+      "/a?b\\c",
+      "/é",
+      "*",
+      "/\r\n",
+      "/\t",
+    ],
+    ...["http://a.test/x", "http://b.test/x", "/x/page.html", "/x/x/x/page.html", "a.test:80", "/%zz", "/\x00"],
+    ...[room - 1, room, room + 1].map((length) => `/${"x".repeat(length - 1)}`),
+  ];
+  const turns = ["GET", "BREW"].flatMap((method) =>
+    targets.flatMap((first) => targets.map((second) => [method, first, second] as const)),
+  );
+  for (const [method, first, second] of turns) {
+    const exchange = fresh();
+    for (const target of [first, second, first]) {
+      const bytes = bytesOf(`xx\r\n${method} ${target} HTTP/1.1\r\n${rest}GET / HTTP/1.1\r\n`);
+      const start = target === second ? 4 : 2;
+      const cut = bytes.subarray(0, bytes.length - "\r\nGET / HTTP/1.1\r\n".length);
+      for (const some of [bytes, cut, bytes]) expect(read(exchange, some, start)).toEqual(read(fresh(), some, start));
+    }
+  }
+});
+
 test("a head that could not be understood is no pattern for the next", () => {
   for (const wrong of [
     "GET /page.html HTTP/1.1\r\n\r\n",

@@ -154,7 +154,8 @@ type Chunks = readonly Uint8Array[];
 async function measureAll(): Promise<FlowRow[]> {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), "flow-")));
   try {
-    writeFileSync(join(folder, "page.html"), `<!doctype html>${"x".repeat(PAGE_BYTES - 15)}`);
+    for (const name of ["page.html", "other.html"])
+      writeFileSync(join(folder, name), `<!doctype html>${"x".repeat(PAGE_BYTES - 15)}`);
     mkdirSync(join(folder, "uploads"));
     await Bun.sleep(SETTLED_MS);
     const flows = [await startFlow(trees[0] as string, folder), await startFlow(trees[1] as string, folder)] as const;
@@ -222,11 +223,15 @@ function kindsOf(flow: Flow): readonly Kind[] {
   const etag = /^ETag: (.+)\r$/m.exec(answerOf(flow, page))?.[1] ?? "none";
   const alternating = (...fields: readonly string[]) =>
     ["X-Turn: 1", "X-Turn: 22"].map((field) => request("/page.html", ...fields, field));
+  const inTurn = (...fields: readonly string[]) =>
+    ["/page.html", "/other.html"].map((target) => request(target, ...fields));
   return [
     ["page, head repeated", 200, 1, copies(page)],
     ["page, new head", 200, 1, alternating()],
     ["page, a browser's head, repeated", 200, 1, copies(request("/page.html", ...BROWSER_FIELDS))],
     ["page, a browser's head, new", 200, 1, alternating(...BROWSER_FIELDS)],
+    ["pages in turn", 200, 1, inTurn()],
+    ["pages in turn, a browser's head", 200, 1, inTurn(...BROWSER_FIELDS)],
     ["page, sixteen pipelined", 200, 16, copies(Buffer.concat(Array.from({ length: 16 }, () => page)))],
     ["304", 304, 1, alternating(`If-None-Match: ${etag}`)],
     ["200, another entity tag", 200, 1, alternating('If-None-Match: "other"')],
