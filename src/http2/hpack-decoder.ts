@@ -77,7 +77,7 @@ export class HpackDecoder {
   /** Sets our SETTINGS_HEADER_TABLE_SIZE, once the peer has acknowledged it. */
   setLimit(bytes: number): void {
     this.#limit = bytes;
-    this.#isUpdateDue = bytes < this.#tableBytesMax;
+    this.#isUpdateDue ||= bytes < this.#tableBytesMax;
   }
 
   /**
