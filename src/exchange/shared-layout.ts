@@ -35,12 +35,14 @@ export enum Place {
   Balance = 16,
   /** Free slots for requests that wait, of which no thread has said yet that they are its own. */
   Orphans = 32,
+  /** Places in line that requests have left, and that the balance still counts. */
+  Vacant = 48,
   /** The next ticket of a request that begins to wait. */
-  Tickets = 48,
+  Tickets = 64,
   /** Responses that continue without a slot. */
-  Lenders = 64,
+  Lenders = 80,
   /** The first sum; the others follow, each on its line. */
-  Sums = 80,
+  Sums = 96,
 }
 
 /** Sums of 64 bits that the threads count together, in the order of their places. */

@@ -47,8 +47,6 @@ export class SharedPool implements Pool {
   readonly #loop: ThreadLoop;
   /** Waiting requests of this thread, oldest first. */
   readonly #queue = new Set<Waiter>();
-  /** Places in line that this thread has, those with a promise included. More than `#queue` has if a request left at a bad moment. */
-  #places = 0;
   /** Value of this thread's Tail. */
   #tail = 0;
   /** Senders of this thread with a slot whose peers take nothing, and since when in milliseconds; the longest first. */
@@ -120,20 +118,20 @@ export class SharedPool implements Pool {
   #lineUp(waiter: Waiter): void {
     const words = this.#words;
     this.#queue.add(waiter);
-    this.#places++;
     words.store(this.#layout.ticket(this.#thread, this.#tail), words.add(Place.Tickets, 1));
     this.#tail = (this.#tail + 1) | 0;
     words.store(this.#place(OfThread.Tail), this.#tail);
     words.add(this.#place(OfThread.Queue), 1);
-    if (this.#adopt()) this.#promise();
+    if (this.#takeOne(Place.Orphans)) this.#promise();
+    this.#closeUp();
   }
 
-  /** Takes an orphaned slot, as a promise that is to be passed on. Returns false if there is none. */
-  #adopt(): boolean {
+  /** Takes one off the count at `place`. Returns false if it is 0. */
+  #takeOne(place: Place): boolean {
     for (;;) {
-      const orphans = this.#words.load(Place.Orphans);
-      if (orphans <= 0) return false;
-      if (this.#words.compareExchange(Place.Orphans, orphans, orphans - 1) === orphans) return true;
+      const count = this.#words.load(place);
+      if (count <= 0) return false;
+      if (this.#words.compareExchange(place, count, count - 1) === count) return true;
     }
   }
 
@@ -141,7 +139,7 @@ export class SharedPool implements Pool {
     this.#words.store(this.#layout.slot(slot), 0);
     this.#likely = slot;
     // A granted waiter may finish and release at once: the outermost call does the granting, so the stack stays flat.
-    if (this.#granting || this.#places === 0) this.#giveUp();
+    if (this.#granting || this.#queue.size === 0) this.#giveUp();
     else this.#grant(true);
   }
 
@@ -158,6 +156,10 @@ export class SharedPool implements Pool {
   /** Promises a free slot to the thread whose next request has waited longest. */
   #promise(): void {
     for (;;) {
+      if (this.#takeOne(Place.Vacant)) {
+        this.#giveUp();
+        return;
+      }
       const thread = this.#next();
       if (thread >= 0) {
         const queue = this.#layout.ofThread(thread, OfThread.Queue);
@@ -168,7 +170,8 @@ export class SharedPool implements Pool {
       }
       // The request that the slot is for has not announced itself yet, or it does so right now.
       this.#words.add(Place.Orphans, 1);
-      if (this.#next() < 0 || !this.#adopt()) return;
+      if (this.#next() < 0 && this.#words.load(Place.Vacant) <= 0) return;
+      if (!this.#takeOne(Place.Orphans)) return;
     }
   }
 
@@ -209,7 +212,7 @@ export class SharedPool implements Pool {
     this.#granting = true;
     try {
       if (releases) this.#giveUp();
-      while (this.#places > this.#words.load(this.#place(OfThread.Queue))) this.#grantOne();
+      while (this.#queue.size > this.#words.load(this.#place(OfThread.Queue))) this.#grantOne();
       isDone = true;
     } finally {
       this.#granting = false;
@@ -219,35 +222,41 @@ export class SharedPool implements Pool {
   }
 
   #grantOne(): void {
-    this.#places--;
-    const [oldest] = this.#queue;
-    if (oldest === undefined) this.#giveUp();
-    else {
-      this.#queue.delete(oldest);
-      oldest.granted(this.#pick());
-    }
+    const [oldest] = this.#queue as Iterable<Waiter> as [Waiter];
+    this.#queue.delete(oldest);
+    oldest.granted(this.#pick());
   }
 
   cancel(waiter: Waiter): boolean {
     if (!this.#queue.delete(waiter)) return false;
-    for (;;) {
-      const balance = this.#words.load(Place.Balance);
-      // A slot is on its way for each place in line. The one that comes for this place is passed on when it has come.
-      if (balance >= 0) return true;
-      if (this.#words.compareExchange(Place.Balance, balance, balance + 1) === balance) break;
-    }
-    this.#places--;
-    // The youngest place ends, so the requests behind the waiter move up.
+    // The youngest place is left, so the requests behind the waiter move up.
     const queue = this.#place(OfThread.Queue);
     for (let waiting = this.#words.load(queue); waiting > 0; waiting = this.#words.load(queue)) {
       if (this.#words.compareExchange(queue, waiting, waiting - 1) !== waiting) continue;
       this.#tail = (this.#tail - 1) | 0;
       this.#words.store(this.#place(OfThread.Tail), this.#tail);
+      this.#words.add(Place.Vacant, 1);
+      this.#closeUp();
       return true;
     }
     // All places of this thread have promises, so one is left over.
-    this.#promise();
+    this.#giveUp();
     return true;
+  }
+
+  /** Takes vacant places out of the balance, or passes on the slots that are on their way to them. */
+  #closeUp(): void {
+    while (this.#words.load(Place.Vacant) > 0) {
+      const balance = this.#words.load(Place.Balance);
+      const isOrphaned = this.#words.load(Place.Orphans) > 0;
+      // Each vacant place has a slot that is on its way. The thread that brings it sees the vacant place.
+      if (balance >= 0 && !isOrphaned) return;
+      if (!this.#takeOne(Place.Vacant)) continue;
+      if (isOrphaned && this.#takeOne(Place.Orphans)) this.#giveUp();
+      else if (balance >= 0 || this.#words.compareExchange(Place.Balance, balance, balance + 1) !== balance) {
+        this.#words.add(Place.Vacant, 1);
+      }
+    }
   }
 
   stalled(sender: Sender, nowMs: number): void {
