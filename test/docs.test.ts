@@ -15,6 +15,7 @@ import { limits } from "../src/settings/limits.ts";
 import { RESERVED_VARIABLES, resolveServerSettings, settingTable } from "../src/settings/resolve.ts";
 import { cases } from "./conformance/cases.ts";
 import { parity } from "./conformance/parity.ts";
+import { rfc7239 } from "./conformance/rfc7239.ts";
 
 const TOP = join(import.meta.dir, "..");
 const SECURITY = "SECURITY.md";
@@ -75,7 +76,7 @@ describe(SECURITY, () => {
 
 describe(RFC, () => {
   test("names sections and rows of the conformance table", () => {
-    const known = new Set([...cases, ...parity].flatMap(({ section, name }) => [section, name]));
+    const known = new Set([...cases, ...parity, ...rfc7239].flatMap(({ section, name }) => [section, name]));
     const named = Array.from(read(RFC).matchAll(/“([^”]+)”/g), ([, name = ""]) => name);
     expect(named.length).toBeGreaterThan(50);
     expect(named.filter((name) => !known.has(name))).toEqual([]);

@@ -1,6 +1,7 @@
 import type { Handler } from "../http/message.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
 import type { Clock } from "./clock.ts";
+import type { TrustedProxies } from "./forwarding.ts";
 import type { Answered, Observer } from "./observer.ts";
 import type { PeerMemory } from "./peer-memory.ts";
 import type { Pool } from "./pool.ts";
@@ -53,6 +54,8 @@ export interface Context {
   /** Called when a request begins to wait for a slot: the pool is to be relieved from time to time. */
   readonly waiting: () => void;
   readonly handler: Handler;
+  /** Finds the clients of requests that come through proxies; null without --trusted-proxy. */
+  readonly relays: Pick<TrustedProxies, "see"> | null;
   readonly observer: Observer;
   /** Filled in for each response that the observer is told of. */
   readonly answered: Answered;

@@ -31,6 +31,7 @@ import type { Carrier, Work } from "./carrier.ts";
 import type { ContentBuffer } from "./content-buffer.ts";
 import type { Context } from "./context.ts";
 import { Wait } from "./deadline.ts";
+import type { RelayedRequest } from "./forwarding.ts";
 import { type CloseReason, Outcome } from "./observer.ts";
 import { QUEUED, REFUSED } from "./pool.ts";
 import { type LeaseHolder, SlotLease } from "./slot-lease.ts";
@@ -79,6 +80,8 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   phase = Phase.Receiving;
   /** Null while nothing of a head has come. The carrier lends it, and takes it back when the exchange is done. */
   request: R | null = null;
+  /** The request as its client has sent it, if it came through a proxy that the operator trusts; else null. */
+  #relayed: RelayedRequest | null = null;
   /** False: the head is incomplete, and only `request.head` has a meaning. */
   isHeadComplete = false;
   /** Place of the request on its connection, from 1; of one that was not read, the place of the last that was. */
@@ -121,12 +124,34 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     this.isHeadComplete = true;
     this.position = position;
     this.#startedMs = this.#context.clock.nowMs;
-    if (error < 0) {
-      this.refuseMalformed(error);
+    const { relays, handler } = this.#context;
+    // The client of a malformed request is noted too: it is the one to look for in the log.
+    const unclear = relays === null ? 0 : this.#findClient(relays);
+    const violation = error || unclear;
+    if (violation < 0) {
+      this.refuseMalformed(violation);
       return;
     }
-    this.admission = this.#context.handler.admit(this.request as R);
+    this.admission = handler.admit(this.#asSent as Request);
     this.response = this.admission.refusal;
+  }
+
+  /** Notes the client of a request from a proxy. Returns 0 or a ParseError. */
+  #findClient(relays: NonNullable<Context["relays"]>): number {
+    const found = relays.see(this.request as R);
+    if (typeof found === "number") return found;
+    this.#relayed = found;
+    return 0;
+  }
+
+  /** The request as its client has sent it: handlers and observers see no other. */
+  get #asSent(): Request | null {
+    return this.#relayed ?? this.request;
+  }
+
+  /** Address of the client for logs, with its port if that is known. */
+  get #client(): string {
+    return this.#relayed?.peer ?? this.carrier.peer;
   }
 
   /** Refuses a request that breaks a rule of its wire, a ParseError. Ends reading where the end of the message is in doubt. */
@@ -333,7 +358,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     this.#sink = sinkOf(this.admission);
     let response: Response | Promise<Response>;
     try {
-      response = this.#context.handler.respond(this.request as R, this.admission);
+      response = this.#context.handler.respond(this.#asSent as Request, this.admission);
     } catch (error) {
       response = this.#ownFailure(error);
     }
@@ -400,7 +425,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   finish(outcome: Outcome, closing: CloseReason | null): void {
     const response = this.response as Response;
     const { observer } = this.#context;
-    if (response.incident !== null) observer.incident(this.carrier.id, this.carrier.peer, response.incident);
+    if (response.incident !== null) observer.incident(this.carrier.id, this.#client, response.incident);
     if (observer.wantsAnswers && !this.admission.isControl) this.#report(response, outcome, closing);
     closeContent(response);
     this.response = null;
@@ -412,9 +437,9 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     const { observer, clock, answered } = this.#context;
     const { carrier, lease, admission } = this;
     answered.connection = carrier.id;
-    answered.peer = carrier.peer;
+    answered.peer = this.#client;
     answered.position = this.position;
-    answered.request = this.request;
+    answered.request = this.#asSent;
     answered.isHeadComplete = this.isHeadComplete;
     answered.response = response;
     answered.host = admission.host;
@@ -435,6 +460,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   renew(): void {
     this.#move(Phase.Receiving);
     this.isHeadComplete = false;
+    this.#relayed = null;
     this.admission = UNDECIDED;
     this.#expectedLength = -1;
     this.#waitsForContinue = false;
@@ -474,7 +500,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     if (isSending && lease.slot === 0 && lease.lent === 0) return null;
     return {
       connection: carrier.id,
-      peer: carrier.peer,
+      peer: this.#client,
       head: request.head,
       phase,
       slot: lease.slot,
@@ -485,8 +511,8 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   }
 
   /** Returns the request, or null while its head is incomplete. */
-  #complete(): R | null {
-    return this.isHeadComplete ? this.request : null;
+  #complete(): Request | null {
+    return this.isHeadComplete ? this.#asSent : null;
   }
 
   #move(to: Phase): void {

@@ -99,6 +99,14 @@ class RequestBelow implements Request {
     return this.#request.address;
   }
 
+  get socketAddress() {
+    return this.#request.socketAddress;
+  }
+
+  get relay() {
+    return this.#request.relay;
+  }
+
   get secure() {
     return this.#request.secure;
   }

@@ -16,7 +16,7 @@ import { openCodings } from "./files/coding.ts";
 import type { DocumentRoot } from "./files/document-root.ts";
 import { StaticFiles } from "./files/files.ts";
 import { HotFiles, type HotFilesOptions } from "./files/hot-files.ts";
-import { setByFlags } from "./fixed-fields.ts";
+import { setByFlags, strictTransportLayer } from "./fixed-fields.ts";
 import { HostPolicy, hostLayer } from "./host-policy.ts";
 import { ArchiveTurn } from "./listing/archive-turn.ts";
 import { Listing } from "./listing/listing.ts";
@@ -93,6 +93,8 @@ export type HandlerSettings = Pick<
   | "index"
   | "base"
   | "fixture"
+  | "trustedProxies"
+  | "hstsMs"
 >;
 
 /**
@@ -129,6 +131,7 @@ export function composeHandler(options: HandlerOptions): Handler {
     endpoints?.isOpen(path) !== true && (!settings.authUploads || upload?.owns(path) === true || isBelowUploads(path));
   const layers: readonly (Layer | null)[] = [
     options.faults, //                                            may spoil every answer
+    isBehindHttps(settings) ? strictTransportLayer(settings) : null, // for clients of https in front of a plain port
     origins?.areNamed ? originLayer(origins) : null, //           names the origin in every answer
     hostLayer(composeHosts(options), pages), //                   403 for a Host that is not ours
     origins && preflightLayer(origins, router), //                before credentials, which no preflight has
@@ -225,6 +228,11 @@ function composeFiles(
     now,
     log,
   });
+}
+
+/** Returns true if plain connections of a proxy may carry requests of https. */
+function isBehindHttps({ trustedProxies, hstsMs }: HandlerSettings): boolean {
+  return trustedProxies.length > 0 && hstsMs > 0;
 }
 
 /** Returns true if files are for clients with credentials alone. */

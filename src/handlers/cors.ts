@@ -14,7 +14,7 @@ import { type FieldLines, Fields } from "../http/fields.ts";
 import { type Admission, type Handler, type Request, type Response, refused, response } from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import { ANY_ORIGIN } from "../http/origin.ts";
-import { type Layer, LayerHandler } from "./mount.ts";
+import { type Layer, LayerHandler, markingLayer } from "./mount.ts";
 import type { Router } from "./router.ts";
 
 /**
@@ -115,34 +115,5 @@ class PreflightLayer extends LayerHandler {
 
 /** Names the origin that asks in every answer to it. */
 export function originLayer(origins: AllowedOrigins): Layer {
-  return (inner) => new OriginLayer(inner, origins);
-}
-
-class OriginLayer extends LayerHandler {
-  readonly #origins: AllowedOrigins;
-
-  constructor(inner: Handler, origins: AllowedOrigins) {
-    super(inner);
-    this.#origins = origins;
-  }
-
-  override admit(request: Request): Admission {
-    return this.#mark(request, this.inner.admit(request));
-  }
-
-  #mark(request: Request, admission: Admission): Admission {
-    const { refusal, later } = admission;
-    if (later !== null) return { ...admission, later: async () => this.#mark(request, await later()) };
-    return refusal === null ? admission : { ...admission, refusal: this.#origins.mark(request, refusal) };
-  }
-
-  override respond(request: Request, admission: Admission): Response | Promise<Response> {
-    const response = this.inner.respond(request, admission);
-    if (!(response instanceof Promise)) return this.#origins.mark(request, response);
-    return response.then((settled) => this.#origins.mark(request, settled));
-  }
-
-  override failure(status: number, sentence: string, request: Request | null, fields?: FieldLines): Response {
-    return this.#origins.mark(request, this.inner.failure(status, sentence, request, fields));
-  }
+  return markingLayer((request, response) => origins.mark(request, response));
 }

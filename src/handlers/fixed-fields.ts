@@ -5,6 +5,7 @@
 import { type FieldLines, Fields, parseFieldLine } from "../http/fields.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
 import { corsFields } from "./cors.ts";
+import { type Layer, markingLayer } from "./mount.ts";
 
 /** Returns the fields in the order in which they are sent, followed by `further` lines. */
 export function fixedFields(settings: FixedFieldsSettings, further: FieldLines = []): Fields {
@@ -29,6 +30,23 @@ export function setByFlags(settings: FixedFieldsSettings): (name: string) => boo
   names.delete("vary");
   const hasCors = settings.cors.length > 0;
   return (name) => names.has(name) || (hasCors && name.startsWith("access-control-"));
+}
+
+/** Returns the field with which a response over https asks for https in the future (RFC 6797 §6.1), if the settings want it. */
+export function strictTransport({ hstsMs }: Pick<ServerSettings, "hstsMs">): FieldLines {
+  return hstsMs === 0 ? [] : [["Strict-Transport-Security", `max-age=${Math.floor(hstsMs / 1000)}`]];
+}
+
+/**
+ * Returns a layer that adds this field to responses on plain connections of a proxy, where the proxy says that its client has used https.
+ * On connections over TLS every response has it.
+ */
+export function strictTransportLayer(settings: Pick<ServerSettings, "hstsMs">): Layer {
+  const field = Fields.of(strictTransport(settings));
+  return markingLayer((request, response) => {
+    const isForwarded = request !== null && request.relay !== null && request.secure && !request.relay.secure;
+    return isForwarded ? { ...response, fields: field.followedBy(response.fields) } : response;
+  });
 }
 
 export type FixedFieldsSettings = Pick<ServerSettings, "headers" | "securityHeaders" | "cors">;

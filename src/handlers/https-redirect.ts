@@ -2,6 +2,8 @@
  * Answers on the plain port beside a TLS one: a redirect to the same address with https (RFC 9110 §15.4.9), so that
  * the client sends the method and the content again.
  *
+ * A proxy that the operator trusts may send requests of https here. Those have what they ask for, and are answered as on the TLS port.
+ *
  * The rule it guards: Location is made of a host that passed the Host rule. Otherwise a page of another site could
  * make a browser come here and be sent wherever that page wants.
  */
@@ -24,6 +26,8 @@ import { redirectTo } from "./redirect.ts";
 export interface HttpsRedirectOptions extends HostPolicyOptions {
   /** Port that speaks TLS. */
   readonly securePort: () => number;
+  /** Answers requests that a proxy has received over https. */
+  readonly secured: Handler;
 }
 
 /** Throws a RangeError, in one line for the operator, when an allowed host is malformed. */
@@ -35,19 +39,22 @@ class HttpsRedirect implements Handler {
   readonly #pages = new ErrorPages();
   readonly #hosts: HostPolicy;
   readonly #securePort: () => number;
+  readonly #secured: Handler;
 
   constructor(options: HttpsRedirectOptions) {
     this.#hosts = new HostPolicy(options);
     this.#securePort = options.securePort;
+    this.#secured = options.secured;
   }
 
   admit(request: Request): Admission {
+    if (request.secure) return this.#secured.admit(request);
     const host = this.#hosts.judge(request);
     return refused(this.#answer(request, host), host);
   }
 
-  respond(): Response {
-    throw new Error("a request was admitted where all are refused");
+  respond(request: Request, admission: Admission): Response | Promise<Response> {
+    return this.#secured.respond(request, admission);
   }
 
   #answer(request: Request, host: HostVerdict): Response {
@@ -57,7 +64,8 @@ class HttpsRedirect implements Handler {
     if (head.method === Method.Connect)
       return this.#refuse(405, "That method cannot be used here.", request, ONLY_FILES);
     if (target.authority.host === "") return this.#refuse(400, "This port leads to https, but of which host?", request);
-    const port = this.#securePort();
+    // A client that reached a proxy finds https there on its usual port.
+    const port = request.relay !== null && request.relay.host !== null ? HTTPS_PORT : this.#securePort();
     const authority = port === HTTPS_PORT ? target.authority.host : `${target.authority.host}:${port}`;
     return redirectTo(`https://${authority}${pathAndQuery(request)}`);
   }

@@ -40,6 +40,43 @@ export class LayerHandler implements Handler {
   }
 }
 
+/** Changes a response by its request, which is null if its head could not be read. */
+type Mark = (request: Request | null, response: Response) => Response;
+
+/** Makes a layer that changes every response. */
+export function markingLayer(mark: Mark): Layer {
+  return (inner) => new MarkingLayer(inner, mark);
+}
+
+class MarkingLayer extends LayerHandler {
+  readonly #mark: Mark;
+
+  constructor(inner: Handler, mark: Mark) {
+    super(inner);
+    this.#mark = mark;
+  }
+
+  override admit(request: Request): Admission {
+    return this.#marked(request, this.inner.admit(request));
+  }
+
+  #marked(request: Request, admission: Admission): Admission {
+    const { refusal, later } = admission;
+    if (later !== null) return { ...admission, later: async () => this.#marked(request, await later()) };
+    return refusal === null ? admission : { ...admission, refusal: this.#mark(request, refusal) };
+  }
+
+  override respond(request: Request, admission: Admission): Response | Promise<Response> {
+    const response = this.inner.respond(request, admission);
+    if (!(response instanceof Promise)) return this.#mark(request, response);
+    return response.then((settled) => this.#mark(request, settled));
+  }
+
+  override failure(status: number, sentence: string, request: Request | null, fields?: FieldLines): Response {
+    return this.#mark(request, this.inner.failure(status, sentence, request, fields));
+  }
+}
+
 /** Answers OPTIONS with the methods of a path (RFC 9110 §9.3.7). 204 has no Content-Length (§8.6). */
 export function allowAnswer(allow: string): Response {
   return response(204, Fields.of([["Allow", allow]]), null, "options");

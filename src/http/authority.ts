@@ -29,11 +29,17 @@ const AUTHORITY_BYTES_MAX = 261;
 const PORT_DIGITS_MAX = 5;
 const PORT_MAX = 65535;
 
-/** A validated authority. One per target, filled again for each that is parsed. */
-export class Authority {
+/** A validated authority as its readers see it. */
+export interface HostAndPort {
   /** In lower case, one trailing dot removed, IPv6 in brackets and as RFC 5952 writes it; "" when there is none. */
-  host: string;
+  readonly host: string;
   /** 0 to 65535, or -1 when absent or empty: the scheme's default. */
+  readonly port: number;
+}
+
+/** A validated authority. One per target, filled again for each that is parsed. */
+export class Authority implements HostAndPort {
+  host: string;
   port: number;
   /** The bytes that `host` and `port` were made from, to recognise them; 0 of them when none. */
   readonly #raw: Uint8Array;
@@ -94,10 +100,11 @@ export function formatPeer(address: string, port: number): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
 }
 
-/** The inverse of `formatPeer`: returns the address without brackets. */
+/** Returns the address in the result of `formatPeer`, without brackets. The port may be missing. */
 export function addressOf(peer: string): string {
-  const colon = peer.lastIndexOf(":");
-  return peer.charCodeAt(0) === LBRACKET ? peer.slice(1, colon - 1) : peer.slice(0, colon);
+  if (peer.charCodeAt(0) === LBRACKET) return peer.slice(1, peer.indexOf("]"));
+  const colon = peer.indexOf(":");
+  return colon < 0 ? peer : peer.slice(0, colon);
 }
 
 /** Port that an authority means under a scheme (RFC 9110 §4.2.1, §4.2.2). */

@@ -23,6 +23,10 @@ export enum Field {
   AccessControlRequestMethod,
   ContentEncoding,
   XFixture,
+  Forwarded,
+  XForwardedFor,
+  XForwardedProto,
+  XForwardedHost,
   Count,
 }
 
@@ -50,4 +54,8 @@ export const FIELD_NAMES: readonly string[] = [
   "access-control-request-method",
   "content-encoding",
   "x-fixture",
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-proto",
+  "x-forwarded-host",
 ];

@@ -52,11 +52,46 @@ function normalizeIpv6(text: string): string | undefined {
 
 const GROUPS = 8;
 
+/** Groups before those of an IPv4 address that is mapped into IPv6 (RFC 4291 §2.5.5.2). */
+const MAPPED: readonly number[] = [0, 0, 0, 0, 0, 0xffff];
+
+/** A numeric address in its one spelling. */
+export interface NumericAddress {
+  /** IPv6 without brackets, as RFC 5952 writes it. */
+  readonly text: string;
+  /** Eight groups of 16 bits; those of IPv4 as if it were mapped into IPv6. */
+  readonly groups: readonly number[];
+  readonly isIpv4: boolean;
+}
+
+/**
+ * Reads a numeric address, IPv6 without brackets. An IPv4 address that is mapped into IPv6 is that IPv4 address. Returns null for
+ * anything else.
+ */
+export function parseAddress(text: string): NumericAddress | null {
+  const groups = text.includes(":") ? readIpv6(new TextEncoder().encode(text), 0, text.length) : ipv4Groups(text);
+  if (groups === null) return null;
+  const isIpv4 = MAPPED.every((group, i) => groups[i] === group);
+  return { text: isIpv4 ? formatIpv4(groups) : formatIpv6(groups), groups, isIpv4 };
+}
+
+function ipv4Groups(text: string): number[] | null {
+  if (!IPV4.test(text)) return null;
+  const [a = 0, b = 0, c = 0, d = 0] = text.split(".").map(Number);
+  return [...MAPPED, a * 256 + b, c * 256 + d];
+}
+
 /**
  * Returns the IPv6address of RFC 3986 §3.2.2 in bytes[start, end) as RFC 5952 writes it, or null when it is malformed. Zone
  * identifiers and IPvFuture are refused: neither means anything to a server.
  */
 export function parseIpv6(bytes: Uint8Array, start: number, end: number): string | null {
+  const groups = readIpv6(bytes, start, end);
+  return groups === null ? null : formatIpv6(groups);
+}
+
+/** Returns the eight groups of the IPv6address in bytes[start, end), or null. */
+function readIpv6(bytes: Uint8Array, start: number, end: number): number[] | null {
   const groups: number[] = [];
   let gapAt = -1;
   let pos = start;
@@ -92,25 +127,21 @@ export function parseIpv6(bytes: Uint8Array, start: number, end: number): string
   }
   if (gapAt < 0 ? groups.length !== GROUPS : groups.length >= GROUPS) return null;
   while (groups.length < GROUPS) groups.splice(gapAt, 0, 0);
-  return formatIpv6(groups);
+  return groups;
 }
 
 /** Reads the IPv4 address in bytes[start, end) as two more groups. Returns false when it is malformed or has no room. */
 function readIpv4(bytes: Uint8Array, start: number, end: number, groups: number[]): boolean {
   const text = latin1Text(bytes, start, end);
-  if (!IPV4.test(text)) return false;
-  const [a = 0, b = 0, c = 0, d = 0] = text.split(".").map(Number);
-  groups.push(a * 256 + b, c * 256 + d);
+  const mapped = ipv4Groups(text);
+  if (mapped === null) return false;
+  groups.push(...mapped.slice(MAPPED.length));
   return groups.length <= GROUPS;
 }
 
-/** Writes an address as RFC 5952 §4 does, and §5 for addresses that hold an IPv4 one. */
-function formatIpv6(groups: readonly number[]): string {
-  const isMapped = groups.slice(0, 5).every((group) => group === 0) && groups[5] === 0xffff;
-  if (isMapped) {
-    const [high = 0, low = 0] = groups.slice(6);
-    return `::ffff:${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
-  }
+/** Writes eight groups as RFC 5952 §4 does, and §5 for addresses that hold an IPv4 one. */
+export function formatIpv6(groups: readonly number[]): string {
+  if (MAPPED.every((group, i) => groups[i] === group)) return `::ffff:${formatIpv4(groups)}`;
   // The longest run of two or more zero groups becomes "::", the first of equals.
   let longestAt = -1;
   let longest = 1;
@@ -125,4 +156,10 @@ function formatIpv6(groups: readonly number[]): string {
   const hex = groups.map((group) => group.toString(16));
   if (longestAt < 0) return hex.join(":");
   return `${hex.slice(0, longestAt).join(":")}::${hex.slice(longestAt + longest).join(":")}`;
+}
+
+/** Writes the IPv4 address in the last two groups. */
+function formatIpv4(groups: readonly number[]): string {
+  const [high = 0, low = 0] = groups.slice(MAPPED.length);
+  return `${high >> 8}.${high & 255}.${low >> 8}.${low & 255}`;
 }

@@ -88,10 +88,17 @@ export interface Request {
   readonly target: RequestTarget;
   /** Version of HTTP that the request was sent in. "1.1" stands for later minor versions too (RFC 9110 §2.5). */
   readonly protocol: "1.0" | "1.1" | "2";
-  /** Numeric address of the peer, IPv6 without brackets. */
+  /**
+   * Numeric address of the client, IPv6 without brackets. If a proxy that the operator trusts does not give it, it is `unknown`, or a name
+   * that begins with `_` (RFC 7239 §6).
+   */
   readonly address: string;
-  /** True when the bytes came over TLS. */
+  /** Numeric address of the other side of the socket: the client's, or a proxy's. */
+  readonly socketAddress: string;
+  /** True when the client has used https. */
   readonly secure: boolean;
+  /** Proxy whose word counts for `address`, `secure` and the authority of the target; null: the client is the peer itself. */
+  readonly relay: Relay | null;
   /** Content that follows the head: none, some of unknown length, or a number of bytes, which may be 0. */
   readonly announced: "none" | "unknown" | number;
   /** Content as received, framing removed; empty unless its admission says to collect it. */
@@ -101,6 +108,16 @@ export interface Request {
    * answers with a promise, whose `call` may come at any time, even at once. A later `whenLeft` replaces an earlier one.
    */
   whenLeft(call: () => void): void;
+}
+
+/** A proxy in front of this server that the operator trusts, and that has said for whom it asks. */
+export interface Relay {
+  /** Its numeric address. */
+  readonly address: string;
+  /** True when it has used https itself. */
+  readonly secure: boolean;
+  /** Host as the client sent it, if the proxy says so; else null. The Host rule accepts it. */
+  readonly host: string | null;
 }
 
 /** Why a request's content will never be complete. */

@@ -1,5 +1,5 @@
 /** Origins of pages, as browsers write them in the field Origin (RFC 6454). */
-import { Authority, effectivePort, parseAuthority } from "./authority.ts";
+import { Authority, effectivePort, type HostAndPort, parseAuthority } from "./authority.ts";
 
 /** Stands for every origin where a setting lists origins. */
 export const ANY_ORIGIN = "*";
@@ -23,7 +23,7 @@ export function normalizeOrigin(text: string): string | undefined {
  * Returns true for the origin of pages that come from `authority`. A plain connection may be that of a proxy that speaks https to the
  * browser; a TLS one is https to both. `null` is the origin of any sandboxed page, and not ours.
  */
-export function isOwnOrigin(origin: string, { host, port }: Authority, secure: boolean): boolean {
+export function isOwnOrigin(origin: string, { host, port }: HostAndPort, secure: boolean): boolean {
   const [, scheme, authority = ""] = /^(https?):\/\/([^/?#@]+)$/.exec(origin) ?? [];
   if (host === "" || (scheme !== "https" && (scheme !== "http" || secure))) return false;
   const bytes = new TextEncoder().encode(authority);

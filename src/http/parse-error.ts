@@ -52,6 +52,9 @@ export enum ParseError {
   TrailersTooLarge = -44,
   IncompleteMessage = -45,
   TlsHello = -46,
+  ForwardedInvalid = -47,
+  XForwardedInvalid = -48,
+  ForwardedConflict = -49,
 }
 
 export interface ParseErrorEntry {
@@ -286,6 +289,31 @@ const ENTRIES: ReadonlyMap<number, ParseErrorEntry> = new Map([
     "RFC 3629 §10",
     "The path is not valid UTF-8.",
     "overlong forms that hide a slash or a dot",
+    false,
+  ),
+  // Fields of trusted proxies
+  row(
+    ParseError.ForwardedInvalid,
+    400,
+    "RFC 7239 §4",
+    "The Forwarded header is malformed.",
+    "a client that writes its own address into the logs and past the access rules",
+    false,
+  ),
+  row(
+    ParseError.XForwardedInvalid,
+    400,
+    "RFC 7239 §7.4",
+    "An X-Forwarded header is malformed.",
+    "a client that writes its own address into the logs and past the access rules",
+    false,
+  ),
+  row(
+    ParseError.ForwardedConflict,
+    400,
+    "RFC 7239 §7.4",
+    "The Forwarded header and the X-Forwarded headers differ.",
+    "a client that writes the kind of header that its proxy leaves as it is",
     false,
   ),
   // Framing

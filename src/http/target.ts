@@ -26,7 +26,7 @@ import {
   SP,
   utf8Text,
 } from "./ascii.ts";
-import { Authority, effectivePort, parseAuthority } from "./authority.ts";
+import { Authority, effectivePort, type HostAndPort, parseAuthority } from "./authority.ts";
 import { Method } from "./method.ts";
 import { ParseError } from "./parse-error.ts";
 import { PathMemo } from "./path-memo.ts";
@@ -53,7 +53,7 @@ export enum Verdict {
 
 /** Parts of a target that handlers read. */
 export type RequestTarget = Readonly<
-  Pick<Target, "form" | "path" | "query" | "scheme" | "authority" | "verdict" | "hasDotName">
+  Pick<Target, "form" | "path" | "query" | "scheme" | "verdict" | "hasDotName"> & { authority: HostAndPort }
 >;
 
 /** One per exchange, filled again for each request whose head is another than the last. */

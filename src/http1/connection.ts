@@ -17,6 +17,7 @@ import type { Resumable } from "../exchange/context.ts";
 import { Deadline, isForContent, Wait } from "../exchange/deadline.ts";
 import { Exchange, OWN_FAILURE, Phase } from "../exchange/exchange.ts";
 import { type CloseReason, Outcome } from "../exchange/observer.ts";
+import type { Peer } from "../exchange/peer.ts";
 import { Fate, type Suspended, type Transport } from "../exchange/transport.ts";
 import { formatPeer } from "../http/authority.ts";
 import type { Fault } from "../http/fault.ts";
@@ -37,7 +38,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   readonly address: string;
   /** Current exchange, or the next one. */
   readonly exchange: Exchange<RequestReader>;
-  readonly #secure: boolean;
+  readonly #from: Peer;
   readonly #context: Http1Context;
   readonly #transport: Transport;
   readonly #inbox: ReceiveBuffer;
@@ -53,15 +54,14 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   /** True when a fair share of the response is out, and `resumed` follows for the next. */
   #isDeferred = false;
 
-  /** `address` is the numeric address of the peer, IPv6 without brackets. */
-  constructor(context: Http1Context, transport: Transport, id: number, address: string, port: number, secure: boolean) {
+  constructor(context: Http1Context, transport: Transport, id: number, peer: Peer) {
     this.#context = context;
     this.#transport = transport;
     this.id = id;
-    this.address = address;
-    this.peer = formatPeer(address, port);
-    this.#secure = secure;
-    this.#isShakingHands = secure;
+    this.address = peer.address;
+    this.peer = formatPeer(peer.address, peer.port);
+    this.#from = peer;
+    this.#isShakingHands = peer.secure;
     this.#inbox = new ReceiveBuffer(transport);
     this.#outbox = new Outbox(transport, context.scratch, context.limits, context.clock);
     this.#holding = new Holding(context.peerMemory, this, this.#inbox, this.#outbox);
@@ -256,7 +256,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
       this.#deadline.clear();
     }
     const exchange = this.exchange;
-    exchange.request ??= this.#context.requests.take(this.address, this.#secure);
+    exchange.request ??= this.#context.requests.take(this.#from);
     const request = exchange.request;
     const consumed = request.readHead(inbox.bytes, inbox.start, inbox.end);
     if (consumed === 0) return this.#awaitHead(request);

@@ -475,7 +475,7 @@ function knownField(bytes: Uint8Array, start: number, end: number): number {
 
 /** No two known names share a hash; the test asks for every one of them by name. */
 function fieldHash(length: number, first: number, last: number): number {
-  return (length + first * 14 + last) & 63;
+  return (length + first * 14 + last) & (HASHES - 1);
 }
 
 const NO_BYTES = new Uint8Array(0);
@@ -483,6 +483,8 @@ const NO_BYTES = new Uint8Array(0);
 /** Length and second letter tell the methods apart; 32 letters, lengths up to METHOD_BYTES_MAX. */
 const METHOD_BY_LENGTH_AND_SECOND: Uint8Array = buildMethodTable();
 
+/** Size of the table of hashes; a power of two. */
+const HASHES = 128;
 const FIELD_NAME_STRIDE = 32;
 const FIELD_NAME_BYTES = new Uint8Array(FIELD_NAMES.length * FIELD_NAME_STRIDE);
 const FIELD_LENGTHS = new Uint8Array(FIELD_NAMES.length);
@@ -504,7 +506,7 @@ function buildMethodTable(): Uint8Array {
 }
 
 function buildFieldTable(): Uint8Array {
-  const table = new Uint8Array(64);
+  const table = new Uint8Array(HASHES);
   FIELD_NAMES.forEach((name, field) => {
     for (let i = 0; i < name.length; i++) FIELD_NAME_BYTES[field * FIELD_NAME_STRIDE + i] = name.charCodeAt(i);
     FIELD_LENGTHS[field] = name.length;

@@ -5,6 +5,7 @@
 
 import { ContentBuffer, type ContentMemory } from "../exchange/content-buffer.ts";
 import type { CollectingRequest, Exchange } from "../exchange/exchange.ts";
+import type { Peer } from "../exchange/peer.ts";
 import { ParseError } from "../http/parse-error.ts";
 import { PathMemo } from "../http/path-memo.ts";
 import { Target } from "../http/target.ts";
@@ -21,7 +22,9 @@ export class RequestReader implements CollectingRequest {
   readonly decoder = new BodyDecoder();
   readonly buffer: ContentBuffer;
   address = "";
+  socketAddress = "";
   secure = false;
+  readonly relay = null;
   /** Bytes received of the current content, framing included. */
   contentBytes = 0;
   /** Call for a client that leaves while its response is made. */
@@ -151,10 +154,11 @@ export class RequestReader implements CollectingRequest {
     this.#whenLeft?.();
   }
 
-  /** Prepares the reader for requests of the peer with this address. */
-  lend(address: string, secure: boolean): void {
-    this.address = address;
-    this.secure = secure;
+  /** Prepares the reader for requests of `peer`. */
+  lend(peer: Peer): void {
+    this.address = peer.address;
+    this.socketAddress = peer.socketAddress;
+    this.secure = peer.secure;
     this.#whenLeft = null;
     this.#hasLeft = false;
   }
@@ -172,10 +176,10 @@ export class RequestPool {
     this.#memory = memory;
   }
 
-  /** Returns a reader for a request of the peer with this address. */
-  take(address: string, secure: boolean): RequestReader {
+  /** Returns a reader for a request of `peer`. */
+  take(peer: Peer): RequestReader {
     const reader = this.#idle.pop() ?? new RequestReader(this.#headLimits, this.#memory, this.#paths);
-    reader.lend(address, secure);
+    reader.lend(peer);
     return reader;
   }
 

@@ -4,8 +4,8 @@ import { ContentMemory } from "../exchange/content-buffer.ts";
 import type { Context } from "../exchange/context.ts";
 import type { Counter } from "../exchange/counter.ts";
 import { newAnswered } from "../exchange/observer.ts";
-import { endpointFields, fixedFields } from "../handlers/fixed-fields.ts";
-import type { FieldLines, Fields } from "../http/fields.ts";
+import { endpointFields, fixedFields, strictTransport } from "../handlers/fixed-fields.ts";
+import type { Fields } from "../http/fields.ts";
 import type { Http1Context } from "../http1/context.ts";
 import { GATHER_BYTES_MAX, Scratch } from "../http1/outbox.ts";
 import { RequestPool } from "../http1/request.ts";
@@ -25,7 +25,8 @@ export type OwnParts = Omit<Context, "limits" | "answered"> & {
 
 /** Makes the context of HTTP/1 connections. */
 export function composeContext(settings: ServerSettings, { bodyMemory, ...own }: OwnParts): Http1Context {
-  const secureLines = strictTransport(settings);
+  const isSecure = settings.tlsCert !== "" || settings.tlsSelfSigned;
+  const secureLines = isSecure ? strictTransport(settings) : [];
   const headLimits = {
     maxHeaderBytes: settings.maxHeaderBytes,
     maxFields: limits.fieldsMax,
@@ -64,9 +65,4 @@ export function connectionsAtOnce(settings: ServerSettings, fileLimit: number, w
 
 function headStartsOf(settings: ServerSettings, clock: Clock, fields: Fields): HeadStarts {
   return new HeadStarts(clock.dateLine, settings.keepAliveTimeoutMs / 1000, fields);
-}
-
-/** RFC 6797 §6.1. */
-function strictTransport({ hstsMs }: ServerSettings): FieldLines {
-  return hstsMs === 0 ? [] : [["Strict-Transport-Security", `max-age=${Math.floor(hstsMs / 1000)}`]];
 }

@@ -6,12 +6,13 @@ import type { Tls } from "./tls.ts";
 /** Parts that the settings alone decide on. */
 export type LoadedParts = Pick<
   ServerParts,
-  "watch" | "fixture" | "httpbin" | "stubs" | "proxy" | "site" | "anyUploads" | "base"
+  "relays" | "watch" | "fixture" | "httpbin" | "stubs" | "proxy" | "site" | "anyUploads" | "base"
 >;
 
 /** Loads all parts of a server but its TLS. */
 export async function loadParts(settings: ServerSettings): Promise<LoadedParts> {
   return {
+    relays: await loadRelays(settings),
     watch: await loadVitals(settings),
     fixture: await loadFixture(settings),
     httpbin: await loadHttpbin(settings),
@@ -32,6 +33,13 @@ export async function loadTls(
   if (settings.tlsCert === "" && !settings.tlsSelfSigned) return null;
   const { Tls } = await import("./tls.ts");
   return Tls.load(settings, passphrase, warn);
+}
+
+/** Loads the reader of the fields of proxies, only for a server behind one. */
+async function loadRelays(settings: ServerSettings): Promise<NonNullable<ServerParts["relays"]> | null> {
+  if (settings.trustedProxies.length === 0) return null;
+  const { TrustedProxies } = await import("../exchange/forwarding.ts");
+  return new TrustedProxies(settings.trustedProxies);
 }
 
 /** Loads snapshots, only for a server that can be watched. */

@@ -110,10 +110,12 @@ export class Reporter implements Observer {
   }
 
   /** The seeds' step-by-step lines. */
-  #narrate({ connection, request, response, host, violation, slot, bytes, outcome }: Answered): void {
+  #narrate({ connection, peer, request, response, host, violation, slot, bytes, outcome }: Answered): void {
     if (request !== null) {
-      this.step(connection, slot, `Request: ${escapeQuoted(request.head.requestLine)}`);
-      this.step(connection, slot, `Host validation: ${request.head.value(Field.Host) ?? "(none)"} ${host}`);
+      const { relay, head } = request;
+      if (relay !== null) this.step(connection, slot, `Client: ${peer}, as the proxy ${relay.address} says`);
+      this.step(connection, slot, `Request: ${escapeQuoted(head.requestLine)}`);
+      this.step(connection, slot, `Host validation: ${relay?.host ?? head.value(Field.Host) ?? "(none)"} ${host}`);
     }
     const broken = violationOf(violation);
     if (broken !== null) {

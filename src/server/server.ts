@@ -5,8 +5,10 @@
 import type { Connection, Conversation } from "../exchange/carrier.ts";
 import { Clock, type TimeSource } from "../exchange/clock.ts";
 import type { Drain, Resumable } from "../exchange/context.ts";
+import type { TrustedProxies } from "../exchange/forwarding.ts";
 import { LocalPool } from "../exchange/local-pool.ts";
 import { type Observer, Observers } from "../exchange/observer.ts";
+import { directPeer } from "../exchange/peer.ts";
 import { PeerMemory } from "../exchange/peer-memory.ts";
 import type { Pool } from "../exchange/pool.ts";
 import type { SharedMemory } from "../exchange/shared-memory.ts";
@@ -87,6 +89,8 @@ export interface ServerParts {
   /** The parts that the threads of the process have in common; null for a server with one thread. */
   readonly shared?: SharedParts | null;
   readonly time?: TimeSource;
+  /** Proxies in front of this server; null without --trusted-proxy. */
+  readonly relays?: TrustedProxies | null;
   /** Makes the views of the server; null without --status and --live. */
   readonly watch?: ((options: VitalsOptions) => Vitals) | null;
   /** Makes the controls of a test; null without --fixture. */
@@ -191,6 +195,7 @@ export class Server {
       peerMemory: this.#peerMemory,
       waiting: () => this.#relieve(),
       handler: this.#makeHandler(parts),
+      relays: parts.relays ?? null,
       observer: this.#observer(),
       defer,
       drain: this.#drain,
@@ -343,6 +348,7 @@ export class Server {
       anyPort: anyPort || fixture,
       port: () => redirecting.port,
       securePort: () => this.port,
+      secured: this.#context.handler,
       now: () => this.#clock.wallMs,
       log: (line) => this.#log.warn(line),
     });
@@ -410,7 +416,7 @@ export class Server {
       return this.#turnAway.refuse(transport, refusal, isSecure, answer);
     }
     const wire = this.#fixture?.fixture.wire(transport) ?? transport;
-    const connection = new Http1Connection(context, wire, ++this.#lastId, plain, port, isSecure);
+    const connection = new Http1Connection(context, wire, ++this.#lastId, directPeer(plain, port, isSecure));
     this.#connections.add(connection);
     return connection;
   }

@@ -10,7 +10,7 @@ export const GROUPS = {
   listen: "Address and pool",
   files: "Files and responses",
   caching: "Caching and compression",
-  proxy: "Proxy",
+  proxy: "Proxies in front and behind",
   uploads: "Uploads",
   access: "Access",
   tls: "TLS",

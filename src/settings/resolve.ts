@@ -168,7 +168,8 @@ function findFixtureConflict({ fixture, fixtureToken, faults, host }: ServerSett
 }
 
 function findTlsConflict(settings: ServerSettings, label: Label): Conflict {
-  const { tlsCert, tlsKey, tlsPassphraseFile, tlsSelfSigned, httpsRedirectPort, hstsMs, port } = settings;
+  const { tlsCert, tlsKey, tlsPassphraseFile, tlsSelfSigned, httpsRedirectPort, hstsMs, port, trustedProxies } =
+    settings;
   if ((tlsCert === "") !== (tlsKey === "")) {
     const [given, missing] = tlsKey === "" ? (["tlsCert", "tlsKey"] as const) : (["tlsKey", "tlsCert"] as const);
     return `${label(given)} needs ${label(missing)}: a certificate works only with its key`;
@@ -177,7 +178,8 @@ function findTlsConflict(settings: ServerSettings, label: Label): Conflict {
     return `${label("tlsPassphraseFile")} needs ${label("tlsKey")}: there is no key to decrypt`;
   }
   if (tlsCert === "" && !tlsSelfSigned) {
-    const stray = httpsRedirectPort >= 0 ? "httpsRedirectPort" : hstsMs > 0 ? "hstsMs" : null;
+    const hasNoHttps = hstsMs > 0 && trustedProxies.length === 0; // A proxy may speak https for this server.
+    const stray = httpsRedirectPort >= 0 ? "httpsRedirectPort" : hasNoHttps ? "hstsMs" : null;
     if (stray === null) return null;
     return `${label(stray)} needs ${label("tlsCert")} or ${label("tlsSelfSigned")}: this server does not speak https`;
   }

@@ -9,6 +9,7 @@ import { normalizeHost } from "../http/ip-address.ts";
 import { normalizeOrigin } from "../http/origin.ts";
 import { problemOfPattern } from "../http/path-pattern.ts";
 import { GIB, HOUR, KIB, MIB, SECOND } from "../http/units.ts";
+import { type BalancerSettings, balancerTable } from "./balancer-settings.ts";
 import type { TableOf } from "./kinds.ts";
 import { limits } from "./limits.ts";
 import { type ProxySettings, proxyTable } from "./proxy-settings.ts";
@@ -24,7 +25,7 @@ import {
 } from "./values.ts";
 
 /** Settings of a server, complete and valid. A name ends with its unit. */
-export interface ServerSettings extends ProxySettings, TlsSettings {
+export interface ServerSettings extends BalancerSettings, ProxySettings, TlsSettings {
   port: number;
   /** Address or name to bind; IPv6 without brackets. */
   host: string;
@@ -309,6 +310,7 @@ export const serverTable: TableOf<ServerSettings> = {
     max: 4 * GIB,
     help: "Memory for the content of small files; 0 keeps none.",
   },
+  ...balancerTable,
   ...proxyTable,
   uploads: {
     flag: "uploads",

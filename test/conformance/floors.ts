@@ -3,6 +3,7 @@
  * that are the same for every way of cutting, so that two runs are compared by comparing text.
  */
 
+import type { TrustedProxies } from "../../src/exchange/forwarding.ts";
 import { composeHandler } from "../../src/handlers/compose.ts";
 import { FolderError, openDocumentRoot } from "../../src/handlers/files/document-root.ts";
 import { openFolderStore, type UploadDisk } from "../../src/handlers/uploads/folder-store.ts";
@@ -174,13 +175,16 @@ export function parserDifference(row: Row, reading: ParserReading): string {
 
 /** The whole conversation with the real handler over a real folder, on a fake transport and a clock that stands still. */
 export class MachineFloor {
-  readonly #server = new FakeServer({
-    limits: { unwantedBodyBytesMax: 20_000, receiveBytesMax: 65_536, lingerBytesMax: 1 << 20, sliceBytes: 32_768 },
-  });
+  readonly #server: FakeServer;
 
   #judged: { row: Row; received: string; isClosed: boolean | null; found: string } | null = null;
 
-  constructor(site: ConformanceSite) {
+  /** `relays` are the proxies that are trusted. */
+  constructor(site: ConformanceSite, relays: TrustedProxies | null = null) {
+    this.#server = new FakeServer({
+      limits: { unwantedBodyBytesMax: 20_000, receiveBytesMax: 65_536, lingerBytesMax: 1 << 20, sliceBytes: 32_768 },
+      relays,
+    });
     const handler = composeHandler({
       settings: resolveServerSettings({ host: "127.0.0.1", allowedHosts: HOSTS, maxBodyBytes: BODY_BYTES_MAX }),
       endpoints: null,

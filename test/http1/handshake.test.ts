@@ -1,6 +1,7 @@
 /** What is special about a connection over TLS: nothing is said before its handshake, and its end may have to be forced. */
 
 import { describe, expect, test } from "bun:test";
+import { directPeer } from "../../src/exchange/peer.ts";
 import { ADMITTED } from "../../src/http/message.ts";
 import { Http1Connection } from "../../src/http1/connection.ts";
 import { FakeClient, FakeServer, FakeTransport, get } from "../support/conversation.ts";
@@ -8,7 +9,7 @@ import { FakeClient, FakeServer, FakeTransport, get } from "../support/conversat
 /** A connection over TLS whose handshake is not over. */
 function connectSecurely(server: FakeServer): FakeClient {
   const transport = new FakeTransport();
-  const connection = new Http1Connection(server.context, transport, 1, "127.0.0.1", 50000, true);
+  const connection = new Http1Connection(server.context, transport, 1, directPeer("127.0.0.1", 50000, true));
   server.connections.add(connection);
   transport.onClose = () => {
     connection.closed();

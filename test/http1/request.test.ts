@@ -5,6 +5,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { ContentMemory } from "../../src/exchange/content-buffer.ts";
+import { directPeer } from "../../src/exchange/peer.ts";
 import { Field } from "../../src/http/field.ts";
 import { PathMemo } from "../../src/http/path-memo.ts";
 import { RequestPool, RequestReader } from "../../src/http1/request.ts";
@@ -67,10 +68,10 @@ describe("a head that repeats the one before it", () => {
 
   test("is one also where another connection had sent it", () => {
     const pool = new RequestPool(HEAD_LIMITS, MEMORY);
-    const first = pool.take("127.0.0.1", false);
+    const first = pool.take(directPeer("127.0.0.1", 50000, false));
     read(first, bytesOf(PLAIN));
     pool.takeBack({ request: first });
-    const second = pool.take("127.0.0.1", false);
+    const second = pool.take(directPeer("127.0.0.1", 50000, false));
     expect(second).toBe(first);
     expect(read(second, bytesOf(PLAIN))).toEqual(read(fresh(), bytesOf(PLAIN)));
     expect(second.head.value(Field.Accept)).toBe("*/*");

@@ -5,6 +5,7 @@ import { ContentMemory } from "../../src/exchange/content-buffer.ts";
 import type { ConversationLimits, Resumable } from "../../src/exchange/context.ts";
 import { LocalPool } from "../../src/exchange/local-pool.ts";
 import { type Answered, type CloseReason, newAnswered, type Observer, Outcome } from "../../src/exchange/observer.ts";
+import { directPeer } from "../../src/exchange/peer.ts";
 import { PeerMemory } from "../../src/exchange/peer-memory.ts";
 import type { Pool } from "../../src/exchange/pool.ts";
 import type { Transport } from "../../src/exchange/transport.ts";
@@ -259,11 +260,15 @@ export interface ServerOptions {
   /** Senders that may go on without a slot. */
   readonly lenders?: number;
   readonly limits?: Partial<ConversationLimits>;
+  /** Proxies that are trusted. */
+  readonly relays?: Http1Context["relays"];
   readonly scratchBytes?: number;
   readonly bodyMemoryBytes?: number;
   /** Bytes that may be held for peers. */
   readonly peerMemoryBytes?: number;
 }
+
+const PEER = directPeer("127.0.0.1", 50000, false);
 
 /** Everything that connections of one server share, without the server. */
 export class FakeServer {
@@ -306,6 +311,7 @@ export class FakeServer {
       pool: this.pool,
       peerMemory: new PeerMemory(options.peerMemoryBytes ?? 64 << 20, (sleeper) => this.deferred.push(sleeper)),
       handler: this.handler,
+      relays: options.relays ?? null,
       observer: this.observer,
       answered: newAnswered(),
       headStarts,
@@ -321,7 +327,7 @@ export class FakeServer {
   /** `before` puts something between the conversation and its transport. */
   connect(before: (transport: Transport) => Transport = (transport) => transport): FakeClient {
     const transport = new FakeTransport();
-    const connection = new Http1Connection(this.context, before(transport), ++this.#lastId, "127.0.0.1", 50000, false);
+    const connection = new Http1Connection(this.context, before(transport), ++this.#lastId, PEER);
     this.connections.add(connection);
     transport.onClose = () => {
       connection.closed();

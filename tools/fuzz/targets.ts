@@ -7,6 +7,7 @@ import { acceptEncodingTarget } from "./accept-encoding.ts";
 import { bodyTarget } from "./body.ts";
 import { conditionalTarget } from "./conditional.ts";
 import { conversationTarget } from "./conversation.ts";
+import { forwardedTarget } from "./forwarded.ts";
 import { framesTarget } from "./frames.ts";
 import { headTarget } from "./head.ts";
 import { hpackTarget } from "./hpack.ts";
@@ -40,6 +41,7 @@ export const targets: readonly FuzzTarget[] = [
   tarTarget,
   framesTarget,
   hpackTarget,
+  forwardedTarget,
   conversationTarget,
 ];
 

@@ -2,7 +2,7 @@
  * Describes a request in go-httpbin's shape: values of the query, of fields and of forms are lists; names of fields are written as Go
  * writes them, `Content-Type`.
  *
- * Fields that begin with `X-Forwarded` are shown and not believed: origin and URL are those of the connection.
+ * Fields that begin with `X-Forwarded` are shown. They are believed only if they come from a proxy that the operator trusts.
  */
 import { Field } from "../../http/field.ts";
 import { JsonVerdict, NESTING_MAX } from "../../http/json.ts";
@@ -54,14 +54,19 @@ export function utf8Of(latin1: string): string {
   return /^[\x20-\x7e\t]*$/.test(latin1) ? latin1 : Buffer.from(latin1, "latin1").toString("utf8");
 }
 
-function urlOf({ head, target, secure }: Request): string {
-  const text = utf8Of(head.targetText);
-  return target.form === "absolute" ? text : `${originOf(head.value(Field.Host), secure)}${text}`;
+function urlOf(request: Request): string {
+  const text = utf8Of(request.head.targetText);
+  return request.target.form === "absolute" ? text : `${originOf(request)}${text}`;
 }
 
 /** Returns scheme and authority of the URL at which the client reaches this server. */
-export function originOf(host: string | null, secure: boolean): string {
-  return `${secure ? "https" : "http"}://${host ?? ""}`;
+export function originOf(request: Request): string {
+  return `${request.secure ? "https" : "http"}://${hostOf(request) ?? ""}`;
+}
+
+/** Returns Host as the client has sent it, or null. */
+export function hostOf({ head, relay }: Request): string | null {
+  return relay?.host ?? head.value(Field.Host);
 }
 
 interface DescribedContent {

@@ -21,7 +21,7 @@ import {
   textAnswer,
 } from "./answers.ts";
 import { cookiesOf, setCookies } from "./cookies.ts";
-import { describe, describeContent, headersOf, originOf, utf8Of } from "./echo.ts";
+import { describe, describeContent, headersOf, hostOf, originOf, utf8Of } from "./echo.ts";
 import { parseQuery, type Values } from "./form.ts";
 import {
   chance,
@@ -215,13 +215,12 @@ function redirect(bin: Bin, request: Request, [count = ""]: readonly string[]): 
   return redirectTimes(bin, request, count, isAbsolute);
 }
 
-function redirectTimes({ prefix }: Bin, { head, secure }: Request, count: string, isAbsolute: boolean): Response {
+function redirectTimes({ prefix }: Bin, request: Request, count: string, isAbsolute: boolean): Response {
   const times = parseInteger("redirect count", count, 1, Number.MAX_SAFE_INTEGER);
   if (typeof times === "string") return bad(times);
   const kind = isAbsolute ? "absolute" : "relative";
   const path = `${prefix}${times === 1 ? "/get" : `/${kind}-redirect/${times - 1}`}`;
-  const host = head.value(Field.Host);
-  return redirection(302, isAbsolute && host !== null ? originOf(host, secure) + path : path);
+  return redirection(302, isAbsolute && hostOf(request) !== null ? originOf(request) + path : path);
 }
 
 const FORBIDDEN =

@@ -2,7 +2,8 @@
  * The fields of a message on its way through this server, in both directions (RFC 9110 §7.6).
  *
  * The rule it guards: a field that is about one connection ends with it. A client cannot say who it is or how it came here: those fields
- * are this server's own, and it replaces the client's, in every spelling that an upstream might take for them.
+ * are this server's own, and it replaces the client's, in every spelling that an upstream might take for them. Those of a proxy that the
+ * operator trusts stay, and this server adds its own part.
  */
 import { Field } from "../../http/field.ts";
 import type { FieldLine, FieldLines } from "../../http/fields.ts";
@@ -25,12 +26,14 @@ const HOP_BY_HOP: ReadonlySet<string> = new Set([
 ]);
 
 /** Fields of a request that are for this server, or that it writes itself. Expect was answered here. */
-const OWN_OF_REQUEST: ReadonlySet<string> = new Set([
-  "host",
-  "expect",
-  "proxy-authorization",
-  "http2-settings",
+const OWN_OF_REQUEST: ReadonlySet<string> = new Set(["host", "expect", "proxy-authorization", "http2-settings"]);
+
+/** Fields about the way of a request through proxies, of which this server writes its part. */
+const FORWARDING: ReadonlySet<string> = new Set([
   "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-proto",
+  "x-forwarded-host",
 ]);
 
 /** Fields of a response that this server writes itself. A browser would keep the last one for the name of this server (RFC 6797). */
@@ -64,7 +67,7 @@ export interface RequestOptions {
 
 /** Returns the fields with which a request is passed on, without those that frame it. */
 export function requestLines(request: Request, options: RequestOptions): FieldLines {
-  const { head, protocol, address, secure } = request;
+  const { head, protocol, relay } = request;
   const { origin, instance, passesCredentials, prepare } = options;
   const lines = prepare === null ? head.lines() : prepare(head.lines());
   const isOwn = ownOf(lines);
@@ -72,22 +75,46 @@ export function requestLines(request: Request, options: RequestOptions): FieldLi
     // An upstream may take "_" for "-" in a name, as CGI does.
     const folded = name.toLowerCase().replaceAll("_", "-");
     if (isOwn(name.toLowerCase()) || HOP_BY_HOP.has(folded) || OWN_OF_REQUEST.has(folded)) return false;
-    if (folded.startsWith("x-forwarded-")) return false;
+    if (FORWARDING.has(folded)) return false;
+    // Others, such as X-Forwarded-Port, are the trusted proxy's. It would have let one of its client's with a "_" through.
+    if (folded.startsWith("x-forwarded-")) return relay !== null && !name.includes("_");
     return passesCredentials || folded !== "authorization";
   });
-  const host = head.value(Field.Host);
-  const scheme = secure ? "https" : "http";
-  const forwardedHost = host === null || host === "" ? "" : `;host="${host}"`;
-  const node = address.includes(":") ? `"[${address}]"` : address;
   return [
     ["Host", authorityOf(origin)],
     ...kept,
     ["Via", `${protocol} ${PSEUDONYM} (${instance})`],
-    ["Forwarded", `for=${node}${forwardedHost};proto=${scheme}`],
-    ["X-Forwarded-For", address],
-    ["X-Forwarded-Proto", scheme],
-    ...(forwardedHost === "" ? [] : [["X-Forwarded-Host", host] as FieldLine]),
+    ...forwardingLines(request),
   ];
+}
+
+/**
+ * Returns the fields that name the client. Behind a proxy that the operator trusts, the proxy is added to its own lists, in both kinds,
+ * and scheme and host stay those of the client, because most readers expect one of each.
+ */
+function forwardingLines({ head, address, secure, relay }: Request): FieldLines {
+  const ownHost = head.value(Field.Host);
+  const host = relay?.host ?? ownHost;
+  const hop = hopOf(address, host, secure);
+  const hops =
+    relay === null ? hop : `${head.value(Field.Forwarded) ?? hop}, ${hopOf(relay.address, ownHost, relay.secure)}`;
+  const addresses = relay === null ? address : `${head.value(Field.XForwardedFor) ?? address}, ${relay.address}`;
+  return [
+    ["Forwarded", hops],
+    ["X-Forwarded-For", addresses],
+    ["X-Forwarded-Proto", secure ? "https" : "http"],
+    ...(isNamed(host) ? [["X-Forwarded-Host", host] as FieldLine] : []),
+  ];
+}
+
+/** Returns a forwarded-element (RFC 7239 §4). */
+function hopOf(address: string, host: string | null, secure: boolean): string {
+  const node = address.includes(":") ? `"[${address}]"` : address;
+  return `for=${node}${isNamed(host) ? `;host="${host}"` : ""};proto=${secure ? "https" : "http"}`;
+}
+
+function isNamed(host: string | null): host is string {
+  return host !== null && host !== "";
 }
 
 /** Returns true if a request has passed through this process before. */

@@ -8,7 +8,7 @@ import { type ProxyMountSettings, ProxyRules } from "../../../src/handlers/proxy
 import { Site as FolderSite } from "../../../src/handlers/site/site.ts";
 import { openStubs } from "../../../src/handlers/stubs/stubs.ts";
 import type { FieldLines } from "../../../src/http/fields.ts";
-import type { LiveSource } from "../../../src/http/message.ts";
+import type { LiveSource, Request } from "../../../src/http/message.ts";
 import { resolveServerSettings } from "../../../src/settings/resolve.ts";
 import { textOf } from "../../support/bytes.ts";
 import { ask, type Fields, makeRequest, makeSite, responseTo, type Site } from "../../support/site.ts";
@@ -235,6 +235,42 @@ describe("the fields of a request", () => {
       ["X-Forwarded-Proto", "http"],
       ["X-Forwarded-Host", "127.0.0.1:8080"],
     ]);
+  });
+
+  describe("of a proxy in front that the operator trusts", () => {
+    const rows: readonly [name: string, fields: Fields, relay: Partial<Request>, expected: FieldLines][] = [
+      [
+        "have this server's part added to the kind that is there, and both kinds say the same",
+        { "X-Forwarded-For": "192.0.2.1, 10.0.0.2", "X-Forwarded-Port": "443", X_Forwarded_Port: "1" },
+        { address: "192.0.2.1", secure: true, relay: { address: "10.0.0.1", secure: false, host: "shop.test" } },
+        [
+          ["X-Forwarded-Port", "443"],
+          ["Forwarded", 'for=192.0.2.1;host="shop.test";proto=https, for=10.0.0.1;host="127.0.0.1:8080";proto=http'],
+          ["X-Forwarded-For", "192.0.2.1, 10.0.0.2, 10.0.0.1"],
+          ["X-Forwarded-Proto", "https"],
+          ["X-Forwarded-Host", "shop.test"],
+        ],
+      ],
+      [
+        "keep the elements of Forwarded",
+        { Forwarded: "for=unknown;secret=x" },
+        { address: "unknown", secure: false, relay: { address: "2001:db8::1", secure: true, host: null } },
+        [
+          ["Forwarded", 'for=unknown;secret=x, for="[2001:db8::1]";host="127.0.0.1:8080";proto=https'],
+          ["X-Forwarded-For", "unknown, 2001:db8::1"],
+          ["X-Forwarded-Proto", "http"],
+          ["X-Forwarded-Host", "127.0.0.1:8080"],
+        ],
+      ],
+    ];
+    for (const [name, fields, relay, expected] of rows) {
+      test(name, async () => {
+        using site = makeProxied({ allowedHosts: ["*"] });
+        await responseTo(site.handler, { ...makeRequest("GET /b", fields), ...relay });
+        const lines = site.upstream.requests[0]?.lines ?? [];
+        expect(lines.filter(([own]) => /forwarded/i.test(own))).toEqual([...expected]);
+      });
+    }
   });
 
   test("cannot be named as the connection's if they are this server's", async () => {

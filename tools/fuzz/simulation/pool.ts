@@ -1,6 +1,7 @@
 /** The server's pool and exchanges, each with a second set of books: what was given, to whom, and in which order. */
 import type { ContentMemory } from "../../../src/exchange/content-buffer.ts";
 import { LocalPool } from "../../../src/exchange/local-pool.ts";
+import type { Peer } from "../../../src/exchange/peer.ts";
 import { QUEUED, REFUSED, type Sender, type Waiter } from "../../../src/exchange/pool.ts";
 import { RequestPool, type RequestReader } from "../../../src/http1/request.ts";
 import type { HeadLimits } from "../../../src/http1/request-head.ts";
@@ -288,8 +289,8 @@ export class WatchedRequests extends RequestPool {
     return this.#taken.size;
   }
 
-  override take(address: string, secure: boolean): RequestReader {
-    const reader = super.take(address, secure);
+  override take(peer: Peer): RequestReader {
+    const reader = super.take(peer);
     if (this.#taken.has(reader)) this.#referee.fail(0, "a reader is given to two connections");
     this.#taken.add(reader);
     return reader;

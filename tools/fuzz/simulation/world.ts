@@ -7,6 +7,7 @@ import { ContentMemory } from "../../../src/exchange/content-buffer.ts";
 import type { Resumable } from "../../../src/exchange/context.ts";
 import type { Exchange } from "../../../src/exchange/exchange.ts";
 import { type Answered, type Observer, Outcome } from "../../../src/exchange/observer.ts";
+import { directPeer } from "../../../src/exchange/peer.ts";
 import type { Sender, Waiter } from "../../../src/exchange/pool.ts";
 import type { SlotLease } from "../../../src/exchange/slot-lease.ts";
 import { Http1Connection } from "../../../src/http1/connection.ts";
@@ -201,7 +202,12 @@ export class World implements Desk, House, Observer {
     const client = new Client(id, writeScript(id, this.#settings, random), room, referee);
     this.#clients.push(client);
     referee.note(id, `connects, with room for ${room} bytes`);
-    client.connection = new Http1Connection(this.#context, client.transport, id, addressOf(id), 50_000, false);
+    client.connection = new Http1Connection(
+      this.#context,
+      client.transport,
+      id,
+      directPeer(addressOf(id), 50_000, false),
+    );
     referee.coverage.count("client: connects");
     return true;
   }
