@@ -95,6 +95,8 @@ export type HandlerSettings = Pick<
   | "fixture"
   | "trustedProxies"
   | "hstsMs"
+  | "tlsCert"
+  | "tlsSelfSigned"
 >;
 
 /**

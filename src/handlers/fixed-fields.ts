@@ -41,11 +41,13 @@ export function strictTransport({ hstsMs }: Pick<ServerSettings, "hstsMs">): Fie
  * Returns a layer that adds this field to responses on plain connections of a proxy, where the proxy says that its client has used https.
  * On connections over TLS every response has it.
  */
-export function strictTransportLayer(settings: Pick<ServerSettings, "hstsMs">): Layer {
+export function strictTransportLayer(settings: Pick<ServerSettings, "hstsMs" | "tlsCert" | "tlsSelfSigned">): Layer {
   const field = Fields.of(strictTransport(settings));
+  const speaksTls = settings.tlsCert !== "" || settings.tlsSelfSigned;
   return markingLayer((request, response) => {
-    const isForwarded = request !== null && request.relay !== null && request.secure && !request.relay.secure;
-    return isForwarded ? { ...response, fields: field.followedBy(response.fields) } : response;
+    if (request === null || !request.secure) return response;
+    const hasIt = speaksTls && (request.relay === null || request.relay.secure);
+    return hasIt ? response : { ...response, fields: field.followedBy(response.fields) };
   });
 }
 

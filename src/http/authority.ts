@@ -95,9 +95,10 @@ export function parseAuthority(bytes: Uint8Array, start: number, end: number, au
   return true;
 }
 
-/** Writes a numeric address and its port as one text: `127.0.0.1:50000`, `[::1]:50000`. */
+/** Writes an address and its port as one text: `127.0.0.1:50000`, `[::1]:50000`. A port of -1 is not known, and left out. */
 export function formatPeer(address: string, port: number): string {
-  return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;
+  const host = address.includes(":") ? `[${address}]` : address;
+  return port < 0 ? host : `${host}:${port}`;
 }
 
 /** Returns the address in the result of `formatPeer`, without brackets. The port may be missing. */

@@ -205,9 +205,9 @@ function parseNode(text: string): ForwardedNode | null {
 /** No text of a node: it is malformed. An obfuscated port is shown as it is. */
 function nodeOf(address: string | undefined, port: string): ForwardedNode | null {
   if (address === undefined) return null;
-  const host = address.includes(":") ? `[${address}]` : address;
-  if (port === "") return { address, text: host };
-  return { address, text: /^[0-9]/.test(port) ? formatPeer(address, Number(port)) : `${host}:${port}` };
+  const isName = port.startsWith("_");
+  const text = formatPeer(address, port === "" || isName ? -1 : Number(port));
+  return { address, text: isName ? `${text}:${port}` : text };
 }
 
 /** Parses a member of X-Forwarded-For, which has an IPv6 address with or without brackets. */

@@ -61,7 +61,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     this.address = peer.address;
     this.peer = formatPeer(peer.address, peer.port);
     this.#from = peer;
-    this.#isShakingHands = peer.secure;
+    this.#isShakingHands = peer.isEncrypted;
     this.#inbox = new ReceiveBuffer(transport);
     this.#outbox = new Outbox(transport, context.scratch, context.limits, context.clock);
     this.#holding = new Holding(context.peerMemory, this, this.#inbox, this.#outbox);

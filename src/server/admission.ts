@@ -1,7 +1,14 @@
 /** Limits of connections: in all, and from one address if the operator sets that. Each thread counts addresses for itself. */
 import { type Counter, LocalCounter } from "../exchange/counter.ts";
 
-export type RefusalReason = "too many connections" | "too many from an address";
+export type RefusalReason =
+  | "too many connections"
+  | "too many from an address"
+  | "not a trusted proxy"
+  | "no PROXY header";
+
+/** Stands for the address of a client that a proxy has not announced yet. Its connection counts among all, but for no address. */
+export const UNKNOWN_ADDRESS = "";
 
 /** Refusal of a connection. The sentence is for the peer. */
 export interface Refusal {
@@ -40,18 +47,34 @@ export class Admission {
   /** Counts a connection from `address` and returns null, or returns the refusal. */
   enter(address: string): Refusal | null {
     if (this.#open.value >= this.#max) return this.#full;
-    const ofHost = this.#perHostMax > 0 ? (this.#byHost.get(address) ?? 0) : 0;
-    if (this.#perHostMax > 0 && ofHost >= this.#perHostMax) return this.#hostFull;
+    if (this.#isFull(address)) return this.#hostFull;
     // Another thread may have taken the last place since the first look.
     if (!this.#open.take(1, this.#max)) return this.#full;
-    if (this.#perHostMax > 0) this.#byHost.set(address, ofHost + 1);
+    this.#count(address);
     return null;
+  }
+
+  /** Counts a connection that had entered with UNKNOWN_ADDRESS for `address` as well and returns null, or returns the refusal. */
+  identify(address: string): Refusal | null {
+    if (this.#isFull(address)) return this.#hostFull;
+    this.#count(address);
+    return null;
+  }
+
+  #isFull(address: string): boolean {
+    if (this.#perHostMax === 0 || address === UNKNOWN_ADDRESS) return false;
+    return (this.#byHost.get(address) ?? 0) >= this.#perHostMax;
+  }
+
+  #count(address: string): void {
+    if (this.#perHostMax === 0 || address === UNKNOWN_ADDRESS) return;
+    this.#byHost.set(address, (this.#byHost.get(address) ?? 0) + 1);
   }
 
   /** Counts the close of a connection that had entered from `address`. */
   leave(address: string): void {
     this.#open.add(-1);
-    if (this.#perHostMax === 0) return;
+    if (this.#perHostMax === 0 || address === UNKNOWN_ADDRESS) return;
     const ofHost = (this.#byHost.get(address) ?? 0) - 1;
     if (ofHost > 0) this.#byHost.set(address, ofHost);
     else this.#byHost.delete(address);

@@ -133,6 +133,11 @@ function bind(
 
 type ConversationSocket = Socket<Conversation | null>;
 
+/** Lets the socket behind `transport`, which was passed to `Acceptor.accepted`, report to another conversation. */
+export function converse(transport: Transport, conversation: Conversation): void {
+  (transport as unknown as ConversationSocket).data = conversation;
+}
+
 function handlersOf(acceptor: Acceptor) {
   return {
     binaryType: "uint8array" as const,

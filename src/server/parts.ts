@@ -6,13 +6,14 @@ import type { Tls } from "./tls.ts";
 /** Parts that the settings alone decide on. */
 export type LoadedParts = Pick<
   ServerParts,
-  "relays" | "watch" | "fixture" | "httpbin" | "stubs" | "proxy" | "site" | "anyUploads" | "base"
+  "relays" | "announcements" | "watch" | "fixture" | "httpbin" | "stubs" | "proxy" | "site" | "anyUploads" | "base"
 >;
 
 /** Loads all parts of a server but its TLS. */
 export async function loadParts(settings: ServerSettings): Promise<LoadedParts> {
   return {
     relays: await loadRelays(settings),
+    announcements: await loadAnnouncements(settings),
     watch: await loadVitals(settings),
     fixture: await loadFixture(settings),
     httpbin: await loadHttpbin(settings),
@@ -40,6 +41,13 @@ async function loadRelays(settings: ServerSettings): Promise<NonNullable<ServerP
   if (settings.trustedProxies.length === 0) return null;
   const { TrustedProxies } = await import("../exchange/forwarding.ts");
   return new TrustedProxies(settings.trustedProxies);
+}
+
+/** Loads the reader of announcements, only for a server whose proxies make them. */
+async function loadAnnouncements(settings: ServerSettings): Promise<NonNullable<ServerParts["announcements"]> | null> {
+  if (!settings.proxyProtocol) return null;
+  const { Announcements } = await import("./proxy-protocol.ts");
+  return (options) => new Announcements(options);
 }
 
 /** Loads snapshots, only for a server that can be watched. */

@@ -8,7 +8,7 @@ import type { Drain, Resumable } from "../exchange/context.ts";
 import type { TrustedProxies } from "../exchange/forwarding.ts";
 import { LocalPool } from "../exchange/local-pool.ts";
 import { type Observer, Observers } from "../exchange/observer.ts";
-import { directPeer } from "../exchange/peer.ts";
+import { directPeer, type Peer } from "../exchange/peer.ts";
 import { PeerMemory } from "../exchange/peer-memory.ts";
 import type { Pool } from "../exchange/pool.ts";
 import type { SharedMemory } from "../exchange/shared-memory.ts";
@@ -36,15 +36,16 @@ import type { ServerSettings } from "../settings/server-settings.ts";
 import { OptionsError } from "../settings/start-error.ts";
 import type { ServerLog } from "./access-log.ts";
 import { plainAddress, urlOf } from "./address.ts";
-import { Admission } from "./admission.ts";
+import { Admission, type Refusal, UNKNOWN_ADDRESS } from "./admission.ts";
 import { composeContext, connectionsAtOnce, plainHeadStarts } from "./compose.ts";
 import { lendersMax, readFileLimit } from "./file-limit.ts";
 import { openFolders } from "./folders.ts";
 import { type Acceptor, type Listening, listen } from "./listen.ts";
+import type { Announcements, AnnouncementsOptions } from "./proxy-protocol.ts";
 import { Reporter } from "./reporter.ts";
 import { systemTime } from "./time-source.ts";
 import type { CertificateInfo, Tls } from "./tls.ts";
-import { notTlsAnswer, refusalAnswer, TurnAway } from "./turn-away.ts";
+import { NO_PROXY_HEADER, NOT_A_TRUSTED_PROXY, notTlsAnswer, refusalAnswer, TurnAway } from "./turn-away.ts";
 import type { Upstreams, UpstreamsOptions } from "./upstreams.ts";
 import type { Vitals, VitalsOptions } from "./vitals.ts";
 
@@ -91,6 +92,8 @@ export interface ServerParts {
   readonly time?: TimeSource;
   /** Proxies in front of this server; null without --trusted-proxy. */
   readonly relays?: TrustedProxies | null;
+  /** Reads the announcements of those proxies; null without --proxy-protocol. */
+  readonly announcements?: ((options: AnnouncementsOptions) => Announcements) | null;
   /** Makes the views of the server; null without --status and --live. */
   readonly watch?: ((options: VitalsOptions) => Vitals) | null;
   /** Makes the controls of a test; null without --fixture. */
@@ -136,6 +139,8 @@ export class Server {
   /** Null without --proxy. */
   readonly #upstreams: Upstreams | null;
   readonly #admission: Admission;
+  /** Null without --proxy-protocol. */
+  readonly #announcements: Announcements | null;
   readonly #turnAway: TurnAway;
   /** Null until the folders are opened. */
   #uploads: UploadStore | null = null;
@@ -180,6 +185,7 @@ export class Server {
     this.#admission = new Admission(connectionsMax, options.maxConnectionsPerAddress, memory?.connections);
     const defer = (sleeper: Resumable) => this.#defer(sleeper);
     this.#peerMemory = new PeerMemory(limits.peerMemoryBytesMax, defer, memory?.peerMemory);
+    this.#announcements = this.#makeAnnouncements(parts);
     this.#turnAway = new TurnAway({ clock, warn: (text) => log.warn(text) });
     this.#sharedPool = shared === null ? null : this.#openShared(shared);
     this.#pool = this.#sharedPool ?? new LocalPool(options.threads, options.queue, lendersMax(fileLimit));
@@ -409,16 +415,49 @@ export class Server {
     isSecure: boolean,
   ): Conversation | null {
     const plain = plainAddress(address);
-    const refusal = this.#admission.enter(plain);
-    if (refusal !== null) {
-      this.#vitals?.metrics.refused(refusal.reason);
-      const answer = () => refusalAnswer(this.#context.handler, this.#plainHeadStarts, this.#clock, refusal.sentence);
-      return this.#turnAway.refuse(transport, refusal, isSecure, answer);
-    }
+    const announcements = this.#announcements;
+    if (announcements?.trusts(plain) === false) return this.#refuse(transport, NOT_A_TRUSTED_PROXY, true);
+    const refusal = this.#admission.enter(announcements === null ? plain : UNKNOWN_ADDRESS);
+    if (refusal !== null) return this.#refuse(transport, refusal, isSecure);
+    const id = ++this.#lastId;
+    if (announcements === null) return this.#begin(context, transport, id, directPeer(plain, port, isSecure));
+    const announcement = announcements.begin(transport, id, plain, port);
+    this.#connections.add(announcement);
+    return announcement;
+  }
+
+  /** Turns a peer away. Without an answer, if `isSilent`. */
+  #refuse(transport: Transport, refusal: Refusal, isSilent: boolean): Conversation | null {
+    this.#vitals?.metrics.refused(refusal.reason);
+    const answer = () => refusalAnswer(this.#context.handler, this.#plainHeadStarts, this.#clock, refusal.sentence);
+    return this.#turnAway.refuse(transport, refusal, isSilent, answer);
+  }
+
+  #begin(context: Http1Context, transport: Transport, id: number, peer: Peer): Conversation {
     const wire = this.#fixture?.fixture.wire(transport) ?? transport;
-    const connection = new Http1Connection(context, wire, ++this.#lastId, directPeer(plain, port, isSecure));
+    const connection = new Http1Connection(context, wire, id, peer);
     this.#connections.add(connection);
     return connection;
+  }
+
+  #makeAnnouncements({ relays = null, announcements = null }: ServerParts): Announcements | null {
+    if (relays === null || announcements === null) return null;
+    return announcements({
+      relays,
+      clock: this.#clock,
+      timeoutMs: this.#options.headerTimeoutMs,
+      announced: (before, peer) => {
+        this.#connections.delete(before);
+        const refusal = this.#admission.identify(peer.address);
+        if (refusal === null) return this.#begin(this.#context, before.transport, before.id, peer);
+        this.#admission.leave(UNKNOWN_ADDRESS);
+        return this.#refuse(before.transport, refusal, false);
+      },
+      refused: ({ id, peer, transport }, problem) => {
+        this.#reporter.step(id, 0, `No PROXY header from ${peer}: ${problem}`);
+        this.#refuse(transport, NO_PROXY_HEADER, true);
+      },
+    });
   }
 
   #closed(conversation: Conversation): void {

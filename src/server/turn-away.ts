@@ -13,6 +13,18 @@ import type { HeadStarts } from "../http1/response-head.ts";
 import { limits } from "../settings/limits.ts";
 import type { Refusal } from "./admission.ts";
 
+/** Refusals of --proxy-protocol. Such a peer gets no answer. */
+export const NOT_A_TRUSTED_PROXY: Refusal = {
+  reason: "not a trusted proxy",
+  sentence: "This port is for proxies.",
+  warning: "closed a connection that does not come from a --trusted-proxy: --proxy-protocol takes no other",
+};
+export const NO_PROXY_HEADER: Refusal = {
+  reason: "no PROXY header",
+  sentence: "This port is for proxies.",
+  warning: "closed a connection of a trusted proxy that began without a PROXY header; --verbose says why",
+};
+
 export interface TurnAwayOptions {
   readonly clock: Clock;
   /** Takes a line for the operator. */
@@ -31,12 +43,12 @@ export class TurnAway {
     this.#options = options;
   }
 
-  /** Refuses a peer. `answer` makes the 503. Returns the farewell that now owns the transport; null if it is closed. */
-  refuse(transport: Transport, refusal: Refusal, isSecure: boolean, answer: () => Uint8Array): Farewell | null {
+  /** Refuses a peer. `answer` makes the 503, which is not sent if `isSilent`. Returns the farewell that now owns the transport; null if it is closed. */
+  refuse(transport: Transport, refusal: Refusal, isSilent: boolean, answer: () => Uint8Array): Farewell | null {
     this.#hasRefused = true;
     if (this.#logged !== refusal) this.#options.warn(refusal.warning);
     this.#logged = refusal;
-    if (isSecure) {
+    if (isSilent) {
       transport.terminate();
       return null;
     }

@@ -6,6 +6,8 @@ import { problemIn } from "./values.ts";
 export interface BalancerSettings {
   /** Networks of proxies whose word about their clients counts; `http/network.ts` has their grammar. */
   trustedProxies: readonly string[];
+  /** Connections of those proxies begin with a PROXY header, and others are closed. */
+  proxyProtocol: boolean;
 }
 
 export const balancerTable: TableOf<BalancerSettings> = {
@@ -23,5 +25,12 @@ export const balancerTable: TableOf<BalancerSettings> = {
     },
     default: [], // Any client can write the fields of a proxy.
     help: "Proxy in front of this server, such as 10.0.0.0/8. Its Forwarded or X-Forwarded fields name the client. Repeatable; docs/balancer.md describes it.",
+  },
+  proxyProtocol: {
+    flag: "proxy-protocol",
+    kind: "switch",
+    group: "proxy",
+    default: false, // The header is never guessed, because its first bytes could be a client's.
+    help: "Each connection begins with a PROXY header, version 1 or 2, of a --trusted-proxy. Any other is closed.",
   },
 };

@@ -101,6 +101,7 @@ function refuseConflict(settings: ServerSettings, label: Label): void {
     findErrorPageConflict,
     findCredentialConflict,
     findUploadsConflict,
+    findBalancerConflict,
     findProxyConflict,
     findFixtureConflict,
     findTlsConflict,
@@ -144,6 +145,17 @@ function findUploadsConflict(settings: ServerSettings, label: Label): Conflict {
   const stray = uploadAny ? "uploadAny" : serveUploads ? "serveUploads" : authUploads ? "authUploads" : null;
   if (uploads !== "" || stray === null) return null;
   return `${label(stray)} needs ${label("uploads")}: this server takes no uploads`;
+}
+
+function findBalancerConflict(settings: ServerSettings, label: Label): Conflict {
+  const { trustedProxies, proxyProtocol, tlsCert, tlsSelfSigned } = settings;
+  if (!proxyProtocol) return null;
+  if (trustedProxies.length === 0) {
+    return `${label("proxyProtocol")} needs ${label("trustedProxies")}: it says whose PROXY headers count`;
+  }
+  const tls = tlsCert !== "" ? "tlsCert" : tlsSelfSigned ? "tlsSelfSigned" : null;
+  if (tls === null) return null;
+  return `${label("proxyProtocol")} and ${label(tls)} exclude each other: the runtime cannot read a PROXY header before TLS, so let the proxy speak TLS`;
 }
 
 function findProxyConflict({ proxies, record }: ServerSettings, label: Label): Conflict {

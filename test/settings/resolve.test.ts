@@ -109,6 +109,22 @@ describe("resolveSettings", () => {
     ],
     ["an origin with a control character", { cors: ["app://a.test\x01"] }, "cors: expected an origin such as"],
     ["a record of nothing", { record: "out" }, "record needs proxies: without it, there are no answers to record"],
+    [
+      "a proxy by its name",
+      { trustedProxies: ["lb.test"] },
+      "trustedProxies: expected an address, or a network such as",
+    ],
+    ["a network by one of its hosts", { trustedProxies: ["10.1.2.3/8"] }, "trustedProxies: expected 10.0.0.0/8"],
+    [
+      "PROXY headers of all",
+      { proxyProtocol: true },
+      "proxyProtocol needs trustedProxies: it says whose PROXY headers count",
+    ],
+    [
+      "a PROXY header before TLS",
+      { proxyProtocol: true, trustedProxies: ["::1"], tlsSelfSigned: true },
+      "proxyProtocol and tlsSelfSigned exclude each other: the runtime cannot read a PROXY header before TLS",
+    ],
     ["uploads that no user could make", { authUploads: true }, "authUploads needs basicAuth: no users are defined"],
     ["quiet with verbose", { quiet: true, verbose: true }, "quiet and verbose exclude each other"],
     ["an option that does not exist", { prot: 80 }, '"prot" is not a setting of this server'],

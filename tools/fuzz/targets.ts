@@ -14,6 +14,7 @@ import { hpackTarget } from "./hpack.ts";
 import { jsonTarget } from "./json.ts";
 import { multipartTarget } from "./multipart.ts";
 import { piecesTarget } from "./pieces.ts";
+import { proxyHeaderTarget } from "./proxy-header.ts";
 import { rangeTarget } from "./range.ts";
 import { requestTargetTarget } from "./request-target.ts";
 import { responseTarget } from "./response.ts";
@@ -42,6 +43,7 @@ export const targets: readonly FuzzTarget[] = [
   framesTarget,
   hpackTarget,
   forwardedTarget,
+  proxyHeaderTarget,
   conversationTarget,
 ];
 
