@@ -142,13 +142,11 @@ export class HpackEncoder {
 
   /** Writes a block with `:status` alone, at most 20 bytes: that of an interim response. Returns the offset after it. */
   writeStatus(into: Uint8Array, offset: number, status: number): number {
-    const bytes = statusBytes(status);
-    const at = this.#writeSizeUpdates(into, offset);
-    into.set(bytes, at);
-    return at + bytes.length;
+    return copy(statusBytes(status), into, this.#writeSizeUpdates(into, offset));
   }
 
   #writeSizeUpdates(into: Uint8Array, offset: number): number {
+    if (this.#bytesMin === this.#announced && this.#bytesMax === this.#announced) return offset;
     let at = offset;
     if (this.#bytesMin < Math.min(this.#bytesMax, this.#announced)) {
       at = writeInteger(into, at, SIZE_UPDATE, 5, this.#bytesMin);
@@ -162,18 +160,16 @@ export class HpackEncoder {
 
   #writeFields(into: Uint8Array, offset: number, { shared, literals }: EncodedFields): number {
     let at = offset;
-    for (const field of shared) at = this.#writeShared(into, at, field);
-    into.set(literals, at);
-    return at + literals.length;
+    for (let i = 0; i < shared.length; i++) at = this.#writeShared(into, at, shared[i] as SharedField);
+    return copy(literals, into, at);
   }
 
   #writeShared(into: Uint8Array, at: number, { id, literal, tableBytes }: SharedField): number {
-    const entry = this.#entries[id] ?? -1;
+    const entry = id < this.#entries.length ? (this.#entries[id] as number) : -1;
     if (entry >= this.#removed) return this.#writeIndex(into, at, entry);
     while (this.#entries.length <= id) this.#entries.push(-1);
     this.#entries[id] = this.#add(tableBytes);
-    into.set(literal, at);
-    return at + literal.length;
+    return copy(literal, into, at);
   }
 
   #writeDate(into: Uint8Array, at: number, second: number, dateLine: Uint8Array): number {
@@ -183,12 +179,14 @@ export class HpackEncoder {
     const literal = dateLiteral(second, dateLine);
     this.#dateSecond = second;
     this.#dateEntry = this.#add("date".length + IMF_DATE_BYTES + FIELD_OVERHEAD_BYTES);
-    into.set(literal, at);
-    return at + literal.length;
+    return copy(literal, into, at);
   }
 
   #writeIndex(into: Uint8Array, at: number, entry: number): number {
-    return writeInteger(into, at, INDEXED, 7, STATIC_COUNT + this.#made - entry);
+    const index = STATIC_COUNT + this.#made - entry;
+    if (index >= 127) return writeInteger(into, at, INDEXED, 7, index);
+    into[at] = INDEXED | index;
+    return at + 1;
   }
 
   /** Adds an entry as the peer will when it reads the literal (RFC 7541 §4.4). Returns it. */
@@ -298,6 +296,14 @@ function sharedField(name: string, value: string): SharedField | null {
   const field = { id: SHARED.size, literal: literalOf(LITERAL_INDEXED, 6, name, value), tableBytes };
   SHARED.set(key, field);
   return field;
+}
+
+/** Copies all of `from`, which is often a byte or two: a call of `set` costs as much as about thirty. Returns the offset after it. */
+function copy(from: Uint8Array, into: Uint8Array, at: number): number {
+  const length = from.length;
+  if (length < 8) for (let i = 0; i < length; i++) into[at + i] = from[i] as number;
+  else into.set(from, at);
+  return at + length;
 }
 
 function statusBytes(status: number): Uint8Array {
