@@ -16,6 +16,8 @@ import { RESERVED_VARIABLES, resolveServerSettings, settingTable } from "../src/
 import { cases } from "./conformance/cases.ts";
 import { parity } from "./conformance/parity.ts";
 import { rfc7239 } from "./conformance/rfc7239.ts";
+import { frameRows, settingRows } from "./http2/frame-rows.ts";
+import { hpackRows } from "./http2/hpack-rows.ts";
 
 const TOP = join(import.meta.dir, "..");
 const SECURITY = "SECURITY.md";
@@ -75,11 +77,19 @@ describe(SECURITY, () => {
 });
 
 describe(RFC, () => {
-  test("names sections and rows of the conformance table", () => {
-    const known = new Set([...cases, ...parity, ...rfc7239].flatMap(({ section, name }) => [section, name]));
-    const named = Array.from(read(RFC).matchAll(/“([^”]+)”/g), ([, name = ""]) => name);
+  const wireRows = [...frameRows, ...settingRows, ...hpackRows];
+  const named = Array.from(read(RFC).matchAll(/“([^”]+)”/g), ([, name = ""]) => name);
+
+  test("names sections and rows of the conformance table, and of HTTP/2", () => {
+    const known = new Set([...cases, ...parity, ...rfc7239, ...wireRows].flatMap(({ section, name }) => [section, name]));
     expect(named.length).toBeGreaterThan(50);
     expect(named.filter((name) => !known.has(name))).toEqual([]);
+  });
+
+  test("names every section that rows of HTTP/2 are about", () => {
+    const sections = new Set(wireRows.map(({ section }) => section));
+    expect(sections.size).toBeGreaterThan(20);
+    expect([...sections].filter((section) => !named.includes(section))).toEqual([]);
   });
 
   test("lists every status that the code names, and no other", () => {
