@@ -81,7 +81,9 @@ describe(RFC, () => {
   const named = Array.from(read(RFC).matchAll(/“([^”]+)”/g), ([, name = ""]) => name);
 
   test("names sections and rows of the conformance table, and of HTTP/2", () => {
-    const known = new Set([...cases, ...parity, ...rfc7239, ...wireRows].flatMap(({ section, name }) => [section, name]));
+    const known = new Set(
+      [...cases, ...parity, ...rfc7239, ...wireRows].flatMap(({ section, name }) => [section, name]),
+    );
     expect(named.length).toBeGreaterThan(50);
     expect(named.filter((name) => !known.has(name))).toEqual([]);
   });

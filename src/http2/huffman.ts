@@ -119,17 +119,16 @@ function decodeRest(bits: number, bitCount: number, into: Uint8Array, offset: nu
 /** Returns the symbol whose code begins `held` bits before bytes[at] and is longer than LOOKUP_BITS, or an Http2Error. */
 function longSymbol(bytes: Uint8Array, at: number, end: number, held: number): number {
   const first = at * 8 - held;
-  let window = 0;
-  for (let i = 0; i < 5; i++) {
-    const position = (first >> 3) + i;
-    window = window * 256 + (position < end ? (bytes[position] as number) : 255);
-  }
-  // 40 bits from a whole byte on: cut to the 32 from the code on.
-  const code = Math.floor(window / 2 ** (8 - (first & 7))) % 2 ** 32;
+  const octet = first >> 3;
+  const skipped = first & 7;
+  // The 32 bits from the code on. Beyond the end there are ones, which end no code but that of EOS.
+  let code = 0;
+  for (let i = octet; i < octet + 4; i++) code = (code << 8) | (i < end ? (bytes[i] as number) : 255);
+  code = (code << skipped) | ((octet + 4 < end ? (bytes[octet + 4] as number) : 255) >> (8 - skipped));
+  code >>>= 0;
   let length = LOOKUP_BITS + 1;
   while (length < LENGTH_MAX && code >= (LONGER[length] as number)) length++;
-  // Beyond the end there are ones alone, which are no end of a code but that of EOS.
-  const symbol = ORDERED[(POSITIONS[length] as number) + Math.floor(code / 2 ** (32 - length))] as number;
+  const symbol = ORDERED[(POSITIONS[length] as number) + (code >>> (32 - length))] as number;
   if (first + length > end * 8) return Http2Error.HuffmanPadding;
   return symbol === EOS ? Http2Error.HuffmanEos : symbol;
 }
