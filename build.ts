@@ -37,14 +37,23 @@ export async function build(outfile: string): Promise<void> {
   const candidate = join(dirname(outfile), `.${process.pid}-${basename(outfile)}`);
   try {
     await compile(candidate);
-    await smoke(candidate);
+    await smoke([candidate]);
     renameSync(candidate, outfile);
   } finally {
     rmSync(candidate, { force: true });
   }
 }
 
-async function compile(outfile: string): Promise<void> {
+/** Runtime of another machine, to compile for it. */
+export interface Runtime {
+  /** The machine in Bun's words: `bun-linux-arm64-musl`. */
+  readonly name: Bun.Build.CompileTarget;
+  /** Path of the runtime's executable. */
+  readonly file: string;
+}
+
+/** Compiles `src/main.ts` for the machine of `runtime`, by default for this one. Throws with the bundler's messages. */
+export async function compile(outfile: string, runtime?: Runtime): Promise<void> {
   const result = await Bun.build({
     entrypoints: [join(TOP, "src", "main.ts")],
     target: "bun",
@@ -57,6 +66,7 @@ async function compile(outfile: string): Promise<void> {
     define: { BUILD_VERSION: JSON.stringify(version), BUILD_COMMIT: JSON.stringify(commit()) },
     compile: {
       outfile,
+      ...(runtime && { target: runtime.name, executablePath: runtime.file }),
       // The working directory belongs to the operator: nothing in it may change what the server does.
       autoloadDotenv: false,
       autoloadBunfig: false,
@@ -69,10 +79,11 @@ async function compile(outfile: string): Promise<void> {
 }
 
 /**
- * Runs `file` as an operator would: `--version`, then a start on a free port, one page, SIGTERM, exit 0. The working
- * directory holds an `.env` and a `bunfig.toml` that would stop it, if it read them. Throws at the first difference.
+ * Runs a program as an operator would: `--version`, then a start on a free port, one page, SIGTERM, exit 0. The working
+ * directory holds an `.env` and a `bunfig.toml` that would stop it, if it read them. `words` are the program, and before it an
+ * emulator if it needs one. Throws at the first difference.
  */
-async function smoke(file: string): Promise<void> {
+export async function smoke(words: readonly string[], env: Environment = {}): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "httpserver-smoke-"));
   try {
     writeFileSync(join(folder, ".env"), "HTTPSERVER_PORT=1\nHTTPSERVER_THREADS=read-from-dotenv\n");
@@ -80,22 +91,24 @@ async function smoke(file: string): Promise<void> {
     writeFileSync(join(folder, "preload.ts"), "process.exit(70);\n");
     mkdirSync(join(folder, "root"));
     writeFileSync(join(folder, "root", "index.html"), "<!doctype html><title>smoke</title>");
-    await smokeVersion(file, folder);
-    await smokePage(file, folder);
+    await smokeVersion(words, folder, env);
+    await smokePage(words, folder, env);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function smokeVersion(file: string, folder: string): Promise<void> {
-  const child = launch([file, "--version"], folder);
+type Environment = Readonly<Record<string, string>>;
+
+async function smokeVersion(words: readonly string[], folder: string, env: Environment): Promise<void> {
+  const child = launch([...words, "--version"], folder, env);
   const output = await within(new Response(child.stdout).text(), "--version");
   if ((await within(child.exited, "--version to exit")) !== 0) throw new Error("--version did not exit with 0");
   if (!output.includes(version)) throw new Error(`--version printed ${JSON.stringify(output)}, expected ${version}`);
 }
 
-async function smokePage(file: string, folder: string): Promise<void> {
-  const child = launch([file, "--port", "0", "--root", "root", "--uploads", "uploads"], folder);
+async function smokePage(words: readonly string[], folder: string, env: Environment): Promise<void> {
+  const child = launch([...words, "--port", "0", "--root", "root", "--uploads", "uploads"], folder, env);
   try {
     const url = await within(listeningUrl(child.stdout), "the line that says it listens");
     const response = await within(fetch(url), "an answer");
@@ -110,10 +123,20 @@ async function smokePage(file: string, folder: string): Promise<void> {
   }
 }
 
-/** Starts `words` in `folder`, without any setting of ours in the environment. */
-function launch(words: readonly string[], folder: string): Bun.Subprocess<"ignore", "pipe", "inherit"> {
+/** Starts `words` in `folder`, without any setting of ours in the environment, and with the variables of `further`. */
+function launch(
+  words: readonly string[],
+  folder: string,
+  further: Environment,
+): Bun.Subprocess<"ignore", "pipe", "inherit"> {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("HTTPSERVER_")));
-  return Bun.spawn([...words], { cwd: folder, env, stdin: "ignore", stdout: "pipe", stderr: "inherit" });
+  return Bun.spawn([...words], {
+    cwd: folder,
+    env: { ...env, ...further },
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "inherit",
+  });
 }
 
 /** Reads standard output up to the line that says where the server listens; the pipe stays open for what follows. */
@@ -144,8 +167,8 @@ async function within<T>(step: Promise<T>, name: string): Promise<T> {
   }
 }
 
-/** The short name of the commit that is built, or "unknown" outside a git clone. */
-function commit(): string {
+/** Returns the short name of the commit that is built, or "unknown" outside a git clone. */
+export function commit(): string {
   // Git would also answer for a repository around an unpacked archive.
   if (!existsSync(join(TOP, ".git")) || Bun.which("git") === null) return "unknown";
   const git = Bun.spawnSync(["git", "rev-parse", "--short", "HEAD"], { cwd: TOP, stderr: "ignore" });

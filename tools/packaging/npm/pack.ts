@@ -17,6 +17,9 @@ const SOURCE = join(TOP, "src");
 /** Documents of every package. */
 const DOCUMENTS = ["LICENSE", "SECURITY.md"];
 
+/** Level of compression. Level 9 takes twice the time, for one percent less. */
+const GZIP_LEVEL = "6";
+
 /** Oldest Node that the library supports. */
 const NODE = ">=20";
 
@@ -178,11 +181,14 @@ function write(folder: string, name: string, text: string): void {
 
 /** Packs a folder as npm does, and returns the path of the archive. */
 async function archive(from: string, folder: string): Promise<string> {
-  const child = Bun.spawn([process.execPath, "pm", "pack", "--quiet", "--destination", folder], {
-    cwd: from,
-    stdout: "pipe",
-    stderr: "pipe",
-  });
+  const child = Bun.spawn(
+    [process.execPath, "pm", "pack", "--quiet", "--gzip-level", GZIP_LEVEL, "--destination", folder],
+    {
+      cwd: from,
+      stdout: "pipe",
+      stderr: "pipe",
+    },
+  );
   const [path, errors, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
   if (code !== 0) throw new Error(`bun pm pack in ${from}: ${errors}`);
   return path.trim();
