@@ -7,6 +7,12 @@ import { type Counter, LocalCounter } from "./counter.ts";
 
 const EMPTY = new Uint8Array(0);
 
+/**
+ * Most bytes that are charged ahead. Content that is longer gets room for all that it can have: to copy 64 MiB into an array twice as
+ * large would hold up all connections for 50 ms.
+ */
+const SPARE_BYTES_MAX = 2_097_152;
+
 /** Bytes of request content held over all connections of all threads. */
 export class ContentMemory {
   readonly max: number;
@@ -57,19 +63,20 @@ export class ContentBuffer {
    */
   append(bytes: Uint8Array, start: number, end: number, lengthMax: number): boolean {
     const needed = this.#length + end - start;
-    if (needed > this.#bytes.length || this.#length === 0) {
-      // Twice the needed size, so that content in small pieces costs amortised constant time. Never more than the
-      // content can have: a body that fits into the budget must not be refused for the spare half. The budget bounds
-      // the sum.
-      const capacity = this.#length === 0 ? needed : Math.min(needed * 2, lengthMax);
-      if (!this.#charge(capacity)) return false;
-      if (this.#length === 0) {
-        // A view keeps the whole chunk, which may be much more than was charged.
-        this.#bytes = needed * 2 < bytes.length ? bytes.slice(start, end) : bytes.subarray(start, end);
-        this.#length = needed;
-        return true;
-      }
-      const grown = new Uint8Array(capacity);
+    if (this.#length === 0) {
+      if (!this.#charge(needed)) return false;
+      // A view keeps the whole chunk, which may be much more than was charged.
+      this.#bytes = needed * 2 < bytes.length ? bytes.slice(start, end) : bytes.subarray(start, end);
+      this.#length = needed;
+      return true;
+    }
+    // Twice the needed size, so that content in small pieces costs amortised constant time. Never more than the content can
+    // have: a body that fits into the budget must not be refused for the spare half. The budget bounds the sum.
+    if (needed > this.#charged && !this.#charge(Math.min(needed + Math.min(needed, SPARE_BYTES_MAX), lengthMax)))
+      return false;
+    if (needed > this.#bytes.length) {
+      // Room that is not written takes no memory, so it is not charged, and one copy of some MiB is the last.
+      const grown = new Uint8Array(needed > SPARE_BYTES_MAX ? lengthMax : this.#charged);
       grown.set(this.#bytes.subarray(0, this.#length));
       this.#bytes = grown;
     }

@@ -1,5 +1,7 @@
 /** Random names and digests by Bun's own functions: loading `node:crypto` would take 2.7 ms of each start. */
 
+import { nextTurn } from "./next-turn.ts";
+
 /** Returns `bytes` unpredictable random bytes as twice as many hexadecimal digits. */
 export function randomHex(bytes: number): string {
   return crypto.getRandomValues(new Uint8Array(bytes)).toHex();
@@ -11,8 +13,8 @@ export function sha256Hex(content: Uint8Array | string): string {
 }
 
 /**
- * SHA-256 of content that comes in pieces, without blocking the event loop. A single large piece is hashed on another
- * thread, which costs a copy; for a small one the copy would take longer than the hash.
+ * SHA-256 of content that comes in pieces, without blocking the event loop. A single large piece is hashed in steps, between which
+ * other requests run. Another thread would need a copy of it, and of 100 MiB the copy takes 83 ms, the hash 69 ms.
  */
 export class ContentDigest {
   bytes = 0;
@@ -42,10 +44,14 @@ export class ContentDigest {
   async #finish(): Promise<string> {
     if (this.#hasher !== null) return this.#hasher.digest("hex");
     const content = this.#only ?? new Uint8Array(0);
-    if (content.length <= HASHED_AT_ONCE_BYTES_MAX) return sha256Hex(content);
-    return new Uint8Array(await crypto.subtle.digest("SHA-256", content as Uint8Array<ArrayBuffer>)).toHex();
+    const hasher = new Bun.CryptoHasher("sha256");
+    for (let start = 0; start < content.length; start += HASHED_AT_ONCE_BYTES) {
+      if (start > 0) await nextTurn();
+      hasher.update(content.subarray(start, start + HASHED_AT_ONCE_BYTES));
+    }
+    return hasher.digest("hex");
   }
 }
 
-/** 64 KiB take 0.2 ms. */
-const HASHED_AT_ONCE_BYTES_MAX = 65_536;
+/** 256 KiB take 0.2 ms, and 1 ms on a processor without instructions for it. */
+const HASHED_AT_ONCE_BYTES = 262_144;

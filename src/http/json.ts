@@ -45,9 +45,31 @@ export enum JsonVerdict {
  */
 export const NESTING_MAX = 1000;
 
+/** The part of the grammar that comes next. */
+enum Place {
+  /** The rest of a string. No whitespace may stand before these two. */
+  InName = 0,
+  InString,
+  Value,
+  /** A value, or the end of an array that is empty. */
+  First,
+  Name,
+  /** A name, or the end of an object that is empty. */
+  FirstName,
+  Colon,
+  /** A comma, or the end of the container. The text may end from here on. */
+  After,
+  /** The rest of a number: digits before the point, a single zero, digits after the point, and digits of the exponent. */
+  Integer,
+  Zero,
+  Fraction,
+  Exponent,
+}
+
 /**
  * Checks one JSON text: a value with whitespace around it (RFC 8259 §2), and perhaps a byte order mark first. The verdict is about the first mistake. The
- * check runs in steps, because ten megabytes at once would block all other requests.
+ * check runs in steps, because ten megabytes at once would block all other requests. A step also ends within a string, a number or
+ * whitespace, however long they are.
  */
 export class JsonCheck {
   readonly #bytes: Uint8Array;
@@ -55,65 +77,98 @@ export class JsonCheck {
   readonly #objects = new Uint32Array((NESTING_MAX >> 5) + 1);
   #depth = 0;
   #inObject = false;
-  #at = 0;
+  #at: number;
+  #place = Place.Value;
 
   constructor(bytes: Uint8Array) {
     this.#bytes = bytes;
-    this.#at = afterWhitespace(bytes, afterByteOrderMark(bytes), bytes.length);
+    this.#at = afterByteOrderMark(bytes);
   }
 
-  /** Checks about `count` more bytes, and the value behind them to its end. Null: there is more to check. */
+  /** Checks about `count` more bytes. Null: there is more to check. */
   advance(count: number): JsonVerdict | null {
     const bytes = this.#bytes;
-    const objects = this.#objects;
     const end = bytes.length;
-    const pause = this.#at + count;
-    let depth = this.#depth;
-    let inObject = this.#inObject;
+    const stop = Math.min(end, this.#at + count + 1);
+    let place = this.#place;
     let at = this.#at;
     for (;;) {
-      if (at >= end) return JsonVerdict.NotJson;
-      if (at > pause) break;
-      const first = bytes[at] as number;
-      if (first === LBRACKET || first === LBRACE) {
-        if (depth === NESTING_MAX) return JsonVerdict.TooDeep;
-        inObject = first === LBRACE;
-        const word = depth >> 5;
-        const bit = 1 << (depth & 31);
-        objects[word] = inObject ? (objects[word] as number) | bit : (objects[word] as number) & ~bit;
-        depth++;
-        at = afterWhitespace(bytes, at + 1, end);
-        const isEmpty = at < end && bytes[at] === (inObject ? RBRACE : RBRACKET);
-        if (!isEmpty) {
-          if (inObject) at = nameEnd(bytes, at, end);
-          if (at < 0) return at;
-          continue;
-        }
-      } else {
-        at = scalarEnd(bytes, at, end);
-        if (at < 0) return at;
-      }
-      // Behind a value, or before the bracket of an empty container: brackets close, until a comma leads to the next value.
-      for (;;) {
-        at = afterWhitespace(bytes, at, end);
-        if (depth === 0) return at === end ? JsonVerdict.Valid : JsonVerdict.NotJson;
-        if (at >= end) return JsonVerdict.NotJson;
-        const byte = bytes[at++] as number;
-        if (byte === COMMA) {
-          at = afterWhitespace(bytes, at, end);
-          if (inObject) at = nameEnd(bytes, at, end);
-          if (at < 0) return at;
+      if (place >= Place.Value && place <= Place.After) at = afterWhitespace(bytes, at, stop);
+      if (at >= stop) break;
+      const byte = bytes[at] as number;
+      switch (place) {
+        case Place.Value:
+        case Place.First:
+          if (byte === DQUOTE) {
+            place = Place.InString;
+            at++;
+          } else if (byte === LBRACE || byte === LBRACKET) {
+            place = byte === LBRACE ? Place.FirstName : Place.First;
+            at = this.#open(byte === LBRACE) ? at + 1 : JsonVerdict.TooDeep;
+          } else if (byte === RBRACKET && place === Place.First) {
+            place = this.#close();
+            at++;
+          } else if (byte === MINUS || (CLASS[byte] as number) & DIGIT) {
+            at = digitEnd(bytes, byte === MINUS ? at + 1 : at);
+            place = bytes[at - 1] === DIGIT_0 ? Place.Zero : Place.Integer;
+          } else {
+            place = Place.After;
+            at = literalEnd(bytes, at);
+          }
           break;
-        }
-        if (byte !== (inObject ? RBRACE : RBRACKET)) return JsonVerdict.NotJson;
-        depth--;
-        if (depth > 0) inObject = ((objects[(depth - 1) >> 5] as number) & (1 << ((depth - 1) & 31))) !== 0;
+        case Place.FirstName:
+        case Place.Name:
+          place = byte === RBRACE && place === Place.FirstName ? this.#close() : Place.InName;
+          at = byte === DQUOTE || place === Place.After ? at + 1 : JsonVerdict.NotJson;
+          break;
+        case Place.Colon:
+          place = Place.Value;
+          at = byte === COLON ? at + 1 : JsonVerdict.NotJson;
+          break;
+        case Place.After:
+          if (this.#depth === 0) return JsonVerdict.NotJson;
+          if (byte === COMMA) place = this.#inObject ? Place.Name : Place.Value;
+          else if (byte === (this.#inObject ? RBRACE : RBRACKET)) place = this.#close();
+          else return JsonVerdict.NotJson;
+          at++;
+          break;
+        case Place.InName:
+        case Place.InString:
+          at = stringEnd(bytes, at, stop);
+          if (at < 0 || at >= stop) break;
+          place = place === Place.InName ? Place.Colon : Place.After;
+          at++;
+          break;
+        default:
+          if (place !== Place.Zero) at = afterDigits(bytes, at, stop);
+          if (at >= stop) break;
+          place = partAfter(place, bytes[at] as number);
+          if (place !== Place.After) at = partBegin(bytes, at);
       }
+      if (at < 0) return at;
     }
-    this.#depth = depth;
-    this.#inObject = inObject;
+    this.#place = place;
     this.#at = at;
-    return null;
+    if (at < end) return null;
+    return this.#depth === 0 && place >= Place.After ? JsonVerdict.Valid : JsonVerdict.NotJson;
+  }
+
+  /** Returns false if too many containers are open. */
+  #open(isObject: boolean): boolean {
+    if (this.#depth === NESTING_MAX) return false;
+    const objects = this.#objects;
+    const word = this.#depth >> 5;
+    const bit = 1 << (this.#depth & 31);
+    objects[word] = isObject ? (objects[word] as number) | bit : (objects[word] as number) & ~bit;
+    this.#inObject = isObject;
+    this.#depth++;
+    return true;
+  }
+
+  #close(): Place {
+    const depth = --this.#depth;
+    if (depth > 0) this.#inObject = ((this.#objects[(depth - 1) >> 5] as number) & (1 << ((depth - 1) & 31))) !== 0;
+    return Place.After;
   }
 }
 
@@ -143,35 +198,18 @@ function afterWhitespace(bytes: Uint8Array, start: number, end: number): number 
   return at;
 }
 
-/** RFC 8259 §4: a member's name, the colon, and the whitespace around it. */
-function nameEnd(bytes: Uint8Array, start: number, end: number): number {
-  if (start >= end || bytes[start] !== DQUOTE) return JsonVerdict.NotJson;
-  let at = stringEnd(bytes, start + 1, end);
-  if (at < 0) return at;
-  at = afterWhitespace(bytes, at, end);
-  if (at >= end || bytes[at] !== COLON) return JsonVerdict.NotJson;
-  return afterWhitespace(bytes, at + 1, end);
-}
-
-/** Returns the end of a value that is not a container (RFC 8259 §3); `start` is before `end`. */
-function scalarEnd(bytes: Uint8Array, start: number, end: number): number {
-  const first = bytes[start] as number;
-  if (first === DQUOTE) return stringEnd(bytes, start + 1, end);
-  if (first === MINUS || (CLASS[first] as number) & DIGIT) return numberEnd(bytes, start, end);
-  if (first === TRUE[0]) return literalEnd(bytes, start, end, TRUE);
-  if (first === FALSE[0]) return literalEnd(bytes, start, end, FALSE);
-  if (first === NULL[0]) return literalEnd(bytes, start, end, NULL);
-  return JsonVerdict.NotJson;
-}
-
-/** RFC 8259 §7: the rest of a string, behind its opening quotation mark. */
-function stringEnd(bytes: Uint8Array, start: number, end: number): number {
+/**
+ * RFC 8259 §7: reads the rest of a string from `start`. Returns the position of its closing quotation mark; or one from `stop` on, between
+ * two characters, if the string continues there.
+ */
+function stringEnd(bytes: Uint8Array, start: number, stop: number): number {
+  const end = bytes.length;
   let at = start;
   for (;;) {
-    while (at < end && PLAIN[bytes[at] as number] !== 0) at++;
-    if (at >= end) return JsonVerdict.NotJson;
+    while (at < stop && PLAIN[bytes[at] as number] !== 0) at++;
+    if (at >= stop) return at;
     const byte = bytes[at] as number;
-    if (byte === DQUOTE) return at + 1;
+    if (byte === DQUOTE) return at;
     if (byte >= 0x80) {
       at = utf8SequenceEnd(bytes, at, end);
       if (at < 0) return JsonVerdict.NotUtf8;
@@ -200,29 +238,37 @@ function escapeEnd(bytes: Uint8Array, start: number, end: number): number {
   return behind;
 }
 
-/** RFC 8259 §6: [ minus ] int [ frac ] [ exp ], of which int has no zero in front of another digit. */
-function numberEnd(bytes: Uint8Array, start: number, end: number): number {
-  let at = bytes[start] === MINUS ? start + 1 : start;
-  at = at < end && bytes[at] === DIGIT_0 ? at + 1 : digitsEnd(bytes, at, end);
-  if (at > 0 && at < end && bytes[at] === DOT) at = digitsEnd(bytes, at + 1, end);
-  if (at > 0 && at < end && (bytes[at] === LOWER_E || bytes[at] === UPPER_E)) {
-    at++;
-    if (at < end && (bytes[at] === PLUS || bytes[at] === MINUS)) at++;
-    at = digitsEnd(bytes, at, end);
-  }
+/** RFC 8259 §6: number = [ minus ] int [ frac ] [ exp ]. Returns its part after `place` if `byte` begins one, else the place after it. */
+function partAfter(place: Place, byte: number): Place {
+  if (byte === DOT && place <= Place.Zero) return Place.Fraction;
+  return (byte === LOWER_E || byte === UPPER_E) && place <= Place.Fraction ? Place.Exponent : Place.After;
+}
+
+/** Returns the position after the point, or after the letter and the sign of an exponent, and one digit. */
+function partBegin(bytes: Uint8Array, start: number): number {
+  const sign = bytes[start + 1];
+  const isSigned = bytes[start] !== DOT && (sign === PLUS || sign === MINUS);
+  return digitEnd(bytes, isSigned ? start + 2 : start + 1);
+}
+
+/** Returns the position after the digit that each part of a number has. */
+function digitEnd(bytes: Uint8Array, start: number): number {
+  const isDigit = start < bytes.length && ((CLASS[bytes[start] as number] as number) & DIGIT) !== 0;
+  return isDigit ? start + 1 : JsonVerdict.NotJson;
+}
+
+function afterDigits(bytes: Uint8Array, start: number, end: number): number {
+  let at = start;
+  while (at < end && ((CLASS[bytes[at] as number] as number) & DIGIT) !== 0) at++;
   return at;
 }
 
-/** At least one digit. */
-function digitsEnd(bytes: Uint8Array, start: number, end: number): number {
-  let at = start;
-  while (at < end && ((CLASS[bytes[at] as number] as number) & DIGIT) !== 0) at++;
-  return at === start ? JsonVerdict.NotJson : at;
-}
-
-function literalEnd(bytes: Uint8Array, start: number, end: number, literal: Uint8Array): number {
+/** RFC 8259 §3: `true`, `false` or `null`. */
+function literalEnd(bytes: Uint8Array, start: number): number {
+  const first = bytes[start];
+  const literal = first === TRUE[0] ? TRUE : first === FALSE[0] ? FALSE : NULL;
   const behind = start + literal.length;
-  if (behind > end) return JsonVerdict.NotJson;
+  if (behind > bytes.length) return JsonVerdict.NotJson;
   for (let i = 0; i < literal.length; i++) {
     if (bytes[start + i] !== literal[i]) return JsonVerdict.NotJson;
   }

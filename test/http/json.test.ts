@@ -199,6 +199,22 @@ describe("JSON by RFC 8259", () => {
     expect(pauses).toBeLessThanOrEqual(text.length / 1000);
   });
 
+  test("a step ends within a string, a name, a number and whitespace", () => {
+    const long = 10_000;
+    for (const text of [
+      `"${"x".repeat(long)}"`,
+      `{"${"\\n\xc3\xa9".repeat(long / 4)}":1}`,
+      "1".repeat(long),
+      `0.${"1".repeat(long)}`,
+      `[1e-${"0".repeat(long)}]`,
+      `[${" ".repeat(long)}]`,
+      `1${"\n".repeat(long)}`,
+    ]) {
+      const { verdict, pauses } = inSteps(bytesOf(text), 1000);
+      expect([text.slice(0, 4), verdict, pauses]).toEqual([text.slice(0, 4), Valid, 9]);
+    }
+  });
+
   test("a text that is cut off anywhere is not valid", () => {
     const text = new TextEncoder().encode('{"a":[1.5e3,true,null,"\\u00e9é😀"],"b":{"c":[]}}');
     expect(isJson(text)).toBe(Valid);

@@ -106,6 +106,27 @@ describe("a body buffer", () => {
     );
   });
 
+  test("is charged for what has come and 2 MiB, when it has room for all that it can have", () => {
+    const memory = new ContentMemory(100 << 20);
+    const body = new ContentBuffer(memory);
+    const piece = Uint8Array.from({ length: 500_000 }, (_, i) => i % 251);
+    const rooms = new Set<ArrayBufferLike>();
+    for (let i = 1; i <= 100; i++) {
+      expect(body.append(piece, 0, piece.length, 64 << 20)).toBe(true);
+      rooms.add(body.content.buffer);
+      expect(memory.used).toBeGreaterThanOrEqual(body.length);
+      expect(memory.used).toBeLessThanOrEqual(body.length + (2 << 20));
+    }
+    expect(rooms.size).toBeLessThan(6);
+    for (let i = 0; i < 100; i++) {
+      const { content } = body;
+      if (!Buffer.from(content.buffer, i * piece.length, piece.length).equals(piece))
+        throw new Error(`piece ${i} has changed`);
+    }
+    body.release();
+    expect(memory.used).toBe(0);
+  });
+
   test("grows by doubling, so that content in many pieces is not copied each time", () => {
     const memory = new ContentMemory(10_000);
     const body = new ContentBuffer(memory);

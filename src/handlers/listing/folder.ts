@@ -9,6 +9,7 @@
 import { constants, existsSync, type Stats } from "node:fs";
 import { limits } from "../../settings/limits.ts";
 import { type DocumentRoot, errorCode, type OpenedFile, OpenFailure } from "../files/document-root.ts";
+import { nextTurn } from "../next-turn.ts";
 import type { Entry } from "./view.ts";
 
 export interface FolderReaderOptions {
@@ -247,11 +248,6 @@ async function mergeNames(a: readonly string[], b: readonly string[], atOnce: nu
     if (merged.length % atOnce === 0) await nextTurn();
   }
   return merged;
-}
-
-/** Lets other requests run first. */
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /**

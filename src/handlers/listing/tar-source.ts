@@ -14,7 +14,7 @@ import type { LiveSource } from "../../http/message.ts";
 import { END_BYTES, paddingOf, tarHead } from "../../http/tar.ts";
 import { KIB } from "../../http/units.ts";
 import { closeDescriptor, type DocumentRoot, type OpenedFile } from "../files/document-root.ts";
-import { nextTurn } from "./folder.ts";
+import { nextTurn } from "../next-turn.ts";
 import { type FolderWalk, type Found, isFatal } from "./tar-walk.ts";
 
 export interface TarSourceOptions {
