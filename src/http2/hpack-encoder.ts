@@ -7,82 +7,28 @@
  * same on every connection. So the block of a kept response is a few bytes and one copy.
  */
 import { IMF_DATE_BYTES } from "../http/date.ts";
-import type { FieldLine, FieldLines, Fields } from "../http/fields.ts";
+import type { Fields } from "../http/fields.ts";
+import {
+  type EncodedFields,
+  encodedFields,
+  encodeLines,
+  entryLiteral,
+  INTEGER_BYTES_MAX,
+  type SharedField,
+  sharedField,
+  writeInteger,
+} from "./field-literals.ts";
 import { FIELD_OVERHEAD_BYTES, TABLE_BYTES } from "./hpack-decoder.ts";
-import { encodeHuffman, huffmanLength } from "./huffman.ts";
-import { STATIC_COUNT, staticFieldIndex, staticNameIndex } from "./static-table.ts";
+import { STATIC_COUNT } from "./static-table.ts";
 
-/** Fields that have one value, or a few, in all responses of a server. No request decides about them. */
-const SHARED_NAMES: ReadonlySet<string> = new Set([
-  "accept-ranges",
-  "cache-control",
-  "content-encoding",
-  "content-security-policy",
-  "content-type",
-  "cross-origin-embedder-policy",
-  "cross-origin-opener-policy",
-  "cross-origin-resource-policy",
-  "permissions-policy",
-  "referrer-policy",
-  "server",
-  "strict-transport-security",
-  "vary",
-  "x-content-type-options",
-  "x-frame-options",
-]);
+export { encodeLines };
 
-/** Fields whose values no table may keep, also not that of a proxy on the way (RFC 7541 §7.1.3). */
-const SECRET_NAMES: ReadonlySet<string> = new Set(["authorization", "cookie", "proxy-authorization", "set-cookie"]);
-
-/** Fields that HTTP/2 does not have (RFC 9113 §8.2.2). They are left out. */
-const HTTP1_NAMES: ReadonlySet<string> = new Set([
-  "connection",
-  "keep-alive",
-  "proxy-connection",
-  "transfer-encoding",
-  "upgrade",
-]);
-
-/** Different shared fields in the whole process; further ones are literals. A server has some dozens. */
-const SHARED_FIELDS_MAX = 256;
-
-/** Largest entry of the table: a longer field would push out many others. */
-const SHARED_BYTES_MAX = TABLE_BYTES / 4;
-
-/** First byte and bits of the prefix of each representation (RFC 7541 §6). */
+/** First bytes of a reference and of a change of the table's size (RFC 7541 §6). */
 const INDEXED = 0x80;
-const LITERAL_INDEXED = 0x40;
 const SIZE_UPDATE = 0x20;
-const LITERAL_SECRET = 0x10;
-const LITERAL = 0x00;
-
-/** Most bytes of an integer of up to 28 bits. */
-const INTEGER_BYTES_MAX = 6;
 
 /** Most bytes that `writeHead` writes besides the fields: two changes of the table's size, `:status`, `server` and `date`. */
 const HEAD_BYTES_MAX = 2 * INTEGER_BYTES_MAX + 8 + 16 + (2 + IMF_DATE_BYTES);
-
-/** A field for the dynamic tables of all connections. */
-interface SharedField {
-  /** Number of the field, from 0 on. */
-  readonly id: number;
-  /** The literal that makes it an entry. */
-  readonly literal: Uint8Array;
-  /** Size of the entry. */
-  readonly tableBytes: number;
-}
-
-/** Fields of a response, prepared for all connections. */
-interface EncodedFields {
-  readonly shared: readonly SharedField[];
-  /** All other fields, as literals that enter no table. */
-  readonly literals: Uint8Array;
-  /** Most bytes that the fields take. */
-  readonly bytesMax: number;
-}
-
-const SHARED = new Map<string, SharedField>();
-const ENCODED = new WeakMap<Fields, EncodedFields>();
 
 const SERVER = sharedField("server", "httpserver") as SharedField;
 
@@ -209,95 +155,6 @@ export class HpackEncoder {
   }
 }
 
-/**
- * Returns field lines as a block that uses the static table alone, so that any decoder reads it at any moment. Names become lower
- * case, also those of pseudo-fields. Fields of HTTP/1 alone are left out.
- */
-export function encodeLines(lines: FieldLines): Uint8Array {
-  const parts = lines.map(([name, value]) => encodedLine(name.toLowerCase(), value));
-  const block = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    block.set(part, at);
-    at += part.length;
-  }
-  return block;
-}
-
-function encodedLine(name: string, value: string): Uint8Array {
-  if (HTTP1_NAMES.has(name)) return new Uint8Array(0);
-  const index = staticFieldIndex(name, value);
-  if (index === 0) return literalOf(SECRET_NAMES.has(name) ? LITERAL_SECRET : LITERAL, 4, name, value);
-  const into = new Uint8Array(INTEGER_BYTES_MAX);
-  return into.slice(0, writeInteger(into, 0, INDEXED, 7, index));
-}
-
-function literalOf(firstByte: number, prefix: number, name: string, value: string): Uint8Array {
-  const into = new Uint8Array(3 * INTEGER_BYTES_MAX + name.length + value.length);
-  const index = staticNameIndex(name);
-  let at = writeInteger(into, 0, firstByte, prefix, index);
-  if (index === 0) at = writeString(into, at, name);
-  return into.slice(0, writeString(into, at, value));
-}
-
-/** Writes an integer after the bits of `firstByte` (RFC 7541 §5.1). */
-function writeInteger(into: Uint8Array, offset: number, firstByte: number, prefix: number, value: number): number {
-  const mask = (1 << prefix) - 1;
-  if (value < mask) {
-    into[offset] = firstByte | value;
-    return offset + 1;
-  }
-  into[offset] = firstByte | mask;
-  let at = offset + 1;
-  let rest = value - mask;
-  for (; rest >= 0x80; rest >>>= 7) into[at++] = 0x80 | (rest & 0x7f);
-  into[at++] = rest;
-  return at;
-}
-
-/** Writes a string, in the Huffman code if that is shorter (RFC 7541 §5.2). */
-function writeString(into: Uint8Array, offset: number, text: string): number {
-  const length = huffmanLength(text);
-  if (length < text.length) return encodeHuffman(text, into, writeInteger(into, offset, 0x80, 7, length));
-  const at = writeInteger(into, offset, 0, 7, text.length);
-  for (let i = 0; i < text.length; i++) into[at + i] = text.charCodeAt(i);
-  return at + text.length;
-}
-
-function encodedFields(fields: Fields): EncodedFields {
-  let encoded = ENCODED.get(fields);
-  if (encoded === undefined) {
-    encoded = encodeFields(fields.lines);
-    ENCODED.set(fields, encoded);
-  }
-  return encoded;
-}
-
-function encodeFields(lines: FieldLines): EncodedFields {
-  const shared: SharedField[] = [];
-  const others: FieldLine[] = [];
-  for (const line of lines) {
-    const field = sharedField(line[0].toLowerCase(), line[1]);
-    if (field === null) others.push(line);
-    else shared.push(field);
-  }
-  const literals = encodeLines(others);
-  return { shared, literals, bytesMax: shared.reduce((sum, { literal }) => sum + literal.length, literals.length) };
-}
-
-/** Returns the field for the tables, or null if it is not one of those that many responses share. */
-function sharedField(name: string, value: string): SharedField | null {
-  if (!SHARED_NAMES.has(name)) return null;
-  const tableBytes = name.length + value.length + FIELD_OVERHEAD_BYTES;
-  if (tableBytes > SHARED_BYTES_MAX) return null;
-  const key = `${name}\n${value}`;
-  const known = SHARED.get(key);
-  if (known !== undefined || SHARED.size >= SHARED_FIELDS_MAX) return known ?? null;
-  const field = { id: SHARED.size, literal: literalOf(LITERAL_INDEXED, 6, name, value), tableBytes };
-  SHARED.set(key, field);
-  return field;
-}
-
 /** Copies all of `from`, which is often a byte or two: a call of `set` costs as much as about thirty. Returns the offset after it. */
 function copy(from: Uint8Array, into: Uint8Array, at: number): number {
   const length = from.length;
@@ -318,7 +175,7 @@ let dateBytes: Uint8Array = new Uint8Array(0);
 function dateLiteral(second: number, dateLine: Uint8Array): Uint8Array {
   if (second !== dateSecond) {
     const value = String.fromCharCode(...dateLine.subarray("Date: ".length, "Date: ".length + IMF_DATE_BYTES));
-    dateBytes = literalOf(LITERAL_INDEXED, 6, "date", value);
+    dateBytes = entryLiteral("date", value);
     dateSecond = second;
   }
   return dateBytes;

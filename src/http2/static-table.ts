@@ -72,13 +72,11 @@ export const STATIC_COUNT = ENTRIES.length;
 export const STATIC_NAMES: readonly string[] = ["", ...ENTRIES.map(([name]) => name)];
 export const STATIC_VALUES: readonly string[] = ["", ...ENTRIES.map(([, value]) => value)];
 
-/** Indices of the first entry with a name, and with a name and a value. */
+/** Index of the first entry with a name. */
 const BY_NAME = new Map<string, number>();
-const BY_FIELD = new Map<string, number>();
 
-ENTRIES.forEach(([name, value], position) => {
+ENTRIES.forEach(([name], position) => {
   if (!BY_NAME.has(name)) BY_NAME.set(name, position + 1);
-  BY_FIELD.set(`${name}\n${value}`, position + 1);
 });
 
 /** Returns the index of the first entry with this name in lower case; 0 if there is none. */
@@ -86,7 +84,8 @@ export function staticNameIndex(name: string): number {
   return BY_NAME.get(name) ?? 0;
 }
 
-/** Returns the index of the entry with this name and value; 0 if there is none. */
-export function staticFieldIndex(name: string, value: string): number {
-  return BY_FIELD.get(`${name}\n${value}`) ?? 0;
+/** Returns the index of the entry with this name and value, of which `nameIndex` is the first with that name; 0 if there is none. */
+export function staticFieldIndex(nameIndex: number, name: string, value: string): number {
+  for (let index = nameIndex; STATIC_NAMES[index] === name; index++) if (STATIC_VALUES[index] === value) return index;
+  return 0;
 }

@@ -108,6 +108,7 @@ export const frameRows: readonly FrameRow[] = [
     ["the last DATA", frame(Data, END_STREAM, 1, "abc"), ["Data 1 of 3: abc last"]],
     ["padding", frame(Data, PADDED, 1, "\x02abc\0\0"), ["Data 1 of 6: abc"]],
     ["padding of no bytes", frame(Data, PADDED, 1, "\0abc"), ["Data 1 of 4: abc"]],
+    ["padding of no bytes and nothing else", frame(Data, PADDED, 1, "\0"), ["Data 1 of 1: "]],
     ["padding and nothing else", frame(Data, PADDED, 1, "\x02\0\0"), ["Data 1 of 3: "]],
     [
       "255 bytes of padding",

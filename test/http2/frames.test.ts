@@ -54,8 +54,13 @@ describe("a frame that is read", () => {
 
   test("is the same frame however its bytes are cut", () => {
     const anyFrame = fc
-      .tuple(fc.constantFrom(0, 1, 2, 3, 4, 6, 7, 8, 9, 16, 42), fc.nat(255), fc.nat(3), fc.string({ unit: "binary" }))
-      .map(([type, flags, streamId, text]) => frame(type, flags, streamId, text.replace(/[^\0-\xff]/g, "\0")));
+      .tuple(
+        fc.constantFrom(0, 1, 2, 3, 4, 6, 7, 8, 9, 16, 42),
+        fc.nat(255),
+        fc.nat(3),
+        fc.uint8Array({ maxLength: 12 }),
+      )
+      .map(([type, flags, streamId, payload]) => frame(type, flags, streamId, textOf(payload)));
     fc.assert(
       fc.property(fc.array(anyFrame, { maxLength: 6 }), fc.array(fc.nat(200), { maxLength: 20 }), (frames, cuts) => {
         const bytes = bytesOf(frames.join(""));
@@ -79,12 +84,12 @@ describe("a setting of the peer", () => {
 
   test("keeps its value until it is set again", () => {
     const settings = new PeerSettings();
-    for (const size of [100, 200]) {
+    for (const size of [100, 200, 300]) {
       const frame = new Uint8Array(15);
       writeSettings(frame, 0, [[SettingId.HeaderTableSize, size]]);
       expect(settings.apply(frame, FRAME_HEAD_BYTES, frame.length)).toBe(0);
     }
-    expect(settings).toMatchObject({ headerTableSize: 200, headerTableSizeMin: 100, initialWindowSize: 65_535 });
+    expect(settings).toMatchObject({ headerTableSize: 300, headerTableSizeMin: 200, initialWindowSize: 65_535 });
   });
 });
 

@@ -21,14 +21,16 @@ export function setting(id: number, value: number): string {
 
 /**
  * Returns one line for each frame that a reader finds, and one for the error that ends them; frames after a stream error are read on.
- * The bytes come in parts that end at `stops`.
+ * The bytes come in parts that end at `stops`; others are in their place until then.
  */
 export function framesOf(bytes: Uint8Array, stops: readonly number[], reader = new FrameReader()): string[] {
   const lines: string[] = [];
+  const buffer = new Uint8Array(bytes.length).fill(0xa5);
   let at = 0;
   for (const end of stops) {
+    buffer.set(bytes.subarray(at, end), at);
     for (;;) {
-      const size = reader.read(bytes, at, end);
+      const size = reader.read(buffer, at, end);
       if (size === 0) break;
       if (size > 0) {
         lines.push(lineOf(reader, bytes));

@@ -5,8 +5,9 @@
 import { imfDate } from "../../src/http/date.ts";
 import { Fields, isFieldLine } from "../../src/http/fields.ts";
 import { describeHttp2Error, ErrorCode } from "../../src/http2/errors.ts";
+import { encodeLines } from "../../src/http2/field-literals.ts";
 import { FIELD_OVERHEAD_BYTES, HpackDecoder, TABLE_BYTES } from "../../src/http2/hpack-decoder.ts";
-import { encodeLines, HpackEncoder } from "../../src/http2/hpack-encoder.ts";
+import { HpackEncoder } from "../../src/http2/hpack-encoder.ts";
 import { decodeHuffman, encodeHuffman, huffmanLength, huffmanRoom } from "../../src/http2/huffman.ts";
 import { bytesOf, textOf } from "../../test/support/bytes.ts";
 import type { Random } from "./random.ts";

@@ -27,6 +27,8 @@ import { limits } from "../../../src/settings/limits.ts";
 import { resolveServerSettings } from "../../../src/settings/resolve.ts";
 import { BROWSER_FIELDS } from "../support/browser.ts";
 import type { MicroRow } from "../support/results.ts";
+import { expectEqual, type Micro } from "./case.ts";
+import { http2Micros } from "./http2.ts";
 
 /** Milliseconds of one timing. */
 const TIMING_MS = 100;
@@ -37,19 +39,6 @@ const ALLOCATION_TRIES = 6;
 
 /** A heap block; growth is seen in these. */
 const BLOCK_BYTES = 16 * 1024;
-
-interface Micro {
-  readonly name: string;
-  /** Throws when the function does not give what it must. */
-  verify(): void;
-  /** Calls the function so often, and returns a sum over the results. */
-  run(calls: number): number;
-}
-
-function expectEqual(actual: unknown, expected: unknown): void {
-  const [got, wanted] = [JSON.stringify(actual), JSON.stringify(expected)];
-  if (got !== wanted) throw new Error(`expected ${wanted}, got ${got}`);
-}
 
 function bytesOf(text: string): Uint8Array {
   return new TextEncoder().encode(text);
@@ -239,6 +228,7 @@ const micros: readonly Micro[] = [
   encoding(),
   beginning(),
   dating(),
+  ...http2Micros,
 ];
 
 /** Keeps the sums alive. */
