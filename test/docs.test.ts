@@ -63,7 +63,7 @@ describe("every document", () => {
 
   test("together they name every flag", () => {
     const text = documents.map(read).join("\n");
-    const unnamed = settings.filter(({ flag }) => !new RegExp(`--${flag}(?![a-z-])`).test(text));
+    const unnamed = settings.filter(({ flag }) => !new RegExp(`--${flag}(?![a-z0-9-])`).test(text));
     expect(unnamed.map(({ flag }) => flag)).toEqual([]);
   });
 });
@@ -410,7 +410,7 @@ function flagsFor(text: string): string[] {
   return lines.flatMap((line) => {
     const [, words = ""] = /^(--.*)$/.exec(line) ?? /\bhttpserver\b(.*)$/.exec(line) ?? [];
     const [own = ""] = words.split(/ (?:--|#|\|) /);
-    return Array.from(own.matchAll(/(?<![\w-])--([a-z][a-z-]*[a-z])/g), ([, flag = ""]) => flag);
+    return Array.from(own.matchAll(/(?<![\w-])--([a-z][a-z0-9-]*[a-z0-9])/g), ([, flag = ""]) => flag);
   });
 }
 

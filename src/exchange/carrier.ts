@@ -29,8 +29,8 @@ export interface Carrier {
 
 /** The other side of a socket: a connection, or a farewell to a peer that was turned away. */
 export interface Conversation {
-  /** Called when the TLS handshake is done. */
-  secured(): void;
+  /** Called when the TLS handshake is done. `isHttp2`: the peer has chosen HTTP/2. */
+  secured(isHttp2?: boolean): void;
   /** Takes bytes of the peer. The array must not be changed afterwards. */
   received(bytes: Uint8Array): void;
   /** Called when the transport accepts bytes again. */

@@ -25,6 +25,8 @@ export type CloseReason =
   | "short content"
   | "no slot to go on"
   | "no memory to go on"
+  | "protocol error"
+  | "flood"
   | "shutdown"
   | "fault"
   | "own failure";

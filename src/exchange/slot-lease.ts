@@ -95,6 +95,17 @@ export class SlotLease implements Sender, Waiter {
     this.#pool.finished(this);
   }
 
+  /**
+   * Passes the slot on to another request of the same connection. The response is complete in memory, and leaves in the write of the
+   * turn, as the responses of a pipeline do (docs/decisions/0002).
+   */
+  pass(other: SlotLease): void {
+    if (this.#isStalled) this.moving();
+    other.slot = this.slot;
+    this.lent = this.slot;
+    this.slot = 0;
+  }
+
   /** Gives the slot back, if one is held. A waiter that gets it starts to work before this returns. */
   release(): void {
     const { slot } = this;

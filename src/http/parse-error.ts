@@ -55,6 +55,15 @@ export enum ParseError {
   ForwardedInvalid = -47,
   XForwardedInvalid = -48,
   ForwardedConflict = -49,
+  PseudoFieldUnknown = -50,
+  PseudoFieldRepeated = -51,
+  PseudoFieldMissing = -52,
+  PseudoFieldMisplaced = -53,
+  PseudoFieldInvalid = -54,
+  FieldNameUpperCase = -55,
+  FieldOfConnection = -56,
+  ContentLengthMismatch = -57,
+  AuthorityMismatch = -58,
 }
 
 export interface ParseErrorEntry {
@@ -427,6 +436,70 @@ const ENTRIES: ReadonlyMap<number, ParseErrorEntry> = new Map([
     "RFC 9112 §8",
     "The connection was closed in the middle of the request.",
     "a cut request taken for a whole one",
+  ),
+  // HTTP/2: such a request is malformed, and its stream is reset (RFC 9113 §8.1.1).
+  row(
+    ParseError.PseudoFieldUnknown,
+    400,
+    "RFC 9113 §8.3",
+    "A pseudo-header has a name that requests do not have.",
+    "a field that one hop obeys and the next ignores",
+  ),
+  row(
+    ParseError.PseudoFieldRepeated,
+    400,
+    "RFC 9113 §8.3",
+    "A pseudo-header occurs more than once.",
+    "one hop routes by the first, the next by the last",
+  ),
+  row(
+    ParseError.PseudoFieldMissing,
+    400,
+    "RFC 9113 §8.3.1",
+    "The request has no method, scheme or path.",
+    "a request that each hop completes in its own way",
+  ),
+  row(
+    ParseError.PseudoFieldMisplaced,
+    400,
+    "RFC 9113 §8.3",
+    "A pseudo-header stands after a header, or in the trailers.",
+    "routing changed after it was checked",
+  ),
+  row(
+    ParseError.PseudoFieldInvalid,
+    400,
+    "RFC 9113 §8.3.1",
+    "A pseudo-header has a value that it cannot have.",
+    "a request line of HTTP/1 that is split where the request is passed on",
+  ),
+  row(
+    ParseError.FieldNameUpperCase,
+    400,
+    "RFC 9113 §8.2.1",
+    "A header name has a capital letter.",
+    "a field that a filter does not see",
+  ),
+  row(
+    ParseError.FieldOfConnection,
+    400,
+    "RFC 9113 §8.2.2",
+    "A header is about a connection of HTTP/1, which HTTP/2 does not have.",
+    SMUGGLING,
+  ),
+  row(
+    ParseError.ContentLengthMismatch,
+    400,
+    "RFC 9113 §8.1.1",
+    "The content is not as long as its Content-Length says.",
+    SMUGGLING,
+  ),
+  row(
+    ParseError.AuthorityMismatch,
+    400,
+    "RFC 9113 §8.3.1",
+    "The pseudo-header :authority and the Host header name different hosts.",
+    "one hop routes by :authority, the next by Host",
   ),
 ]);
 

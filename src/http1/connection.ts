@@ -13,21 +13,21 @@
  */
 
 import type { Carrier, Connection, ConnectionState, Work } from "../exchange/carrier.ts";
+import { Closing, End } from "../exchange/closing.ts";
 import type { Resumable } from "../exchange/context.ts";
 import { Deadline, isForContent, Wait } from "../exchange/deadline.ts";
 import { Exchange, OWN_FAILURE, Phase } from "../exchange/exchange.ts";
 import { type CloseReason, Outcome } from "../exchange/observer.ts";
 import type { Peer } from "../exchange/peer.ts";
+import { ReceiveBuffer } from "../exchange/receive-buffer.ts";
 import { Fate, type Suspended, type Transport } from "../exchange/transport.ts";
 import { formatPeer } from "../http/authority.ts";
 import type { Fault } from "../http/fault.ts";
 import { Method } from "../http/method.ts";
 import { ParseError } from "../http/parse-error.ts";
-import { Closing, End } from "./closing.ts";
 import type { Http1Context } from "./context.ts";
 import { Holding } from "./holding.ts";
 import { CONTINUE, Outbox, Progress } from "./outbox.ts";
-import { ReceiveBuffer } from "./receive-buffer.ts";
 import type { RequestReader } from "./request.ts";
 import { ReadState, readEdge, reasonToClose, waitIn } from "./state.ts";
 import { brokenChunks, framed } from "./transfer-coding.ts";
@@ -82,7 +82,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   received(bytes: Uint8Array): void {
     if (this.#closing.end === End.Gone) return;
     if (this.#read === ReadState.Closed) {
-      this.#discard(bytes.length);
+      this.#closing.discard(bytes.length, this.#inbox);
       return;
     }
     this.#inbox.append(bytes);
@@ -155,6 +155,12 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
 
   cut(): void {
     this.abort("fault");
+  }
+
+  /** Leaves the socket to another conversation: the peer speaks HTTP/2, and no request has come. */
+  leave(): void {
+    this.#closing.end = End.Gone;
+    this.#letGo();
   }
 
   closed(): void {
@@ -335,13 +341,6 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
   stopReading(): void {
     if (this.#read !== ReadState.Closed) this.#read = readEdge(this.#read, ReadState.Closed);
     this.#inbox.clear();
-  }
-
-  /** Reads past the bytes that still come after the last request, within bounds. */
-  #discard(count: number): void {
-    if (this.#closing.discard(count)) return;
-    if (this.#closing.end === End.Open) this.#inbox.pause();
-    else if (this.#closing.end === End.Lingering) this.#closing.close("client");
   }
 
   // Responding.

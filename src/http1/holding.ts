@@ -4,8 +4,8 @@
  */
 import type { Exchange } from "../exchange/exchange.ts";
 import type { Holder, PeerMemory } from "../exchange/peer-memory.ts";
+import type { ReceiveBuffer } from "../exchange/receive-buffer.ts";
 import type { Outbox } from "./outbox.ts";
-import type { ReceiveBuffer } from "./receive-buffer.ts";
 import type { RequestReader } from "./request.ts";
 
 /** Bytes below which a connection is not counted: about as much as its own objects take. */

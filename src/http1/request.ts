@@ -6,12 +6,12 @@
 import { ContentBuffer, type ContentMemory } from "../exchange/content-buffer.ts";
 import type { CollectingRequest, Exchange } from "../exchange/exchange.ts";
 import type { Peer } from "../exchange/peer.ts";
+import type { ReceiveBuffer } from "../exchange/receive-buffer.ts";
 import { ParseError } from "../http/parse-error.ts";
 import { PathMemo } from "../http/path-memo.ts";
 import { Target } from "../http/target.ts";
 import { BodyDecoder } from "./body-decoder.ts";
 import { decideFraming, Framing } from "./framing.ts";
-import type { ReceiveBuffer } from "./receive-buffer.ts";
 import { type HeadLimits, ParsedHead, parseRequestHead } from "./request-head.ts";
 import { readTarget } from "./request-target.ts";
 
@@ -166,19 +166,19 @@ export class RequestReader implements CollectingRequest {
 
 /** Readers that are not in use. Their number is bounded, so that a flood does not keep its memory for ever. */
 export class RequestPool {
+  readonly memory: ContentMemory;
   readonly #headLimits: HeadLimits;
-  readonly #memory: ContentMemory;
   readonly #paths = new PathMemo();
   readonly #idle: RequestReader[] = [];
 
   constructor(headLimits: HeadLimits, memory: ContentMemory) {
     this.#headLimits = headLimits;
-    this.#memory = memory;
+    this.memory = memory;
   }
 
   /** Returns a reader for a request of `peer`. */
   take(peer: Peer): RequestReader {
-    const reader = this.#idle.pop() ?? new RequestReader(this.#headLimits, this.#memory, this.#paths);
+    const reader = this.#idle.pop() ?? new RequestReader(this.#headLimits, this.memory, this.#paths);
     reader.lend(peer);
     return reader;
   }

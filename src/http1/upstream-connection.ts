@@ -11,11 +11,11 @@
  * has asked for, the connection is cut.
  */
 import type { Clock } from "../exchange/clock.ts";
+import { ReceiveBuffer } from "../exchange/receive-buffer.ts";
 import type { Transport } from "../exchange/transport.ts";
 import type { ForwardedRequest, UpstreamEvents, UpstreamFailure, UpstreamListener } from "../exchange/upstream.ts";
 import type { FieldLines } from "../http/fields.ts";
 import type { ContentFailure } from "../http/message.ts";
-import { ReceiveBuffer } from "./receive-buffer.ts";
 import { describeResponseError, ResponseReader } from "./response-reader.ts";
 import { type ContentOrigin, UpstreamContent } from "./upstream-content.ts";
 import { UpstreamOutbox } from "./upstream-outbox.ts";

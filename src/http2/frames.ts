@@ -35,7 +35,7 @@ export enum FrameType {
 export const FLAG_ACK = 0x1;
 export const FLAG_END_STREAM = 0x1;
 export const FLAG_END_HEADERS = 0x4;
-const FLAG_PADDED = 0x8;
+export const FLAG_PADDED = 0x8;
 const FLAG_PRIORITY = 0x20;
 
 const PRIORITY_BYTES = 5;

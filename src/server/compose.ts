@@ -11,7 +11,7 @@ import { GATHER_BYTES_MAX, Scratch } from "../http1/outbox.ts";
 import { RequestPool } from "../http1/request.ts";
 import { HeadStarts } from "../http1/response-head.ts";
 import { limits } from "../settings/limits.ts";
-import type { ServerSettings } from "../settings/server-settings.ts";
+import { type ServerSettings, UNASKED } from "../settings/server-settings.ts";
 import { connectionsMax } from "./file-limit.ts";
 
 /** Most bytes of a head that stand for one byte of the request: a redirect writes a byte that no URI may have as `%XX`. */
@@ -25,8 +25,7 @@ export type OwnParts = Omit<Context, "limits" | "answered"> & {
 
 /** Makes the context of HTTP/1 connections. */
 export function composeContext(settings: ServerSettings, { bodyMemory, ...own }: OwnParts): Http1Context {
-  const isSecure = settings.tlsCert !== "" || settings.tlsSelfSigned;
-  const secureLines = isSecure ? strictTransport(settings) : [];
+  const secureLines = isSecure(settings) ? strictTransport(settings) : [];
   const headLimits = {
     maxHeaderBytes: settings.maxHeaderBytes,
     maxFields: limits.fieldsMax,
@@ -35,13 +34,18 @@ export function composeContext(settings: ServerSettings, { bodyMemory, ...own }:
   const headStarts = headStartsOf(settings, own.clock, fixedFields(settings, secureLines));
   return {
     ...own,
-    limits: { ...limits, ...settings },
+    limits: { ...limits, ...settings, maxRequests: maxRequestsOf(settings, limits.requestsUnaskedMax) },
     answered: newAnswered(),
     scratch: new Scratch(scratchBytes(settings, headStarts)),
     headStarts,
     endpointHeadStarts: headStartsOf(settings, own.clock, endpointFields(settings, secureLines)),
     requests: new RequestPool(headLimits, new ContentMemory(limits.bodyMemoryBytesMax, bodyMemory)),
   };
+}
+
+/** Returns true for a server that speaks TLS. */
+export function isSecure({ tlsCert, tlsSelfSigned }: ServerSettings): boolean {
+  return tlsCert !== "" || tlsSelfSigned;
 }
 
 /** One half is for the bytes gathered in a turn, the other for a slice, or for a head and small content. */
@@ -52,6 +56,11 @@ function scratchBytes({ maxHeaderBytes }: ServerSettings, { bytesMax }: HeadStar
 /** Makes beginnings of heads for plain HTTP, which must not have Strict-Transport-Security (RFC 6797 §7.2). */
 export function plainHeadStarts(settings: ServerSettings, clock: Clock): HeadStarts {
   return headStartsOf(settings, clock, fixedFields(settings));
+}
+
+/** Returns the most requests on one connection, `unasked` without a setting; 0: no limit. */
+export function maxRequestsOf({ maxRequests }: ServerSettings, unasked: number): number {
+  return maxRequests === UNASKED ? unasked : maxRequests;
 }
 
 /** Returns the most connections at a time. Warns if the file limit is below the setting. */

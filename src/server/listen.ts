@@ -207,7 +207,7 @@ function secureHandlersOf(acceptor: Acceptor, tls: TlsListening) {
       if (conversation === null) return;
       acceptor.clock.move();
       if (isDone) {
-        conversation.secured();
+        conversation.secured((socket as SecureSocket).alpnProtocol === "h2");
         return;
       }
       const reason = error?.message ?? "";
@@ -220,6 +220,8 @@ function secureHandlersOf(acceptor: Acceptor, tls: TlsListening) {
 /** Members of a TLS socket of Bun 1.4.5 that its types lack. */
 interface SecureSocket extends ConversationSocket {
   readonly fd: number;
+  /** Protocol that was negotiated; false or null for none. */
+  readonly alpnProtocol: string | false | null;
   setKeyCert(context: object): void;
 }
 

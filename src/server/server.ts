@@ -38,6 +38,7 @@ import type { ServerLog } from "./access-log.ts";
 import { plainAddress, urlOf } from "./address.ts";
 import { Admission, type Refusal, UNKNOWN_ADDRESS } from "./admission.ts";
 import { composeContext, connectionsAtOnce, plainHeadStarts } from "./compose.ts";
+import { Door, Doors } from "./door.ts";
 import { lendersMax, readFileLimit } from "./file-limit.ts";
 import { openFolders } from "./folders.ts";
 import { type Acceptor, type Listening, listen } from "./listen.ts";
@@ -118,6 +119,8 @@ export class Server {
   readonly #options: ServerSettings;
   readonly #log: ServerLog;
   readonly #context: Http1Context;
+  /** Null without HTTP/2. */
+  readonly #doors: Doors | null;
   /** Context of the plain port beside a TLS one; else null. */
   readonly #redirectContext: Http1Context | null;
   readonly #plainHeadStarts: HeadStarts;
@@ -207,6 +210,7 @@ export class Server {
       drain: this.#drain,
       bodyMemory: memory?.bodyMemory,
     });
+    this.#doors = this.#makeDoors(options);
     this.#plainHeadStarts = tls === null ? this.#context.headStarts : plainHeadStarts(options, clock);
     this.#redirectContext = this.#redirecting === null ? null : this.#redirectTo(this.#redirecting);
     this.#endTicks = time.every(tickMs(options), () => this.#tick());
@@ -437,7 +441,23 @@ export class Server {
     const wire = this.#fixture?.fixture.wire(transport) ?? transport;
     const connection = new Http1Connection(context, wire, id, peer);
     this.#connections.add(connection);
-    return connection;
+    // The plain port beside a TLS one only redirects.
+    if (this.#doors === null || context !== this.#context) return connection;
+    return new Door(this.#doors, transport, wire, connection, peer);
+  }
+
+  /** Returns the doors to HTTP/2, or null without it. */
+  #makeDoors(options: ServerSettings): Doors | null {
+    if (!options.http2) return null;
+    return new Doors({
+      load: async () => (await import("./http2.ts")).openHttp2(options, this.#context),
+      replaced: (before, after) => {
+        this.#connections.delete(before);
+        this.#connections.add(after);
+      },
+      lost: ({ id }) => this.#context.observer.closed(id, 0, 0, "client"),
+      failed: (id, error) => this.#context.observer.failed(id, error),
+    });
   }
 
   #makeAnnouncements({ relays = null, announcements = null }: ServerParts): Announcements | null {
@@ -465,7 +485,7 @@ export class Server {
       this.#turnAway.closed(conversation);
       return;
     }
-    const connection = conversation as Connection;
+    const connection = conversation instanceof Door ? conversation.connection : (conversation as Connection);
     if (!this.#connections.delete(connection)) return;
     this.#admission.leave(connection.address);
     if (this.#connections.size === 0) this.#whenEmpty?.();

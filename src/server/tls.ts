@@ -24,7 +24,10 @@ export interface CertificateInfo {
   readonly fingerprint: string;
 }
 
-export type TlsSettings = Pick<ServerSettings, "host" | "tlsCert" | "tlsKey" | "tlsPassphraseFile" | "tlsSelfSigned">;
+export type TlsSettings = Pick<
+  ServerSettings,
+  "host" | "tlsCert" | "tlsKey" | "tlsPassphraseFile" | "tlsSelfSigned" | "http2"
+>;
 
 /**
  * TLS 1.2 with forward secrecy and authenticated encryption alone (RFC 9325 §4.2): no RSA key exchange, CBC or SHA-1.
@@ -42,11 +45,15 @@ const CIPHERS = [
 /** SSL_OP_CIPHER_SERVER_PREFERENCE: our order of suites counts, not the client's. */
 const SERVER_PREFERENCE = 0x00400000;
 
-/** The one protocol that the server speaks, after its length (RFC 7301 §3.1). A client without it is refused. */
-const ALPN_PROTOCOLS = Uint8Array.of(8, ...new TextEncoder().encode("http/1.1"));
+/** The protocols that the server speaks, each after its length (RFC 7301 §3.1), the better one first. A client that has none is refused. */
+const HTTP1_ALONE = Uint8Array.of(8, ...new TextEncoder().encode("http/1.1"));
+const BOTH_PROTOCOLS = Uint8Array.of(2, ...new TextEncoder().encode("h2"), ...HTTP1_ALONE);
 
 /** Settings that listener and renewed context share. Each takes the oldest version, 1.2, in a form of its own. */
-const PROTOCOL = { ciphers: CIPHERS, secureOptions: SERVER_PREFERENCE, ALPNProtocols: ALPN_PROTOCOLS } as const;
+function protocolOf({ http2 }: TlsSettings) {
+  const ALPNProtocols = http2 ? BOTH_PROTOCOLS : HTTP1_ALONE;
+  return { ciphers: CIPHERS, secureOptions: SERVER_PREFERENCE, ALPNProtocols } as const;
+}
 const BUN_TLS_1_2 = 0x0303;
 const NODE_TLS_1_2 = "TLSv1.2";
 
@@ -75,7 +82,7 @@ export class Tls implements TlsListening {
     this.#passphrase = passphrase;
     this.#warn = warn;
     this.#certificate = this.#inspect(certified);
-    this.options = { ...certified, ...PROTOCOL, minVersion: BUN_TLS_1_2 };
+    this.options = { ...certified, ...protocolOf(settings), minVersion: BUN_TLS_1_2 };
   }
 
   get certificate(): CertificateInfo {
@@ -96,7 +103,7 @@ export class Tls implements TlsListening {
     const certificate = this.#inspect(certified);
     const { createSecureContext } = await import("node:tls");
     // The context replaces the listener's, so it needs all settings, suites included.
-    const { context } = createSecureContext({ ...certified, ...PROTOCOL, minVersion: NODE_TLS_1_2 });
+    const { context } = createSecureContext({ ...certified, ...protocolOf(this.#settings), minVersion: NODE_TLS_1_2 });
     this.#renewed = context as object;
     this.#certificate = certificate;
   }

@@ -66,6 +66,36 @@ export const limits = {
    * and take half a megabyte.
    */
   archiveKnownEntriesMax: 2000,
+  /** Requests on one connection of HTTP/1 without `--max-requests`: the habit of Apache and of the seeds. */
+  requestsUnaskedMax: 100,
+  /** Requests on one connection of HTTP/2 without `--max-requests`: a page and all its files come on one, so this is ten times nginx's bound. */
+  http2RequestsUnaskedMax: 10_000,
+  /** Streams of one connection at the same time; RFC 9113 §6.5.2 recommends no fewer. Further ones are refused. */
+  http2StreamsMax: 100,
+  /** Bytes that a client may send on one stream ahead of the handler: a second on a link of 8 Mbit/s, or 10 ms on one of 800. */
+  http2StreamWindowBytes: MIB,
+  /** Bytes that it may send so on all streams together: sixteen uploads at full speed. It bounds the memory for content that no handler takes. */
+  http2WindowBytes: 16 * MIB,
+  /** Milliseconds after an early response until the rest of a large request is cut off. curl 7.88 loses a response whose stream is reset at once. */
+  http2RestMs: SECOND,
+  /** Bytes of a field block in several frames, compressed; at least twice `--max-header`. More than that is refused without being decoded. */
+  http2BlockBytesMax: 64 * KIB,
+  /** CONTINUATION frames of one field block; a client that fills its frames needs four. */
+  http2ContinuationsMax: 64,
+  /** Streams that are reset, in a row; a tenth of it each second. A browser that leaves a page resets a hundred. */
+  http2ResetsMax: 500,
+  /** SETTINGS frames in a row; a tenth of it each second. A client sends one or two. */
+  http2SettingsMax: 100,
+  /** PING frames in a row; a tenth of it each second. gRPC sends one for each round trip. */
+  http2PingsMax: 1000,
+  /** Frames in a row that change nothing; a tenth of it each second. Clients of RFC 7540 send one PRIORITY for each request. */
+  http2IdleFramesMax: 1000,
+  /** Frames in a row that the client's windows have made tiny, or updates that widen them for nothing; a tenth of it each second. */
+  http2DribblesMax: 1000,
+  /** Streams whose end is remembered, to tell a late frame from a mistake: those of one moment. */
+  http2ClosedStreamsMax: 200,
+  /** Bytes of acknowledgements that wait for a client which does not read: a thousand of them. */
+  http2ControlBytesMax: 16 * KIB,
   /** Bytes of log lines that wait for a slow reader of the log; beyond it the oldest are dropped and counted. */
   logMemoryBytesMax: 4 * MIB,
 } as const;

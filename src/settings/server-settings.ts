@@ -32,6 +32,8 @@ export interface ServerSettings extends BalancerSettings, ProxySettings, TlsSett
   threads: number;
   queue: number;
   queueTimeoutMs: number;
+  /** HTTP/2 is spoken beside HTTP/1. */
+  http2: boolean;
   root: string;
   inline: boolean;
   strictTypes: boolean;
@@ -78,7 +80,7 @@ export interface ServerSettings extends BalancerSettings, ProxySettings, TlsSett
   maxConnections: number;
   /** Connections at once from one address; 0: no limit. */
   maxConnectionsPerAddress: number;
-  /** Requests on one connection; 0: no limit. */
+  /** Requests on one connection; 0: no limit, UNASKED: the version of HTTP decides. */
   maxRequests: number;
   keepAliveTimeoutMs: number;
   headerTimeoutMs: number;
@@ -110,6 +112,9 @@ export const ERROR_PAGE = /^([45]\d\d)=(.+)$/s;
 
 /** Value of `fixtureToken` that admits every client. */
 export const ANY_CLIENT = "*";
+
+/** Value of `maxRequests` that no one has set. */
+export const UNASKED = -1;
 
 /** In the order of the help and of docs/flags.md. */
 export const serverTable: TableOf<ServerSettings> = {
@@ -161,6 +166,13 @@ export const serverTable: TableOf<ServerSettings> = {
     min: 1,
     max: HOUR,
     help: "Longest wait for a slot. Then the request gets 503.",
+  },
+  http2: {
+    flag: "http2",
+    kind: "switch",
+    group: "listen",
+    default: true, // A page with many files, or with seven event streams, needs it.
+    help: "Speaks HTTP/2 too: over TLS by ALPN, without TLS by prior knowledge. --no-http2 speaks HTTP/1 alone.",
   },
   root: {
     flag: "root",
@@ -430,7 +442,8 @@ export const serverTable: TableOf<ServerSettings> = {
     flag: "max-requests",
     kind: "integer",
     group: "limits",
-    default: 100,
+    default: UNASKED,
+    defaultText: "100, in HTTP/2 10000",
     min: 0,
     max: 1_000_000_000,
     help: "Requests on one connection; 0 is no limit.",

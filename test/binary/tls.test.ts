@@ -88,7 +88,7 @@ outside.describe("curl and openssl", () => {
           "%{http_version}",
           `${program.url}/data.bin`,
         );
-        expect([got.code, got.stdout, got.stderr]).toEqual([0, "1.1", ""]);
+        expect([got.code, got.stdout, got.stderr]).toEqual([0, "2", ""]);
         expect(Bun.hash(readFileSync(out))).toBe(Bun.hash(content()));
       });
     }
@@ -98,15 +98,16 @@ outside.describe("curl and openssl", () => {
     await using program = await start(certificate("rsa"));
     const old = ["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"];
     expect(await sClient(program.port, ...old)).toContain("alert protocol version");
-    expect(await sClient(program.port, "-alpn", "h2")).toContain("no application protocol");
+    expect(await sClient(program.port, "-alpn", "http/1.0")).toContain("no application protocol");
     for (const cipher of ["AES128-GCM-SHA256", "ECDHE-RSA-AES128-SHA", "ECDHE-RSA-AES256-SHA384"]) {
       const said = await sClient(program.port, "-tls1_2", "-cipher", `${cipher}:@SECLEVEL=0`);
       expect(said).toContain("handshake failure");
     }
   });
 
-  test("the good suites of TLS 1.2, HTTP/1.1 by name, and the whole chain are given", async () => {
+  test("the good suites of TLS 1.2, the protocol by name, and the whole chain are given", async () => {
     await using program = await start(certificate("rsa"));
+    expect(await sClient(program.port, "-alpn", "http/1.1")).toContain("ALPN protocol: http/1.1");
     for (const cipher of ["AES128-GCM-SHA256", "AES256-GCM-SHA384", "CHACHA20-POLY1305"]) {
       const said = await sClient(
         program.port,
@@ -114,11 +115,11 @@ outside.describe("curl and openssl", () => {
         "-cipher",
         `ECDHE-RSA-${cipher}`,
         "-alpn",
-        "h2,http/1.1",
+        "http/1.1,h2",
         "-showcerts",
       );
       expect(said).toContain(`Cipher is ECDHE-RSA-${cipher}`);
-      expect(said).toContain("ALPN protocol: http/1.1");
+      expect(said).toContain("ALPN protocol: h2");
       expect(said).toContain("Verify return code: 0 (ok)");
       expect(said.match(/BEGIN CERTIFICATE/g)).toHaveLength(2);
     }

@@ -5,7 +5,7 @@
  * copy, and a later request can be compared with an earlier head. The first chunk is adopted as it is, because Bun hands over a
  * fresh array at each `data` (test/server/bun-facts.test.ts checks that). Only bytes that are left over when more arrive are copied.
  */
-import type { Transport } from "../exchange/transport.ts";
+import type { Transport } from "./transport.ts";
 
 const EMPTY = new Uint8Array(0);
 

@@ -1,15 +1,16 @@
 /**
- * The end of an HTTP/1 connection (RFC 9112 §9.6). After the last response our FIN is sent, and bytes of the peer are read past until
+ * The end of a connection over TCP (RFC 9112 §9.6). After the last response our FIN is sent, and bytes of the peer are read past until
  * its own FIN comes. If we closed at once, those bytes would reset the connection, and the reset would destroy the response on its
  * way. Silence, time and bytes bound how long that lasts.
  *
  *   OPEN ──linger: FIN──▶ LINGERING ──peer's FIN, silence, too many bytes──▶ ENDING ──▶ GONE        any ──RST──▶ GONE
  */
-import type { Clock } from "../exchange/clock.ts";
-import type { ConversationLimits } from "../exchange/context.ts";
-import { type Deadline, Wait } from "../exchange/deadline.ts";
-import type { CloseReason } from "../exchange/observer.ts";
-import type { Transport } from "../exchange/transport.ts";
+import type { Clock } from "./clock.ts";
+import type { ConversationLimits } from "./context.ts";
+import { type Deadline, Wait } from "./deadline.ts";
+import type { CloseReason } from "./observer.ts";
+import type { ReceiveBuffer } from "./receive-buffer.ts";
+import type { Transport } from "./transport.ts";
 
 export enum End {
   /** Requests are read and answered. */
@@ -66,12 +67,16 @@ export class Closing {
     return isUnasked && isQuietForMs >= quietMs;
   }
 
-  /** Reads past `count` bytes after the last request. Returns false when all of them are more than the bound. */
-  discard(count: number): boolean {
+  /** Reads past `count` bytes after the last request. If all of them are more than the bound, pauses the peer, or closes after our FIN. */
+  discard(count: number, inbox: Pick<ReceiveBuffer, "pause">): void {
     this.#discarded += count;
-    if (this.#discarded > this.#limits.lingerBytesMax) return false;
-    if (this.end === End.Lingering && !this.isHalfClosed) this.#deadline.extend(this.#limits.lingerMs, this.#latestMs);
-    return true;
+    const isWithin = this.#discarded <= this.#limits.lingerBytesMax;
+    if (this.end === End.Open) {
+      if (!isWithin) inbox.pause();
+    } else if (this.end === End.Lingering) {
+      if (!isWithin) this.close("client");
+      else if (!this.isHalfClosed) this.#deadline.extend(this.#limits.lingerMs, this.#latestMs);
+    }
   }
 
   /**

@@ -1,0 +1,584 @@
+/**
+ * One HTTP/2 connection (RFC 9113): many exchanges at a time, each on a stream of its own.
+ *
+ * The server reports the socket's events, the time and the end; a stream reports its slot, its response and its content (`wake`). Each
+ * call is one turn: frames are taken (receiver.ts) and have their effect (dispatch.ts), streams continue as far as they can
+ * (stream.ts), and `#endTurn` writes the frames of all of them together (sender.ts).
+ *
+ * The end begins with GOAWAY (departure.ts). Responses that are under way follow, but not after a mistake of the peer; then FIN, and a
+ * bounded drain (closing.ts). Every connection passes `closed` exactly once.
+ *
+ * The rule it guards: one connection with a hundred streams is one peer. It has one deadline for bytes that it does not read, one place in
+ * the queue of the pool (slot-queue.ts), and one account of the work that it makes (guard.ts).
+ */
+import type { Connection, ConnectionState, Work } from "../exchange/carrier.ts";
+import { Closing, End } from "../exchange/closing.ts";
+import type { Resumable } from "../exchange/context.ts";
+import { Deadline, Wait } from "../exchange/deadline.ts";
+import { OWN_FAILURE, Phase } from "../exchange/exchange.ts";
+import type { CloseReason } from "../exchange/observer.ts";
+import type { Peer } from "../exchange/peer.ts";
+import { ReceiveBuffer } from "../exchange/receive-buffer.ts";
+import type { Transport } from "../exchange/transport.ts";
+import { formatPeer } from "../http/authority.ts";
+import type { Http2Context } from "./context.ts";
+import { Departure } from "./departure.ts";
+import { Dispatch, type DispatchOwner } from "./dispatch.ts";
+import { describeHttp2Error, ErrorCode, Http2Error } from "./errors.ts";
+import { SendWindow } from "./flow-control.ts";
+import { SHORT_FRAME_BYTES, writeBlockHeads, writeRstStream, writeSettings } from "./frame-writer.ts";
+import { FRAME_HEAD_BYTES, FRAME_SIZE_MIN, SettingId } from "./frames.ts";
+import { Burden, Guard } from "./guard.ts";
+import { HpackEncoder } from "./hpack-encoder.ts";
+import { Receiver } from "./receiver.ts";
+import { Pumped, Sender, type SenderEvents } from "./sender.ts";
+import { SlotQueue } from "./slot-queue.ts";
+import type { Stream } from "./stream.ts";
+import { Closed, Streams } from "./streams.ts";
+
+export class Http2Connection implements Connection, DispatchOwner, SenderEvents, Resumable {
+  readonly id: number;
+  readonly peer: string;
+  readonly address: string;
+  readonly from: Peer;
+  readonly context: Http2Context;
+  readonly encoder = new HpackEncoder();
+  readonly sendWindow = new SendWindow(65_535);
+  frameSizeMax = FRAME_SIZE_MIN;
+  served = 0;
+  readonly #transport: Transport;
+  readonly #inbox: ReceiveBuffer;
+  readonly #streams: Streams;
+  readonly #sender: Sender;
+  readonly #guard: Guard;
+  readonly #dispatch: Dispatch;
+  readonly #receiver: Receiver;
+  /** Deadline of responses that the peer does not read, and of the end. */
+  readonly #deadline: Deadline;
+  readonly #closing: Closing;
+  readonly #departure: Departure;
+  /** Monotonic milliseconds at which each wait is over. */
+  #idleEndMs = Number.POSITIVE_INFINITY;
+  #frameEndMs = Number.POSITIVE_INFINITY;
+  #ackEndMs: number;
+  #idleSinceMs: number;
+  #isInTurn = false;
+  #isDeferred = false;
+  #isPeerLeaving = false;
+  /** Frames that were complete when the deadline of the current one was set. */
+  #completed = 0;
+  /** True while responses are on their way. */
+  #isSending = false;
+  /** Streams to continue before the turn ends. */
+  readonly #woken: Stream[] = [];
+  readonly #queue: SlotQueue;
+
+  /** The connection is not reported as opened: its door has done so. */
+  constructor(context: Http2Context, transport: Transport, id: number, peer: Peer) {
+    const { limits, clock } = context;
+    this.context = context;
+    this.#transport = transport;
+    this.id = id;
+    this.address = peer.address;
+    this.peer = formatPeer(peer.address, peer.port);
+    this.from = peer;
+    this.#inbox = new ReceiveBuffer(transport);
+    this.#streams = new Streams(limits.http2ClosedStreamsMax);
+    this.#sender = new Sender(transport, context.scratch, limits, this);
+    this.#queue = new SlotQueue(context.pool);
+    this.#guard = new Guard(limits, clock);
+    this.#dispatch = new Dispatch(this, this.#streams, this.#sender, this.#guard);
+    this.#receiver = new Receiver(this.#inbox, this.#dispatch, {
+      http2ContinuationsMax: limits.http2ContinuationsMax,
+      http2BlockBytesMax: Math.max(limits.http2BlockBytesMax, 2 * limits.maxHeaderBytes),
+    });
+    this.#deadline = new Deadline(limits, clock);
+    this.#closing = new Closing(transport, this.#deadline, limits, clock);
+    this.#departure = new Departure(this.#sender, limits, clock);
+    this.#ackEndMs = clock.nowMs + limits.headerTimeoutMs;
+    this.#idleSinceMs = clock.nowMs;
+    this.#begin();
+  }
+
+  /** Sends our preface (RFC 9113 §3.4). */
+  #begin(): void {
+    const { limits } = this.context;
+    const pairs = [
+      [SettingId.MaxConcurrentStreams, limits.http2StreamsMax],
+      [SettingId.InitialWindowSize, limits.http2StreamWindowBytes],
+      [SettingId.MaxHeaderListSize, limits.maxHeaderBytes],
+      [SettingId.NoRfc7540Priorities, 1],
+    ] as const;
+    const { bytes, at } = this.#sender.room(FRAME_HEAD_BYTES + 6 * pairs.length);
+    writeSettings(bytes, at, pairs);
+    this.#dispatch.begin();
+    this.#turn(null);
+  }
+
+  // Events.
+
+  secured(): void {}
+
+  received(bytes: Uint8Array): void {
+    const closing = this.#closing;
+    if (closing.end === End.Gone) return;
+    if (closing.end !== End.Open || closing.reason !== null) {
+      closing.discard(bytes.length, this.#inbox);
+      return;
+    }
+    this.#inbox.append(bytes);
+    this.#turn(null);
+  }
+
+  drained(): void {
+    if (this.#closing.end === End.Gone) return;
+    this.#sender.isBlocked = false;
+    for (const stream of this.#streams) stream.exchange.lease.moving();
+    this.#turn(null);
+  }
+
+  resumed(): void {
+    this.#isDeferred = false;
+    if (this.#closing.end !== End.Gone) this.#turn(null);
+  }
+
+  ended(): void {
+    const closing = this.#closing;
+    if (closing.end === End.Gone || closing.isPeerFinished) return;
+    closing.isPeerFinished = true;
+    if (closing.end !== End.Open) {
+      this.#transport.end();
+      return;
+    }
+    // Requests that are complete are answered. Those that are not will never be.
+    for (const stream of [...this.#streams]) {
+      if (stream.isRemoteOpen && !stream.isAnswered) this.drop(stream, "client");
+      else stream.exchange.tellLeft();
+    }
+    this.#turn(null);
+  }
+
+  tick(): void {
+    if (this.#closing.end === End.Gone) return;
+    try {
+      this.#expire();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  shutDown(quietMs: number, lingerMs: number): void {
+    const closing = this.#closing;
+    if (closing.end !== End.Open) {
+      if (closing.mayShutDown(false, quietMs, lingerMs)) closing.close("shutdown");
+      return;
+    }
+    this.#departure.announce("shutdown");
+    const isQuiet = this.context.clock.nowMs - this.#idleSinceMs >= quietMs;
+    if (!this.#departure.isFinal && this.#streams.size === 0 && isQuiet) this.#departure.finalize(this.#streams.last);
+    this.#turn(null);
+  }
+
+  terminate(): void {
+    this.abort("shutdown");
+  }
+
+  closeIdle(): boolean {
+    if (this.#streams.size > 0 || this.#closing.end !== End.Open) return false;
+    this.#finish("idle timeout");
+    this.#turn(null);
+    return true;
+  }
+
+  pardon(): void {
+    for (const stream of this.#streams) stream.exchange.pardon();
+  }
+
+  release(): void {
+    this.#transport.gate?.release();
+  }
+
+  closed(): void {
+    const closing = this.#closing;
+    if (closing.end === End.Gone) return;
+    const slot = [...this.#streams].find((stream) => stream.exchange.lease.slot > 0)?.exchange.lease.slot ?? 0;
+    const reason = closing.closed();
+    this.#transport.gate?.closed();
+    this.context.observer.closed(this.id, slot, this.served, reason);
+    this.#letGo(reason);
+  }
+
+  // State, for observers.
+
+  get state(): ConnectionState {
+    if (this.#closing.end !== End.Open) return "closing";
+    const activities = Array.from(this.#streams, (stream) => stream.exchange.activity);
+    if (activities.length === 0) return this.#receiver.isBeginning ? "reading" : "idle";
+    for (const activity of ["sending", "working", "waiting"] as const)
+      if (activities.includes(activity)) return activity;
+    return "reading";
+  }
+
+  works(): readonly Work[] {
+    return Array.from(this.#streams, (stream) => stream.exchange.work()).filter((work) => work !== null);
+  }
+
+  // The connection, as its streams and frames see it.
+
+  get isOpen(): boolean {
+    return this.#closing.end === End.Open && this.#closing.reason === null;
+  }
+
+  get takesRequests(): boolean {
+    return !this.#departure.isFinal;
+  }
+
+  counted(): number {
+    const { limits } = this.context;
+    if (++this.served === limits.maxRequests) this.#departure.announce("last request");
+    return this.served;
+  }
+
+  wake(stream: Stream): void {
+    if (stream.isClosed) {
+      stream.settle();
+      return;
+    }
+    this.#turn(stream);
+  }
+
+  advance(stream: Stream): void {
+    try {
+      stream.advance();
+    } catch (error) {
+      this.#recover(stream, error);
+    }
+    this.#queue.continued(stream);
+  }
+
+  mayProceed(stream: Stream): boolean {
+    return this.#queue.mayProceed(stream);
+  }
+
+  schedule(stream: Stream): void {
+    this.#sender.schedule(stream);
+  }
+
+  consumed(stream: Stream, bytes: number): void {
+    this.#dispatch.consumed(stream, bytes);
+  }
+
+  sendContinue(stream: Stream): void {
+    const length = this.encoder.writeStatus(INTERIM, FRAME_HEAD_BYTES, 100) - FRAME_HEAD_BYTES;
+    const count = writeBlockHeads(INTERIM, 0, length, stream.stream, false, this.frameSizeMax);
+    const { bytes, at } = this.#sender.room(count);
+    bytes.set(INTERIM.subarray(0, count), at);
+  }
+
+  sendReset(streamId: number, code: ErrorCode): void {
+    const { bytes, at } = this.#sender.room(SHORT_FRAME_BYTES);
+    writeRstStream(bytes, at, streamId, code);
+  }
+
+  reset(stream: Stream, code: ErrorCode, reason: CloseReason): void {
+    if (stream.isClosed) return;
+    this.sendReset(stream.stream, code);
+    this.drop(stream, reason);
+    if (!this.#isInTurn) this.#turn(null);
+  }
+
+  drop(stream: Stream, reason: CloseReason): void {
+    this.#streams.close(stream.stream, Closed.ByUs);
+    this.#sender.remove(stream);
+    this.#queue.remove(stream);
+    stream.cancel(reason);
+  }
+
+  forget(stream: Stream): void {
+    stream.isClosed = true;
+    this.#streams.close(stream.stream, Closed.Ended);
+  }
+
+  settingsTaken(): void {
+    this.#ackEndMs = Number.POSITIVE_INFINITY;
+  }
+
+  pingAnswered(): void {
+    if (this.#departure.isAnnounced) this.#departure.finalize(this.#streams.last);
+  }
+
+  peerLeaves(): void {
+    this.#isPeerLeaving = true;
+  }
+
+  // The connection, as its sender sees it.
+
+  written(stream: Stream): void {
+    stream.isLocalOpen = false;
+    if (stream.isRemoteOpen) stream.beginRest();
+  }
+
+  sent(stream: Stream): void {
+    stream.finish();
+    if (!stream.isRemoteOpen) this.forget(stream);
+  }
+
+  short(stream: Stream): void {
+    this.reset(stream, ErrorCode.InternalError, "short content");
+  }
+
+  blocked(stream: Stream): void {
+    if (stream.exchange.lease.slot > 0) stream.exchange.lease.stalled();
+  }
+
+  // One turn.
+
+  /** Continues with `stream`, or with the frames that have come. */
+  #turn(stream: Stream | null): void {
+    if (this.#isInTurn) {
+      if (stream !== null) this.#woken.push(stream);
+      return;
+    }
+    this.#isInTurn = true;
+    try {
+      if (stream !== null) this.advance(stream);
+      else this.#receive();
+      this.#endTurn();
+      // All connections share this buffer. If a turn left bytes in it, the next connection would send them to the wrong peer.
+      if (this.context.scratch.used > 0) throw new Error("a turn ended with bytes in the shared scratch");
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#isInTurn = false;
+    }
+  }
+
+  #receive(): void {
+    if (!this.isOpen) return;
+    const error = this.#receiver.receive();
+    if (error < 0) this.#fault(error);
+  }
+
+  #endTurn(): void {
+    for (;;) {
+      this.#continue();
+      this.#queue.endTurn();
+      const pumped = this.#sender.pump();
+      if (pumped === Pumped.Gone) {
+        this.abort("client");
+        return;
+      }
+      if (this.#woken.length > 0) continue;
+      if (pumped === Pumped.Yield) this.#defer();
+      if (pumped === Pumped.Blocked) this.#stall();
+      break;
+    }
+    if (this.#closing.end !== End.Open) return;
+    this.#checkWork();
+    this.#checkEnd();
+    this.#inbox.regulate(Number.POSITIVE_INFINITY);
+    this.#arm();
+  }
+
+  /** Continues with streams that were woken in this turn, and with those that may wait for a slot now. */
+  #continue(): void {
+    for (let stream = this.#woken.shift(); stream !== undefined; stream = this.#woken.shift()) {
+      if (stream.isClosed) stream.settle();
+      else this.advance(stream);
+    }
+    for (let next = this.#queue.next(); next !== null; next = this.#queue.next()) this.advance(next);
+  }
+
+  #defer(): void {
+    if (this.#isDeferred) return;
+    this.#isDeferred = true;
+    this.context.defer(this);
+  }
+
+  /** The kernel is full: the slots of all responses may be lent. */
+  #stall(): void {
+    for (const stream of this.#streams) if (stream.isSending) this.blocked(stream);
+  }
+
+  /** Ends the connection if its peer lets us work for nothing. */
+  #checkWork(): void {
+    const { limits } = this.context;
+    for (; this.#sender.dribbles > 0; this.#sender.dribbles--) {
+      if (this.#guard.bears(Burden.Dribble)) continue;
+      this.#fault(Http2Error.TooManyDribbles);
+      return;
+    }
+    if (this.#sender.isBlocked && this.#sender.controlBytes > limits.http2ControlBytesMax) {
+      this.#fault(Http2Error.TooManyUnread);
+      this.abort("flood");
+    }
+  }
+
+  /** Answers nothing more after a failure of ours, and closes by RST. Other connections are not affected. */
+  #fail(error: unknown): void {
+    this.context.observer.failed(this.id, error);
+    this.context.scratch.used = 0;
+    this.abort("own failure");
+  }
+
+  /** Answers 500 after a failure of ours within one stream, or resets it. Other streams are not affected. */
+  #recover(stream: Stream, error: unknown): void {
+    this.context.observer.failed(this.id, error);
+    const { exchange } = stream;
+    try {
+      if (exchange.phase !== Phase.Receiving || stream.isAnswered) throw error;
+      stream.stopReading();
+      exchange.refuse(500, OWN_FAILURE);
+      stream.advance();
+    } catch {
+      this.reset(stream, ErrorCode.InternalError, "own failure");
+    }
+  }
+
+  // The end.
+
+  /** Ends a connection whose streams have ended. */
+  #finish(reason: CloseReason): void {
+    if (!this.#departure.isFinal) this.#departure.finalize(this.#streams.last);
+    this.#closing.reason ??= reason;
+  }
+
+  /** Ends the connection because its peer breaks a rule. */
+  #fault(error: number): void {
+    if (!this.isOpen) return;
+    const { code, sentence } = describeHttp2Error(error);
+    this.#departure.finalize(this.#streams.last, code, sentence);
+    this.#closing.reason = code === ErrorCode.EnhanceYourCalm ? "flood" : "protocol error";
+    this.#dropAll(this.#closing.reason);
+    this.#inbox.clear();
+  }
+
+  #dropAll(reason: CloseReason): void {
+    for (const stream of [...this.#streams]) this.drop(stream, reason);
+  }
+
+  /** Sends FIN once nothing more is to be sent. */
+  #checkEnd(): void {
+    const { reason, isPeerFinished } = this.#closing;
+    if (this.#streams.size === 0 && reason === null) {
+      if (this.#departure.isFinal) this.#closing.reason = this.#departure.reason;
+      else if (isPeerFinished || this.#isPeerLeaving) this.#finish("client");
+    }
+    if (this.#closing.reason === null) return;
+    if (this.#sender.pump() === Pumped.Sent && this.#sender.isFlushed) {
+      this.#inbox.clear();
+      this.#closing.linger();
+      this.context.peerMemory.hold(this, 0);
+    }
+  }
+
+  /** Closes by RST: the peer does not read, or we cannot go on. */
+  abort(reason: CloseReason): void {
+    const closing = this.#closing;
+    if (closing.end === End.Gone || closing.end === End.Ending) return;
+    closing.abort(reason);
+    this.#letGo(reason);
+    this.#transport.terminate();
+  }
+
+  /** Returns everything. Safe to call twice. */
+  #letGo(reason: CloseReason): void {
+    this.#dropAll(reason);
+    this.#sender.clear();
+    this.#inbox.clear();
+    this.context.peerMemory.hold(this, 0);
+  }
+
+  // Deadlines.
+
+  #arm(): void {
+    const { nowMs } = this.context.clock;
+    const { headerTimeoutMs, keepAliveTimeoutMs } = this.context.limits;
+    const receiver = this.#receiver;
+    if (!receiver.isBeginning && !receiver.isWithinFrame) this.#frameEndMs = Number.POSITIVE_INFINITY;
+    else if (receiver.completed !== this.#completed || this.#frameEndMs === Number.POSITIVE_INFINITY) {
+      this.#frameEndMs = nowMs + headerTimeoutMs;
+    }
+    this.#completed = receiver.completed;
+    if (this.#streams.size > 0) this.#idleEndMs = Number.POSITIVE_INFINITY;
+    else if (this.#idleEndMs === Number.POSITIVE_INFINITY) {
+      this.#idleEndMs = nowMs + keepAliveTimeoutMs;
+      this.#idleSinceMs = nowMs;
+    }
+    this.#armStreams();
+  }
+
+  #armStreams(): void {
+    const sender = this.#sender;
+    const isConnectionBlocked = sender.isBlocked || sender.isWindowClosed;
+    let isSending = !sender.isFlushed;
+    let bytes = this.#inbox.heldBytes + this.#receiver.heldBytes + sender.heldBytes;
+    for (const stream of this.#streams) {
+      stream.arm(!isConnectionBlocked && !stream.isScheduled && stream.sendWindow.size <= 0);
+      isSending ||= stream.isSending;
+      bytes += stream.heldBytes;
+      stream.share();
+    }
+    this.context.peerMemory.hold(this, bytes < COUNTED_BYTES_MIN ? 0 : bytes);
+    if (isSending && !this.#isSending) this.#deadline.beginResponse(sender.accepted);
+    this.#isSending = isSending;
+    if (isSending && isConnectionBlocked) this.#deadline.set(Wait.Send, sender.accepted);
+    else this.#deadline.clear();
+  }
+
+  /** Acts on the waits that are over. A peer that is fast enough gets another window. */
+  #expire(): void {
+    const { nowMs } = this.context.clock;
+    const closing = this.#closing;
+    if (closing.end !== End.Open) {
+      if (this.#deadline.isOver) closing.close("client");
+      return;
+    }
+    if (this.#deadline.isOver && !this.#deadline.extendFor(this.#sender.accepted)) {
+      this.#fault(Http2Error.Stalled);
+      this.abort("send timeout");
+      return;
+    }
+    if (nowMs >= this.#ackEndMs) this.#fault(Http2Error.SettingsTimeout);
+    else if (nowMs >= this.#frameEndMs) this.#fault(Http2Error.FrameTimeout);
+    else if (nowMs >= this.#idleEndMs) this.#finish("idle timeout");
+    else if (this.#departure.isDue) this.#departure.finalize(this.#streams.last);
+    else this.#expireStreams();
+    this.#turn(null);
+  }
+
+  #expireStreams(): void {
+    let hasStalled = false;
+    for (const stream of [...this.#streams]) {
+      const wait = stream.expired();
+      if (wait === Wait.Body || wait === Wait.Queue) this.#giveUp(stream, wait);
+      else if (wait === Wait.Rest || stream.isRestOver) this.#cutRest(stream);
+      else if (wait === Wait.Send) {
+        hasStalled = true;
+        this.reset(stream, ErrorCode.EnhanceYourCalm, "send timeout");
+      }
+    }
+    // A client whose every window is closed is kept for nothing.
+    if (hasStalled && this.#streams.size === 0) this.#fault(Http2Error.Stalled);
+  }
+
+  #giveUp(stream: Stream, wait: Wait.Body | Wait.Queue): void {
+    this.#queue.remove(stream);
+    stream.exchange.giveUp(wait);
+    this.advance(stream);
+  }
+
+  /** Ends a stream whose response is complete, and the rest of whose request is not needed (RFC 9113 §8.1). */
+  #cutRest(stream: Stream): void {
+    if (!stream.isAnswered) return;
+    this.forget(stream);
+    this.#streams.close(stream.stream, Closed.ByUs);
+    this.sendReset(stream.stream, ErrorCode.NoError);
+  }
+}
+
+/** An interim response and its frame. All connections share the bytes, which hold nothing between two of them. */
+const INTERIM = new Uint8Array(FRAME_HEAD_BYTES + 32);
+
+/** Bytes below which a connection is not counted: about as much as its own objects take. */
+const COUNTED_BYTES_MIN = 4096;

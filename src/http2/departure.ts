@@ -1,0 +1,74 @@
+/**
+ * The end of a connection as its peer hears of it: GOAWAY (RFC 9113 §6.8), in two steps if the peer has done nothing wrong. The first
+ * says that the connection will end, the second, a round trip later, which request is the last. In between, requests are taken that the
+ * peer sent before it heard of the first. After a mistake there is one, with its code.
+ */
+import type { Clock } from "../exchange/clock.ts";
+import type { CloseReason } from "../exchange/observer.ts";
+import type { Http2Limits } from "./context.ts";
+import { ErrorCode } from "./errors.ts";
+import { GOAWAY_FRAME_BYTES, PING_FRAME_BYTES, writeFrameHead, writeGoAway } from "./frame-writer.ts";
+import { FRAME_HEAD_BYTES, FrameType, WINDOW_MAX } from "./frames.ts";
+import type { Sender } from "./sender.ts";
+
+enum Step {
+  None = 0,
+  /** The first GOAWAY is sent; requests are still taken. */
+  Announced,
+  /** The last GOAWAY is sent; no further request is taken. */
+  Final,
+}
+
+export class Departure {
+  /** Reason of the connection's end, once it is announced. */
+  reason: CloseReason = "client";
+  readonly #sender: Sender;
+  readonly #limits: Http2Limits;
+  readonly #clock: Clock;
+  #step = Step.None;
+  /** Latest moment of the second step, in monotonic milliseconds. */
+  #finalMs = Number.POSITIVE_INFINITY;
+
+  constructor(sender: Sender, limits: Http2Limits, clock: Clock) {
+    this.#sender = sender;
+    this.#limits = limits;
+    this.#clock = clock;
+  }
+
+  get isAnnounced(): boolean {
+    return this.#step === Step.Announced;
+  }
+
+  get isFinal(): boolean {
+    return this.#step === Step.Final;
+  }
+
+  /** True if the second step is due, although no answer to our PING has come. */
+  get isDue(): boolean {
+    return this.#clock.nowMs >= this.#finalMs;
+  }
+
+  /** Takes the first step, and asks for a round trip. */
+  announce(reason: CloseReason): void {
+    if (this.#step !== Step.None) return;
+    this.#step = Step.Announced;
+    this.reason = reason;
+    this.#send(WINDOW_MAX, ErrorCode.NoError, "");
+    const { bytes, at } = this.#sender.room(PING_FRAME_BYTES);
+    writeFrameHead(bytes, at, PING_FRAME_BYTES - FRAME_HEAD_BYTES, FrameType.Ping, 0, 0);
+    bytes.fill(0, at + FRAME_HEAD_BYTES, at + PING_FRAME_BYTES);
+    this.#finalMs = this.#clock.nowMs + this.#limits.shutdownGraceMs;
+  }
+
+  /** Takes the last step: no stream after `lastStreamId` is answered. `debug` is ASCII. */
+  finalize(lastStreamId: number, code: ErrorCode = ErrorCode.NoError, debug = ""): void {
+    this.#step = Step.Final;
+    this.#finalMs = Number.POSITIVE_INFINITY;
+    this.#send(lastStreamId, code, debug);
+  }
+
+  #send(lastStreamId: number, code: ErrorCode, debug: string): void {
+    const { bytes, at } = this.#sender.room(GOAWAY_FRAME_BYTES + debug.length);
+    writeGoAway(bytes, at, lastStreamId, code, debug);
+  }
+}
