@@ -7,7 +7,16 @@
  * connections it let stay, and the ordinary client's times. Ends with 1 if a bound is passed. Needs python3
  * (support/silent_peers.py says why), and without it skips everything.
  */
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -40,6 +49,8 @@ export interface ReadersOptions {
   readonly rate: number;
   /** Seconds that the connections stay after the last has come. */
   readonly seconds: number;
+  /** Folder with the site of `makeReadersSite`, which several kinds may share; each has its own without it. */
+  readonly folder?: string;
 }
 
 export interface ReadersReport {
@@ -125,22 +136,28 @@ export const KINDS: readonly Kind[] = [
 
 /** One kind on a server of its own. */
 export async function readers(kind: Kind, options: ReadersOptions): Promise<ReadersReport> {
-  const folder = mkdtempSync(join(tmpdir(), "readers-"));
+  const folder = options.folder ?? makeReadersSite();
   try {
-    makeSite(join(folder, "resources"));
-    if (kind.words.includes("--listing")) makeLongFolder(join(folder, "resources", "many"));
     // The soft limit decides how many connections the server takes; it is raised to what the machine allows.
     const raised = ["sh", "-c", 'ulimit -Sn "$(ulimit -Hn)"; exec "$0" "$@"'];
     const words = ["--port", "0", "--log-file", join(folder, "access.log"), ...kind.words];
     await using server = await Program.start([...raised, options.binary, ...words], { cwd: folder });
-    return await observe(kind, options, server);
+    return await observe(kind, options, server, folder);
   } finally {
-    rmSync(folder, { recursive: true, force: true });
+    if (options.folder === undefined) rmSync(folder, { recursive: true, force: true });
   }
 }
 
-async function observe(kind: Kind, options: ReadersOptions, server: Program): Promise<ReadersReport> {
-  await warmUp(kind, server.port);
+/** Makes a folder with the site for all kinds, and returns its path. The caller removes it. */
+export function makeReadersSite(): string {
+  const folder = mkdtempSync(join(tmpdir(), "readers-"));
+  makeSite(join(folder, "resources"));
+  makeLongFolder(join(folder, "resources", "many"));
+  return folder;
+}
+
+async function observe(kind: Kind, options: ReadersOptions, server: Program, folder: string): Promise<ReadersReport> {
+  await warmUp(kind, server.port, folder);
   const memoryMiBBefore = memoryOf(server.pid);
   const client = new OrdinaryClient(server.port, "/", PACE_MS);
   const rate = Math.min(options.rate, kind.rate ?? options.rate);
@@ -192,16 +209,17 @@ function makeLongFolder(path: string): void {
 }
 
 /** Asks for the path of a kind until it is in memory. A fixture gets requests with content for its journal. */
-async function warmUp(kind: Kind, port: number): Promise<void> {
+async function warmUp(kind: Kind, port: number, folder: string): Promise<void> {
   using client = await RawClient.connect(port);
   if (kind.words.includes("--fixture")) {
     const fields = `Content-Type: application/json\r\nContent-Length: 50002\r\n`;
     for (let at = 0; at < 40; at++)
       await client.send(`${request(port, "POST /upload", fields)}"${"j".repeat(50_000)}"`).answer();
   }
-  // A file is kept once its last change is two seconds ago.
   if (kind.warm === undefined) return;
-  await Bun.sleep(2500);
+  // A file is kept once its last change is two seconds ago.
+  const { ctimeMs } = statSync(join(folder, "resources", "hot.bin"));
+  await Bun.sleep(Math.max(0, ctimeMs + 2500 - Date.now()));
   for (let at = 0; at < 3; at++) await client.send(request(port, `GET ${kind.warm}`)).answer();
 }
 
