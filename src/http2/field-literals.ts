@@ -44,7 +44,7 @@ const KINDS: ReadonlyMap<string, Kind> = new Map([
   ["upgrade", Kind.Dropped],
 ]);
 
-/** Different shared fields in the whole process; further ones are literals. A server has some dozens. */
+/** Different shared fields; further ones are literals. A server has some dozens. */
 const SHARED_FIELDS_MAX = 256;
 
 /** Largest entry of the table: a longer field would push out many others. */
@@ -77,8 +77,6 @@ interface Name {
   readonly kind: Kind;
   /** Index of the name in the static table, or 0. */
   readonly index: number;
-  /** Fields with this name for the tables, by value. */
-  readonly shared: Map<string, SharedField>;
 }
 
 /** A field for the dynamic tables of all connections. */
@@ -102,26 +100,61 @@ export interface EncodedFields {
 
 /** Names as they are written by the code that makes the fields. */
 const NAMES = new Map<string, Name>();
-const ENCODED = new WeakMap<Fields, EncodedFields>();
-
-let sharedCount = 0;
 
 /** Literals while they are written. Holds nothing between two calls. */
 let scratch = new Uint8Array(1024);
 
-/** Returns the fields as they are encoded for all connections. */
-export function encodedFields(fields: Fields): EncodedFields {
-  let encoded = ENCODED.get(fields);
-  if (encoded === undefined) {
-    encoded = encode(fields.lines);
-    ENCODED.set(fields, encoded);
-  }
-  return encoded;
-}
+/** Encoded fields of all connections of a process. A test has its own, because the number of shared fields is bounded. */
+export class FieldLiterals {
+  readonly #encoded = new WeakMap<Fields, EncodedFields>();
+  /** Fields for the tables, by name and value. */
+  readonly #shared = new Map<Name, Map<string, SharedField>>();
+  #sharedCount = 0;
+  /** The field `server` of every response. */
+  readonly server: SharedField = this.#share(nameOf("server"), "httpserver") as SharedField;
 
-/** Returns the field for the tables, or null if it is not one of those that many responses share. */
-export function sharedField(name: string, value: string): SharedField | null {
-  return sharedOf(nameOf(name), value);
+  /** Returns the fields as they are encoded for all connections. */
+  of(fields: Fields): EncodedFields {
+    let encoded = this.#encoded.get(fields);
+    if (encoded === undefined) {
+      encoded = this.#encode(fields.lines);
+      this.#encoded.set(fields, encoded);
+    }
+    return encoded;
+  }
+
+  #encode(lines: FieldLines): EncodedFields {
+    reserve(lines);
+    const shared: SharedField[] = [];
+    let sharedBytes = 0;
+    let at = 0;
+    for (const [text, value] of lines) {
+      const name = nameOf(text);
+      const field = name.kind === Kind.Shared ? this.#share(name, value) : null;
+      if (field === null) at = writeLine(scratch, at, name, value);
+      else {
+        shared.push(field);
+        sharedBytes += field.literal.length;
+      }
+    }
+    return { shared, literals: scratch.slice(0, at), bytesMax: sharedBytes + at };
+  }
+
+  /** Returns the field for the tables, or null if it is too long, or if there are too many. */
+  #share(name: Name, value: string): SharedField | null {
+    let values = this.#shared.get(name);
+    if (values === undefined) {
+      values = new Map();
+      this.#shared.set(name, values);
+    }
+    const known = values.get(value);
+    if (known !== undefined) return known;
+    const tableBytes = name.text.length + value.length + FIELD_OVERHEAD_BYTES;
+    if (tableBytes > SHARED_BYTES_MAX || this.#sharedCount >= SHARED_FIELDS_MAX) return null;
+    const field = { id: this.#sharedCount++, literal: entryLiteral(name.text, value), tableBytes };
+    values.set(value, field);
+    return field;
+  }
 }
 
 /**
@@ -135,9 +168,11 @@ export function encodeLines(lines: FieldLines): Uint8Array {
   return scratch.slice(0, at);
 }
 
-/** Returns a literal that makes the field an entry. */
+/** Returns a literal that makes the field an entry. The name is in lower case. */
 export function entryLiteral(name: string, value: string): Uint8Array {
-  return literalOf(nameOf(name), value);
+  const into = new Uint8Array(LITERAL_BYTES_MAX + name.length + value.length);
+  const index = staticNameIndex(name);
+  return into.slice(0, writeLiteral(into, 0, LITERAL_INDEXED, LITERAL_INDEXED_BITS, name, index, value));
 }
 
 /** Writes an integer after the bits of `firstByte` (RFC 7541 §5.1). Returns the offset after it. */
@@ -159,23 +194,6 @@ export function writeInteger(
   for (; rest >= 0x80; rest >>>= 7) into[at++] = 0x80 | (rest & 0x7f);
   into[at++] = rest;
   return at;
-}
-
-function encode(lines: FieldLines): EncodedFields {
-  reserve(lines);
-  const shared: SharedField[] = [];
-  let sharedBytes = 0;
-  let at = 0;
-  for (const [text, value] of lines) {
-    const name = nameOf(text);
-    const field = name.kind === Kind.Shared ? sharedOf(name, value) : null;
-    if (field === null) at = writeLine(scratch, at, name, value);
-    else {
-      shared.push(field);
-      sharedBytes += field.literal.length;
-    }
-  }
-  return { shared, literals: scratch.slice(0, at), bytesMax: sharedBytes + at };
 }
 
 /** Makes room in `scratch` for all lines as literals. */
@@ -215,30 +233,13 @@ function writeString(into: Uint8Array, offset: number, text: string): number {
   return at + text.length;
 }
 
-function sharedOf(name: Name, value: string): SharedField | null {
-  const known = name.shared.get(value);
-  if (known !== undefined) return known;
-  const tableBytes = name.text.length + value.length + FIELD_OVERHEAD_BYTES;
-  if (tableBytes > SHARED_BYTES_MAX || sharedCount >= SHARED_FIELDS_MAX) return null;
-  const field = { id: sharedCount++, literal: literalOf(name, value), tableBytes };
-  name.shared.set(value, field);
-  return field;
-}
-
-function literalOf({ text, index }: Name, value: string): Uint8Array {
-  const into = new Uint8Array(LITERAL_BYTES_MAX + text.length + value.length);
-  return into.slice(0, writeLiteral(into, 0, LITERAL_INDEXED, LITERAL_INDEXED_BITS, text, index, value));
-}
-
 function nameOf(text: string): Name {
   const known = NAMES.get(text);
   if (known !== undefined) return known;
   const lower = text.toLowerCase();
   // Names that differ in case alone share their entries.
   const name =
-    lower === text
-      ? { text, kind: KINDS.get(text) ?? Kind.Plain, index: staticNameIndex(text), shared: new Map() }
-      : nameOf(lower);
+    lower === text ? { text, kind: KINDS.get(text) ?? Kind.Plain, index: staticNameIndex(text) } : nameOf(lower);
   if (NAMES.size < NAMES_MAX) NAMES.set(text, name);
   return name;
 }

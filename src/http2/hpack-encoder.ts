@@ -5,17 +5,19 @@
  * share, such as `cache-control`, go to the dynamic table of each connection, and cost one byte from the second response on. All
  * others, such as `etag`, would only push those out of the table, so they are literals that never enter it, and their bytes are the
  * same on every connection. So the block of a kept response is a few bytes and one copy.
+ *
+ * Literals alone would be two copies: 50 ns instead of 104, and no difference in the 8.2 µs of CPU of a request (h2load, 1 KiB page). The
+ * head of that page is 78 bytes instead of 169.
  */
 import { IMF_DATE_BYTES } from "../http/date.ts";
 import type { Fields } from "../http/fields.ts";
 import {
   type EncodedFields,
-  encodedFields,
   encodeLines,
   entryLiteral,
+  FieldLiterals,
   INTEGER_BYTES_MAX,
   type SharedField,
-  sharedField,
   writeInteger,
 } from "./field-literals.ts";
 import { FIELD_OVERHEAD_BYTES, TABLE_BYTES } from "./hpack-decoder.ts";
@@ -30,13 +32,14 @@ const SIZE_UPDATE = 0x20;
 /** Most bytes that `writeHead` writes besides the fields: two changes of the table's size, `:status`, `server` and `date`. */
 const HEAD_BYTES_MAX = 2 * INTEGER_BYTES_MAX + 8 + 16 + (2 + IMF_DATE_BYTES);
 
-const SERVER = sharedField("server", "httpserver") as SharedField;
+const COMMON = new FieldLiterals();
 
 /** `:status` of each code, encoded. */
 const STATUSES: (Uint8Array | undefined)[] = [];
 
 /** Encoder of one connection: the dynamic table that the peer's decoder keeps. */
 export class HpackEncoder {
+  readonly #literals: FieldLiterals;
   /** Bytes of the dynamic table: at most TABLE_BYTES, whatever the peer allows. */
   #bytesMax = TABLE_BYTES;
   /** Smallest `#bytesMax` since the last block, and the value that the peer knows. */
@@ -54,6 +57,10 @@ export class HpackEncoder {
   #dateSecond = Number.NaN;
   #dateEntry = -1;
 
+  constructor(literals: FieldLiterals = COMMON) {
+    this.#literals = literals;
+  }
+
   /** Takes over the peer's SETTINGS_HEADER_TABLE_SIZE. The next block begins with the new size (RFC 7541 §4.2). */
   setLimit(bytes: number): void {
     this.#bytesMax = Math.min(bytes, TABLE_BYTES);
@@ -63,7 +70,7 @@ export class HpackEncoder {
 
   /** Returns the most bytes that `writeHead` writes with these fields. */
   headBytesMax(extra: Fields, fields: Fields): number {
-    return HEAD_BYTES_MAX + encodedFields(extra).bytesMax + encodedFields(fields).bytesMax;
+    return HEAD_BYTES_MAX + this.#literals.of(extra).bytesMax + this.#literals.of(fields).bytesMax;
   }
 
   /**
@@ -80,10 +87,10 @@ export class HpackEncoder {
     fields: Fields,
   ): number {
     let at = this.writeStatus(into, offset, status);
-    at = this.#writeShared(into, at, SERVER);
+    at = this.#writeShared(into, at, this.#literals.server);
     at = this.#writeDate(into, at, second, dateLine);
-    at = this.#writeFields(into, at, encodedFields(extra));
-    return this.#writeFields(into, at, encodedFields(fields));
+    at = this.#writeFields(into, at, this.#literals.of(extra));
+    return this.#writeFields(into, at, this.#literals.of(fields));
   }
 
   /** Writes a block with `:status` alone, at most 20 bytes: that of an interim response. Returns the offset after it. */

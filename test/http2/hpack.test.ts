@@ -1,12 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { imfDate } from "../../src/http/date.ts";
-import { Fields } from "../../src/http/fields.ts";
+import { type FieldLines, Fields } from "../../src/http/fields.ts";
 import { Http2Error } from "../../src/http2/errors.ts";
-import { encodeLines } from "../../src/http2/field-literals.ts";
+import { encodeLines, FieldLiterals } from "../../src/http2/field-literals.ts";
 import { FIELD_OVERHEAD_BYTES, HpackDecoder, TABLE_BYTES } from "../../src/http2/hpack-decoder.ts";
 import { HpackEncoder } from "../../src/http2/hpack-encoder.ts";
 import { decodeHuffman, encodeHuffman, huffmanLength, huffmanRoom } from "../../src/http2/huffman.ts";
+import { STATIC_NAMES } from "../../src/http2/static-table.ts";
 import { bytesOf, textOf } from "../support/bytes.ts";
 import { decodedBlock, tableOf } from "../support/hpack.ts";
 import { hpackRows } from "./hpack-rows.ts";
@@ -326,6 +327,52 @@ describe("the block of a response", () => {
     expect(peer.bytesOf(999, fields).length).toBeLessThanOrEqual(peer.encoder.headBytesMax(NONE, fields));
   });
 
+  test.each([...STATIC_NAMES.slice(1), "x"])("has %s with its index, or its name", (name) => {
+    for (const length of [1, 126, 127, 128, 254, 255, 256]) {
+      const value = "\xff".repeat(length);
+      const lines: FieldLines = [[name, value]];
+      const { fields } = decodedBlock(new HpackDecoder(() => 0), encodeLines(lines));
+      expect(fields).toEqual(name === "transfer-encoding" ? [] : [`${name}: ${value}`]);
+    }
+  });
+
+  test("refers to entries by two octets where one is not enough", () => {
+    const peer = new Peer();
+    const many = Array.from({ length: 100 }, (_, i) => `${i}`);
+    for (const value of [...many, ...many]) {
+      expect(peer.receive(200, Fields.of([["Vary", value]]))[3]).toBe(`vary: ${value}`);
+    }
+    // The first of them is behind 99 others, and in the table: both octets of its index are there.
+    const block = peer.bytesOf(200, Fields.of([["Vary", "0"]]));
+    expect(textOf(block.subarray(-2))).toBe(`\xff${String.fromCharCode(61 + 100 - 127)}`);
+  });
+
+  test("makes an entry of a field of 1,024 bytes, and of no longer one", () => {
+    for (const [length, isEntry] of [
+      [969, true],
+      [970, false],
+    ] as const) {
+      const peer = new Peer();
+      const fields = Fields.of([["Content-Security-Policy", "x".repeat(length)]]);
+      peer.receive(200, fields);
+      expect(peer.bytesOf(200, fields).length < 10).toBe(isEntry);
+    }
+  });
+
+  test("makes entries of 256 fields at most, on all connections together", () => {
+    const literals = new FieldLiterals();
+    const isEntry = (value: string) => {
+      const peer = new Peer(literals);
+      const fields = Fields.of([["Vary", value]]);
+      peer.receive(200, fields);
+      return peer.bytesOf(200, fields).length === 4;
+    };
+    // `server` is one of them.
+    for (let i = 0; i < 255; i++) expect(isEntry(`a${i}`)).toBe(true);
+    expect(isEntry("b")).toBe(false);
+    expect(isEntry("a0")).toBe(true);
+  });
+
   test("does not let one long field take the table", () => {
     const peer = new Peer();
     peer.receive(200, Fields.of([["Content-Security-Policy", "x".repeat(2000)]]));
@@ -425,8 +472,12 @@ describe("the encoder's table", () => {
 
 /** An encoder, and the decoder of its peer. */
 class Peer {
-  readonly encoder = new HpackEncoder();
+  readonly encoder: HpackEncoder;
   readonly decoder = new HpackDecoder(() => 0);
+
+  constructor(literals = new FieldLiterals()) {
+    this.encoder = new HpackEncoder(literals);
+  }
 
   bytesOf(status: number, fields: Fields, second = 1): Uint8Array {
     const dateLine = bytesOf(`Date: ${imfDate(second)}\r\n`);

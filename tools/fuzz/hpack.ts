@@ -5,7 +5,7 @@
 import { imfDate } from "../../src/http/date.ts";
 import { Fields, isFieldLine } from "../../src/http/fields.ts";
 import { describeHttp2Error, ErrorCode } from "../../src/http2/errors.ts";
-import { encodeLines } from "../../src/http2/field-literals.ts";
+import { encodeLines, FieldLiterals } from "../../src/http2/field-literals.ts";
 import { FIELD_OVERHEAD_BYTES, HpackDecoder, TABLE_BYTES } from "../../src/http2/hpack-decoder.ts";
 import { HpackEncoder } from "../../src/http2/hpack-encoder.ts";
 import { decodeHuffman, encodeHuffman, huffmanLength, huffmanRoom } from "../../src/http2/huffman.ts";
@@ -101,7 +101,7 @@ function checkStrings(input: Uint8Array): string {
 /** Lines of the input as responses of one connection, while the peer changes the size of its table. */
 function checkEncoder(input: Uint8Array, random: Random): string {
   const lines = linesOf(input);
-  const encoder = new HpackEncoder();
+  const encoder = new HpackEncoder(new FieldLiterals());
   const decoder = new HpackDecoder(lengthOf);
   const extra = Fields.of([["X-Frame-Options", "DENY"]]);
   for (let round = 0; round < 4; round++) {
