@@ -11,6 +11,7 @@
 import type { Stats } from "node:fs";
 import { closeSync, constants, fstatSync, openSync, readlinkSync, realpathSync, statSync } from "node:fs";
 import { sep } from "node:path";
+import { isAlias, isWithin } from "./system-names.ts";
 
 /** Real path of an opened file or folder inside a document root. Only this file makes one. */
 export type ContainedPath = string & { readonly brand: "contained" };
@@ -124,6 +125,7 @@ export class DocumentRoot {
 
   /** Opens the file at `path`: decoded, "" or starting with "/", without dot segments and NUL. Never throws. */
   open(path: string): OpenedFile | OpenFailure {
+    if (!IS_LINUX && isAlias(path, process.platform)) return OpenFailure.Missing;
     const opened = this.#openInside(path);
     const isHidden = opened === OpenFailure.Missing || opened === OpenFailure.Forbidden;
     return isHidden && this.#leavesRoot(path) ? OpenFailure.Outside : opened;
@@ -176,7 +178,7 @@ export class DocumentRoot {
   }
 
   #isHidden(realPath: string): boolean {
-    for (const hidden of this.#hidden) if (realPath === hidden || realPath.startsWith(hidden + sep)) return true;
+    for (const hidden of this.#hidden) if (isWithin(realPath, hidden, process.platform)) return true;
     return false;
   }
 
@@ -226,6 +228,8 @@ const FAILURES: Readonly<Record<string, OpenFailure | undefined>> = {
   ENODEV: OpenFailure.Missing,
   EACCES: OpenFailure.Forbidden,
   EPERM: OpenFailure.Forbidden,
+  // Windows: another program has locked the file.
+  EBUSY: OpenFailure.Busy,
   EMFILE: OpenFailure.Busy,
   ENFILE: OpenFailure.Busy,
   ENOMEM: OpenFailure.Busy,

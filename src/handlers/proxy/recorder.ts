@@ -20,6 +20,7 @@ import type { ProxyOrigin } from "../../http/proxy-rule.ts";
 import { readableSize } from "../../http/units.ts";
 import { StartError } from "../../settings/start-error.ts";
 import { sha256Hex } from "../digest.ts";
+import { folded, isAlias, type System } from "../files/system-names.ts";
 import { reasonOf } from "../small-file.ts";
 import { StubMistake, stubAnswer } from "../stubs/answer.ts";
 import { FILE_BYTES_MAX, FILES_MAX, TOTAL_BYTES_MAX } from "../stubs/stub-folder.ts";
@@ -82,6 +83,8 @@ interface Track {
 export class Recorder {
   readonly #options: RecorderOptions;
   readonly #tracks = new Map<string, Track>();
+  /** Folders by their names as the system compares them. */
+  readonly #folded = new Map<string, string>();
   readonly #told = new Set<string>();
   #files = 0;
   #bytes = 0;
@@ -109,6 +112,12 @@ export class Recorder {
       return null;
     }
     const folder = [this.#options.realPath, ...place].join("/");
+    const other = this.#folded.get(folded(folder, process.platform));
+    if (other !== undefined && other !== folder) {
+      this.#skip(shown, "another path differs from it in case alone, which is one name on this system");
+      return null;
+    }
+    this.#folded.set(folded(folder, process.platform), folder);
     // GET's answer is HEAD's, too (RFC 9110 §9.3.2).
     if (method === "HEAD" && this.#tracks.has(`${folder}/GET`)) return null;
     const track = this.#trackOf(folder, method);
@@ -275,7 +284,7 @@ class Recording {
 }
 
 /** Returns the names of the folders for a path, or why there are none. */
-function placeOf(method: string, path: string): readonly string[] | string {
+export function placeOf(method: string, path: string, system: System = process.platform): readonly string[] | string {
   const name = stubNameOf(`${method}.http`);
   if (typeof name === "string") return name;
   const segments = segmentsOf(path);
@@ -284,6 +293,7 @@ function placeOf(method: string, path: string): readonly string[] | string {
     return "a name that begins with a dot is none in a stub folder";
   if (segments.some((segment) => Buffer.byteLength(segment) > NAME_BYTES_MAX))
     return "a part of the path is too long for a name";
+  if (segments.some((segment) => isAlias(segment, system))) return "a part of the path is no name on this system";
   const odd = segments.find((segment) => segmentOf(segment) !== Segment.Literal);
   return odd === undefined ? segments : "a part of the path is no literal name in a stub folder";
 }

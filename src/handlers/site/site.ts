@@ -12,6 +12,7 @@
  *
  * A 404 then gets the nearest page of the site, and an answer with a file the fields of `_headers`.
  */
+import { join } from "node:path";
 import { Fields } from "../../http/fields.ts";
 import { type Admission, type Request, type Response, refused } from "../../http/message.ts";
 import { Method } from "../../http/method.ts";
@@ -42,7 +43,7 @@ export interface SiteOptions {
 const RULES_FILES = ["_redirects", "_headers"] as const;
 
 /** Paths of the rules files, and of what a folder of that name would hold. On some disks `_HEADERS` is the same file. */
-const RULES_PATH = /^\/+_(?:redirects|headers)(?:\/|$)/i;
+const RULES_PATH = /^\/+_(?:redirects|headers)(?:\/|$)/iu;
 
 export class Site {
   /** The root without the rules files: no name reaches them, whatever links there are. */
@@ -55,7 +56,7 @@ export class Site {
 
   /** Reads the rules. Throws a StartError, in one line for the operator, for a mistake in them. */
   constructor({ root, shown, index, warn }: SiteOptions) {
-    this.root = RULES_FILES.reduce((left, name) => left.without(`${root.realPath}/${name}`), root);
+    this.root = RULES_FILES.reduce((left, name) => left.without(join(root.realPath, name)), root);
     this.#index = index;
     const isFile = (path: string) => this.#fileAt(path) !== null;
     const file = (name: (typeof RULES_FILES)[number]) => ({

@@ -26,6 +26,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import type { ContentFailure } from "../../http/message.ts";
 import { ContentDigest, randomHex } from "../digest.ts";
 import { DocumentRoot, errorCode, FolderError } from "../files/document-root.ts";
+import { flushesFolders } from "../files/system-names.ts";
 import { HeldFolder } from "./held-folder.ts";
 import { isOwnTemporary, sweepLeftovers, temporaryName } from "./leftovers.ts";
 import { NAME_BYTES_MAX } from "./names.ts";
@@ -336,6 +337,7 @@ export class FolderStore implements UploadStore, Room {
    * would close it. A file system that cannot flush folders says EINVAL, and that is not a failure.
    */
   async #flushFolder(path: string): Promise<void> {
+    if (!flushesFolders(process.platform)) return;
     const handle = await this.#disk.open(path, constants.O_RDONLY);
     try {
       await handle.sync();

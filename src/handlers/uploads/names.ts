@@ -3,11 +3,13 @@
  * that file on every system that the folder may be copied to.
  */
 
+import { isDevice, REFUSED_BY_WINDOWS, type System } from "../files/system-names.ts";
+
 /** Longest name of a file, bytes (NAME_MAX of Linux). */
 export const NAME_BYTES_MAX = 255;
 
 /** Returns the mistake in the name of an upload as a sentence, or null. */
-export function mistakeInName(name: string): string | null {
+export function mistakeInName(name: string, system: System = process.platform): string | null {
   if (name === "") return "The upload has no name.";
   if (/[/\\]/.test(name)) return "The name of an upload is one segment, without a slash or a backslash.";
   if (name.startsWith(".")) return "The name of an upload must not begin with a dot.";
@@ -16,14 +18,11 @@ export function mistakeInName(name: string): string | null {
   }
   if (Buffer.byteLength(name) > NAME_BYTES_MAX) return `The name of an upload has at most ${NAME_BYTES_MAX} bytes.`;
   if (/[. ]$/.test(name)) return "The name of an upload must not end with a dot or a space: Windows would drop it.";
-  if (DEVICE.test(name)) return "That name is a device on Windows; choose another for the upload.";
-  return IS_WINDOWS && /[<>:"|?*]/.test(name) ? "The name has a character that Windows does not allow." : null;
+  if (isDevice(name)) return "That name is a device on Windows; choose another for the upload.";
+  return system === "win32" && REFUSED_BY_WINDOWS.test(name)
+    ? "The name has a character that Windows does not allow."
+    : null;
 }
 
 /** Controls, line separators, and characters that make `gpj.exe` look like `exe.jpg`. */
 const UNSEEN = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
-
-/** Names that Windows opens as devices, in every folder and with every extension. */
-const DEVICE = /^(?:con|conin\$|conout\$|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)/i;
-
-const IS_WINDOWS = process.platform === "win32";
