@@ -26,10 +26,32 @@ export function lifetimeEnd({ maxLifetimeMs, exitWithParent, exitWithStdin }: Pr
     if (!exitWithParent) return;
     const parent = process.ppid;
     const timer = setInterval(() => {
-      // The parent of an orphan is process 1, or a process that collects orphans.
-      if (process.ppid === parent) return;
+      if (!hasParentEnded(parent, process.ppid, process.platform, isRunning)) return;
       clearInterval(timer);
       resolve("the parent process has ended");
     }, PARENT_MS);
   });
+}
+
+/**
+ * Returns true if the process that was our parent at the start, `first`, has ended. The parent of an orphan is process 1, or a process that
+ * collects orphans. On Windows an orphan keeps the number of its parent, so the process of that number is looked for.
+ */
+export function hasParentEnded(
+  first: number,
+  now: number,
+  system: typeof process.platform,
+  isAlive: (processNumber: number) => boolean,
+): boolean {
+  return now !== first || (system === "win32" && !isAlive(first));
+}
+
+/** Signal 0 is sent to no process, and fails if there is none. */
+function isRunning(processNumber: number): boolean {
+  try {
+    process.kill(processNumber, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
 }

@@ -8,7 +8,7 @@ import { lentFolder } from "./lent-folder.ts";
 import { lifetimeEnd } from "./lifetime.ts";
 import type { Log } from "./log.ts";
 import { EXIT_OK, EXIT_USAGE } from "./say.ts";
-import { isHangupIgnored, SIGNAL_NUMBERS, Signals } from "./signals.ts";
+import { isHangupIgnored, renewsOnHangup, SIGNAL_NUMBERS, Signals } from "./signals.ts";
 
 /** Milliseconds for cut connections to close properly after a second signal. */
 const FORCE_MS = 1000;
@@ -34,7 +34,7 @@ async function attend(order: ServeOrder, env: Environment, log: Log, start: Star
   const signals = new Signals();
   let server: RunningServer | null = null;
   const hasCertificate = options.tlsCert !== "";
-  if (options.logFile !== "" || hasCertificate) {
+  if (renewsOnHangup(options.logFile !== "", hasCertificate, process.platform)) {
     process.on("SIGHUP", () => {
       log.reopen();
       if (hasCertificate && server !== null) renew(server, log);

@@ -17,6 +17,14 @@ export function isHangupIgnored(): boolean {
 }
 
 /**
+ * Returns true if SIGHUP reopens the log and reads the certificate again, and does not stop the program. Windows sends it when a console
+ * closes, and ends the program soon after: a log that is reopened would be all that the program does in that time.
+ */
+export function renewsOnHangup(hasLogFile: boolean, hasCertificate: boolean, system: typeof process.platform): boolean {
+  return system !== "win32" && (hasLogFile || hasCertificate);
+}
+
+/**
  * Milliseconds in which further signals count as the first one. `bun start` passes on the SIGINT of Ctrl+C, which the terminal has
  * already sent to the whole group, so one key press arrives twice. People do not press it twice in that time to force an end.
  */
