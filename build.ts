@@ -79,7 +79,7 @@ export async function compile(outfile: string, runtime?: Runtime): Promise<void>
 }
 
 /**
- * Runs a program as an operator would: `--version`, then a start on a free port, one page, SIGTERM, exit 0. The working
+ * Runs a program as an operator would: `--version`, then a start on a free port, one page, its end, exit 0. The working
  * directory holds an `.env` and a `bunfig.toml` that would stop it, if it read them. `words` are the program, and before it an
  * emulator if it needs one. Throws at the first difference.
  */
@@ -98,6 +98,9 @@ export async function smoke(words: readonly string[], env: Environment = {}): Pr
   }
 }
 
+/** Windows has no SIGTERM, only an end without a drain. There the end of standard input ends the server. */
+const HAS_SIGNALS = process.platform !== "win32";
+
 type Environment = Readonly<Record<string, string>>;
 
 async function smokeVersion(words: readonly string[], folder: string, env: Environment): Promise<void> {
@@ -108,16 +111,26 @@ async function smokeVersion(words: readonly string[], folder: string, env: Envir
 }
 
 async function smokePage(words: readonly string[], folder: string, env: Environment): Promise<void> {
-  const child = launch([...words, "--port", "0", "--root", "root", "--uploads", "uploads"], folder, env);
+  const settings = [
+    "--port",
+    "0",
+    "--root",
+    "root",
+    "--uploads",
+    "uploads",
+    ...(HAS_SIGNALS ? [] : ["--exit-with-stdin"]),
+  ];
+  const child = launch([...words, ...settings], folder, env);
   try {
     const url = await within(listeningUrl(child.stdout), "the line that says it listens");
     const response = await within(fetch(url), "an answer");
     const page = await within(response.text(), "the page");
     if (response.status !== 200 || !page.includes("smoke"))
       throw new Error(`GET / answered ${response.status}: ${page}`);
-    child.kill("SIGTERM");
-    const code = await within(child.exited, "the exit after SIGTERM");
-    if (code !== 0) throw new Error(`exit code ${code} after SIGTERM, expected 0`);
+    if (HAS_SIGNALS) child.kill("SIGTERM");
+    else child.stdin.end();
+    const code = await within(child.exited, "the exit");
+    if (code !== 0) throw new Error(`exit code ${code} after the end, expected 0`);
   } finally {
     child.kill("SIGKILL");
   }
@@ -128,12 +141,12 @@ function launch(
   words: readonly string[],
   folder: string,
   further: Environment,
-): Bun.Subprocess<"ignore", "pipe", "inherit"> {
+): Bun.Subprocess<"pipe", "pipe", "inherit"> {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith("HTTPSERVER_")));
   return Bun.spawn([...words], {
     cwd: folder,
     env: { ...env, ...further },
-    stdin: "ignore",
+    stdin: "pipe",
     stdout: "pipe",
     stderr: "inherit",
   });

@@ -84,7 +84,8 @@ function layerFiles({ licences }: ImageOptions, { executable, libc }: Part): rea
     textFile("etc/passwd", `root:x:0:0:root:/:/sbin/nologin\nhttpserver:x:${USER}:${USER}::/srv:/sbin/nologin\n`),
     textFile("etc/group", `root:x:0:\nhttpserver:x:${USER}:\n`),
     textFile("etc/nsswitch.conf", "hosts: files dns\n"),
-    { path: "srv/www/", content: new Uint8Array(0) },
+    // A container mounts on three of them, also where its root is read-only.
+    ...["dev/", "proc/", "sys/", "srv/www/"].map((path) => ({ path, content: new Uint8Array(0) })),
     { path: "tmp/", content: new Uint8Array(0), mode: 0o1777 },
   ];
 }
