@@ -198,6 +198,12 @@ describe("sums and signature", () => {
     return file;
   }
 
+  /** Returns the commands of docs/install.md that verify sums and signature. */
+  function documentedCommands(): string {
+    const page = readFileSync(join(import.meta.dir, "..", "..", "docs", "install.md"), "utf8");
+    return /```sh\n(sha256sum [^`]*)```/.exec(page)?.[1] ?? "exit 1";
+  }
+
   function place(name: string): string {
     const path = join(folder, name);
     mkdirSync(path);
@@ -222,7 +228,7 @@ describe("sums and signature", () => {
     expect(await run(["sha256sum", "--check", SUMS], { cwd: files })).toMatchObject({ code: 0, stdout: "a b: OK\n" });
   });
 
-  needs("ssh-keygen").test(
+  needs("ssh-keygen", "sha256sum", "bash").test(
     "a signature by a throw-away key is good, and not for other sums or another key",
     async () => {
       const [files, keys, others] = [place("signed"), place("keys"), place("others")];
@@ -234,6 +240,12 @@ describe("sums and signature", () => {
       const signers = join(keys, "allowed_signers");
       writeFileSync(signers, await allowedSigner(key));
       await verifySignature(files, signers);
+      writeFileSync(join(files, "allowed_signers"), await allowedSigner(key));
+      const documented = await run(["bash", "-ec", documentedCommands()], { cwd: files });
+      expect([documented.code, documented.stdout]).toEqual([
+        0,
+        expect.stringMatching(/^a: OK\nGood "httpserver-release"/),
+      ]);
       const strangers = join(others, "allowed_signers");
       writeFileSync(strangers, await allowedSigner(await keyIn(others)));
       expect(verifySignature(files, strangers)).rejects.toThrow("ssh-keygen verify");
