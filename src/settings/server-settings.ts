@@ -446,6 +446,7 @@ export const serverTable: TableOf<ServerSettings> = {
     defaultText: "100, in HTTP/2 10000",
     min: 0,
     max: 1_000_000_000,
+    off: UNASKED,
     help: "Requests on one connection; 0 is no limit.",
   },
   keepAliveTimeoutMs: {

@@ -43,6 +43,7 @@ const NEEDS: Partial<Record<keyof Settings, readonly string[]>> = {
   authUploads: ["--basic-auth=@users.txt"],
   fixtureToken: ["--fixture"],
   faults: ["--fixture"],
+  proxyProtocol: ["--trusted-proxy=10.0.0.0/8"],
   uploadsMaxBytes: ["--upload-any"],
   record: ["--proxy=/** http://127.0.0.1:3000"],
 };
@@ -126,7 +127,7 @@ describe("words that start a server", () => {
         duration: "7s",
         size: "7kb",
         text: name === "base" || (option.kind === "text" && option.alone !== undefined) ? "/seven" : "seven",
-        switch: "true",
+        switch: option.default === true ? "false" : "true",
         list: option.kind === "list" ? option.example.replaceAll("'", "") : "",
         choice: "json",
       }[option.kind];
