@@ -12,7 +12,13 @@ function valuesOf(setting: Setting): readonly SettingValue[] {
     case "integer":
     case "duration":
     case "size":
-      return [byDefault, setting.min, setting.max, ...(setting.off === undefined ? [] : [setting.off])];
+      return [
+        setting.min,
+        setting.max,
+        ...(setting.off === undefined ? [] : [setting.off]),
+        // A default below the bounds stands for no value. It has no text, and is never passed on.
+        ...(Number(byDefault) >= setting.min ? [byDefault] : []),
+      ];
     case "switch":
       return [true, false];
     case "choice":
