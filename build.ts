@@ -55,7 +55,8 @@ export interface Runtime {
 /** Compiles `src/main.ts` for the machine of `runtime`, by default for this one. Throws with the bundler's messages. */
 export async function compile(outfile: string, runtime?: Runtime): Promise<void> {
   const result = await Bun.build({
-    entrypoints: [join(TOP, "src", "main.ts")],
+    // A thread of --workers has an entry of its own.
+    entrypoints: [join(TOP, "src", "main.ts"), join(TOP, "src", "worker.ts")],
     target: "bun",
     format: "esm",
     minify: true,

@@ -306,8 +306,8 @@ function cycleFaults(modules: readonly Module[]): string[] {
   return faults;
 }
 
-/** Doors of the program, and of the library in Bun and elsewhere. */
-const DOORS = ["src/main.ts", "src/index.ts", "src/node.ts"];
+/** Doors of the program and of its further threads, and of the library in Bun and elsewhere. */
+const DOORS = ["src/main.ts", "src/worker.ts", "src/index.ts", "src/node.ts"];
 
 /** Modules that cannot be reached from a door, each group once by its first file; imports that lead nowhere. */
 function deadFaults(modules: readonly Module[]): string[] {

@@ -34,7 +34,7 @@ const ADVICE: readonly (readonly [advice: string, flags: string])[] = [
   ["use --uploads FOLDER --upload-any", "--upload --upload-dir --upload-files --allow-upload -u"],
   ["use --error-page 404=FILE", "--page404 --page-404 --error-404 --404 --not-found"],
   ["use --proxy '/** URL'", "-P --proxy-url --proxy-pass --upstream"],
-  ["use --threads N", "--workers --concurrency -w -j"],
+  ["use --threads N", "--concurrency -w -j"],
   ["this server opens no browser; the line of the start names the address", "--open --browser --open-browser -o"],
 ];
 

@@ -26,6 +26,10 @@ export interface RunningServer {
   reload(): Promise<void>;
   watch(see: (snapshot: Snapshot) => void): () => void;
   unreachedStubs(): readonly string[];
+  /** Resolves with a sentence when a part of the server has ended by itself; absent for a server of one thread. */
+  readonly failure?: Promise<string>;
+  /** Threads that serve; absent for one. */
+  readonly workers?: number;
   stop(options?: { timeoutMs?: number; graceMs?: number; force?: boolean }): Promise<void>;
 }
 
@@ -88,7 +92,8 @@ export async function launch(
   process.on("unhandledRejection", (reason) => log.error("unexpected failure, going on", reason));
   let server: RunningServer | null = null;
   try {
-    server = await start({
+    const begin = await startOf(options, log, start);
+    server = await begin({
       ...serverSettingsOf(options),
       log: serverLog,
       tlsPassphrase: env[TLS_PASSPHRASE] ?? "",
@@ -101,6 +106,13 @@ export async function launch(
     await server?.stop({ force: true });
     return failStart(advised(error, options, advice), log);
   }
+}
+
+/** Returns the function that starts as many threads as the settings ask for, which is `start` for one. */
+async function startOf(options: Settings, log: Log, start: StartServer): Promise<StartServer> {
+  if (options.workers === 1) return start;
+  const { workersOf } = await import("./workers.ts");
+  return workersOf(options, (line) => log.warn(line)) ?? start;
 }
 
 /** Returns the error, with the advice in it if one fits. */
@@ -139,6 +151,7 @@ function announce(options: Settings, server: RunningServer, log: Log): void {
   else if (server.takesUploads) log.info(`Uploads go to ${resolve(options.uploads)}`);
   if (options.stubs !== "") log.info(`Stubs come from ${resolve(options.stubs)}`);
   log.info(`Thread pool size: ${options.threads}, ${options.queue} more may wait`);
+  if (server.workers !== undefined) log.info(`${server.workers} workers serve, each with an event loop of its own`);
   if (options.logFile !== "") log.info(`Requests are logged to ${resolve(options.logFile)}`);
   for (const { level, text } of surprises(options)) log[level](text);
 }

@@ -16,9 +16,10 @@ import {
   formatClock,
   formatStamp,
   localZone,
-  type ServerLog,
+  type ThreadedLog,
 } from "../server/access-log.ts";
 import { Output } from "../server/output.ts";
+import type { LogFormat } from "../settings/program-settings.ts";
 import type { Settings } from "../settings/resolve.ts";
 
 /** consola's levels: 1 warnings, 3 information, 4 debug. */
@@ -36,9 +37,10 @@ export interface Surroundings {
 }
 
 /** The log of one process. */
-export class Log implements ServerLog {
+export class Log implements ThreadedLog {
   readonly access: ((entry: AccessEntry) => void) | null;
   readonly detail: ((text: string) => void) | null;
+  readonly lineFormat: LogFormat | null;
   readonly #console: ConsolaInstance;
   readonly #stdout: Output;
   #stderr: Output;
@@ -74,10 +76,15 @@ export class Log implements ServerLog {
       this.#file === null && this.#isShort && isTerminal(descriptor)
         ? { columns: () => columns(descriptor), isColored }
         : null;
+    this.lineFormat = terminal === null ? options.logFormat : null;
     const lines = new AccessLog(options.logFormat, this.#file ?? this.#stdout, terminal);
     const isSilent = options.quiet || (descriptor === 2 && !options.verbose);
     this.access = isSilent && this.#file === null ? null : (entry) => lines.write(entry);
     this.detail = options.verbose ? (text) => this.#console.debug(text) : null;
+  }
+
+  writeLines(text: string, count: number): void {
+    (this.#file ?? this.#stdout).write(text, count);
   }
 
   info(text: string): void {

@@ -15,7 +15,7 @@ import type { Environment, RunOrder } from "./command-line.ts";
 import { launch, type RunningServer, type StartServer, withLog } from "./launch.ts";
 import { lifetimeEnd } from "./lifetime.ts";
 import type { Log } from "./log.ts";
-import { EXIT_OK, EXIT_UNEXPECTED, isTerminal } from "./say.ts";
+import { EXIT_FAILURE, EXIT_OK, EXIT_UNEXPECTED, isTerminal } from "./say.ts";
 import { isHangupIgnored, SIGNAL_NUMBERS, type StopSignal } from "./signals.ts";
 
 /** Exit codes of shells for a command that is missing, and for one that cannot be executed. */
@@ -51,11 +51,18 @@ async function work(order: RunOrder, env: Environment, log: Log, start: StartSer
     // A command may ignore SIGTERM.
     setTimeout(() => relay.kill(), options.shutdownTimeoutMs);
   });
+  let hasFailed = false;
+  server.failure?.then((reason) => {
+    hasFailed = true;
+    log.error(reason);
+    relay.pass("SIGTERM");
+  });
   // With `--exit-with-stdin` this process reads its standard input, so the command has none.
   const stdin = options.exitWithStdin ? "ignore" : "inherit";
   const code = await relay.command(command, { ...env, ...variablesOf(server, options) }, stdin, log);
   withdraw();
   await server.stop({ timeoutMs: DRAIN_MS });
+  if (hasFailed) return EXIT_FAILURE;
   if (unexpected === null) return code;
   const isStrict = [unexpected.tell(log), tellUnreached(server.unreachedStubs(), log)].includes(true);
   return code === EXIT_OK && isStrict ? EXIT_UNEXPECTED : code;

@@ -7,7 +7,7 @@ import { describeCertificate, launch, type RunningServer, type StartServer, with
 import { lentFolder } from "./lent-folder.ts";
 import { lifetimeEnd } from "./lifetime.ts";
 import type { Log } from "./log.ts";
-import { EXIT_OK, EXIT_USAGE } from "./say.ts";
+import { EXIT_FAILURE, EXIT_OK, EXIT_USAGE } from "./say.ts";
 import { isHangupIgnored, renewsOnHangup, SIGNAL_NUMBERS, Signals } from "./signals.ts";
 
 /** Milliseconds for cut connections to close properly after a second signal. */
@@ -17,6 +17,9 @@ const FORCE_MS = 1000;
 export function serve(order: ServeOrder, env: Environment, start: StartServer = startServer): Promise<number> {
   return withLog(order, env, 1, (log) => work(order, env, log, start));
 }
+
+/** A reason to stop, and the level of its line in the log. */
+type Reason = readonly [level: "info" | "warn" | "error", sentence: string];
 
 async function work(order: ServeOrder, env: Environment, log: Log, start: StartServer): Promise<number> {
   try {
@@ -49,11 +52,18 @@ async function attend(order: ServeOrder, env: Environment, log: Log, start: Star
   log.info("Press Ctrl+C to stop");
   if (options.live) (await import("./live-line.ts")).keepLiveLine(server, log, env);
 
-  const [level, reason] = await Promise.race([
+  const reasons: Promise<Reason>[] = [
     signals.next().then((signal) => ["info", `${signal} received`] as const),
     asked.promise.then(() => ["info", "POST /__server/shutdown received"] as const),
     end.then((sentence) => ["warn", sentence] as const), // A warning, so that --quiet shows it: the end comes unasked.
-  ]);
+  ];
+  if (server.failure !== undefined) reasons.push(server.failure.then((sentence) => ["error", sentence] as const));
+  const [level, reason] = await Promise.race(reasons);
+  if (level === "error") {
+    log.error(reason);
+    await Promise.race([server.stop({ force: true }), Bun.sleep(FORCE_MS)]);
+    return EXIT_FAILURE;
+  }
   const patience = `at most ${options.shutdownTimeoutMs / 1000} s`;
   log[level](`${reason}: finishing requests in flight (${patience}), again to cut them`);
   launched.withdraw();

@@ -49,6 +49,14 @@ export interface ServerLog {
   error(text: string, cause?: unknown): void;
 }
 
+/** A log that takes request lines which other threads have formatted. */
+export interface ThreadedLog extends ServerLog {
+  /** Their format; null if each line needs the log itself, as on a terminal. */
+  readonly lineFormat: LogFormat | null;
+  /** Takes `count` lines, each ended by LF. */
+  writeLines(text: string, count: number): void;
+}
+
 /** A terminal that shows lines to a person. */
 export interface Terminal {
   /** Returns its width. */
@@ -58,11 +66,11 @@ export interface Terminal {
 
 /** Formats entries and hands them to an `Output`. */
 export class AccessLog {
-  readonly #output: Output;
+  readonly #output: Pick<Output, "write">;
   readonly #format: (entry: AccessEntry) => string;
 
   /** `terminal` is where `output` leads, or null. */
-  constructor(format: LogFormat, output: Output, terminal: Terminal | null) {
+  constructor(format: LogFormat, output: Pick<Output, "write">, terminal: Terminal | null) {
     if (format === "auto") this.#format = terminal === null ? formats.pretty() : shortFormat(terminal);
     else this.#format = formats[format]();
     this.#output = output;

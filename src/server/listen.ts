@@ -11,6 +11,7 @@ import type { Conversation } from "../exchange/carrier.ts";
 import type { Clock } from "../exchange/clock.ts";
 import type { Transport } from "../exchange/transport.ts";
 import { messageOf, StartError } from "../settings/start-error.ts";
+import { sharePort } from "./port-sharing.ts";
 import { HAS_SEND_FILE, sendFile } from "./send-file.ts";
 
 /** The side that the sockets report to. */
@@ -55,7 +56,12 @@ export interface Listening {
   readonly hosts: readonly string[];
   /** Stops accepting; open connections go on. */
   stop(): void;
+  /** Lets other threads bind the same port. Returns false if the system refuses. */
+  share(): boolean;
 }
+
+/** How a listener takes its port: alone, or beside the listeners of other threads that share it (port-sharing.ts). */
+export type Binding = "alone" | "beside others";
 
 /** Tries to find a port of 127.0.0.1 that is free on ::1 as well. */
 const DUAL_PORT_TRIES = 16;
@@ -70,12 +76,14 @@ export function listen(
   flag: "--port" | "--https-redirect",
   acceptor: Acceptor,
   tls: TlsListening | null,
+  binding: Binding = "alone",
 ): Listening {
-  if (host !== "127.0.0.1") return combine([bind(host, port, flag, acceptor, tls)]);
+  const bindTo = (hostname: string, toPort: number) => bind(hostname, toPort, flag, acceptor, tls, binding);
+  if (host !== "127.0.0.1") return combine([bindTo(host, port)]);
   for (let attempt = 1; ; attempt++) {
-    const first = bind(host, port, flag, acceptor, tls);
+    const first = bindTo(host, port);
     try {
-      return combine([first, bind("::1", first.port, flag, acceptor, tls)]);
+      return combine([first, bindTo("::1", first.port)]);
     } catch (error) {
       if (!(error instanceof BindError)) throw error;
       if (error.code === "EADDRNOTAVAIL" || error.code === "EAFNOSUPPORT") return combine([first]);
@@ -85,7 +93,9 @@ export function listen(
   }
 }
 
-function combine(listeners: readonly TCPSocketListener<Conversation | null>[]): Listening {
+type Listener = TCPSocketListener<Conversation | null>;
+
+function combine(listeners: readonly Listener[]): Listening {
   const [first] = listeners;
   if (first === undefined) throw new Error("nothing listens");
   return {
@@ -94,7 +104,13 @@ function combine(listeners: readonly TCPSocketListener<Conversation | null>[]): 
     stop: () => {
       for (const listener of listeners) listener.stop(false);
     },
+    share: () => listeners.every((listener) => sharePort((listener as Descriptive).fd)),
   };
+}
+
+/** A listener of Bun 1.4.5, whose types lack its descriptor. */
+interface Descriptive extends Listener {
+  readonly fd: number;
 }
 
 class BindError extends StartError {
@@ -112,13 +128,14 @@ function bind(
   flag: string,
   acceptor: Acceptor,
   tls: TlsListening | null,
-): TCPSocketListener<Conversation | null> {
+  binding: Binding,
+): Listener {
   const socket = tls === null ? plainHandlersOf(acceptor) : secureHandlersOf(acceptor, tls);
   const options = {
     hostname,
     port,
     // Another process must not be able to share the port, and a FIN from the client must not end our answer.
-    exclusive: true,
+    ...(binding === "alone" ? { exclusive: true } : { reusePort: true }),
     allowHalfOpen: true,
     data: null,
     socket,

@@ -122,11 +122,11 @@ export class Output {
     this.#memoryMax = memoryMax;
   }
 
-  /** Adds `text`, one line or more, each ended by LF. Never throws. */
-  write(text: string): void {
+  /** Adds `text`, one line or more, each ended by LF. `lines` is their number for a report of losses. Never throws. */
+  write(text: string, lines = 1): void {
     if (this.#gone) return;
     this.#text += text;
-    this.#lines++;
+    this.#lines += lines;
     if (this.#text.length >= BATCH_CHARS_MAX) this.#seal();
     this.#schedule();
   }

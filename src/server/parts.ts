@@ -1,7 +1,64 @@
-/** Loads the parts that not every server needs, each only for a server whose settings ask for it. */
+/** The parts that not every server needs. Each is loaded only for a server whose settings ask for it. */
+import type { TimeSource } from "../exchange/clock.ts";
+import type { TrustedProxies } from "../exchange/forwarding.ts";
+import type { SharedMemory } from "../exchange/shared-memory.ts";
+import type { FixtureParts } from "../fixture/endpoints.ts";
+import type { FixtureOptions } from "../fixture/fixture.ts";
+import type { BaseMount } from "../handlers/base.ts";
+import type { Httpbin, HttpbinOptions } from "../handlers/httpbin/httpbin.ts";
+import type { Site, SiteOptions } from "../handlers/site/site.ts";
+import type { openStubs } from "../handlers/stubs/stubs.ts";
+import type { AnyUploads } from "../handlers/uploads/any.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
-import type { ServerParts } from "./server.ts";
+import type { LineBudget } from "./line-budget.ts";
+import type { Announcements, AnnouncementsOptions } from "./proxy-protocol.ts";
 import type { Tls } from "./tls.ts";
+import type { Upstreams, UpstreamsOptions } from "./upstreams.ts";
+import type { Vitals, VitalsOptions } from "./vitals.ts";
+
+/** One server of several threads, as one of them sees it (workers.ts). */
+export interface SharedParts {
+  /** One pool, one limit of connections and one budget of memory. */
+  readonly memory: SharedMemory;
+  /** Number of this thread, from 0, which is the main thread. */
+  readonly thread: number;
+  /** The word that differs after each start. */
+  readonly instance: string;
+  readonly lineBudget: LineBudget;
+  /** Makes thread number `thread` call `Server.woken`. `ThreadLoop.wake` says when. */
+  readonly wake: (thread: number) => void;
+}
+
+/** Parts that not every server needs. The caller loads their modules only for a server that does. */
+export interface ServerParts {
+  /** Null: plain HTTP. */
+  readonly tls?: Tls | null;
+  /** The parts that the threads of the process have in common; null for a server with one thread. */
+  readonly shared?: SharedParts | null;
+  readonly time?: TimeSource;
+  /** Proxies in front of this server; null without --trusted-proxy. */
+  readonly relays?: TrustedProxies | null;
+  /** Reads the announcements of those proxies; null without --proxy-protocol. */
+  readonly announcements?: ((options: AnnouncementsOptions) => Announcements) | null;
+  /** Makes the views of the server; null without --status and --live. */
+  readonly watch?: ((options: VitalsOptions) => Vitals) | null;
+  /** Makes the controls of a test; null without --fixture. */
+  readonly fixture?: ((options: FixtureOptions) => FixtureParts) | null;
+  /** Makes the endpoints of httpbin; null without --httpbin. */
+  readonly httpbin?: ((options: HttpbinOptions) => Httpbin) | null;
+  /** Reads the stub folder, and asks the rules of a fixture; null without --stubs and without --fixture. */
+  readonly stubs?: typeof openStubs | null;
+  /** Puts the site below a path; null without --base. */
+  readonly base?: typeof BaseMount | null;
+  /** Opens the servers behind this one; null without --proxy. */
+  readonly proxy?: ((options: Omit<UpstreamsOptions, "recorder">) => Upstreams) | null;
+  /** Reads the rules of the served folder; null without --site. */
+  readonly site?: ((options: SiteOptions) => Site) | null;
+  /** Takes uploads of any file; null without --upload-any. */
+  readonly anyUploads?: typeof AnyUploads | null;
+  /** Called when a test asks the server to stop. By default the server drains, as on a signal. */
+  readonly shutDown?: () => void;
+}
 
 /** Parts that the settings alone decide on. */
 export type LoadedParts = Pick<

@@ -5,18 +5,10 @@ import { escapeQuoted } from "../http/escape.ts";
 import { Field } from "../http/field.ts";
 import { violationOf } from "../http/parse-error.ts";
 import type { ServerLog } from "./access-log.ts";
+import { LineBudget } from "./line-budget.ts";
 
 /** Milliseconds between two lines of pool status. */
 const POOL_STATUS_MS = 30_000;
-
-/**
- * Refusals that get a line of their own, a second. The rest of a flood is counted, or the log would cost more than all
- * else.
- */
-const REFUSALS_TOLD_PER_SECOND = 10;
-
-/** Failures of ours, which have a stack, that get a line of their own, a second. */
-const FAILURES_TOLD_PER_SECOND = 5;
 
 export class Reporter implements Observer {
   readonly wantsAnswers: boolean;
@@ -25,15 +17,13 @@ export class Reporter implements Observer {
   readonly #wallMs: () => number;
   #lastPool = "";
   #lastPoolMs = Number.NEGATIVE_INFINITY;
-  #second = 0;
-  #told = 0;
-  #failuresTold = 0;
-  #untold = 0;
+  readonly #budget: LineBudget;
 
   /** `wallMs` is the coarse clock. */
-  constructor(log: ServerLog, wallMs: () => number) {
+  constructor(log: ServerLog, wallMs: () => number, budget: LineBudget = new LineBudget()) {
     this.#log = log;
     this.#wallMs = wallMs;
+    this.#budget = budget;
     this.wantsAnswers = log.access !== null;
     this.#narrates = log.detail !== null;
   }
@@ -89,18 +79,15 @@ export class Reporter implements Observer {
       this.#log.warn(`Thread pool saturated (${reason}), request of connection ${connection} refused with 503`);
   }
 
-  /** Has a budget of its own: a flood of refusals must not hide our own failures. */
   failed(connection: number, error: unknown): void {
     this.#newSecond();
-    if (this.#failuresTold < FAILURES_TOLD_PER_SECOND) {
-      this.#failuresTold++;
-      this.#log.error(`failure on connection ${connection}`, error);
-    } else this.#untold++;
+    if (this.#budget.mayTellFailure()) this.#log.error(`failure on connection ${connection}`, error);
   }
 
-  /** Once a tick: logs the pool's status every 30 s while it changes, and the counts of a flood. */
-  tick(pool: Pool, nowMs: number): void {
+  /** Once a tick: logs the pool's status every 30 s while it changes, and the counts of a flood. Without a pool, the counts alone. */
+  tick(pool: Pool | null, nowMs: number): void {
     this.#newSecond();
+    if (pool === null) return;
     const status = `Thread pool status: ${pool.active}/${pool.size} active, ${pool.queued} queued`;
     if (status === this.#lastPool || nowMs - this.#lastPoolMs < POOL_STATUS_MS) return;
     const isFirst = this.#lastPool === "";
@@ -128,22 +115,11 @@ export class Reporter implements Observer {
 
   #mayTell(): boolean {
     this.#newSecond();
-    if (this.#told < REFUSALS_TOLD_PER_SECOND) {
-      this.#told++;
-      return true;
-    }
-    this.#untold++;
-    return false;
+    return this.#budget.mayTellRefusal();
   }
 
   #newSecond(): void {
-    const second = Math.floor(this.#wallMs() / 1000);
-    if (second === this.#second) return;
-    this.#second = second;
-    this.#told = 0;
-    this.#failuresTold = 0;
-    if (this.#untold === 0) return;
-    this.#log.warn(`${this.#untold} more lines like these in the last second`);
-    this.#untold = 0;
+    const untold = this.#budget.begin(this.#wallMs());
+    if (untold > 0) this.#log.warn(`${untold} more lines like these in the last second`);
   }
 }

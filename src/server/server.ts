@@ -5,26 +5,21 @@
 import type { Connection, Conversation } from "../exchange/carrier.ts";
 import { Clock, type TimeSource } from "../exchange/clock.ts";
 import type { Drain, Resumable } from "../exchange/context.ts";
-import type { TrustedProxies } from "../exchange/forwarding.ts";
 import { LocalPool } from "../exchange/local-pool.ts";
 import { type Observer, Observers } from "../exchange/observer.ts";
 import { directPeer, type Peer } from "../exchange/peer.ts";
 import { PeerMemory } from "../exchange/peer-memory.ts";
 import type { Pool } from "../exchange/pool.ts";
-import type { SharedMemory } from "../exchange/shared-memory.ts";
 import type { SharedPool } from "../exchange/shared-pool.ts";
 import type { Transport } from "../exchange/transport.ts";
 import type { FixtureParts } from "../fixture/endpoints.ts";
-import type { Fixture, FixtureOptions } from "../fixture/fixture.ts";
-import type { BaseMount } from "../handlers/base.ts";
+import type { Fixture } from "../fixture/fixture.ts";
 import { composeHandler } from "../handlers/compose.ts";
 import type { Endpoints } from "../handlers/endpoints/endpoint.ts";
 import type { Snapshot } from "../handlers/endpoints/status.ts";
-import type { Httpbin, HttpbinOptions } from "../handlers/httpbin/httpbin.ts";
+import type { Httpbin } from "../handlers/httpbin/httpbin.ts";
 import { createHttpsRedirect } from "../handlers/https-redirect.ts";
-import type { Site, SiteOptions } from "../handlers/site/site.ts";
-import type { openStubs, Stubs } from "../handlers/stubs/stubs.ts";
-import type { AnyUploads } from "../handlers/uploads/any.ts";
+import type { Stubs } from "../handlers/stubs/stubs.ts";
 import type { UploadStore } from "../handlers/uploads/store.ts";
 import type { Handler } from "../http/message.ts";
 import { Http1Connection } from "../http1/connection.ts";
@@ -41,14 +36,15 @@ import { composeContext, connectionsAtOnce, plainHeadStarts } from "./compose.ts
 import { Door, Doors } from "./door.ts";
 import { lendersMax, readFileLimit } from "./file-limit.ts";
 import { openFolders } from "./folders.ts";
-import { type Acceptor, type Listening, listen } from "./listen.ts";
-import type { Announcements, AnnouncementsOptions } from "./proxy-protocol.ts";
+import { type Acceptor, type Binding, type Listening, listen } from "./listen.ts";
+import type { ServerParts, SharedParts } from "./parts.ts";
+import type { Announcements } from "./proxy-protocol.ts";
 import { Reporter } from "./reporter.ts";
 import { systemTime } from "./time-source.ts";
 import type { CertificateInfo, Tls } from "./tls.ts";
 import { NO_PROXY_HEADER, NOT_A_TRUSTED_PROXY, notTlsAnswer, refusalAnswer, TurnAway } from "./turn-away.ts";
-import type { Upstreams, UpstreamsOptions } from "./upstreams.ts";
-import type { Vitals, VitalsOptions } from "./vitals.ts";
+import type { Upstreams } from "./upstreams.ts";
+import type { Vitals } from "./vitals.ts";
 
 /** Longest and shortest time between two checks of the deadlines. The shortest timeout is kept to within a quarter. */
 const TICK_MS_MAX = 1000;
@@ -73,46 +69,6 @@ export interface StopOptions {
   readonly timeoutMs?: number;
   /** Cuts everything at once. */
   readonly force?: boolean;
-}
-
-/** One pool, one limit of connections and one budget of memory for several threads, as one of them sees them. */
-export interface SharedParts {
-  readonly memory: SharedMemory;
-  /** Number of this thread, from 0. */
-  readonly thread: number;
-  /** Makes thread number `thread` call `Server.woken`. `ThreadLoop.wake` says when. */
-  readonly wake: (thread: number) => void;
-}
-
-/** Parts that not every server needs. The caller loads their modules only for a server that does. */
-export interface ServerParts {
-  /** Null: plain HTTP. */
-  readonly tls?: Tls | null;
-  /** The parts that the threads of the process have in common; null for a server with one thread. */
-  readonly shared?: SharedParts | null;
-  readonly time?: TimeSource;
-  /** Proxies in front of this server; null without --trusted-proxy. */
-  readonly relays?: TrustedProxies | null;
-  /** Reads the announcements of those proxies; null without --proxy-protocol. */
-  readonly announcements?: ((options: AnnouncementsOptions) => Announcements) | null;
-  /** Makes the views of the server; null without --status and --live. */
-  readonly watch?: ((options: VitalsOptions) => Vitals) | null;
-  /** Makes the controls of a test; null without --fixture. */
-  readonly fixture?: ((options: FixtureOptions) => FixtureParts) | null;
-  /** Makes the endpoints of httpbin; null without --httpbin. */
-  readonly httpbin?: ((options: HttpbinOptions) => Httpbin) | null;
-  /** Reads the stub folder, and asks the rules of a fixture; null without --stubs and without --fixture. */
-  readonly stubs?: typeof openStubs | null;
-  /** Puts the site below a path; null without --base. */
-  readonly base?: typeof BaseMount | null;
-  /** Opens the servers behind this one; null without --proxy. */
-  readonly proxy?: ((options: Omit<UpstreamsOptions, "recorder">) => Upstreams) | null;
-  /** Reads the rules of the served folder; null without --site. */
-  readonly site?: ((options: SiteOptions) => Site) | null;
-  /** Takes uploads of any file; null without --upload-any. */
-  readonly anyUploads?: typeof AnyUploads | null;
-  /** Called when a test asks the server to stop. By default the server drains, as on a signal. */
-  readonly shutDown?: () => void;
 }
 
 export class Server {
@@ -149,13 +105,16 @@ export class Server {
   #uploads: UploadStore | null = null;
   #takesUploads = false;
   #stubs: Stubs | null = null;
+  readonly #binding: Binding;
   readonly #listening: Listening;
   readonly #redirecting: Listening | null;
   /** Ends the ticking. */
   readonly #endTicks: () => void;
   readonly #drain: Drain = { hasBegun: false };
   #deferred: Resumable[] = [];
-  #lastId = 0;
+  /** Number of the last connection, and the difference to the next: numbers differ in all threads. */
+  #lastId: number;
+  readonly #idStep: number;
   #cancelRelief: (() => void) | null = null;
   #stopping: Promise<void> | null = null;
   #whenEmpty: (() => void) | null = null;
@@ -165,26 +124,30 @@ export class Server {
   /** Listens when it returns. Throws a StartError when a folder or the port cannot be used, an OptionsError for bad values. */
   constructor(options: ServerSettings, log: ServerLog, parts: ServerParts = {}) {
     const { tls = null, time = systemTime, shared = null } = parts;
+    const { memory = null, thread = 0 } = shared ?? {};
     this.#options = options;
     this.#log = log;
     this.#tls = tls;
     this.#time = time;
     const clock = new Clock(time.nowMs(), time.wallMs(), time);
     this.#clock = clock;
-    this.#reporter = new Reporter(log, () => clock.wallMs);
+    this.#reporter = new Reporter(log, () => clock.wallMs, shared?.lineBudget);
     // Binds the port first, so that a second server that finds it taken leaves no folder behind. No connection is accepted
     // before the constructor returns.
+    this.#binding = thread === 0 ? "alone" : "beside others";
     this.#listening = listen(
       options.host,
       options.port,
       "--port",
       this.#acceptor(() => this.#context, tls !== null),
       tls,
+      this.#binding,
     );
     this.#redirecting = this.#listenForRedirects();
     const fileLimit = readFileLimit();
     const connectionsMax = connectionsAtOnce(options, fileLimit, (text) => log.warn(text));
-    const { memory = null } = shared ?? {};
+    this.#idStep = memory?.sizes.threads ?? 1;
+    this.#lastId = thread + 1 - this.#idStep;
     this.#admission = new Admission(connectionsMax, options.maxConnectionsPerAddress, memory?.connections);
     const defer = (sleeper: Resumable) => this.#defer(sleeper);
     this.#peerMemory = new PeerMemory(limits.peerMemoryBytesMax, defer, memory?.peerMemory);
@@ -192,8 +155,7 @@ export class Server {
     this.#turnAway = new TurnAway({ clock, warn: (text) => log.warn(text) });
     this.#sharedPool = shared === null ? null : this.#openShared(shared);
     this.#pool = this.#sharedPool ?? new LocalPool(options.threads, options.queue, lendersMax(fileLimit));
-    // Differs after each start, so that a client cannot take one server for the one before it.
-    const instance = crypto.randomUUID().slice(0, 8);
+    const instance = shared?.instance ?? newInstance();
     this.#fixture = this.#makeFixture(instance, parts);
     this.#vitals = this.#makeVitals(instance, connectionsMax, parts);
     this.#httpbin = parts.httpbin?.({ settings: options, time }) ?? null;
@@ -343,7 +305,7 @@ export class Server {
     if (this.#tls === null || httpsRedirectPort < 0) return null;
     const acceptor = this.#acceptor(() => this.#redirectContext, false);
     try {
-      return listen(host, httpsRedirectPort, "--https-redirect", acceptor, null);
+      return listen(host, httpsRedirectPort, "--https-redirect", acceptor, null, this.#binding);
     } catch (error) {
       this.#listening.stop();
       throw error;
@@ -363,6 +325,16 @@ export class Server {
       log: (line) => this.#log.warn(line),
     });
     return { ...this.#context, handler, headStarts: this.#plainHeadStarts };
+  }
+
+  /** Lets other threads bind the same ports. Returns false if the system refuses. */
+  sharePorts(): boolean {
+    return [this.#listening, this.#redirecting].every((listening) => listening?.share() !== false);
+  }
+
+  /** The settings of the ports, with the numbers that were bound. */
+  get boundPorts(): Pick<ServerSettings, "port" | "httpsRedirectPort"> {
+    return { port: this.port, httpsRedirectPort: this.#redirecting?.port ?? this.#options.httpsRedirectPort };
   }
 
   get port(): number {
@@ -423,7 +395,8 @@ export class Server {
     if (announcements?.trusts(plain) === false) return this.#refuse(transport, NOT_A_TRUSTED_PROXY, true);
     const refusal = this.#admission.enter(announcements === null ? plain : UNKNOWN_ADDRESS);
     if (refusal !== null) return this.#refuse(transport, refusal, isSecure);
-    const id = ++this.#lastId;
+    this.#lastId += this.#idStep;
+    const id = this.#lastId;
     if (announcements === null) return this.#begin(context, transport, id, directPeer(plain, port, isSecure));
     const announcement = announcements.begin(transport, id, plain, port);
     this.#connections.add(announcement);
@@ -573,10 +546,16 @@ export class Server {
   #tick(): void {
     this.#clock.set(this.#time.nowMs(), this.#time.wallMs());
     for (const connection of this.#connections) connection.tick();
-    this.#reporter.tick(this.#pool, this.#clock.nowMs);
+    // The numbers are those of all threads, so one of them tells.
+    this.#reporter.tick(this.#binding === "alone" ? this.#pool : null, this.#clock.nowMs);
     this.#turnAway.tick();
     this.#upstreams?.tick();
   }
+}
+
+/** Returns a word that differs after each start, so that a client cannot take one server for the one before it. */
+export function newInstance(): string {
+  return crypto.randomUUID().slice(0, 8);
 }
 
 function tickMs(options: ServerSettings): number {

@@ -66,6 +66,7 @@ export class Tls implements TlsListening {
   readonly #settings: TlsSettings;
   readonly #passphrase: string;
   readonly #warn: (line: string) => void;
+  #certified: Certified;
   #certificate: CertificateInfo;
   #renewed: object | null = null;
 
@@ -77,16 +78,27 @@ export class Tls implements TlsListening {
     return new Tls(settings, passphrase, warn, await prepare(settings, passphrase));
   }
 
+  /** Returns the TLS of a further thread, which has the certificate and the warnings of the first one. */
+  static of(settings: TlsSettings, certified: Certified): Tls {
+    return new Tls(settings, "", () => {}, certified);
+  }
+
   private constructor(settings: TlsSettings, passphrase: string, warn: (line: string) => void, certified: Certified) {
     this.#settings = settings;
     this.#passphrase = passphrase;
     this.#warn = warn;
+    this.#certified = certified;
     this.#certificate = this.#inspect(certified);
     this.options = { ...certified, ...protocolOf(settings), minVersion: BUN_TLS_1_2 };
   }
 
   get certificate(): CertificateInfo {
     return this.#certificate;
+  }
+
+  /** Certificate and key in use, for the other threads. */
+  get certified(): Certified {
+    return this.#certified;
   }
 
   renewed(): object | null {
@@ -99,12 +111,17 @@ export class Tls implements TlsListening {
    */
   async reload(): Promise<void> {
     if (this.#settings.tlsCert === "") return;
-    const certified = readCertified(this.#settings, this.#passphrase);
+    await this.renew(readCertified(this.#settings, this.#passphrase));
+  }
+
+  /** Replaces certificate and key, for new connections. */
+  async renew(certified: Certified): Promise<void> {
     const certificate = this.#inspect(certified);
     const { createSecureContext } = await import("node:tls");
     // The context replaces the listener's, so it needs all settings, suites included.
     const { context } = createSecureContext({ ...certified, ...protocolOf(this.#settings), minVersion: NODE_TLS_1_2 });
     this.#renewed = context as object;
+    this.#certified = certified;
     this.#certificate = certificate;
   }
 

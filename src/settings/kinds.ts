@@ -45,6 +45,8 @@ export interface NumberSetting extends Common<number> {
   readonly max: number;
   /** The number that the word `off`, and `--no-FLAG`, stand for, if it is outside of `min` to `max`. */
   readonly off?: number;
+  /** The number that the word `auto` stands for, if it is outside of `min` to `max`. */
+  readonly auto?: number;
 }
 
 export interface TextSetting extends Common<string> {
@@ -123,6 +125,7 @@ export function checkSetting(setting: Setting, value: unknown): SettingValue | u
 
 function parseText(setting: Setting, text: string): SettingValue | undefined {
   if ("off" in setting && setting.off !== undefined && text.toLowerCase() === OFF) return setting.off;
+  if ("auto" in setting && setting.auto !== undefined && text.toLowerCase() === AUTO) return setting.auto;
   if (setting.kind === "text" && setting.alone !== undefined && text.toLowerCase() === ON) return setting.alone.value;
   switch (setting.kind) {
     case "integer":
@@ -143,6 +146,9 @@ function parseText(setting: Setting, text: string): SettingValue | undefined {
 
 /** The word for a setting without a value. */
 const OFF = "off";
+
+/** The word for a number that the program finds out. */
+const AUTO = "auto";
 
 /** The word for a setting with the value of its flag alone. */
 const ON = "on";
@@ -177,7 +183,7 @@ function fits(setting: Setting, value: unknown): value is SettingValue {
     case "integer":
     case "duration":
     case "size":
-      if (setting.off !== undefined && value === setting.off) return true;
+      if (value !== undefined && (value === setting.off || value === setting.auto)) return true;
       return Number.isInteger(value) && (value as number) >= setting.min && (value as number) <= setting.max;
     case "switch":
       return typeof value === "boolean";
@@ -216,7 +222,7 @@ export function mismatch(label: string, setting: Setting, value: unknown): strin
 function expectation(setting: Setting): string {
   switch (setting.kind) {
     case "integer":
-      return `a whole number from ${setting.min} to ${setting.max}${setting.off === undefined ? "" : `, or ${OFF}`}`;
+      return `a whole number from ${setting.min} to ${setting.max}${wordOf(setting)}`;
     case "duration":
       return `a time from ${formatDuration(setting.min)} to ${formatDuration(setting.max)} such as 500ms, 30s or 2m`;
     case "size":
@@ -229,6 +235,10 @@ function expectation(setting: Setting): string {
     case "text":
       return setting.expected;
   }
+}
+
+function wordOf({ off, auto }: NumberSetting): string {
+  return off !== undefined ? `, or ${OFF}` : auto !== undefined ? `, or ${AUTO}` : "";
 }
 
 /** Prefix of the environment variables of this program. */
@@ -244,7 +254,7 @@ export function placeholder(setting: Setting): string {
   if (setting.value !== undefined) return setting.value;
   switch (setting.kind) {
     case "integer":
-      return "N";
+      return setting.auto === undefined ? "N" : `N|${AUTO}`;
     case "duration":
       return "TIME";
     case "size":
@@ -276,7 +286,7 @@ export function formatValue(setting: Setting, value: SettingValue): string {
     case "list":
       return (value as readonly string[]).map(setting.mask ?? String).join(separatorOf(setting) === "," ? "," : " | ");
     case "integer":
-      return value === setting.off ? OFF : String(value);
+      return value === setting.off ? OFF : value === setting.auto ? AUTO : String(value);
     case "text":
       if (value === setting.off) return OFF;
       return setting.mask?.(String(value)) ?? String(value);

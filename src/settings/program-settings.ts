@@ -15,6 +15,8 @@ export interface ProgramSettings {
   logFormat: LogFormat;
   /** Path, or "" for stdout. */
   logFile: string;
+  /** Threads of the process that accept and serve; 0: as many as there are processors for it. */
+  workers: number;
   readyFormat: ReadyFormat;
   /** Path of a file that holds the port while the server listens, or "". */
   portFile: string;
@@ -64,6 +66,16 @@ export const programTable: TableOf<ProgramSettings> = {
     default: "",
     defaultText: "stdout",
     help: "File to append request lines to. SIGHUP reopens it.",
+  },
+  workers: {
+    flag: "workers",
+    kind: "integer",
+    group: "process",
+    default: 1, // One core serves what most sites need, and each further thread takes memory.
+    min: 1,
+    max: 64, // Beyond it, the one pool and the one log would be the bound.
+    auto: 0,
+    help: "Processor cores that serve, with one pool; auto is all of them. Linux only.",
   },
   readyFormat: {
     flag: "ready-format",

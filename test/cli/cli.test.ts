@@ -856,6 +856,18 @@ describe("the process", () => {
     });
   }
 
+  test("ends with 1, in one line on stderr, when a thread has ended by itself", async () => {
+    await using child = spawn("", { PRETEND: "dying" });
+    expect(await child.stderr.text()).toMatch(/^\[.*\] error: worker 2 has ended \(exit code 7\): the server ends\n$/);
+    expect(await child.exited).toBe(1);
+  });
+
+  test("ends the command of run, and with 1, when a thread has ended by itself", async () => {
+    await using child = spawn("run -- sleep 60", { PRETEND: "dying" });
+    expect(await child.stderr.text()).toContain("error: worker 2 has ended (exit code 7): the server ends\n");
+    expect(await child.exited).toBe(1);
+  });
+
   needs(posix).test("lives on when the reader of stdout leaves", async () => {
     const { stdout } = await shell('bun "$0" | head -n 1; exit 0', "requests");
     expect(stdout).toContain("pretended requests went on\n");
@@ -919,6 +931,7 @@ const code = await main(process.argv.slice(2), process.env, async ({ log }) => {
     takesUploads: true,
     certificate: null,
     reload: async () => {},
+    ...(pretend === "dying" ? { failure: Promise.resolve("worker 2 has ended (exit code 7): the server ends") } : {}),
     async stop(options) {
       if (pretend === "endless" && !options?.force) await new Promise(() => {});
       if (pretend === "slow") writeFileSync("draining", "");

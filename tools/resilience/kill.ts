@@ -1,5 +1,5 @@
 /**
- * kill -9 during uploads, again and again: `bun tools/resilience/kill.ts [--count N] [--seed N] [--binary FILE] [--summary FILE]`.
+ * kill -9 during uploads, again and again: `bun tools/resilience/kill.ts [--count N] [--seed N] [--workers N] [--binary FILE] [--summary FILE]`.
  *
  * Four folders at the same time. In two of them a server is alone: clients stream uploads into it, it is killed 1 to 150 ms
  * after the first one, and started again. In the others two servers take uploads, and one of them is killed and started
@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Random } from "../fuzz/random.ts";
 import { Client } from "./support/client.ts";
-import { conclude, LOOP_FLAGS, loopSettings, numberFlag, VIOLATIONS_MAX } from "./support/command.ts";
+import { conclude, LOOP_FLAGS, loopSettings, numberFlag, VIOLATIONS_MAX, WORKERS_FLAG } from "./support/command.ts";
 import { hiddenFiles, Ledger, temporaryFiles } from "./support/ledger.ts";
 import { ServerProcess } from "./support/server-process.ts";
 import { makeBody, readReceipt, sendUpload } from "./support/upload.ts";
@@ -40,6 +40,8 @@ export interface KillOptions {
   /** Kills in all; about half of them beside a second server. */
   readonly count: number;
   readonly seed: number;
+  /** Threads of each server; 1 without it. */
+  readonly workers?: number;
   readonly progress?: (line: string) => void;
 }
 
@@ -73,18 +75,23 @@ class Tally {
 if (import.meta.main) await main();
 
 async function main(): Promise<void> {
-  const { values } = parseArgs({ options: { ...LOOP_FLAGS, count: { type: "string", default: "1000" } } });
+  const { values } = parseArgs({
+    options: { ...LOOP_FLAGS, ...WORKERS_FLAG, count: { type: "string", default: "1000" } },
+  });
   const count = numberFlag("count", values.count, 1);
-  conclude(await killLoop({ ...loopSettings(values), count }), values.summary);
+  const workers = numberFlag("workers", values.workers, 1);
+  conclude(await killLoop({ ...loopSettings(values), count, workers }), values.summary);
 }
 
 export async function killLoop(options: KillOptions): Promise<KillReport> {
-  const { binary, count, seed, progress } = options;
+  const { binary, count, seed, workers = 1, progress } = options;
   const top = mkdtempSync(join(tmpdir(), "kill-"));
   const started = performance.now();
   const tally = new Tally();
   const kinds = Array.from({ length: PLACES_OF_A_KIND }, () => [killAlone, killBeside]).flat();
-  const places = kinds.map((_, i) => new Place(binary, join(top, `place-${i}`), new Random(seed + i), tally));
+  const places = kinds.map(
+    (_, i) => new Place([binary, "--workers", String(workers)], join(top, `place-${i}`), new Random(seed + i), tally),
+  );
   const sum = (value: (ledger: Ledger) => number) => places.reduce((total, place) => total + value(place.ledger), 0);
   const killed = () => {
     if (++tally.kills % PROGRESS_KILLS !== 0) return;
@@ -169,11 +176,12 @@ class Place {
   readonly random: Random;
   readonly tally: Tally;
   readonly parties = new Set<Party>();
-  readonly #binary: string;
+  /** The program and its first flags. */
+  readonly #program: readonly [string, ...string[]];
   readonly #folder: string;
 
-  constructor(binary: string, folder: string, random: Random, tally: Tally) {
-    this.#binary = binary;
+  constructor(program: readonly [string, ...string[]], folder: string, random: Random, tally: Tally) {
+    this.#program = program;
     this.#folder = folder;
     this.random = random;
     this.tally = tally;
@@ -185,7 +193,8 @@ class Place {
   }
 
   async start(): Promise<Party> {
-    const party = new Party(this, await ServerProcess.start(this.#binary, ["--quiet"], this.#folder));
+    const [binary, ...words] = this.#program;
+    const party = new Party(this, await ServerProcess.start(binary, [...words, "--quiet"], this.#folder));
     this.parties.add(party);
     return party;
   }

@@ -1,6 +1,6 @@
 /**
  * SIGTERM under one client that never tries twice:
- * `bun tools/resilience/restart.ts [--count N] [--seed N] [--strict] [--binary FILE] [--summary FILE]`.
+ * `bun tools/resilience/restart.ts [--count N] [--seed N] [--workers N] [--strict] [--binary FILE] [--summary FILE]`.
  *
  * Each round starts a server; a client sends requests back-to-back, in one of five ways; at a random moment comes SIGTERM; the
  * client goes on until its connections are refused; the server has to exit with 0 within its deadline.
@@ -21,7 +21,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { Random } from "../fuzz/random.ts";
 import { type Answer, Client, type Ending, request } from "./support/client.ts";
-import { conclude, LOOP_FLAGS, loopSettings, numberFlag, VIOLATIONS_MAX } from "./support/command.ts";
+import { conclude, LOOP_FLAGS, loopSettings, numberFlag, VIOLATIONS_MAX, WORKERS_FLAG } from "./support/command.ts";
 import { ServerProcess } from "./support/server-process.ts";
 import { makeBody, readReceipt, sendUpload } from "./support/upload.ts";
 
@@ -51,6 +51,8 @@ export interface RestartOptions {
   readonly binary: string;
   readonly count: number;
   readonly seed: number;
+  /** Threads of the server; 1 without it. */
+  readonly workers?: number;
   /** What is sent after the signal must be answered as well, or refused. */
   readonly strict?: boolean;
   readonly progress?: (line: string) => void;
@@ -93,16 +95,18 @@ async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       ...LOOP_FLAGS,
+      ...WORKERS_FLAG,
       count: { type: "string", default: "1000" },
       strict: { type: "boolean", default: false },
     },
   });
   const count = numberFlag("count", values.count, 1);
-  conclude(await restartLoop({ ...loopSettings(values), count, strict: values.strict }), values.summary);
+  const workers = numberFlag("workers", values.workers, 1);
+  conclude(await restartLoop({ ...loopSettings(values), count, workers, strict: values.strict }), values.summary);
 }
 
 export async function restartLoop(options: RestartOptions): Promise<RestartReport> {
-  const { binary, count, seed, strict = false, progress } = options;
+  const { binary, count, seed, workers = 1, strict = false, progress } = options;
   const folder = mkdtempSync(join(tmpdir(), "restart-"));
   const started = performance.now();
   const random = new Random(seed);
@@ -116,7 +120,7 @@ export async function restartLoop(options: RestartOptions): Promise<RestartRepor
       const violated = (sentence: string) => {
         if (violations.length < VIOLATIONS_MAX) violations.push(`round ${round}, ${manner}: ${sentence}`);
       };
-      exits.push(await restartOnce({ binary, strict, folder, manner, random, largeDigest, counts, violated }));
+      exits.push(await restartOnce({ binary, workers, strict, folder, manner, random, largeDigest, counts, violated }));
       if ((round + 1) % PROGRESS_ROUNDS === 0) {
         const seconds = ((performance.now() - started) / 1000).toFixed(1);
         progress?.(
@@ -149,6 +153,7 @@ function furnish(folder: string): string {
 
 interface Round {
   readonly binary: string;
+  readonly workers: number;
   readonly strict: boolean;
   readonly folder: string;
   readonly manner: Manner;
@@ -160,7 +165,7 @@ interface Round {
 
 /** Returns the milliseconds from signal to exit. */
 async function restartOnce(round: Round): Promise<number> {
-  const server = await ServerProcess.start(round.binary, WORDS, round.folder);
+  const server = await ServerProcess.start(round.binary, [...WORDS, "--workers", String(round.workers)], round.folder);
   const visitor = new Visitor(server.port, round);
   try {
     const visiting = visitor.visit();

@@ -9,6 +9,9 @@ export const LOOP_FLAGS = {
   summary: { type: "string" },
 } as const;
 
+/** The flag of the loops that also try several threads. */
+export const WORKERS_FLAG = { workers: { type: "string", default: "1" } } as const;
+
 /** What every loop is told by them. */
 export interface LoopSettings {
   readonly binary: string;
