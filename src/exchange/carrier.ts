@@ -12,6 +12,8 @@ import type { CloseReason } from "./observer.ts";
 export interface Carrier {
   /** Number of the connection since the server's start, from 1. */
   readonly id: number;
+  /** Number of the stream on its connection; 0 in HTTP/1, which has none. */
+  readonly stream: number;
   /** Numeric address and port of the peer, for logs. */
   readonly peer: string;
   /** Begins a turn: the exchange has its slot or its response, or its sink takes content again. Called outside of turns. */
@@ -75,6 +77,8 @@ export interface Connection extends Conversation {
 /** A request that has a slot, or waits for one. */
 export interface Work {
   readonly connection: number;
+  /** 0 in HTTP/1. */
+  readonly stream: number;
   readonly peer: string;
   /** Valid as long as the request. */
   readonly head: RequestHead;

@@ -437,6 +437,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     const { observer, clock, answered } = this.#context;
     const { carrier, lease, admission } = this;
     answered.connection = carrier.id;
+    answered.stream = carrier.stream;
     answered.peer = this.#client;
     answered.position = this.position;
     answered.request = this.#asSent;
@@ -500,6 +501,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     if (isSending && lease.slot === 0 && lease.lent === 0) return null;
     return {
       connection: carrier.id,
+      stream: carrier.stream,
       peer: this.#client,
       head: request.head,
       phase,

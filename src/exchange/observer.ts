@@ -34,6 +34,8 @@ export type CloseReason =
 /** Report of one response. The exchange fills in the same object for each, so an observer must not keep it. */
 export interface Answered {
   connection: number;
+  /** Number of the stream; 0 in HTTP/1. */
+  stream: number;
   peer: string;
   /** Place of the request on its connection, from 1. */
   position: number;
@@ -65,6 +67,7 @@ export interface Answered {
 export function newAnswered(): Answered {
   return {
     connection: 0,
+    stream: 0,
     peer: "",
     position: 0,
     request: null,

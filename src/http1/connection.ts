@@ -34,6 +34,7 @@ import { brokenChunks, framed } from "./transfer-coding.ts";
 
 export class Http1Connection implements Carrier, Connection, Resumable, Suspended {
   readonly id: number;
+  readonly stream = 0;
   readonly peer: string;
   readonly address: string;
   /** Current exchange, or the next one. */

@@ -356,7 +356,10 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
   #receive(): void {
     if (!this.isOpen) return;
     const error = this.#receiver.receive();
-    if (error < 0) this.#fault(error);
+    if (error === 0) return;
+    // Responses that are ready leave before the end, however the bytes were split.
+    this.#sender.pump();
+    this.#fault(error);
   }
 
   #endTurn(): void {
@@ -457,9 +460,17 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
     for (const stream of [...this.#streams]) this.drop(stream, reason);
   }
 
+  /** Closes streams that wait for a window: after its FIN, the peer opens none. */
+  #dropBlocked(): void {
+    for (const stream of [...this.#streams]) {
+      if (stream.isSending && Math.min(stream.sendWindow.size, this.sendWindow.size) <= 0) this.drop(stream, "client");
+    }
+  }
+
   /** Sends FIN once nothing more is to be sent. */
   #checkEnd(): void {
     const { reason, isPeerFinished } = this.#closing;
+    if (isPeerFinished) this.#dropBlocked();
     if (this.#streams.size === 0 && reason === null) {
       if (this.#departure.isFinal) this.#closing.reason = this.#departure.reason;
       else if (isPeerFinished || this.#isPeerLeaving) this.#finish("client");

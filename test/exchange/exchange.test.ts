@@ -11,6 +11,7 @@ import { makeRequest } from "../support/site.ts";
 
 /** Remembers what an exchange asks of it, and answers nothing. */
 class FakeCarrier implements Carrier {
+  readonly stream = 0;
   readonly id = 7;
   readonly peer = "127.0.0.1:50000";
   readonly calls: string[] = [];
