@@ -14,6 +14,7 @@ import type { Resumable } from "../exchange/context.ts";
 import { Deadline, Wait } from "../exchange/deadline.ts";
 import { Exchange, Phase } from "../exchange/exchange.ts";
 import { type CloseReason, Outcome } from "../exchange/observer.ts";
+import { isFaultAt } from "../http/fault.ts";
 import type { Content, LiveSource, Response } from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import type { Http2Context, Scratch } from "./context.ts";
@@ -253,8 +254,14 @@ export class Stream implements Carrier, Resumable {
       if (exchange.response === null && !exchange.admission.isControl && !this.#owner.mayProceed(this)) return;
     }
     const response = exchange.proceed();
-    if (response !== null) this.#begin(response);
-    else if (exchange.takesContent) this.#takeContent();
+    if (response === null) {
+      if (exchange.takesContent) this.#takeContent();
+      return;
+    }
+    const { fault } = exchange.admission;
+    // The fault's place in HTTP/2: a kind whose effect is not in the response itself has none here yet but the end of its stream.
+    if (fault === null || isFaultAt(fault.kind, "handler")) this.#begin(response);
+    else this.#owner.reset(this, ErrorCode.InternalError, "fault");
   }
 
   /** Returns true if the request needs no more of its content before it continues. */
@@ -443,9 +450,10 @@ export class Stream implements Carrier, Resumable {
 
   #letGo(reason: CloseReason): void {
     const { exchange } = this;
-    const { phase, violation, response } = exchange;
-    // Nothing of the response to a malformed request is sent, and the observers are told.
-    if (violation !== 0 && response !== null && phase !== Phase.Sending && !this.isAnswered) {
+    const { phase, violation, response, admission } = exchange;
+    // Nothing of the response to a malformed request is sent, or with a fault, and the observers are told.
+    const isTold = violation !== 0 || admission.fault !== null;
+    if (isTold && response !== null && phase !== Phase.Sending && !this.isAnswered) {
       exchange.lease.cancel();
       exchange.begin(response);
     }

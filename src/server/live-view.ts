@@ -106,6 +106,7 @@ export class LiveView extends BaseObserver {
     this.#recent.push({
       atMs: this.#options.time.wallMs(),
       connection: answer.connection,
+      stream: answer.stream,
       position: answer.position,
       peer: answer.peer,
       request: request === null ? "" : shortened(escapeQuoted(request.head.requestLine)),

@@ -115,8 +115,7 @@ export function parseSetting(setting: Setting, text: string): SettingValue | und
 
 /** Returns `value` in its one spelling, or undefined when `setting` does not take it. */
 export function checkSetting(setting: Setting, value: unknown): SettingValue | undefined {
-  // A default that stands for no value can be outside of the bounds.
-  if (!fits(setting, value)) return value === setting.default ? setting.default : undefined;
+  if (!fits(setting, value)) return undefined;
   if (setting.kind === "list" && setting.normalize !== undefined)
     return (value as readonly string[]).map(setting.normalize);
   if (setting.kind !== "text" || setting.normalize === undefined || typeof value !== "string") return value;

@@ -201,6 +201,7 @@ test("an answer is told with its request, its connection and how it ended", () =
     {
       atMs: 1_000_005,
       connection: 7,
+      stream: 0,
       position: 3,
       peer: "127.0.0.1:5",
       request: "GET /a%20b HTTP/1.1",

@@ -10,6 +10,8 @@ const livePage = livePageText as unknown as string;
 /** A request that has a slot, or waits for one. */
 export interface WorkView {
   readonly connection: number;
+  /** Number of the stream on it; 0 in HTTP/1. */
+  readonly stream: number;
   readonly peer: string;
   /** First bytes of the request line as received, in ISO-8859-1. The page that shows them escapes them. */
   readonly request: string;
@@ -29,6 +31,8 @@ export interface AnswerView {
   /** Milliseconds since 1970. */
   readonly atMs: number;
   readonly connection: number;
+  /** Number of the stream on it; 0 in HTTP/1. */
+  readonly stream: number;
   /** Position of the request on its connection, from 1. */
   readonly position: number;
   readonly peer: string;
