@@ -550,8 +550,8 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
       this.abort("send timeout");
       return;
     }
-    if (nowMs >= this.#ackEndMs) this.#fault(Http2Error.SettingsTimeout);
-    else if (nowMs >= this.#frameEndMs) this.#fault(Http2Error.FrameTimeout);
+    if (nowMs >= this.#frameEndMs) this.#fault(Http2Error.FrameTimeout);
+    else if (nowMs >= this.#ackEndMs) this.#fault(Http2Error.SettingsTimeout);
     else if (nowMs >= this.#idleEndMs) this.#finish("idle timeout");
     else if (this.#departure.isDue) this.#departure.finalize(this.#streams.last);
     else this.#expireStreams();

@@ -309,6 +309,11 @@ export class FakeHttp2Server extends FakeServer {
 
   readonly http2Connections = new Set<Http2Connection>();
 
+  /** Bytes that are counted as held for peers. */
+  get peerUsed(): number {
+    return this.http2.peerMemory.used;
+  }
+
   override pass(ms: number): void {
     for (let left = ms; left > 0; left -= 1000) {
       const step = Math.min(1000, left);
