@@ -16,6 +16,7 @@ import { RESERVED_VARIABLES, resolveServerSettings, settingTable } from "../src/
 import { cases } from "./conformance/cases.ts";
 import { parity } from "./conformance/parity.ts";
 import { rfc7239 } from "./conformance/rfc7239.ts";
+import { conversationRows } from "./http2/conversation-rows.ts";
 import { frameRows, settingRows } from "./http2/frame-rows.ts";
 import { hpackRows } from "./http2/hpack-rows.ts";
 
@@ -77,7 +78,7 @@ describe(SECURITY, () => {
 });
 
 describe(RFC, () => {
-  const wireRows = [...frameRows, ...settingRows, ...hpackRows];
+  const wireRows = [...frameRows, ...settingRows, ...hpackRows, ...conversationRows];
   const named = Array.from(read(RFC).matchAll(/“([^”]+)”/g), ([, name = ""]) => name);
 
   test("names sections and rows of the conformance table, and of HTTP/2", () => {

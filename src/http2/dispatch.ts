@@ -342,6 +342,7 @@ export class Dispatch implements FrameHandler {
     const stream = this.#streams.get(streamId);
     const { code } = describeHttp2Error(error);
     if (stream !== undefined) this.#owner.reset(stream, code, "protocol error");
+    else if (this.#streams.closedBy(streamId) === Closed.ByUs) return this.ignored();
     else {
       this.#streams.close(streamId, Closed.ByUs);
       this.#owner.sendReset(streamId, code);

@@ -63,7 +63,7 @@ export function judgeField(name: string, value: string): number {
   const error = mark >= Mark.Method ? 0 : nameError(name);
   if (error !== 0) return Mark.Broken - error;
   if (!isFieldValue(value)) return Mark.Broken - ParseError.FieldValueInvalid;
-  if (CONNECTION_NAMES.has(name) || (name === "te" && value !== "trailers")) {
+  if (CONNECTION_NAMES.has(name) || (name === "te" && value.toLowerCase() !== "trailers")) {
     return Mark.Broken - ParseError.FieldOfConnection;
   }
   return mark;

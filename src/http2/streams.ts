@@ -20,13 +20,15 @@ export class Streams {
   /** Highest identifier that the peer has used. */
   last = 0;
   readonly #open = new Map<number, Stream>();
-  readonly #closedMax: number;
-  /** The last closed streams, the oldest first. */
-  readonly #closed = new Map<number, Closed>();
+  /** The last closed streams, in a ring. A frame for one of them is rare, so it is looked for from place to place. */
+  readonly #closedIds: Int32Array;
+  readonly #closedHow: Uint8Array;
+  #next = 0;
 
   /** Remembers the last `closedMax` closed streams. */
   constructor(closedMax: number) {
-    this.#closedMax = closedMax;
+    this.#closedIds = new Int32Array(closedMax);
+    this.#closedHow = new Uint8Array(closedMax);
   }
 
   get size(): number {
@@ -52,15 +54,21 @@ export class Streams {
 
   /** Returns how a stream that is not open was closed. */
   closedBy(id: number): Closed {
-    return this.#closed.get(id) ?? Closed.Unknown;
+    const at = this.#closedIds.indexOf(id);
+    return at < 0 ? Closed.Unknown : (this.#closedHow[at] as Closed);
   }
 
   /** Notes how a stream was closed; `id` need not have been open. */
   close(id: number, how: Closed): void {
-    this.#open.delete(id);
-    this.#closed.set(id, how);
-    if (this.#closed.size <= this.#closedMax) return;
-    const [oldest] = this.#closed.keys();
-    this.#closed.delete(oldest as number);
+    if (!this.#open.delete(id)) {
+      const known = this.#closedIds.indexOf(id);
+      if (known >= 0) {
+        this.#closedHow[known] = how;
+        return;
+      }
+    }
+    this.#closedIds[this.#next] = id;
+    this.#closedHow[this.#next] = how;
+    this.#next = (this.#next + 1) % this.#closedIds.length;
   }
 }

@@ -124,6 +124,8 @@ export class FrameLog {
   readonly goAways: { code: string; last: number; debug: string }[] = [];
   readonly pings: string[] = [];
   settingsAcks = 0;
+  /** Largest payload that the client takes. */
+  frameSizeMax = 16_384;
   /** Settings of the server. */
   readonly settings = new Map<number, number>();
   /** Bytes by which the server has widened windows, by stream. */
@@ -148,7 +150,7 @@ export class FrameLog {
       if (this.frames.length === 0 && (seen.type !== FrameType.Settings || seen.flags !== 0)) {
         throw new Error("the first frame of the server is not SETTINGS");
       }
-      if (length > 16_384) throw new Error("a frame of the server is too large");
+      if (length > this.frameSizeMax) throw new Error("a frame of the server is too large");
       this.frames.push(seen);
       this.#read(seen);
     }
