@@ -212,11 +212,8 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
 
   get state(): ConnectionState {
     if (this.#closing.end !== End.Open) return "closing";
-    const activities = Array.from(this.#streams, (stream) => stream.exchange.activity);
-    if (activities.length === 0) return this.#receiver.isBeginning ? "reading" : "idle";
-    for (const activity of ["sending", "working", "waiting"] as const)
-      if (activities.includes(activity)) return activity;
-    return "reading";
+    if (this.#streams.size > 0) return this.#streams.activity ?? "reading";
+    return this.#receiver.isBeginning ? "reading" : "idle";
   }
 
   works(): readonly Work[] {
@@ -545,7 +542,7 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
       if (this.#deadline.isOver) closing.close("client");
       return;
     }
-    if (this.#deadline.isOver && !this.#deadline.extendFor(this.#sender.accepted)) {
+    if (this.#deadline.isOver && !this.#extendSend()) {
       this.#fault(Http2Error.Stalled);
       this.abort("send timeout");
       return;
@@ -556,6 +553,12 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
     else if (this.#departure.isDue) this.#departure.finalize(this.#streams.last);
     else this.#expireStreams();
     this.#turn(null);
+  }
+
+  /** Begins the next window of a peer that is fast enough. Kernels hold megabytes, so only their silence is no stall yet. */
+  #extendSend(): boolean {
+    const { accepted, isBlocked } = this.#sender;
+    return isBlocked ? this.#deadline.extendFor(accepted) : this.#deadline.extendBody(accepted);
   }
 
   #expireStreams(): void {

@@ -302,7 +302,6 @@ export class Stream implements Carrier, Resumable {
   #begin(response: Response): void {
     const { exchange } = this;
     exchange.begin(response);
-    this.deadline.beginResponse(0);
     const isHead = exchange.request?.head.method === Method.Head;
     const content = isHead ? null : response.content;
     this.#body = content;
@@ -510,7 +509,9 @@ export class Stream implements Carrier, Resumable {
     const { deadline } = this;
     const { wait } = deadline;
     if (!deadline.isOver || wait === Wait.None) return Wait.None;
-    return deadline.extendFor(wait === Wait.Send ? this.#position : this.received) ? Wait.None : wait;
+    // The peer alone moves its window: a window in which it does not is a stall, whatever was sent before.
+    const isFast = wait === Wait.Send ? deadline.extendBody(this.#position) : deadline.extendFor(this.received);
+    return isFast ? Wait.None : wait;
   }
 
   /**

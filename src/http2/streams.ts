@@ -2,6 +2,7 @@
  * The streams of one connection: those that are open, and how the last ones were closed (RFC 9113 §5.1). A frame can still be on its
  * way when a stream is closed, and then depends on the side that has closed it.
  */
+import type { Work } from "../exchange/carrier.ts";
 import type { Stream } from "./stream.ts";
 
 /** How a stream was closed. */
@@ -37,6 +38,12 @@ export class Streams {
 
   [Symbol.iterator](): Iterator<Stream> {
     return this.#open.values();
+  }
+
+  /** The activity of the stream that has come furthest; null if none has a complete request. */
+  get activity(): Work["phase"] | null {
+    const activities = Array.from(this.#open.values(), (stream) => stream.exchange.activity);
+    return (["sending", "working", "waiting"] as const).find((activity) => activities.includes(activity)) ?? null;
   }
 
   get(id: number): Stream | undefined {

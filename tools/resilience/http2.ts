@@ -1,0 +1,215 @@
+/**
+ * Attacks on HTTP/2 against the compiled server, and beside them an ordinary client that must not notice.
+ *
+ *     bun tools/resilience/http2.ts [part of a kind]
+ *
+ * For each kind: the memory that the server's process took at most, the time until the attacker was cut off, and the ordinary client's
+ * times. Ends with 1 if a bound is passed.
+ */
+import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { buildBinary, Program } from "../../test/support/binary.ts";
+import {
+  block,
+  data,
+  frame,
+  get,
+  getLines,
+  HELLO,
+  PREFACE,
+  post,
+  rst,
+  SETTINGS_ACK,
+  settings,
+  windowUpdate,
+} from "../../test/support/http2.ts";
+import { RawClient } from "../../test/support/raw-client.ts";
+import { OrdinaryClient, type Seen } from "./ordinary-client.ts";
+import { memoryOf } from "./support/process-figures.ts";
+
+/** One way to make a server work, or wait. */
+interface Attack {
+  readonly name: string;
+  /** Bytes with which a connection begins. */
+  readonly hello: string;
+  /** Bytes of step `i`, until the server ends the connection; null: the attacker waits from here on. */
+  readonly step: (i: number) => string | null;
+  /** Seconds within which the attacker is cut off. */
+  readonly secondsMax: number;
+  /** Seconds for which the attacker reads nothing. A socket that is paused hears of no end. */
+  readonly pausedSeconds?: number;
+}
+
+/** Steps whose bytes leave in one write. */
+const STEPS_PER_WRITE = 500;
+
+/** Connections of one attack. */
+const CONNECTIONS = 4;
+
+/** MiB by which the server may grow, and milliseconds that the slowest hundredth of ordinary requests may take. */
+const GROWTH_MIB_MAX = 50;
+const P99_MS_MAX = 50;
+
+/** Milliseconds between two requests of each kind of ordinary connection, and between two looks at the memory. */
+const PACE_MS = 10;
+const LOOK_MS = 50;
+
+/** Shorter than by default, so that a run takes a minute. A reader of which the kernel still holds bytes has four windows. */
+const TIMEOUTS = ["--stall-timeout", "4s", "--header-timeout", "3s"];
+const STALL_SECONDS_MAX = 6;
+const HEAD_SECONDS_MAX = 5;
+const READER_SECONDS_MAX = 22;
+
+const WAITING = { hello: PREFACE + settings([4, 0]) + SETTINGS_ACK, secondsMax: STALL_SECONDS_MAX };
+/** An entry of 4,000 bytes for the table. */
+const ENTRY = `\x40\x01x\x7f\xa1\x1e${"a".repeat(4000)}`;
+
+const ATTACKS: readonly Attack[] = [
+  {
+    name: "rapid reset, 100,000 streams",
+    hello: HELLO,
+    step: (i) => (i < 100_000 ? get(2 * i + 1, "/huge.bin") + rst(2 * i + 1) : null),
+    secondsMax: 5,
+  },
+  {
+    name: "streams that the server resets, 100,000",
+    hello: HELLO,
+    step: (i) => (i < 100_000 ? post(2 * i + 1) + windowUpdate(2 * i + 1, 0) : null),
+    secondsMax: 5,
+  },
+  {
+    name: "CONTINUATION without end",
+    hello: HELLO + frame(1, 1, 1),
+    step: () => frame(9, 0, 1, "x".repeat(100)),
+    secondsMax: 5,
+  },
+  {
+    name: "HPACK bomb",
+    hello: HELLO + frame(1, 5, 1, block(...getLines()) + ENTRY),
+    step: (i) => (i < 2000 ? frame(1, 5, 2 * i + 3, block(...getLines()) + "\xbe".repeat(16_000)) : null),
+    secondsMax: 10,
+  },
+  { name: "10,000 settings", hello: HELLO, step: (i) => (i < 10_000 ? settings() : null), secondsMax: 5 },
+  { name: "empty DATA without end", hello: HELLO + post(1), step: () => data(1, ""), secondsMax: 5 },
+  {
+    name: "zero window, 100 streams of 1 GiB",
+    hello: WAITING.hello,
+    step: (i) => (i < 100 ? get(2 * i + 1, "/huge.bin") : null),
+    secondsMax: WAITING.secondsMax,
+  },
+  {
+    name: "window by single bytes",
+    hello: WAITING.hello + get(1, "/huge.bin"),
+    step: () => windowUpdate(1, 1) + windowUpdate(0, 1),
+    secondsMax: 10,
+  },
+  {
+    name: "a large window, and nothing is read",
+    hello: PREFACE + settings([4, 2 ** 31 - 1]) + SETTINGS_ACK + windowUpdate(0, 2 ** 30),
+    step: (i) => (i < 100 ? get(2 * i + 1, "/huge.bin") : null),
+    secondsMax: READER_SECONDS_MAX,
+    pausedSeconds: 20,
+  },
+  { name: "half a field block", hello: HELLO + frame(1, 1, 1, "\x82"), step: () => null, secondsMax: HEAD_SECONDS_MAX },
+  { name: "half a preface", hello: PREFACE.slice(0, 20), step: () => null, secondsMax: HEAD_SECONDS_MAX },
+];
+
+interface Report {
+  readonly name: string;
+  readonly seen: Seen;
+  readonly growthMiB: number;
+  /** Seconds until the last connection was cut off; infinite if one was not. */
+  readonly seconds: number;
+  readonly secondsMax: number;
+}
+
+async function attack(kind: Attack, binary: string): Promise<Report> {
+  const folder = mkdtempSync(join(tmpdir(), "http2-"));
+  try {
+    const root = join(folder, "root");
+    mkdirSync(root);
+    writeFileSync(join(root, "index.html"), "<!doctype html><title>page</title>".padEnd(1024));
+    writeFileSync(join(root, "huge.bin"), "");
+    truncateSync(join(root, "huge.bin"), 1024 ** 3);
+    const words = [root, "--port", "0", "--log-file", join(folder, "access.log"), "--max-requests", "0", ...TIMEOUTS];
+    await using server = await Program.start([binary, ...words], { cwd: folder });
+    return await observe(kind, server);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function observe(kind: Attack, server: Program): Promise<Report> {
+  const client = new OrdinaryClient(server.port, "/", PACE_MS);
+  // An honest client of HTTP/2 first, so that its code is not a part of the growth.
+  using honest = await RawClient.connect(server.port);
+  honest.send(HELLO + get(1));
+  await Bun.sleep(2000);
+  const before = memoryOf(server.pid);
+  let most = before;
+  const looks = setInterval(() => {
+    most = Math.max(most, memoryOf(server.pid));
+  }, LOOK_MS);
+  try {
+    const seconds = await Promise.all(Array.from({ length: CONNECTIONS }, () => secondsOf(kind, server.port)));
+    const seen = await client.stop();
+    return {
+      name: kind.name,
+      seen,
+      growthMiB: most - before,
+      seconds: Math.max(...seconds),
+      secondsMax: kind.secondsMax,
+    };
+  } finally {
+    clearInterval(looks);
+    await client.stop();
+  }
+}
+
+/** Attacks over one connection. Returns the seconds until the server has ended it. */
+async function secondsOf(kind: Attack, port: number): Promise<number> {
+  using peer = await RawClient.connect(port, { onlyCount: true });
+  const { pausedSeconds = 0 } = kind;
+  if (pausedSeconds > 0) peer.pause();
+  const begunMs = performance.now();
+  peer.send(kind.hello);
+  for (let i = 0; peer.ending === null; ) {
+    let text = "";
+    for (const end = i + STEPS_PER_WRITE; i < end; i++) text += kind.step(i) ?? "";
+    if (text !== "") peer.send(text);
+    if (pausedSeconds > 0 && performance.now() - begunMs > 1000 * pausedSeconds) peer.resume();
+    if (performance.now() - begunMs > 2000 * kind.secondsMax) return Number.POSITIVE_INFINITY;
+    await Bun.sleep(text === "" ? LOOK_MS : 1);
+  }
+  return (performance.now() - begunMs) / 1000;
+}
+
+function brokenPromises({ growthMiB, seconds, secondsMax, seen }: Report): string[] {
+  const broken: string[] = [];
+  if (growthMiB > GROWTH_MIB_MAX) broken.push(`grew by more than ${GROWTH_MIB_MAX} MiB`);
+  if (seconds > secondsMax) broken.push(`not cut off within ${secondsMax} s`);
+  for (const { p99, failures } of [seen.keptAlive, seen.fresh]) {
+    if (!(p99 < P99_MS_MAX)) broken.push(`p99 is not below ${P99_MS_MAX} ms`);
+    if (failures.size > 0) broken.push(`failed: ${[...failures].map(([why, count]) => `${count} × ${why}`)}`);
+  }
+  return broken;
+}
+
+async function main(part = ""): Promise<number> {
+  using binary = await buildBinary();
+  let isBroken = false;
+  process.stdout.write("| attack | growth, MiB | cut off after, s | p99 kept alive, ms | p99 fresh, ms | broken |\n");
+  process.stdout.write("| --- | ---: | ---: | ---: | ---: | --- |\n");
+  for (const kind of ATTACKS.filter(({ name }) => name.includes(part))) {
+    const report = await attack(kind, binary.path);
+    const broken = brokenPromises(report);
+    isBroken ||= broken.length > 0;
+    const { growthMiB, seconds, seen } = report;
+    const figures = [growthMiB, seconds, seen.keptAlive.p99, seen.fresh.p99].map((value) => value.toFixed(1));
+    process.stdout.write(`| ${[kind.name, ...figures, broken.join("; ") || "none"].join(" | ")} |\n`);
+  }
+  return isBroken ? 1 : 0;
+}
+
+if (import.meta.main) process.exit(await main(process.argv[2]));
