@@ -15,6 +15,9 @@ const TOP = import.meta.dir;
 /** Longest wait for each step of the smoke run, in milliseconds: generous, because a busy CI machine is slow. */
 const SMOKE_STEP_MS = 20_000;
 
+/** Windows has no SIGTERM, only an end without a drain. There the end of standard input ends the server. */
+const HAS_SIGNALS = process.platform !== "win32";
+
 if (import.meta.main) {
   const outfile = resolve(process.argv[2] ?? join(TOP, process.platform === "win32" ? "httpserver.exe" : "httpserver"));
   const started = performance.now();
@@ -98,9 +101,6 @@ export async function smoke(words: readonly string[], env: Environment = {}): Pr
     rmSync(folder, { recursive: true, force: true });
   }
 }
-
-/** Windows has no SIGTERM, only an end without a drain. There the end of standard input ends the server. */
-const HAS_SIGNALS = process.platform !== "win32";
 
 type Environment = Readonly<Record<string, string>>;
 
