@@ -128,7 +128,8 @@ describe(OPERATING, () => {
 
   test("lists every metric, and no other", () => {
     const counts = { slots: 0, slotsBusy: 0, queueLength: 0, queueMax: 0, connections: 0, startedMs: 0 };
-    const exposition = new Metrics().render({ version: "1", ...counts });
+    const workers = [{ connections: 0, requests: 0 }];
+    const exposition = new Metrics().render({ version: "1", ...counts, workers });
     const exposed = Array.from(exposition.matchAll(/^# TYPE (\S+)/gm), ([, name = ""]) => name);
     const spans = tableOf(text, "metric").flatMap(([cell = ""]) => codeSpans(cell));
     expect(spans.map((span) => span.replace(/\{.*\}$/, "")).sort()).toEqual(exposed.sort());

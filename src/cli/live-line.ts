@@ -22,6 +22,8 @@ export interface LiveFigures {
   readonly p50Ms: number | null;
   readonly p99Ms: number | null;
   readonly connections: number;
+  /** Connections of each thread; absent or empty for one. */
+  readonly connectionsByWorker?: readonly number[];
 }
 
 /** Keeps the line up to date, if stdout is a terminal that can show it; else logs a warning. `env` may ask for no colour (no-color.org). */
@@ -70,6 +72,7 @@ export class LiveLine {
       p50Ms,
       p99Ms,
       connections: connections.open,
+      connectionsByWorker: (snapshot.workers ?? []).map((worker) => worker.connections),
     };
     this.draw();
   }
@@ -88,6 +91,11 @@ export class LiveLine {
   }
 }
 
+/** Returns ` (5+7)` for two workers, and nothing for one. */
+function shares(connectionsByWorker: readonly number[]): string {
+  return connectionsByWorker.length < 2 ? "" : ` (${connectionsByWorker.join("+")})`;
+}
+
 const RED = 31;
 const YELLOW = 33;
 const PLAIN = 0;
@@ -101,7 +109,10 @@ export function renderLiveLine(figures: LiveFigures, columns: number, isColored:
     [refused > 0 ? `${refused} x 503` : "", RED],
     [`${Math.round(figures.requestsPerSecond)} req/s`, PLAIN],
     [`p50 ${formatMs(figures.p50Ms)}, p99 ${formatMs(figures.p99Ms)}`, PLAIN],
-    [`${connections} ${connections === 1 ? "connection" : "connections"}`, PLAIN],
+    [
+      `${connections} ${connections === 1 ? "connection" : "connections"}${shares(figures.connectionsByWorker ?? [])}`,
+      PLAIN,
+    ],
   ];
   let line = "";
   let left = Math.max(0, columns);

@@ -10,8 +10,6 @@ const SINGLE = [
   ["fixture", "--fixture"],
   ["stubs", "--stubs"],
   ["record", "--record"],
-  ["status", "--status"],
-  ["live", "--live"],
 ] as const;
 
 /** The machine that the process runs on. */

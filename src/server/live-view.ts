@@ -1,46 +1,42 @@
 /**
  * Snapshots of the server, several a second, for the live page, the status line of a terminal, and watchers of the
  * library. While there are no watchers, it runs no timer and keeps nothing of a request.
+ *
+ * With several workers the main thread makes the snapshots. It asks the others for their parts (worker-views.ts).
  */
 
-import type { Connection, Work } from "../exchange/carrier.ts";
-import type { TimeSource } from "../exchange/clock.ts";
-import { type Answered, BaseObserver, Outcome } from "../exchange/observer.ts";
-import type { Pool } from "../exchange/pool.ts";
-import { SlotLease } from "../exchange/slot-lease.ts";
-import type { AnswerView, Snapshot, WorkView } from "../handlers/endpoints/status.ts";
-import { escapeQuoted } from "../http/escape.ts";
-import { type Metrics, percentile } from "./metrics.ts";
+import type { Snapshot, WorkerView } from "../handlers/endpoints/status.ts";
+import { Metrics, type MetricsCounts, percentile } from "./metrics.ts";
+import { joined, type ThreadPart, ThreadView, type ThreadViewOptions } from "./thread-view.ts";
 
 /** Milliseconds between two looks: fast enough for the eye. */
 const INTERVAL_MS = 250;
 
-/**
- * Told of one by one in one look: answers, slots from Thread-1 on, requests in the queue, and those that have lent their slots.
- * The numbers count all of them. As many slots as a page can show with words; a snapshot is about 15 KB then.
- */
-const RECENT_MAX = 20;
-const SLOTS_MAX = 64;
-const WAITING_MAX = 20;
-const LENT_MAX = 20;
-
-/** Characters of a request line that are shown. */
-const REQUEST_CHARS_MAX = 200;
-
-export interface LiveViewOptions {
+export interface LiveViewOptions extends ThreadViewOptions {
   /** Differs after each start. */
   readonly instance: string;
   readonly version: string;
-  readonly pool: Pool;
   readonly metrics: Metrics;
-  readonly time: TimeSource;
-  /** Open connections. */
-  readonly connections: ReadonlySet<Connection>;
   readonly connectionsMax: number;
   /** Calls the coarse clock to the present. */
   readonly moveClock: () => void;
   /** Takes an error that a watcher has thrown. */
   readonly report: (error: unknown) => void;
+  /** The other threads of the server; null or absent if there are none. */
+  readonly others?: OtherThreads | null;
+}
+
+/** Part of another thread, with its counters since the start. */
+export interface RemotePart extends ThreadPart {
+  readonly metrics: MetricsCounts;
+}
+
+/** The other threads, as the one that makes the snapshots sees them. */
+export interface OtherThreads {
+  /** Says whether there are watchers. */
+  watched(isWatched: boolean): void;
+  /** Resolves with a part of each, in their order. `isLast`: the thread forgets its answers afterwards. Never rejects. */
+  look(isLast: boolean): Promise<readonly RemotePart[]>;
 }
 
 /** Takes snapshots. */
@@ -48,14 +44,16 @@ export interface Watcher {
   readonly see: (snapshot: Snapshot) => void;
 }
 
-export class LiveView extends BaseObserver {
+export class LiveView extends ThreadView {
   readonly #options: LiveViewOptions;
+  readonly #others: OtherThreads | null;
   readonly #watchers = new Set<Watcher>();
   #cancel: (() => void) | null = null;
   readonly #startMs: number;
-  readonly #answeredBySlot: number[];
-  #recent: AnswerView[] = [];
-  #queued = 0;
+  /** Parts of the other threads at the last look. */
+  #parts: readonly RemotePart[] = [];
+  /** True while the other threads are asked for the next snapshot. */
+  #isLooking = false;
   /** The counters at the last look. */
   #lastMs = 0;
   #lastRequests = 0;
@@ -64,63 +62,49 @@ export class LiveView extends BaseObserver {
   #lastDurations: Float64Array;
 
   constructor(options: LiveViewOptions) {
-    super();
+    super(options);
     this.#options = options;
+    this.#others = options.others ?? null;
     this.#startMs = options.time.nowMs();
-    this.#answeredBySlot = new Array<number>(options.pool.size).fill(0);
     this.#lastDurations = options.metrics.durations.counts.slice();
   }
 
-  override get wantsAnswers(): boolean {
+  override get isWatched(): boolean {
     return this.#watchers.size > 0;
   }
 
-  /** `watcher` sees the server now, and from now on. */
+  /** `watcher` sees the server now, or as soon as the other threads have answered, and from then on. */
   watch(watcher: Watcher): void {
-    if (this.#watchers.size === 0) {
+    const isFirst = this.#watchers.size === 0;
+    if (isFirst) {
       this.#remember();
+      this.#others?.watched(true);
       this.#cancel = this.#options.time.every(INTERVAL_MS, () => this.#look());
     }
     this.#watchers.add(watcher);
-    watcher.see(this.first());
+    if (this.#others === null) {
+      watcher.see(this.first());
+      return;
+    }
+    void this.#others.look(false).then((parts) => {
+      this.#parts = parts;
+      if (isFirst) this.#remember();
+      if (this.#watchers.has(watcher)) this.#show(watcher, this.first());
+    });
   }
 
   /** Returns a snapshot for a new watcher, which gets counts from its second one on. */
   first(): Snapshot {
-    return { ...this.#snapshot(), ...this.#nothing() };
+    return withoutCounts(this.#snapshot());
   }
 
   /** Safe to call twice. */
   unwatch(watcher: Watcher): void {
-    this.#watchers.delete(watcher);
-    if (this.#watchers.size > 0) return;
+    if (!this.#watchers.delete(watcher) || this.#watchers.size > 0) return;
     this.#cancel?.();
     this.#cancel = null;
-    this.#recent = [];
-  }
-
-  override answered(answer: Answered): void {
-    const { slot, request, outcome } = answer;
-    if (slot > 0) this.#answeredBySlot[slot - 1] = (this.#answeredBySlot[slot - 1] ?? 0) + 1;
-    if (this.#recent.length >= RECENT_MAX) return;
-    this.#recent.push({
-      atMs: this.#options.time.wallMs(),
-      connection: answer.connection,
-      stream: answer.stream,
-      position: answer.position,
-      peer: answer.peer,
-      request: request === null ? "" : shortened(escapeQuoted(request.head.requestLine)),
-      status: answer.response.status,
-      bytes: answer.bytes,
-      slot,
-      queuedMs: answer.queuedMs,
-      durationMs: answer.durationMs,
-      isAborted: outcome === Outcome.Aborted,
-    });
-  }
-
-  override queued(): void {
-    this.#queued++;
+    this.#others?.watched(false);
+    this.forget();
   }
 
   /** Ends all views after the server has stopped. */
@@ -129,6 +113,21 @@ export class LiveView extends BaseObserver {
   }
 
   #look(): void {
+    if (this.#others === null) {
+      this.#seen([]);
+      return;
+    }
+    // A thread that is busy for longer than an interval makes the others wait, and no second question.
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    void this.#others.look(true).then((parts) => {
+      this.#isLooking = false;
+      this.#seen(parts);
+    });
+  }
+
+  #seen(parts: readonly RemotePart[]): void {
+    this.#parts = parts;
     this.#options.moveClock();
     const snapshot = this.#snapshot();
     this.#remember();
@@ -144,9 +143,20 @@ export class LiveView extends BaseObserver {
     }
   }
 
+  /** Returns the counters of all threads. */
+  #totals(): Metrics {
+    const { metrics } = this.#options;
+    return this.#others === null ? metrics : Metrics.sum([metrics, ...this.#parts.map((part) => part.metrics)]);
+  }
+
   #snapshot(): Snapshot {
-    const { instance, version, pool, metrics, time, connections, connectionsMax } = this.#options;
-    const { slots, sendingBytes, lent, work } = this.#atWork();
+    const { instance, version, pool, time, connectionsMax } = this.#options;
+    const own = this.part();
+    const { slots, sendingBytes, lent, work, answeredBySlot, connections, queued, recent } = joined([
+      own,
+      ...this.#parts,
+    ]);
+    const metrics = this.#totals();
     const nowMs = time.nowMs();
     return {
       atMs: time.wallMs(),
@@ -163,16 +173,17 @@ export class LiveView extends BaseObserver {
       },
       slots,
       work,
-      answeredBySlot: [...this.#answeredBySlot],
-      connections: { open: connections.size, max: connectionsMax },
+      answeredBySlot,
+      connections: { open: connections, max: connectionsMax },
+      ...(this.#others === null ? {} : { workers: this.#workers(own) }),
       requests: metrics.requests - this.#lastRequests,
       contentBytes: metrics.contentBytes - this.#lastContentBytes,
       sendingBytes,
-      queued: this.#queued,
+      queued,
       refused: sum(metrics.refusals) - this.#lastRefused,
       p50Ms: percentile(metrics.durations, this.#lastDurations, 0.5),
       p99Ms: percentile(metrics.durations, this.#lastDurations, 0.99),
-      recent: this.#recent,
+      recent,
       totals: {
         accepted: metrics.accepted,
         requests: metrics.requests,
@@ -184,67 +195,37 @@ export class LiveView extends BaseObserver {
     };
   }
 
-  /** Counts of a snapshot without a previous one. */
-  #nothing(): Partial<Snapshot> {
-    return {
-      intervalMs: 0,
-      answeredBySlot: this.#answeredBySlot.map(() => 0),
-      requests: 0,
-      contentBytes: 0,
-      queued: 0,
-      refused: 0,
-      p50Ms: null,
-      p99Ms: null,
-      recent: [],
-    };
-  }
-
-  /** Returns the state of all slots, the work of the first ones, and the requests that wait or have lent their slot. */
-  #atWork(): Pick<Snapshot, "slots" | "sendingBytes" | "work"> & { readonly lent: number } {
-    const { pool, connections } = this.#options;
-    const slots = new Array<string>(pool.size).fill(".");
-    const views: WorkView[] = [];
-    let lent = 0;
-    let sendingBytes = 0;
-    for (const connection of connections) {
-      for (const work of connection.works()) {
-        if (work.phase === "waiting") continue;
-        sendingBytes += work.sentBytes;
-        const { slot, phase } = work;
-        if (slot > 0) slots[slot - 1] = phase === "sending" ? "s" : "w";
-        if (slot > 0 ? slot <= SLOTS_MAX : ++lent <= LENT_MAX) views.push(viewOf(work));
-      }
-    }
-    // Asked for in their own order: connections are in that of their arrival.
-    let waiting = 0;
-    for (const waiter of pool.waiters) {
-      if (++waiting > WAITING_MAX) break;
-      const work = waiter instanceof SlotLease ? waiter.holder.work() : null;
-      if (work !== null) views.push(viewOf(work));
-    }
-    return { slots: slots.join(""), sendingBytes, lent, work: views };
+  #workers(own: ThreadPart): readonly WorkerView[] {
+    const all = [{ ...own, metrics: this.#options.metrics }, ...this.#parts];
+    return all.map(({ connections, metrics }) => ({ connections, requests: metrics.requests }));
   }
 
   /** Keeps the counts that the next snapshot is compared with. */
   #remember(): void {
-    const { metrics, time } = this.#options;
-    this.#lastMs = time.nowMs();
+    const metrics = this.#totals();
+    this.#lastMs = this.#options.time.nowMs();
     this.#lastRequests = metrics.requests;
     this.#lastContentBytes = metrics.contentBytes;
     this.#lastRefused = sum(metrics.refusals);
     this.#lastDurations = metrics.durations.counts.slice();
-    this.#answeredBySlot.fill(0);
-    this.#recent = [];
-    this.#queued = 0;
+    this.forget();
   }
 }
 
-function viewOf({ head, ...work }: Work): WorkView {
-  return { ...work, request: shortened(escapeQuoted(head.requestLine)) };
-}
-
-function shortened(request: string): string {
-  return request.length <= REQUEST_CHARS_MAX ? request : `${request.slice(0, REQUEST_CHARS_MAX)}…`;
+/** Returns a snapshot without the counts since the one before. */
+export function withoutCounts(snapshot: Snapshot): Snapshot {
+  return {
+    ...snapshot,
+    intervalMs: 0,
+    answeredBySlot: snapshot.answeredBySlot.map(() => 0),
+    requests: 0,
+    contentBytes: 0,
+    queued: 0,
+    refused: 0,
+    p50Ms: null,
+    p99Ms: null,
+    recent: [],
+  };
 }
 
 function sum(counts: ReadonlyMap<unknown, number>): number {

@@ -3,6 +3,7 @@
  * of an interval is the difference of two readings.
  */
 import { type Answered, BaseObserver, type CloseReason, Outcome } from "../exchange/observer.ts";
+import type { WorkerView } from "../handlers/endpoints/status.ts";
 import type { RefusalReason } from "./admission.ts";
 
 /** Reason why a request or a connection was turned away. */
@@ -35,6 +36,13 @@ export class Histogram {
     this.count++;
     this.sumMs += ms;
   }
+
+  /** Adds the durations of another histogram. */
+  join({ counts, count, sumMs }: HistogramCounts): void {
+    for (let i = 0; i < counts.length; i++) this.counts[i] = (this.counts[i] as number) + (counts[i] as number);
+    this.count += count;
+    this.sumMs += sumMs;
+  }
 }
 
 /**
@@ -60,6 +68,15 @@ export function percentile(histogram: Histogram, before: Float64Array, share: nu
   return BOUNDS_MS.at(-1) ?? 0;
 }
 
+/** The counters of one thread, as plain data. */
+export type MetricsCounts = Pick<
+  Metrics,
+  "statuses" | "requests" | "contentBytes" | "aborted" | "refusals" | "accepted" | "closes" | "failures"
+> & { readonly durations: HistogramCounts; readonly waits: HistogramCounts };
+
+/** The counts of a histogram, as plain data. */
+type HistogramCounts = Pick<Histogram, "counts" | "count" | "sumMs">;
+
 /** Values of this moment that are not counted here. */
 export interface Gauges {
   readonly version: string;
@@ -70,6 +87,8 @@ export interface Gauges {
   readonly connections: number;
   /** Milliseconds since 1970. */
   readonly startedMs: number;
+  /** Each thread of a server that has several; absent for one. */
+  readonly workers?: readonly WorkerView[];
 }
 
 export class Metrics extends BaseObserver {
@@ -86,6 +105,24 @@ export class Metrics extends BaseObserver {
   accepted = 0;
   readonly closes = new Map<CloseReason, number>();
   failures = 0;
+
+  /** Returns the counters of several threads together. */
+  static sum(all: readonly MetricsCounts[]): Metrics {
+    const metrics = new Metrics();
+    for (const one of all) {
+      metrics.requests += one.requests;
+      metrics.contentBytes += one.contentBytes;
+      metrics.aborted += one.aborted;
+      metrics.accepted += one.accepted;
+      metrics.failures += one.failures;
+      metrics.durations.join(one.durations);
+      metrics.waits.join(one.waits);
+      joinCounts(metrics.statuses, one.statuses);
+      joinCounts(metrics.refusals, one.refusals);
+      joinCounts(metrics.closes, one.closes);
+    }
+    return metrics;
+  }
 
   override opened(): void {
     this.accepted++;
@@ -161,11 +198,36 @@ export class Metrics extends BaseObserver {
         "Connections closed, by reason.",
         labelled("reason", [...this.closes]),
       ),
+      ...workerFamilies(gauges.workers ?? []),
       single("process_start_time_seconds", "gauge", "Start, in seconds since 1970.", gauges.startedMs / 1000),
       single("process_cpu_seconds_total", "counter", "Processor time.", (cpu.user + cpu.system) / 1e6),
       ...(rss === null ? [] : [single("process_resident_memory_bytes", "gauge", "Resident memory.", rss)]),
     ].join("");
   }
+}
+
+/** Renders the numbers of each thread, which are parts of the others; nothing for one thread. */
+function workerFamilies(workers: readonly WorkerView[]): string[] {
+  if (workers.length === 0) return [];
+  const of = (value: (worker: WorkerView) => number) =>
+    labelled(
+      "worker",
+      workers.map((worker, index) => [index + 1, value(worker)]),
+    );
+  return [
+    family(
+      "httpserver_worker_connections",
+      "gauge",
+      "Open connections, by worker.",
+      of(({ connections }) => connections),
+    ),
+    family(
+      "httpserver_worker_requests_total",
+      "counter",
+      "Requests answered, by worker.",
+      of(({ requests }) => requests),
+    ),
+  ];
 }
 
 const REFUSALS: readonly Refused[] = [
@@ -202,6 +264,10 @@ function histogram(name: string, help: string, { counts, count, sumMs }: Histogr
     `# HELP ${name} ${help}\n# TYPE ${name} histogram\n${lines}${name}_bucket{le="+Inf"} ${count}\n` +
     `${name}_sum ${sumMs / 1000}\n${name}_count ${count}\n`
   );
+}
+
+function joinCounts<Key>(counts: Map<Key, number>, others: ReadonlyMap<Key, number>): void {
+  for (const [key, count] of others) counts.set(key, (counts.get(key) ?? 0) + count);
 }
 
 function increment<Key>(counts: Map<Key, number>, key: Key): void {

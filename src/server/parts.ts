@@ -14,7 +14,7 @@ import type { LineBudget } from "./line-budget.ts";
 import type { Announcements, AnnouncementsOptions } from "./proxy-protocol.ts";
 import type { Tls } from "./tls.ts";
 import type { Upstreams, UpstreamsOptions } from "./upstreams.ts";
-import type { Vitals, VitalsOptions } from "./vitals.ts";
+import type { ServerVitals, VitalsOptions } from "./vitals.ts";
 
 /** One server of several threads, as one of them sees it (workers.ts). */
 export interface SharedParts {
@@ -41,7 +41,7 @@ export interface ServerParts {
   /** Reads the announcements of those proxies; null without --proxy-protocol. */
   readonly announcements?: ((options: AnnouncementsOptions) => Announcements) | null;
   /** Makes the views of the server; null without --status and --live. */
-  readonly watch?: ((options: VitalsOptions) => Vitals) | null;
+  readonly watch?: ((options: VitalsOptions) => ServerVitals) | null;
   /** Makes the controls of a test; null without --fixture. */
   readonly fixture?: ((options: FixtureOptions) => FixtureParts) | null;
   /** Makes the endpoints of httpbin; null without --httpbin. */

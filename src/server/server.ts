@@ -44,7 +44,7 @@ import { systemTime } from "./time-source.ts";
 import type { CertificateInfo, Tls } from "./tls.ts";
 import { NO_PROXY_HEADER, NOT_A_TRUSTED_PROXY, notTlsAnswer, refusalAnswer, TurnAway } from "./turn-away.ts";
 import type { Upstreams } from "./upstreams.ts";
-import type { Vitals } from "./vitals.ts";
+import type { ServerVitals } from "./vitals.ts";
 
 /** Longest and shortest time between two checks of the deadlines. The shortest timeout is kept to within a quarter. */
 const TICK_MS_MAX = 1000;
@@ -90,7 +90,7 @@ export class Server {
   readonly #reporter: Reporter;
   readonly #connections = new Set<Connection>();
   /** Null without --status and --live. */
-  readonly #vitals: Vitals | null;
+  readonly #vitals: ServerVitals | null;
   /** Null without --fixture. */
   readonly #fixture: FixtureParts | null;
   /** Null without --httpbin. */
@@ -207,7 +207,7 @@ export class Server {
     });
   }
 
-  #makeVitals(instance: string, connectionsMax: number, { watch = null }: ServerParts): Vitals | null {
+  #makeVitals(instance: string, connectionsMax: number, { watch = null }: ServerParts): ServerVitals | null {
     if (watch === null) return null;
     return watch({
       instance,
@@ -371,6 +371,11 @@ export class Server {
   watch(see: (snapshot: Snapshot) => void): () => void {
     if (this.#vitals === null) throw new Error("watch() needs a server that was started with `live` or `status`");
     return this.#vitals.show(see);
+  }
+
+  /** Returns the metrics of all threads in Prometheus's text format; "" without `ServerParts.watch`. */
+  async renderMetrics(): Promise<string> {
+    return (await this.#vitals?.renderMetrics()) ?? "";
   }
 
   /** The server's certificate, as clients see it; null without TLS. */

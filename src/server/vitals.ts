@@ -7,17 +7,32 @@ import type { Endpoint } from "../handlers/endpoints/endpoint.ts";
 import { type EventStream, streamEvent } from "../handlers/endpoints/event-stream.ts";
 import { type Snapshot, type StatusSource, statusEndpoints } from "../handlers/endpoints/status.ts";
 import { VERSION } from "../settings/version.ts";
-import { LiveView, type LiveViewOptions, type Watcher } from "./live-view.ts";
+import { LiveView, type LiveViewOptions, type RemotePart, type Watcher } from "./live-view.ts";
 import { Metrics } from "./metrics.ts";
 
 export interface VitalsOptions extends Omit<LiveViewOptions, "version" | "metrics"> {
   readonly isDraining: () => boolean;
 }
 
-export class Vitals implements StatusSource {
+/** The observed side of a server: counters, views and endpoints. A thread beside the main one has `WorkerVitals`. */
+export interface ServerVitals {
+  readonly metrics: Metrics;
+  /** Observers of connections. */
+  readonly observers: readonly Observer[];
+  /** Returns the endpoints below `/__server/`. */
+  endpoints(): [name: string, endpoint: Endpoint][];
+  renderMetrics(): string | Promise<string>;
+  /** Passes a snapshot to `see` several times a second until the returned function is called. */
+  show(see: (snapshot: Snapshot) => void): () => void;
+  /** Tells live pages that the server begins to stop. */
+  drain(): void;
+  /** Ends all views after the server has stopped. */
+  end(): void;
+}
+
+export class Vitals implements StatusSource, ServerVitals {
   readonly instance: string;
   readonly metrics = new Metrics();
-  /** Observers of connections. */
   readonly observers: readonly Observer[];
   readonly #options: VitalsOptions;
   readonly #live: LiveView;
@@ -36,7 +51,6 @@ export class Vitals implements StatusSource {
     this.observers = [this.metrics, this.#live];
   }
 
-  /** Returns the endpoints below `/__server/`. */
   endpoints(): [name: string, endpoint: Endpoint][] {
     return statusEndpoints(this);
   }
@@ -45,16 +59,25 @@ export class Vitals implements StatusSource {
     return this.#options.isDraining();
   }
 
-  renderMetrics(): string {
+  renderMetrics(): string | Promise<string> {
+    const { others = null } = this.#options;
+    return others === null ? this.#render([]) : others.look(false).then((parts) => this.#render(parts));
+  }
+
+  /** Renders the metrics of this thread and of `parts`. */
+  #render(parts: readonly RemotePart[]): string {
     const { pool, connections } = this.#options;
-    return this.metrics.render({
+    const all = [{ connections: connections.size, metrics: this.metrics }, ...parts];
+    const workers = all.map((part) => ({ connections: part.connections, requests: part.metrics.requests }));
+    return Metrics.sum(all.map(({ metrics }) => metrics)).render({
       version: VERSION,
       slots: pool.size,
       slotsBusy: pool.active,
       queueLength: pool.queued,
       queueMax: pool.queueMax,
-      connections: connections.size,
+      connections: workers.reduce((sum, worker) => sum + worker.connections, 0),
       startedMs: this.#startedMs,
+      ...(parts.length === 0 ? {} : { workers }),
     });
   }
 
@@ -78,24 +101,22 @@ export class Vitals implements StatusSource {
     for (const stream of this.#streams) stream.send(event);
   }
 
-  /** Passes a snapshot to `see` several times a second until the returned function is called. */
   show(see: (snapshot: Snapshot) => void): () => void {
     const watcher = { see };
     this.#live.watch(watcher);
     return () => this.#live.unwatch(watcher);
   }
 
-  /** Tells live pages that the server begins to stop. */
   drain(): void {
     for (const stream of this.#streams) stream.end();
   }
 
-  /** Ends all views after the server has stopped. */
   end(): void {
     this.#live.end();
   }
 }
 
-function eventOf(snapshot: Snapshot): Uint8Array {
+/** Returns the event that shows a snapshot on live pages. */
+export function eventOf(snapshot: Snapshot): Uint8Array {
   return streamEvent(JSON.stringify(snapshot));
 }

@@ -1,10 +1,12 @@
 /** The messages between the main thread and the others (workers.ts, worker.ts). All of them are plain data. */
 import { SharedMemory } from "../exchange/shared-memory.ts";
+import type { Snapshot } from "../handlers/endpoints/status.ts";
 import type { LogFormat } from "../settings/program-settings.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
 import type { AccessEntry } from "./access-log.ts";
 import { LineBudget } from "./line-budget.ts";
 import type { SharedParts } from "./parts.ts";
+import type { RemotePart } from "./live-view.ts";
 import type { Certified } from "./self-signed.ts";
 import type { StopOptions } from "./server.ts";
 
@@ -51,7 +53,13 @@ export interface Begin extends SharedOrder {
 export type ToWorker =
   | Begin
   | { readonly kind: "renew"; readonly certified: Certified }
-  | { readonly kind: "stop"; readonly options: StopOptions };
+  | { readonly kind: "stop"; readonly options: StopOptions }
+  /** Asks for the thread's part of a snapshot. `isLast`: its answers are told of. */
+  | { readonly kind: "look"; readonly isLast: boolean }
+  /** Says whether there are watchers. */
+  | { readonly kind: "watched"; readonly isWatched: boolean }
+  | { readonly kind: "snapshot"; readonly snapshot: Snapshot }
+  | { readonly kind: "metrics"; readonly text: string };
 
 /** One line of the log, or several request lines. */
 export type LogLine =
@@ -68,6 +76,12 @@ export type FromWorker =
   | { readonly kind: "failed"; readonly reason: string; readonly isOurs: boolean }
   | { readonly kind: "log"; readonly lines: readonly LogLine[]; readonly chars: number }
   | { readonly kind: "renewed" }
+  /** Answers "look", in the order of the questions. */
+  | { readonly kind: "part"; readonly part: RemotePart }
+  /** Asks for snapshots, or for no more of them. */
+  | { readonly kind: "watch"; readonly isWatching: boolean }
+  /** Asks for the metrics of all threads. */
+  | { readonly kind: "metrics" }
   | { readonly kind: "stopped" };
 
 /** Numbers that the threads share, one of each kind for each thread. */

@@ -8,7 +8,6 @@
  * The rule it guards: the threads live and end together. The server is ready when all of them listen, and a thread that ends by itself ends the
  * process.
  */
-import { Worker } from "node:worker_threads";
 import { SharedMemory } from "../exchange/shared-memory.ts";
 import type { Snapshot } from "../handlers/endpoints/status.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
@@ -16,19 +15,12 @@ import { StartError } from "../settings/start-error.ts";
 import type { ServerLog, ThreadedLog } from "./access-log.ts";
 import { lendersMax, readFileLimit } from "./file-limit.ts";
 import { LineBudget } from "./line-budget.ts";
-import { loadParts, loadTls } from "./parts.ts";
-import type { Certified } from "./self-signed.ts";
+import type { OtherThreads } from "./live-view.ts";
+import { type LoadedParts, loadParts, loadTls } from "./parts.ts";
 import { newInstance, Server, type StopOptions } from "./server.ts";
 import type { CertificateInfo, Tls } from "./tls.ts";
-import { passOn } from "./worker-log.ts";
-import {
-  type Begin,
-  type FromWorker,
-  type LogWishes,
-  SharedCells,
-  sharedParts,
-  type ToWorker,
-} from "./worker-messages.ts";
+import { type Begin, type LogWishes, SharedCells, sharedParts } from "./worker-messages.ts";
+import { Thread } from "./worker-thread.ts";
 
 /** The entry of a thread. In the one file, a module is named as it was when the file was built. */
 const ENTRY = import.meta.url.includes("/$bunfs/") ? "./worker.ts" : new URL("../worker.ts", import.meta.url);
@@ -69,7 +61,8 @@ export class Workers {
       const lineBudget = new SharedArrayBuffer(LineBudget.BYTES);
       const instance = newInstance();
       const shared = sharedParts({ memory: memory.buffer, cells, lineBudget, instance, count, index: 0 });
-      const first = new Server(settings, log, { ...(await loadParts(settings)), tls, shared });
+      const parts = await loadParts(settings);
+      const first = new Server(settings, log, { ...parts, tls, shared, watch: watching(parts.watch, threads) });
       server = first;
       new SharedCells(cells, count).onWake(0, () => first.woken());
       if (!first.sharePorts()) throw new StartError(CANNOT_SHARE);
@@ -84,7 +77,7 @@ export class Workers {
         cells,
         lineBudget,
       };
-      for (const other of threads) other.send({ ...order, index: other.index });
+      for (const other of threads) other.begin(order, first);
       await Promise.all(threads.map((other) => other.listening));
       return new Workers(first, tls, threads);
     } catch (error) {
@@ -158,100 +151,21 @@ function memoryFor({ threads: slots, queue: queueMax }: ServerSettings, threads:
   return SharedMemory.create({ threads, slots, queueMax, lendersMax: lendersMax(readFileLimit()) });
 }
 
+/** Returns the maker of the main thread's views, which also show the other threads; null without views. */
+function watching(watch: LoadedParts["watch"], threads: readonly Thread[]): NonNullable<LoadedParts["watch"]> | null {
+  if (!watch) return null;
+  const others: OtherThreads = {
+    watched: (isWatched) => {
+      for (const thread of threads) thread.send({ kind: "watched", isWatched });
+    },
+    look: (isLast) => Promise.all(threads.map((thread) => thread.look(isLast))),
+  };
+  return (options) => watch({ ...options, others });
+}
+
 const CANNOT_SHARE = "--workers: this system cannot share a port between threads; use --workers 1";
 
 function wishesOf(log: ServerLog | ThreadedLog): LogWishes {
   const format = "lineFormat" in log ? log.lineFormat : null;
   return { access: log.access === null ? "none" : (format ?? "entries"), detail: log.detail !== null };
-}
-
-/** Another thread, as the main one sees it. */
-class Thread {
-  readonly index: number;
-  /** Resolves when the thread's server listens; rejects with a StartError if it cannot. */
-  readonly listening: Promise<void>;
-  /** Resolves with a sentence when the thread has ended before it was told to. */
-  readonly ended: Promise<string>;
-  readonly #worker: Worker;
-  readonly #log: ServerLog | ThreadedLog;
-  readonly #cells: SharedCells;
-  /** Error that the thread did not catch. */
-  #error: Error | null = null;
-  #isEnding = false;
-  readonly #listens = Promise.withResolvers<void>();
-  readonly #hasEnded = Promise.withResolvers<string>();
-  readonly #hasStopped = Promise.withResolvers<void>();
-  #hasRenewed = Promise.withResolvers<void>();
-
-  constructor(index: number, entry: string | URL, log: ServerLog | ThreadedLog, cells: SharedCells) {
-    this.index = index;
-    this.listening = this.#listens.promise;
-    this.ended = this.#hasEnded.promise;
-    this.#log = log;
-    this.#cells = cells;
-    this.#worker = new Worker(entry);
-    this.#worker.on("message", (message: FromWorker) => this.#hear(message));
-    this.#worker.on("error", (error: Error) => {
-      this.#error = error;
-    });
-    this.#worker.on("exit", (code) => this.#exited(code));
-    // The error is that of `start`, which may not have come to wait for it.
-    this.listening.catch(() => {});
-  }
-
-  send(message: ToWorker): void {
-    this.#worker.postMessage(message);
-  }
-
-  #hear(message: FromWorker): void {
-    switch (message.kind) {
-      case "listening":
-        this.#listens.resolve();
-        break;
-      case "failed":
-        this.#listens.reject(this.#startError(message.reason, message.isOurs));
-        break;
-      case "log":
-        this.#cells.addLogged(this.index, -message.chars);
-        passOn(message.lines, this.#log);
-        break;
-      case "renewed":
-        this.#hasRenewed.resolve();
-        break;
-      case "stopped":
-        this.#hasStopped.resolve();
-        break;
-    }
-  }
-
-  #startError(reason: string, isOurs: boolean): Error {
-    return isOurs ? new StartError(`worker ${this.index + 1} could not start: ${reason}`) : new StartError(reason);
-  }
-
-  #exited(code: number): void {
-    const reason = this.#error === null ? `exit code ${code}` : this.#error.message;
-    this.#listens.reject(this.#startError(reason, true));
-    this.#hasStopped.resolve();
-    this.#hasRenewed.resolve();
-    if (!this.#isEnding) this.#hasEnded.resolve(`worker ${this.index + 1} has ended (${reason}): the server ends`);
-  }
-
-  /** Resolves when the thread has the certificate. */
-  renew(certified: Certified): Promise<void> {
-    this.#hasRenewed = Promise.withResolvers();
-    this.send({ kind: "renew", certified });
-    return this.#hasRenewed.promise;
-  }
-
-  /** Resolves when the thread's connections are closed, and its part of the log is here. */
-  stop(options: StopOptions): Promise<void> {
-    this.send({ kind: "stop", options });
-    return this.#hasStopped.promise;
-  }
-
-  /** Ends the thread at once. */
-  async end(): Promise<void> {
-    this.#isEnding = true;
-    await this.#worker.terminate();
-  }
 }

@@ -22,6 +22,8 @@ describe("the line", () => {
   test("says how busy the pool is, how fast it answers and to how many", () => {
     expect(renderLiveLine(FIGURES, WIDE, true)).toBe(CALM);
     expect(renderLiveLine({ ...FIGURES, connections: 1 }, WIDE, false)).toEndWith(" | 1 connection");
+    const shared = { ...FIGURES, connections: 12, connectionsByWorker: [5, 7] };
+    expect(renderLiveLine(shared, WIDE, false)).toEndWith(" | 12 connections (5+7)");
   });
 
   test("has refusals once there were any, and colours for what is full", () => {

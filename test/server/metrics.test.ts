@@ -191,3 +191,45 @@ test("the rules that metrics are checked by see what breaks them", () => {
     expect([rule, expositionFaults(text).some((fault) => fault.startsWith(rule))]).toEqual([rule, true]);
   }
 });
+
+describe("the counters of several threads", () => {
+  function thread(...statuses: readonly number[]): Metrics {
+    const metrics = new Metrics();
+    for (const status of statuses) metrics.answered(answer(status, { durationMs: status, bytes: 10 }));
+    metrics.opened();
+    metrics.closed(1, 0, 0, "client");
+    metrics.turnedAway(1, "queue full");
+    metrics.dequeued(1, 1, 5);
+    metrics.failed();
+    return metrics;
+  }
+
+  test("are added, whatever each has seen", () => {
+    const whole = new Metrics();
+    for (const status of [200, 404, 200, 500]) whole.answered(answer(status, { durationMs: status, bytes: 10 }));
+    for (let i = 0; i < 2; i++) {
+      whole.opened();
+      whole.closed(1, 0, 0, "client");
+      whole.turnedAway(1, "queue full");
+      whole.dequeued(1, 1, 5);
+      whole.failed();
+    }
+    const parts = [thread(200, 404), thread(200, 500)].map((metrics) => structuredClone({ ...metrics }));
+    expect(Metrics.sum(parts)).toEqual(whole);
+  });
+
+  test("are named by worker, only if there are several", () => {
+    const text = thread(200).render({
+      ...GAUGES,
+      workers: [
+        { connections: 3, requests: 1 },
+        { connections: 4, requests: 0 },
+      ],
+    });
+    expect(expositionFaults(text)).toEqual([]);
+    const scrape = readExposition(text);
+    expect(scrape.values("httpserver_worker_connections")).toEqual({ 1: 3, 2: 4 });
+    expect(scrape.values("httpserver_worker_requests_total")).toEqual({ 1: 1, 2: 0 });
+    expect(thread(200).render(GAUGES)).not.toContain("worker");
+  });
+});

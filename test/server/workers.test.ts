@@ -4,11 +4,13 @@ import { mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { Snapshot } from "../../src/handlers/endpoints/status.ts";
 import type { AccessEntry, ServerLog } from "../../src/server/access-log.ts";
 import { Workers, type WorkersOptions } from "../../src/server/workers.ts";
 import { resolveServerSettings } from "../../src/settings/resolve.ts";
 import type { ServerSettings } from "../../src/settings/server-settings.ts";
 import { StartError } from "../../src/settings/start-error.ts";
+import { readExposition, type Scrape } from "../support/exposition.ts";
 import { needs, linux as onLinux } from "../support/needs.ts";
 import { isRefused, RawClient, type RawClientOptions, request } from "../support/raw-client.ts";
 import { until } from "../support/waiting.ts";
@@ -221,6 +223,88 @@ linux.describe("threads of one server", () => {
     expect(start(2, { port })).rejects.toThrow(`port ${port} on 127.0.0.1 is in use`);
   });
 });
+
+linux.describe("the status of several threads", () => {
+  const scrape = async (client: RawClient, port: number): Promise<Scrape> =>
+    readExposition((await client.send(request(port, "GET /__server/metrics")).answer()).text);
+
+  test("has the same sums in each of them, and they never go backwards", async () => {
+    const { log, port } = await start(3, { status: true });
+    const clients = await oneInEach(3, port, log);
+    let last = 0;
+    for (let round = 1; round <= 3; round++) {
+      for (const client of clients) {
+        await client.send(request(port, "GET /")).answer();
+        await client.send(request(port, "GET /missing")).answer();
+      }
+      for (const client of clients) {
+        const seen = await scrape(client, port);
+        expect(seen.values("httpserver_requests_total")).toEqual({ 200: 3 * round, 404: 3 * round });
+        expect(seen.distribution("httpserver_request_duration_seconds").count).toBe(6 * round);
+        expect(seen.values("httpserver_worker_requests_total")).toEqual({ 1: 2 * round, 2: 2 * round, 3: 2 * round });
+        const accepted = seen.value("httpserver_connections_accepted_total");
+        expect(accepted).toBeGreaterThanOrEqual(last);
+        last = accepted;
+      }
+    }
+    await until(
+      async () => (await scrape(clients[1] as RawClient, port)).value("httpserver_connections") === 3,
+      "three",
+    );
+    const ready = new Set<string>();
+    for (const client of clients) ready.add((await client.send(request(port, "GET /__server/ready")).answer()).text);
+    expect(ready.size).toBe(1);
+    for (const client of clients) client[Symbol.dispose]();
+  });
+
+  test("shows the work of all of them on the live page of each, and on the status line", async () => {
+    const { workers, log, port } = await start(2, { status: true, threads: 4 });
+    const clients = await oneInEach(2, port, log);
+    for (const client of clients) {
+      client.send(request(port, "GET /large.bin"));
+      await client.received(1);
+      client.pause();
+    }
+    const seen: Snapshot[] = [];
+    const unwatch = workers.watch((snapshot) => seen.push(snapshot));
+    await until(() => seen.some((snapshot) => sendersOf(snapshot) === 2), "both downloads on the status line");
+    unwatch();
+    const pages = await oneInEach(2, port, log);
+    for (const page of pages) {
+      page.send(request(port, "GET /__server/events"));
+      await until(() => snapshotsOf(page).some((snapshot) => sendersOf(snapshot) === 2), "both downloads on a page");
+      const last = snapshotsOf(page).at(-1) as Snapshot;
+      expect(last.work.map((work) => work.request)).toEqual(Array(2).fill("GET /large.bin HTTP/1.1"));
+      expect(last.connections.open).toBe(last.workers?.reduce((sum, { connections }) => sum + connections, 0) ?? 0);
+    }
+    for (const client of [...clients, ...pages]) client[Symbol.dispose]();
+  });
+
+  test("tells a live page of the requests that another thread answers", async () => {
+    const { log, port } = await start(2, { status: true });
+    for (const watching of [0, 1]) {
+      const clients = await oneInEach(2, port, log);
+      const [page, visitor] = [clients[watching], clients[1 - watching]] as [RawClient, RawClient];
+      page.send(request(port, "GET /__server/events"));
+      await until(() => snapshotsOf(page).length > 1, "two snapshots");
+      await visitor.send(request(port, `GET /?${watching}`)).answer();
+      const told = () => snapshotsOf(page).flatMap(({ recent }) => recent.map((answer) => answer.request));
+      await until(() => told().includes(`GET /?${watching} HTTP/1.1`), "the request on the page");
+      page[Symbol.dispose]();
+      visitor[Symbol.dispose]();
+    }
+  });
+});
+
+/** Returns the number of slots that send. */
+function sendersOf({ slots }: Snapshot): number {
+  return slots.split("s").length - 1;
+}
+
+/** Returns the snapshots that came on a live page. */
+function snapshotsOf(page: RawClient): Snapshot[] {
+  return [...page.text.matchAll(/^data: (.*)\n\n\r$/gm)].map((match) => JSON.parse(match[1] ?? "") as Snapshot);
+}
 
 linux.describe("a thread that", () => {
   test("cannot be loaded ends the start, with its reason", async () => {

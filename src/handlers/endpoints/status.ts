@@ -45,6 +45,14 @@ export interface AnswerView {
   readonly isAborted: boolean;
 }
 
+/** A thread of a server that has several. */
+export interface WorkerView {
+  /** Open connections. */
+  readonly connections: number;
+  /** Requests answered since the start. */
+  readonly requests: number;
+}
+
 /** State of the server at this moment, and counts since the last snapshot or (`totals`) since the start. */
 export interface Snapshot {
   /** Milliseconds since 1970, and since the start. */
@@ -73,6 +81,8 @@ export interface Snapshot {
   /** Requests answered by each slot, Thread-1 first. Most requests are over long before they can be seen in `work`. */
   readonly answeredBySlot: readonly number[];
   readonly connections: { readonly open: number; readonly max: number };
+  /** The threads of a server that has several; absent for one. */
+  readonly workers?: readonly WorkerView[];
   readonly requests: number;
   readonly contentBytes: number;
   /** Bytes sent so far of responses in progress; `contentBytes` counts them when they are complete. */
@@ -100,7 +110,7 @@ export interface StatusSource {
   readonly instance: string;
   isDraining(): boolean;
   /** Returns the metrics in Prometheus's text format. */
-  renderMetrics(): string;
+  renderMetrics(): string | Promise<string>;
   /** Sends a Snapshot to `stream` now and several times a second, until `unwatch`. */
   watch(stream: EventStream): void;
   unwatch(stream: EventStream): void;
@@ -109,7 +119,7 @@ export interface StatusSource {
 export function statusEndpoints(source: StatusSource): [name: string, endpoint: Endpoint][] {
   return [
     ["ready", readyEndpoint(source)],
-    ["metrics", endpointOf(() => ownAnswer(200, "text/plain; version=0.0.4; charset=utf-8", source.renderMetrics()))],
+    ["metrics", endpointOf(() => metricsAnswer(source.renderMetrics()))],
     ["events", endpointOf(() => watchAnswer(source))],
     ["", livePageEndpoint()],
   ];
@@ -156,8 +166,14 @@ function hashOf(page: string, name: string): string {
 }
 
 /** Makes an endpoint that is read with GET. */
-function endpointOf(respond: (request: Request) => Response): Endpoint {
+function endpointOf(respond: (request: Request) => Response | Promise<Response>): Endpoint {
   return { methods: ["GET"], contentBytesMax: 0, isOpen: false, hasParts: false, guard: null, respond };
+}
+
+/** Waits only for metrics that other threads have a part of. */
+function metricsAnswer(text: string | Promise<string>): Response | Promise<Response> {
+  if (typeof text !== "string") return text.then(metricsAnswer);
+  return ownAnswer(200, "text/plain; version=0.0.4; charset=utf-8", text);
 }
 
 function watchAnswer(source: StatusSource): Response {
