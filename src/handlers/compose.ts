@@ -54,6 +54,8 @@ export interface HandlerOptions {
   readonly anyUploads?: typeof AnyUploads | null;
   /** Absent: no other thread takes uploads into the same place. */
   readonly uploadCounters?: UploadCounters | undefined;
+  /** Absent: no other thread sends archives. */
+  readonly archiveTurn?: ArchiveTurn;
   /** Returns the port that the server listens on. It is asked for with each new Host: port 0 becomes a number late. */
   readonly port: () => number;
   /** Milliseconds since 1970. */
@@ -109,7 +111,7 @@ export function composeHandler(options: HandlerOptions): Handler {
   const origins = settings.cors.length === 0 ? null : new AllowedOrigins(settings.cors);
 
   const endpoints = options.endpoints === null ? null : new EndpointMount(options.endpoints, pages);
-  const archiveTurn = new ArchiveTurn();
+  const { archiveTurn = new ArchiveTurn() } = options;
   const uploaded = composeUploaded(options, pages, archiveTurn);
   const any = uploaded === null ? null : composeAnyUploads(options, uploaded, pages);
   const upload = options.uploads === null ? null : composeUpload(options, options.uploads, uploaded, any, pages);

@@ -6,6 +6,7 @@ import type { FixtureParts } from "../fixture/endpoints.ts";
 import type { FixtureOptions } from "../fixture/fixture.ts";
 import type { BaseMount } from "../handlers/base.ts";
 import type { Httpbin, HttpbinOptions } from "../handlers/httpbin/httpbin.ts";
+import type { ArchiveTurn } from "../handlers/listing/archive-turn.ts";
 import type { Site, SiteOptions } from "../handlers/site/site.ts";
 import type { openStubs } from "../handlers/stubs/stubs.ts";
 import type { AnyUploads } from "../handlers/uploads/any.ts";
@@ -25,6 +26,7 @@ export interface SharedParts {
   /** The word that differs after each start. */
   readonly instance: string;
   readonly lineBudget: LineBudget;
+  readonly archiveTurn: ArchiveTurn;
   /** Makes thread number `thread` call `Server.woken`. `ThreadLoop.wake` says when. */
   readonly wake: (thread: number) => void;
 }

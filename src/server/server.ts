@@ -265,6 +265,7 @@ export class Server {
         fileCache: { bytesMax: options.fileCacheBytes, maxAgeMs: limits.fileCacheAgeMs, keeper: this.#peerMemory },
         faults: fixture === null ? null : (inner) => fixture.wrap(inner),
         uploadCounters: parts.shared?.memory.uploads,
+        ...(parts.shared ? { archiveTurn: parts.shared.archiveTurn } : {}),
         uploaded: (upload) => fixture?.uploaded(upload),
       });
     } catch (error) {

@@ -1,6 +1,7 @@
 /** The messages between the main thread and the others (workers.ts, worker.ts). All of them are plain data. */
 import { SharedMemory } from "../exchange/shared-memory.ts";
 import type { Snapshot } from "../handlers/endpoints/status.ts";
+import { ArchiveTurn } from "../handlers/listing/archive-turn.ts";
 import type { LogFormat } from "../settings/program-settings.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
 import type { AccessEntry } from "./access-log.ts";
@@ -26,16 +27,19 @@ export interface SharedOrder {
   readonly memory: SharedArrayBuffer;
   readonly cells: SharedArrayBuffer;
   readonly lineBudget: SharedArrayBuffer;
+  readonly archiveTurn: SharedArrayBuffer;
 }
 
 /** Opens the shared parts in the thread that they were handed to. */
-export function sharedParts({ index: thread, count, instance, memory, cells, lineBudget }: SharedOrder): SharedParts {
+export function sharedParts(order: SharedOrder): SharedParts {
+  const { index: thread, count, instance, memory, cells, lineBudget, archiveTurn } = order;
   const shared = new SharedCells(cells, count);
   return {
     memory: new SharedMemory(memory),
     thread,
     instance,
     lineBudget: new LineBudget(lineBudget),
+    archiveTurn: new ArchiveTurn(archiveTurn),
     wake: (other) => shared.wake(other),
   };
 }

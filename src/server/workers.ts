@@ -10,6 +10,7 @@
  */
 import { SharedMemory } from "../exchange/shared-memory.ts";
 import type { Snapshot } from "../handlers/endpoints/status.ts";
+import { ArchiveTurn } from "../handlers/listing/archive-turn.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
 import { StartError } from "../settings/start-error.ts";
 import type { ServerLog, ThreadedLog } from "./access-log.ts";
@@ -59,8 +60,9 @@ export class Workers {
       const tls = await loadTls(settings, tlsPassphrase, (line) => log.warn(line));
       const memory = memoryFor(settings, count);
       const lineBudget = new SharedArrayBuffer(LineBudget.BYTES);
-      const instance = newInstance();
-      const shared = sharedParts({ memory: memory.buffer, cells, lineBudget, instance, count, index: 0 });
+      const archiveTurn = new SharedArrayBuffer(ArchiveTurn.BYTES);
+      const common = { memory: memory.buffer, cells, lineBudget, archiveTurn, instance: newInstance(), count };
+      const shared = sharedParts({ ...common, index: 0 });
       const parts = await loadParts(settings);
       const first = new Server(settings, log, { ...parts, tls, shared, watch: watching(parts.watch, threads) });
       server = first;
@@ -70,12 +72,8 @@ export class Workers {
         kind: "begin",
         settings: { ...settings, ...first.boundPorts },
         certified: tls?.certified ?? null,
-        count,
-        instance,
         log: wishesOf(log),
-        memory: memory.buffer,
-        cells,
-        lineBudget,
+        ...common,
       };
       for (const other of threads) other.begin(order, first);
       await Promise.all(threads.map((other) => other.listening));

@@ -28,6 +28,9 @@ beforeAll(() => {
   writeFileSync(join(folder, "root", "index.html"), "page");
   writeFileSync(join(folder, "root", "large.bin"), "");
   truncateSync(join(folder, "root", "large.bin"), LARGE_BYTES);
+  mkdirSync(join(folder, "root", "files"));
+  writeFileSync(join(folder, "root", "files", "large.bin"), "");
+  truncateSync(join(folder, "root", "files", "large.bin"), 2 * LARGE_BYTES);
 });
 
 afterEach(async () => {
@@ -159,6 +162,19 @@ linux.describe("threads of one server", () => {
       expect((await refused.answer()).status).toBe(503);
     }
     for (const client of clients) client[Symbol.dispose]();
+  });
+
+  test("send one archive at a time", async () => {
+    const { log, port } = await start(2, { listing: true });
+    const [holder, other] = (await oneInEach(2, port, log)) as [RawClient, RawClient];
+    holder.send(request(port, "GET /files/?tar"));
+    await holder.received(1);
+    holder.pause();
+    expect((await other.send(request(port, "GET /files/?tar")).answer()).status).toBe(503);
+    holder[Symbol.dispose]();
+    using later = await RawClient.connect(port);
+    await until(async () => (await later.send(request(port, "HEAD /files/?tar")).answer("HEAD")).status === 200, "the next");
+    other[Symbol.dispose]();
   });
 
   test("drain together: a response under way in each of them is complete", async () => {

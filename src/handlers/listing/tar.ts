@@ -55,12 +55,11 @@ export class Archives {
     if (request.head.value(Field.SecFetchSite) === "cross-site") {
       return pages.answer(403, "A page of another site cannot ask for an archive; open the folder itself.", isJson);
     }
-    if (archiveTurn.isTaken) {
+    if (!archiveTurn.take()) {
       return pages.answer(503, "Another archive is being sent; try again when it is complete.", isJson, {
         fields: RETRY_SOON,
       });
     }
-    archiveTurn.isTaken = true;
     let isSent = false;
     try {
       const walk = new FolderWalk({ root, reader, isShown });
@@ -70,7 +69,7 @@ export class Archives {
       isSent = true;
       return answer;
     } finally {
-      if (!isSent) archiveTurn.isTaken = false;
+      if (!isSent) archiveTurn.giveBack();
     }
   }
 
@@ -109,9 +108,7 @@ export class Archives {
       length,
       pathOf,
       failed: (reason) => log(`the archive of ${escapeControls(shownPath)} was cut: ${escapeControls(reason)}`),
-      closed: () => {
-        archiveTurn.isTaken = false;
-      },
+      closed: () => archiveTurn.giveBack(),
     });
     return response(200, Fields.of(fields), source, "tar");
   }
