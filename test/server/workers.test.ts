@@ -173,7 +173,10 @@ linux.describe("threads of one server", () => {
     expect((await other.send(request(port, "GET /files/?tar")).answer()).status).toBe(503);
     holder[Symbol.dispose]();
     using later = await RawClient.connect(port);
-    await until(async () => (await later.send(request(port, "HEAD /files/?tar")).answer("HEAD")).status === 200, "the next");
+    await until(
+      async () => (await later.send(request(port, "HEAD /files/?tar")).answer("HEAD")).status === 200,
+      "the next",
+    );
     other[Symbol.dispose]();
   });
 

@@ -132,6 +132,7 @@ export function nginxWords(
   { site, flavor, programs }: Pick<Setup, "site" | "flavor" | "programs">,
   port: number,
   logOptions = "",
+  workers = 1,
 ): readonly string[] {
   const folder = site.fresh("nginx");
   mkdirSync(folder);
@@ -141,7 +142,7 @@ export function nginxWords(
     // The run's folder belongs to whoever runs it, so a worker must not change to another user.
     ...(process.getuid?.() === 0 ? ["user root;"] : []),
     "daemon off;",
-    "worker_processes 1;",
+    `worker_processes ${workers};`,
     "worker_rlimit_nofile 20000;",
     `pid ${folder}/pid;`,
     `error_log ${folder}/error.log;`,
@@ -162,7 +163,7 @@ export function nginxWords(
           "  open_file_cache_errors on;",
         ]),
     "  server {",
-    `    listen 127.0.0.1:${port}${flavor === "tls" ? " ssl" : ""} backlog=4096;`,
+    `    listen 127.0.0.1:${port}${flavor === "tls" ? " ssl" : ""} backlog=4096${workers > 1 ? " reuseport" : ""};`,
     ...(flavor === "tls"
       ? [`    ssl_certificate ${programs.certificate};`, `    ssl_certificate_key ${programs.key};`]
       : []),

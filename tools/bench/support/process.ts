@@ -23,7 +23,8 @@ const UNSEEN_US_MAX = 50_000;
 const TICKS_PER_SECOND = readTicksPerSecond();
 
 export interface LaunchOptions {
-  readonly core: number;
+  /** Several as taskset(1) writes them: `0,1`. */
+  readonly core: number | string;
   /** Receives standard output and error: a file costs the server what it costs an operator, and nobody must read it. */
   readonly outputFile: string;
   readonly cwd?: string;
@@ -217,6 +218,14 @@ export function launch(words: readonly string[], options: LaunchOptions): Launch
 
 /** Runs `words` pinned to a core (or to several, `0,1`) to their end and returns standard output. Rejects with what was printed otherwise. */
 export async function runPinned(cores: number | string, words: readonly string[]): Promise<string> {
+  return (await runTimed(cores, words)).output;
+}
+
+/** Runs `words` as `runPinned` does. Returns standard output, and the CPU time that they took. */
+export async function runTimed(
+  cores: number | string,
+  words: readonly string[],
+): Promise<{ readonly output: string; readonly cpuUs: number }> {
   const child = Bun.spawn([...RAISE_FILE_LIMIT, "taskset", "-c", String(cores), ...words], {
     env: cleanEnvironment(),
     stdin: "ignore",
@@ -228,7 +237,7 @@ export async function runPinned(cores: number | string, words: readonly string[]
   try {
     const [stdout, stderr, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
     if (code !== 0) throw new Error(`${words[0]} ended with exit code ${code}: ${lastLine(stderr || stdout)}`);
-    return stdout;
+    return { output: stdout, cpuUs: Number(child.resourceUsage()?.cpuTime.total ?? 0) };
   } finally {
     tools.delete(tool);
   }

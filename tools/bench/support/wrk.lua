@@ -1,6 +1,6 @@
 -- Requests for wrk, and its numbers in one line that a program can read.
 -- Arguments behind "--": batch=N sends N requests at a time (pipelining), method=, bodyfile= with type=, list= a file with one
--- target a line, asked for in turn. Fields come by wrk's own -H.
+-- target a line, asked for in turn, credentials= with one of Basic authentication a line. Fields come by wrk's own -H.
 --
 -- One request (or one batch) is put where wrk looks for its constant request, so no Lua runs per request; only a list needs it.
 
@@ -23,9 +23,15 @@ function init(args)
   if options.method then wrk.method = options.method end
   if options.type then wrk.headers["Content-Type"] = options.type end
   if options.bodyfile then wrk.body = read(options.bodyfile) end
-  if options.list then
+  if options.list or options.credentials then
     requests = {}
-    for target in read(options.list):gmatch("[^\n]+") do requests[#requests + 1] = wrk.format(nil, target) end
+    for target in (options.list and read(options.list) or ""):gmatch("[^\n]+") do
+      requests[#requests + 1] = wrk.format(nil, target)
+    end
+    for token in (options.credentials and read(options.credentials) or ""):gmatch("[^\n]+") do
+      wrk.headers["Authorization"] = "Basic " .. token
+      requests[#requests + 1] = wrk.format()
+    end
     -- Only now: where a global `request` exists, wrk calls it for each request.
     function request()
       position = position % #requests + 1

@@ -13,6 +13,8 @@ export interface Load {
   readonly listFile?: string;
   /** Content of a POST of type application/json. */
   readonly bodyFile?: string;
+  /** A file with credentials of Basic authentication, one a line, sent in turn. */
+  readonly credentialsFile?: string;
 }
 
 export interface LoadResult {
@@ -36,6 +38,11 @@ const SCRIPT = join(import.meta.dir, "wrk.lua");
 
 /** Runs a load for whole seconds. Rejects when wrk itself fails. */
 export async function runLoad(load: Load, seconds: number): Promise<LoadResult> {
+  return readResult(await runPinned(CLIENT_CORE, wrkWords(load, seconds)));
+}
+
+/** Returns the command of a load. */
+export function wrkWords(load: Load, seconds: number): readonly string[] {
   const words = [
     "wrk",
     "-t1",
@@ -51,8 +58,8 @@ export async function runLoad(load: Load, seconds: number): Promise<LoadResult> 
   if (load.batch !== undefined) words.push(`batch=${load.batch}`);
   if (load.listFile !== undefined) words.push(`list=${load.listFile}`);
   if (load.bodyFile !== undefined) words.push("method=POST", "type=application/json", `bodyfile=${load.bodyFile}`);
-  const output = await runPinned(CLIENT_CORE, words);
-  return readResult(output);
+  if (load.credentialsFile !== undefined) words.push(`credentials=${load.credentialsFile}`);
+  return words;
 }
 
 /** The numbers of a generator's RESULT line. Throws when there is none. */

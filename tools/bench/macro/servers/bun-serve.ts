@@ -1,6 +1,7 @@
 /**
  * The peer with everything in its favour: `Bun.serve` with a static route per file, small ones in memory, large ones as
  * files. Usage: bun bun-serve.ts <root> <secure: key and certificate file, or nothing>. Prints "Listening on port N".
+ * SHARED_PORT is a port that several of these processes share.
  */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { extname, join } from "node:path";
@@ -21,7 +22,8 @@ for (const name of readdirSync(root, { recursive: true, encoding: "utf8" })) {
 }
 const server = Bun.serve({
   hostname: "127.0.0.1",
-  port: 0,
+  port: Number(process.env["SHARED_PORT"] ?? 0),
+  reusePort: process.env["SHARED_PORT"] !== undefined,
   routes,
   fetch: () => new Response("Not found", { status: 404 }),
   ...(keyFile === undefined || certFile === undefined
