@@ -17,7 +17,7 @@ import { makePrograms } from "./macro/programs.ts";
 import { MIB, Site } from "./macro/site.ts";
 import { PRODUCT } from "./support/machine.ts";
 import { inTurn } from "./support/measure.ts";
-import { cpuBetween, endAll, freePort, type Launched, launch, runTimed } from "./support/process.ts";
+import { type CpuUsage, cpuBetween, endAll, freePort, type Launched, launch, runTimed } from "./support/process.ts";
 import { formatNumber, formatTable, median, medianOfRatios } from "./support/statistics.ts";
 import { type Load, type LoadResult, readResult, wrkWords } from "./support/wrk.ts";
 
@@ -31,6 +31,9 @@ const NAMES_IN_LISTING = 2000;
 const RANGES = 16;
 const RSA_BITS = 4096;
 
+/** Processes that shake hands at the same time: enough to keep two workers busy. */
+const HAND_SHAKERS = 8;
+
 /** A server of one process or of several. */
 interface Contender {
   readonly name: string;
@@ -42,7 +45,15 @@ interface Scenario {
   readonly name: string;
   /** Starts the servers to compare; the first two are ours, with one worker and with two. */
   start(site: Site): Promise<readonly Contender[]>;
-  readonly load: Omit<Load, "url"> & { readonly path: string };
+  /** What wrk sends; null for handshakes alone, without resumption, which wrk cannot do. */
+  readonly load: (Omit<Load, "url"> & { readonly path: string }) | null;
+}
+
+/** What a generator did. */
+interface Generated {
+  readonly requests: number;
+  readonly seconds: number;
+  readonly cpuUs: number;
 }
 
 /** What one server did in one round. */
@@ -137,7 +148,7 @@ async function makeScenarios(site: Site): Promise<readonly Scenario[]> {
     },
     {
       name: "handshakes",
-      load: { connections: 32, path: "/page.html", fields: ["Connection: close"] },
+      load: null,
       async start() {
         const { key, certificate } = makeRsa(site);
         const words = ["--tls-key", key, "--tls-cert", certificate];
@@ -167,19 +178,41 @@ async function makeScenarios(site: Site): Promise<readonly Scenario[]> {
   ];
 }
 
-/** Loads one server for some seconds. Rejects if it did not live through it, or a connection failed. */
+/** Sends what a scenario asks for. */
+async function generate(load: Scenario["load"], url: string, seconds: number): Promise<Generated> {
+  if (load === null) return await shakeHands(new URL(url).host, seconds);
+  const { output, cpuUs } = await runTimed(CORES, wrkWords({ ...load, url: url + load.path }, seconds));
+  const result: LoadResult = readResult(output);
+  return { requests: result.requests, seconds: result.seconds, cpuUs };
+}
+
+/** Makes one connection after the other in each of some processes, all with a full handshake of the same suite. */
+async function shakeHands(host: string, seconds: number): Promise<Generated> {
+  const words = ["openssl", "s_time", "-new", "-connect", host, "-time", String(seconds), "-tls1_2"];
+  words.push("-cipher", "ECDHE-RSA-AES128-GCM-SHA256");
+  const begun = performance.now();
+  const runs = await Promise.all(Array.from({ length: HAND_SHAKERS }, () => runTimed(CORES, words)));
+  const counts = runs.map(({ output }) =>
+    Number(/^(\d+) connections in \d+ real seconds/m.exec(output)?.[1] ?? Number.NaN),
+  );
+  return {
+    requests: counts.reduce((sum, count) => sum + count, 0),
+    seconds: (performance.now() - begun) / 1000,
+    cpuUs: runs.reduce((sum, { cpuUs }) => sum + cpuUs, 0),
+  };
+}
+
+/** Loads one server for some seconds. Rejects if it did not live through it, or answered nothing. */
 async function sampleOf({ servers, url }: Contender, load: Scenario["load"], seconds: number): Promise<Sample> {
   const before = servers.map((server) => server.cpu());
-  const words = wrkWords({ ...load, url: url + load.path }, seconds);
-  const { output, cpuUs } = await runTimed(CORES, words);
-  const result: LoadResult = readResult(output);
-  const spent = servers.map((server, i) => cpuBetween(before[i] as ReturnType<Launched["cpu"]>, server.cpu()).us);
+  const { requests, seconds: lasted, cpuUs } = await generate(load, url, seconds);
+  const spent = servers.map((server, i) => cpuBetween(before[i] as CpuUsage, server.cpu()).us);
   if (!servers.every((server) => server.isRunning())) throw new Error("a server ended under load");
-  if (result.requests === 0) throw new Error(`${url}: no request was answered`);
+  if (!(requests > 0)) throw new Error(`${url}: no request was answered`);
   return {
-    perSecond: result.requests / result.seconds,
-    serverUs: spent.reduce((sum, us) => sum + us, 0) / result.requests,
-    generatorUs: cpuUs / result.requests,
+    perSecond: requests / lasted,
+    serverUs: spent.reduce((sum, us) => sum + us, 0) / requests,
+    generatorUs: cpuUs / requests,
   };
 }
 
