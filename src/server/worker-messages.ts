@@ -6,8 +6,8 @@ import type { LogFormat } from "../settings/program-settings.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
 import type { AccessEntry } from "./access-log.ts";
 import { LineBudget } from "./line-budget.ts";
-import type { SharedParts } from "./parts.ts";
 import type { RemotePart } from "./live-view.ts";
+import type { SharedParts } from "./parts.ts";
 import type { Certified } from "./self-signed.ts";
 import type { StopOptions } from "./server.ts";
 

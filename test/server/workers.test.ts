@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Snapshot } from "../../src/handlers/endpoints/status.ts";
 import type { AccessEntry, ServerLog } from "../../src/server/access-log.ts";
+import { type Certified, makeSelfSigned } from "../../src/server/self-signed.ts";
 import { Workers, type WorkersOptions } from "../../src/server/workers.ts";
 import { resolveServerSettings } from "../../src/settings/resolve.ts";
 import type { ServerSettings } from "../../src/settings/server-settings.ts";
@@ -162,6 +163,31 @@ linux.describe("threads of one server", () => {
       expect((await refused.answer()).status).toBe(503);
     }
     for (const client of clients) client[Symbol.dispose]();
+  });
+
+  test("have one certificate, and the renewed one together", async () => {
+    const [first, second] = [await makeSelfSigned([], Date.now()), await makeSelfSigned([], Date.now())];
+    const install = ({ cert, key }: Certified) => {
+      writeFileSync(join(folder, "live.pem"), cert);
+      writeFileSync(join(folder, "live.key"), key);
+    };
+    install(first);
+    const files = { tlsCert: join(folder, "live.pem"), tlsKey: join(folder, "live.key") };
+    const { workers, log, port } = await start(3, { ...files, httpsRedirectPort: 0 });
+    for (const { cert: ca } of [first, second]) {
+      for (const client of await oneInEach(3, port, log, { ca })) {
+        expect((await client.send(request(port, "GET /")).answer()).text).toBe("page");
+        client[Symbol.dispose]();
+      }
+      install(second);
+      await workers.reload();
+    }
+    const plain = Number(new URL(workers.redirectUrl ?? "").port);
+    for (const client of await oneInEach(3, plain, log)) {
+      const { status, fields } = await client.send(request(plain, "GET /")).answer();
+      expect([status, fields.get("location")]).toEqual([308, `https://localhost:${port}/`]);
+      client[Symbol.dispose]();
+    }
   });
 
   test("send one archive at a time", async () => {
