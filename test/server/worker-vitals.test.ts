@@ -14,7 +14,7 @@ function part(more: Partial<ThreadPart>): ThreadPart {
 }
 
 function work(connection: number, phase: WorkView["phase"], slot: number, forMs = 0): WorkView {
-  return { connection, peer: "", request: "", phase, slot, forMs, sentBytes: 0, totalBytes: 0 };
+  return { connection, stream: 0, peer: "", request: "", phase, slot, forMs, sentBytes: 0, totalBytes: 0 };
 }
 
 describe("the parts of several threads", () => {
