@@ -72,6 +72,9 @@ export class Dispatch implements FrameHandler {
   #isCurrentLast = false;
   #hasSettings = false;
   #isAckDue = true;
+  /** DATA frames that came, and their content. */
+  #frames = 0;
+  #contentBytes = 0;
   /** WINDOW_UPDATE frames that came. */
   #updates = 0;
 
@@ -207,7 +210,14 @@ export class Dispatch implements FrameHandler {
     }
     this.#current = stream;
     if (padding > 0) this.consumed(stream, padding);
-    return contentBytes === 0 && !isLast ? this.ignored() : 0;
+    return isLast || !this.#isTiny(contentBytes) ? 0 : this.ignored();
+  }
+
+  /** Returns true for a frame without content, and for one with little if those before it were no better. */
+  #isTiny(contentBytes: number): boolean {
+    this.#frames++;
+    this.#contentBytes += contentBytes;
+    return contentBytes === 0 || (contentBytes < TINY_BYTES && this.#contentBytes < TINY_BYTES * this.#frames);
   }
 
   #judgeData(stream: Stream, length: number, contentBytes: number, isLast: boolean): number {
@@ -244,9 +254,9 @@ export class Dispatch implements FrameHandler {
     if (stream !== null && this.#isCurrentLast && !stream.isClosed) this.#endRemote(stream);
   }
 
-  /** Gives `bytes` back to the windows of the stream, if it is still of use, and of the connection. */
+  /** Gives `bytes` back to the windows of the connection, and of the stream if its content is of use. */
   consumed(stream: Stream, bytes: number): void {
-    if (stream.isRemoteOpen && !stream.isAnswered) this.#giveBack(stream.stream, stream.receiveWindow.consume(bytes));
+    if (stream.isRemoteOpen && !stream.isIgnoring) this.#giveBack(stream.stream, stream.receiveWindow.consume(bytes));
     this.#giveBack(0, this.#window.consume(bytes));
   }
 
@@ -363,6 +373,9 @@ export class Dispatch implements FrameHandler {
 
 /** Stands for a Content-Length that the content does not have. */
 const MISMATCH = 1;
+
+/** Content of a DATA frame that is worth its work: a line, or a message of a stream of them. */
+const TINY_BYTES = 16;
 
 /** DATA of a stream that was reset counts as a frame without a use if it has less content than this. */
 const SMALL_DATA_BYTES = 256;

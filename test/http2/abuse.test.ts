@@ -49,6 +49,7 @@ describe("a flood", () => {
     ["of PRIORITY (CVE-2019-9513)", 1002, () => frame(FrameType.Priority, 0, 1, "\0\0\0\0\0")],
     ["of frames of an unknown type", 1002, () => frame(0x40, 0, 0)],
     ["of empty DATA (CVE-2019-9518)", 1003, (i) => (i === 0 ? post(1) : data(1, ""))],
+    ["of DATA with single bytes", 1003, (i) => (i === 0 ? post(1) : data(1, "x"))],
     ["of acknowledgements", 1002, () => SETTINGS_ACK],
     ["of RST_STREAM for a stream that is closed", 1003, (i) => (i === 0 ? get(1) : rst(1))],
     ["of windows that widen for nothing", 1300, () => windowUpdate(0, 1)],
@@ -123,6 +124,17 @@ describe("a flood", () => {
     expect(client.stream(3).status).toBe(431);
     expect(client.send(get(5)).stream(5).status).toBe(200);
   });
+});
+
+test("content that is not wanted is read past within one window", () => {
+  const server = new FakeHttp2Server({ threads: 1 });
+  server.handler.admit = () => ({ ...collecting(0), content: "skip" });
+  server.handler.respond = () => new Promise(() => {});
+  const client = connected(server).send(get(1), post(3));
+  for (let i = 0; i < 64; i++) client.send(data(3, "x".repeat(16_384)));
+  expect(client.stream(3).reset).toBeNull();
+  expect(client.log.widened.get(3)).toBeUndefined();
+  expect(client.send(data(3, "x")).stream(3).reset).toBe("FLOW_CONTROL_ERROR");
 });
 
 describe("a peer that waits", () => {
