@@ -31,6 +31,6 @@ export interface UploadCounters {
   readonly committed: Counter;
   /** Bytes of all uploads that were kept. */
   readonly kept: Counter;
-  /** Bytes of allowances that are not written yet. */
-  readonly unwritten: Counter;
+  /** Bytes that uploads have written or are about to write, those of dropped uploads included. */
+  readonly written: Counter;
 }

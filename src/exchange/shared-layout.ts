@@ -52,7 +52,7 @@ export enum Sum {
   PeerMemory,
   Committed,
   Kept,
-  Unwritten,
+  Written,
   Count,
 }
 

@@ -90,7 +90,7 @@ export class SharedMemory {
     this.uploads = {
       committed: counter(Sum.Committed),
       kept: counter(Sum.Kept),
-      unwritten: counter(Sum.Unwritten),
+      written: counter(Sum.Written),
     };
   }
 

@@ -1,6 +1,6 @@
 /**
  * The pool of a server with several threads. Each thread has a SharedPool over the same memory. A request waits in the queue of its own
- * thread, and a freed slot goes to the thread whose next request has waited longest.
+ * thread, and a freed slot goes to the thread whose next request has waited longest (docs/decisions/0027).
  *
  * Strategy. One word, the balance, has the slots that can be taken less the requests that wait. One compare-and-exchange of it decides
  * whether a request gets a slot, waits, or is refused, so the bound of the queue holds for all threads at every moment. A slot is marked
@@ -11,7 +11,7 @@
  *
  * The rules it guards: promises never exceed free slots, so no slot is given twice; each promise has one owner, so no slot is lost. A
  * request announces itself before it looks for an orphan, and a slot becomes an orphan before its thread looks again for requests, so one
- * of the two sees the other.
+ * of the two sees the other. The same holds for a place in line that its request has left, and the slot that is on the way to it.
  */
 import { PATIENCE_MS, type Pool, QUEUED, REFUSED, type Sender, type Waiter } from "./pool.ts";
 import { type Layout, OfThread, Place, type SharedSizes, type Words } from "./shared-layout.ts";

@@ -5,8 +5,7 @@
  * as many bytes as come. Bytes are committed from their allowance on, and stay so when the upload is kept. A measurement says how many may be
  * committed: the ceiling. So two uploads cannot take the same room, nor can those of two threads, which have one set of books.
  *
- * A measurement that uploads of other threads overtake may be too strict, never too lax. So the books are read before the folder or the
- * disk, and bytes are unwritten before they are committed and until after they no longer are.
+ * A measurement that uploads of other threads overtake may be too strict, never too lax: the books are read before the folder or the disk.
  */
 import { LocalCounter, type UploadCounters } from "../../exchange/counter.ts";
 import { GIB } from "../../http/units.ts";
@@ -24,12 +23,14 @@ export class Quota {
   readonly #books: UploadCounters;
   /** Most bytes that may be committed, by the last measurement of this thread. */
   #ceiling = 0;
+  /** Bytes of uploads that were kept before the last measurement of free space. */
+  #keptBefore = 0;
 
   /** `maxBytes` of -1 stands for the free space. `room` is null for a place that bounds itself. `books` are those of all threads. */
   constructor(
     room: Room | null,
     maxBytes: number,
-    books: UploadCounters = { committed: new LocalCounter(), kept: new LocalCounter(), unwritten: new LocalCounter() },
+    books: UploadCounters = { committed: new LocalCounter(), kept: new LocalCounter(), written: new LocalCounter() },
   ) {
     this.#room = room;
     this.#maxBytes = maxBytes;
@@ -47,11 +48,15 @@ export class Quota {
       return this.#grant(announced);
     }
     if (this.#maxBytes !== FREE_SPACE) return announced > this.#maxBytes ? null : this.#openMeasured(room, announced);
-    const { committed, unwritten } = this.#books;
-    const before = committed.value;
-    const left = -unwritten.value + room.freeBytes() - SPARE_BYTES;
-    this.#ceiling = left + Math.min(before, committed.value);
+    this.#measureFree(room);
     return this.#grant(announced);
+  }
+
+  #measureFree(room: Room): void {
+    const { written, kept } = this.#books;
+    this.#keptBefore = kept.value;
+    // In this order: bytes that are written meanwhile are no longer free, and are not in this sum.
+    this.#ceiling = written.value + room.freeBytes() - SPARE_BYTES;
   }
 
   async #openMeasured(room: Room, announced: number): Promise<Allowance | null> {
@@ -68,24 +73,31 @@ export class Quota {
 
   /** Gives an allowance more bytes. Returns false if they are not left. */
   reserve(allowance: Allowance, bytes: number): boolean {
-    const { committed, unwritten } = this.#books;
-    unwritten.add(bytes);
-    const hasRoom = committed.take(bytes, this.#ceiling);
-    if (hasRoom) allowance.reserved += bytes;
-    else unwritten.add(-bytes);
-    return hasRoom;
+    if (this.#commit(allowance, bytes)) return true;
+    // The room of uploads that have ended since is seen by a new measurement.
+    if (this.#room === null || this.#maxBytes !== FREE_SPACE || this.#books.kept.value === this.#keptBefore)
+      return false;
+    this.#measureFree(this.#room);
+    return this.#commit(allowance, bytes);
+  }
+
+  #commit(allowance: Allowance, bytes: number): boolean {
+    if (!this.#books.committed.take(bytes, this.#ceiling)) return false;
+    allowance.reserved += bytes;
+    return true;
   }
 
   /** Notes that `bytes` of an allowance are about to be written. */
   written(bytes: number): void {
-    this.#books.unwritten.add(-bytes);
+    this.#books.written.add(bytes);
   }
 
   /** Ends an allowance, of which `kept` bytes stay in the folder. */
   settle({ reserved, taken }: Allowance, kept: number): void {
-    this.#books.kept.add(kept);
-    this.#books.committed.add(kept - reserved);
-    this.#books.unwritten.add(taken - reserved);
+    // A measurement of free space counts all bytes that were ever written. So those of a dropped upload stay committed, as if it were kept.
+    const committed = this.#maxBytes === FREE_SPACE ? taken : kept;
+    this.#books.kept.add(committed);
+    this.#books.committed.add(committed - reserved);
   }
 }
 

@@ -1,6 +1,6 @@
 /** Runs seeds one after the other, and tells of the first that fails what led to it. */
 import { Coverage } from "../simulation/coverage.ts";
-import { type StepPoolClass, stepPool } from "./stepwise.ts";
+import { type StepPoolClass, stepPool } from "./step-pool.ts";
 import { SeededWorld } from "./world.ts";
 
 export interface InterleavingBounds {

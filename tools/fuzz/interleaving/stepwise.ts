@@ -1,76 +1,31 @@
 /**
- * Turns the pool of several threads into one that can be stopped between any two accesses to the shared memory. Each method becomes a
- * generator, and each call that may reach the memory becomes `yield*`; nothing else of the source changes. So the simulator runs the
- * very lines that the server runs, and a seed can order the steps of several threads in every way that a machine can.
+ * Turns a class that several threads have over shared memory into one that can be stopped between any two accesses to that memory. Each
+ * method becomes a generator, and each call that may reach the memory becomes `yield*`; nothing else of the source changes. So the simulator
+ * runs the very lines that the server runs, and a seed can order the steps of several threads in every way that a machine can.
  */
 import ts from "@typescript/typescript6";
-import { PATIENCE_MS, QUEUED, REFUSED } from "../../../src/exchange/pool.ts";
-import { type Layout, OfThread, Place, type SharedSizes } from "../../../src/exchange/shared-layout.ts";
 
 /** A turn of a thread, or a part of one. It pauses before each access to the shared memory. */
 export type Steps<Result = void> = Generator<void, Result, void>;
 
-/** `Words`, step by step. */
-export interface StepWords {
-  load(at: number): Steps<number>;
-  store(at: number, value: number): Steps;
-  add(at: number, amount: number): Steps<number>;
-  exchange(at: number, value: number): Steps<number>;
-  compareExchange(at: number, expected: number, value: number): Steps<number>;
-  /** Reads without a step, for accessors. */
-  peek(at: number): number;
+export interface StepOptions {
+  readonly path: string;
+  /** The class that is wanted. */
+  readonly name: string;
+  /** Variables and properties whose methods reach the memory. A read of their `value` becomes a call of `read`. */
+  readonly receivers: readonly string[];
+  /** Methods of others that come back. */
+  readonly callbacks: readonly string[];
+  /** Values that the source imports. Types are gone when it runs. */
+  readonly imported: Readonly<Record<string, unknown>>;
 }
 
-export interface StepWaiter {
-  granted(slot: number): Steps;
-}
-
-export interface StepSender {
-  lend(): Steps;
-  evict(): Steps;
-}
-
-/** `SharedPool`, step by step. */
-export interface StepPool {
-  readonly active: number;
-  readonly free: number;
-  readonly queued: number;
-  acquire(waiter: StepWaiter): Steps<number>;
-  take(count: number): Steps<number[] | null>;
-  stalled(sender: StepSender, nowMs: number): Steps;
-  moving(sender: StepSender): Steps;
-  finished(sender: StepSender): Steps;
-  relieve(nowMs: number): Steps;
-  release(slot: number): Steps;
-  cancel(waiter: StepWaiter): Steps<boolean>;
-  woken(): Steps;
-}
-
-export interface StepPoolOptions {
-  readonly sizes: SharedSizes;
-  readonly words: StepWords;
-  readonly layout: Layout;
-  readonly thread: number;
-  readonly loop: { wake(thread: number): Steps; relieve(): Steps };
-}
-
-export type StepPoolClass = new (options: StepPoolOptions) => StepPool;
-
-/** Objects whose methods reach the memory, and methods of others that call back into the pool. */
-const RECEIVERS = new Set(["words", "#words", "#loop"]);
-const CALLBACKS = new Set(["granted", "lend", "evict"]);
-
-const PATH = "src/exchange/shared-pool.ts";
-
-/** Values that the source imports. Types are gone when it runs. */
-const IMPORTED = { QUEUED, REFUSED, PATIENCE_MS, OfThread, Place };
-
-/** Makes the class. `change` alters the source before, to show that a broken pool is found. */
-export async function stepPool(change: (source: string) => string = (source) => source): Promise<StepPoolClass> {
-  const source = change(await Bun.file(PATH).text());
-  const script = new Bun.Transpiler({ loader: "ts" }).transformSync(stepwise(source));
-  const names = Object.keys(IMPORTED);
-  return new Function(...names, `${script}\nreturn SharedPool;`)(...Object.values(IMPORTED)) as StepPoolClass;
+/** Makes the class. `change` alters the source before, to show that a broken one is found. */
+export async function stepClass(options: StepOptions, change: (source: string) => string): Promise<unknown> {
+  const source = change(await Bun.file(options.path).text());
+  const script = new Bun.Transpiler({ loader: "ts" }).transformSync(stepwise(source, options));
+  const names = Object.keys(options.imported);
+  return new Function(...names, `${script}\nreturn ${options.name};`)(...Object.values(options.imported));
 }
 
 interface Edit {
@@ -79,25 +34,27 @@ interface Edit {
   readonly removed: number;
 }
 
-function stepwise(source: string): string {
-  const file = ts.createSourceFile(PATH, source, ts.ScriptTarget.ESNext, true);
+function stepwise(source: string, options: StepOptions): string {
+  const file = ts.createSourceFile(options.path, source, ts.ScriptTarget.ESNext, true);
   const edits: Edit[] = [];
   for (const statement of file.statements) {
     if (ts.isImportDeclaration(statement)) {
       edits.push({ at: statement.getStart(), text: "", removed: statement.getWidth() });
-    } else if (ts.isClassDeclaration(statement)) editClass(statement, edits);
+    } else if (ts.isClassDeclaration(statement)) editClass(statement, options, edits);
   }
   const sorted = edits.sort((a, b) => b.at - a.at || b.removed - a.removed);
   const text = sorted.reduce((all, { at, text, removed }) => all.slice(0, at) + text + all.slice(at + removed), source);
-  return text.replace(/^export class/m, "class");
+  return text.replace(/^export class/gm, "class");
 }
 
-function editClass(declaration: ts.ClassDeclaration, edits: Edit[]): void {
+function editClass(declaration: ts.ClassDeclaration, options: StepOptions, edits: Edit[]): void {
   const methods = declaration.members.filter(ts.isMethodDeclaration);
   const own = new Set(methods.map(({ name }) => name.getText()));
   for (const method of methods) {
+    const async = method.modifiers?.find(({ kind }) => kind === ts.SyntaxKind.AsyncKeyword);
+    if (async !== undefined) edits.push({ at: async.getStart(), text: "", removed: async.getWidth() });
     edits.push({ at: method.name.getStart(), text: "*", removed: 0 });
-    editCalls(method, own, edits);
+    editSteps(method, own, options, edits);
   }
   for (const accessor of declaration.members.filter(ts.isGetAccessorDeclaration)) {
     const start = accessor.getStart();
@@ -107,15 +64,28 @@ function editClass(declaration: ts.ClassDeclaration, edits: Edit[]): void {
   }
 }
 
-function editCalls(node: ts.Node, own: ReadonlySet<string>, edits: Edit[]): void {
+function editSteps(node: ts.Node, own: ReadonlySet<string>, options: StepOptions, edits: Edit[]): void {
+  const { receivers, callbacks } = options;
   if (ts.isCallExpression(node) && ts.isPropertyAccessExpression(node.expression)) {
     const { expression: receiver, name } = node.expression;
     const isOwn = receiver.kind === ts.SyntaxKind.ThisKeyword && own.has(name.text);
-    const receiverName = ts.isPropertyAccessExpression(receiver) ? receiver.name.text : receiver.getText();
-    if (isOwn || RECEIVERS.has(receiverName) || CALLBACKS.has(name.text)) {
-      edits.push({ at: node.getStart(), text: "(yield* ", removed: 0 });
-      edits.push({ at: node.getEnd(), text: ")", removed: 0 });
+    if (isOwn || receivers.includes(lastName(receiver)) || callbacks.includes(name.text)) wrap(node, "", edits);
+  } else if (ts.isPropertyAccessExpression(node) && node.name.text === "value") {
+    if (receivers.includes(lastName(node.expression))) {
+      edits.push({ at: node.name.getStart(), text: "read", removed: "value".length });
+      wrap(node, "()", edits);
     }
+  } else if (ts.isAwaitExpression(node)) {
+    edits.push({ at: node.getStart(), text: "", removed: "await".length });
   }
-  ts.forEachChild(node, (child) => editCalls(child, own, edits));
+  ts.forEachChild(node, (child) => editSteps(child, own, options, edits));
+}
+
+function wrap(node: ts.Node, call: string, edits: Edit[]): void {
+  edits.push({ at: node.getStart(), text: "(yield* ", removed: 0 });
+  edits.push({ at: node.getEnd(), text: `${call})`, removed: 0 });
+}
+
+function lastName(receiver: ts.Expression): string {
+  return ts.isPropertyAccessExpression(receiver) ? receiver.name.text : receiver.getText();
 }

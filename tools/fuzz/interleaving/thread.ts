@@ -3,7 +3,8 @@ import { QUEUED, REFUSED } from "../../../src/exchange/pool.ts";
 import { type Layout, OfThread, type SharedSizes } from "../../../src/exchange/shared-layout.ts";
 import type { Random } from "../random.ts";
 import type { Coverage } from "../simulation/coverage.ts";
-import type { StepPool, StepPoolClass, StepSender, Steps, StepWaiter, StepWords } from "./stepwise.ts";
+import type { StepPool, StepPoolClass, StepSender, StepWaiter, StepWords } from "./step-pool.ts";
+import type { Steps } from "./stepwise.ts";
 
 /** The world, as its threads see it. */
 export interface World {

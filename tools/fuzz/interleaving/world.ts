@@ -10,7 +10,8 @@ import { PATIENCE_MS } from "../../../src/exchange/pool.ts";
 import { Layout, OfThread, Place, type SharedSizes } from "../../../src/exchange/shared-layout.ts";
 import { Random } from "../random.ts";
 import type { Coverage } from "../simulation/coverage.ts";
-import type { StepPoolClass, Steps, StepWords } from "./stepwise.ts";
+import type { StepPoolClass, StepWords } from "./step-pool.ts";
+import type { Steps } from "./stepwise.ts";
 import { Party, Thread, type World } from "./thread.ts";
 
 /** Steps of one event, far more than any needs. */
