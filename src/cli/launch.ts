@@ -30,7 +30,7 @@ export interface RunningServer {
   readonly failure?: Promise<string>;
   /** Threads that serve; absent for one. */
   readonly workers?: number;
-  stop(options?: { timeoutMs?: number; graceMs?: number; force?: boolean }): Promise<void>;
+  stop(options?: { timeoutMs?: number; delayMs?: number; graceMs?: number; force?: boolean }): Promise<void>;
 }
 
 export type StartServer = (

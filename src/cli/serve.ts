@@ -64,10 +64,11 @@ async function attend(order: ServeOrder, env: Environment, log: Log, start: Star
     await Promise.race([server.stop({ force: true }), Bun.sleep(FORCE_MS)]);
     return EXIT_FAILURE;
   }
-  const patience = `at most ${options.shutdownTimeoutMs / 1000} s`;
-  log[level](`${reason}: finishing requests in flight (${patience}), again to cut them`);
+  const { shutdownTimeoutMs: timeoutMs, drainDelayMs: delayMs } = options;
+  const delay = delayMs === 0 ? "" : `taking connections for ${delayMs / 1000} s, then `;
+  log[level](`${reason}: ${delay}finishing requests in flight (at most ${timeoutMs / 1000} s), again to cut them`);
   launched.withdraw();
-  const drain = { timeoutMs: options.shutdownTimeoutMs, graceMs: limits.shutdownGraceMs };
+  const drain = { timeoutMs, delayMs, graceMs: limits.shutdownGraceMs };
   const drained = server.stop(drain).then(() => null);
   const second = await Promise.race([drained, signals.next()]);
   if (second === null) {

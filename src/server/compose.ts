@@ -75,3 +75,19 @@ export function connectionsAtOnce(settings: ServerSettings, fileLimit: number, w
 function headStartsOf(settings: ServerSettings, clock: Clock, fields: Fields): HeadStarts {
   return new HeadStarts(clock.dateLine, settings.keepAliveTimeoutMs / 1000, fields);
 }
+
+/** Longest and shortest time between two checks of the deadlines. The shortest timeout is kept to within a quarter. */
+const TICK_MS_MAX = 1000;
+const TICK_MS_MIN = 20;
+
+/** Returns the milliseconds between two checks of the deadlines. */
+export function tickMs(options: ServerSettings): number {
+  const shortest = Math.min(
+    options.keepAliveTimeoutMs,
+    options.headerTimeoutMs,
+    options.stallTimeoutMs,
+    options.queueTimeoutMs,
+    options.proxyTimeoutMs,
+  );
+  return Math.max(TICK_MS_MIN, Math.min(TICK_MS_MAX, shortest / 4));
+}

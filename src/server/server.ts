@@ -32,7 +32,8 @@ import { OptionsError } from "../settings/start-error.ts";
 import type { ServerLog } from "./access-log.ts";
 import { plainAddress, urlOf } from "./address.ts";
 import { Admission, type Refusal, UNKNOWN_ADDRESS } from "./admission.ts";
-import { composeContext, connectionsAtOnce, plainHeadStarts } from "./compose.ts";
+import { composeContext, connectionsAtOnce, plainHeadStarts, tickMs } from "./compose.ts";
+import { Delay } from "./delay.ts";
 import { Door, Doors } from "./door.ts";
 import { lendersMax, readFileLimit } from "./file-limit.ts";
 import { openFolders } from "./folders.ts";
@@ -45,10 +46,6 @@ import type { CertificateInfo, Tls } from "./tls.ts";
 import { NO_PROXY_HEADER, NOT_A_TRUSTED_PROXY, notTlsAnswer, refusalAnswer, TurnAway } from "./turn-away.ts";
 import type { Upstreams } from "./upstreams.ts";
 import type { ServerVitals } from "./vitals.ts";
-
-/** Longest and shortest time between two checks of the deadlines. The shortest timeout is kept to within a quarter. */
-const TICK_MS_MAX = 1000;
-const TICK_MS_MIN = 20;
 
 /** Milliseconds between two searches for idle connections while the server drains. */
 const SWEEP_MS = 50;
@@ -65,6 +62,11 @@ export interface StopOptions {
    * closes them at once.
    */
   readonly graceMs?: number;
+  /**
+   * Milliseconds for which the server still takes connections, while `/__server/ready` says 503 and each response is its connection's last;
+   * 0, the default, stops listening at once.
+   */
+  readonly delayMs?: number;
   /** Milliseconds for requests in progress; the server's `shutdownTimeoutMs` by default. */
   readonly timeoutMs?: number;
   /** Cuts everything at once. */
@@ -117,6 +119,7 @@ export class Server {
   readonly #idStep: number;
   #cancelRelief: (() => void) | null = null;
   #stopping: Promise<void> | null = null;
+  readonly #delay: Delay;
   #whenEmpty: (() => void) | null = null;
   /** Cancels the last wait, for connections that were reset. */
   #cancelWait: (() => void) | null = null;
@@ -129,6 +132,7 @@ export class Server {
     this.#log = log;
     this.#tls = tls;
     this.#time = time;
+    this.#delay = new Delay(time);
     const clock = new Clock(time.nowMs(), time.wallMs(), time);
     this.#clock = clock;
     this.#reporter = new Reporter(log, () => clock.wallMs, shared?.lineBudget);
@@ -476,12 +480,14 @@ export class Server {
    */
   stop(options: StopOptions = {}): Promise<void> {
     if (options.force) this.#cut();
-    this.#stopping ??= this.#stop(options.timeoutMs ?? this.#options.shutdownTimeoutMs, options.graceMs ?? 0);
+    this.#delay.end();
+    this.#stopping ??= this.#stop(options);
     return this.#stopping;
   }
 
-  async #stop(timeoutMs: number, graceMs: number): Promise<void> {
+  async #stop({ timeoutMs = this.#options.shutdownTimeoutMs, graceMs = 0, delayMs = 0 }: StopOptions): Promise<void> {
     this.#drain.hasBegun = true;
+    if (delayMs > 0) await this.#delay.wait(delayMs);
     // Reads the bytes that have arrived first: a connection with a request on the wire is not idle.
     await nextTurn();
     this.#listening.stop();
@@ -562,17 +568,6 @@ export class Server {
 /** Returns a word that differs after each start, so that a client cannot take one server for the one before it. */
 export function newInstance(): string {
   return crypto.randomUUID().slice(0, 8);
-}
-
-function tickMs(options: ServerSettings): number {
-  const shortest = Math.min(
-    options.keepAliveTimeoutMs,
-    options.headerTimeoutMs,
-    options.stallTimeoutMs,
-    options.queueTimeoutMs,
-    options.proxyTimeoutMs,
-  );
-  return Math.max(TICK_MS_MIN, Math.min(TICK_MS_MAX, shortest / 4));
 }
 
 function nextTurn(): Promise<void> {

@@ -24,6 +24,8 @@ export interface ProgramSettings {
   envFile: string;
   exitWithParent: boolean;
   exitWithStdin: boolean;
+  /** Time between the order to stop and the end of listening; 0: none. */
+  drainDelayMs: number;
   /** Time after which the program stops; 0: none. */
   maxLifetimeMs: number;
   /** Unexpected requests make `run` exit with 4. */
@@ -118,6 +120,15 @@ export const programTable: TableOf<ProgramSettings> = {
     group: "process",
     default: false, // Many supervisors start programs with an empty standard input.
     help: "Stops the server when its standard input ends. A program that holds the other end of the pipe ends it so, however it ends.",
+  },
+  drainDelayMs: {
+    flag: "drain-delay",
+    kind: "duration",
+    group: "process",
+    default: 0, // Without a balancer, nothing looks meanwhile.
+    min: 0,
+    max: HOUR,
+    help: "After SIGTERM, takes connections for this time still, while /__server/ready says 503. A balancer looks elsewhere meanwhile.",
   },
   maxLifetimeMs: {
     flag: "max-lifetime",

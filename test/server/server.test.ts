@@ -368,6 +368,32 @@ describe("stopping", () => {
     await stopped;
   });
 
+  test("with a delay still takes connections, says so to a balancer, and keeps none of them", async () => {
+    const clock = new ManualClock();
+    const server = await startServer(options({ clock, status: true }));
+    using idle = await RawClient.connect(server.port);
+    await idle.send(request(server.port, "GET /")).answer();
+    const stopped = server.stop({ delayMs: 2000 });
+    using later = await RawClient.connect(server.port);
+    expect((await later.send(request(server.port, "GET /__server/ready")).answer()).status).toBe(503);
+    expect(await page(server.port)).toBe("first site");
+    clock.advance(1999);
+    const answer = await idle.send(request(server.port, "GET /")).answer();
+    expect([answer.status, answer.fields.get("connection")]).toEqual([200, "close"]);
+    clock.advance(1);
+    await stopped;
+    expect(await isRefused(server.port)).toBe(true);
+  });
+
+  test("with a delay, once more, ends the delay", async () => {
+    const server = await startServer(options({ clock: new ManualClock() }));
+    const stopped = server.stop({ delayMs: HOUR_MS });
+    expect(await page(server.port)).toBe("first site");
+    await server.stop({ force: true });
+    await stopped;
+    expect(await isRefused(server.port)).toBe(true);
+  });
+
   test("cuts what is not done in time", async () => {
     const server = await startServer(options({ shutdownTimeoutMs: HOUR_MS }));
     using busy = await stalledDownload(server.port);

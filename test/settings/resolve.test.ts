@@ -177,7 +177,7 @@ describe("resolveServerSettings", () => {
   });
 
   test("refuses every setting of the program", () => {
-    expect(Object.keys(programTable)).toHaveLength(12);
+    expect(Object.keys(programTable)).toHaveLength(13);
     for (const name of Object.keys(programTable) as (keyof ProgramSettings)[]) {
       const error = thrownBy(() => resolveServerSettings({ [name]: programTable[name].default }));
       expect(error).toBeInstanceOf(OptionsError);
