@@ -4,12 +4,13 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { MEANING_MUTATIONS } from "../../tools/scripts/mutations/meaning.ts";
 import type { Mutation } from "../../tools/scripts/mutations/mutation.ts";
+import { PROXY_MUTATIONS } from "../../tools/scripts/mutations/proxies.ts";
 import { WIRE_MUTATIONS } from "../../tools/scripts/mutations/wire.ts";
 
 const SOURCE = join(import.meta.dir, "..", "..", "src");
 
 test("the snippet of each mutation stands once in its file, and the mutation changes it", () => {
-  const all = [...WIRE_MUTATIONS, ...MEANING_MUTATIONS];
+  const all = [...WIRE_MUTATIONS, ...MEANING_MUTATIONS, ...PROXY_MUTATIONS];
   expect(all.length).toBeGreaterThan(160);
   expect(all.filter((mutation) => !isFoundOnce(mutation)).map(({ file, name }) => `${file}: ${name}`)).toEqual([]);
 });

@@ -1,6 +1,6 @@
 /**
  * Shows that the conformance rows guard the rules: each mutation below weakens one rule in a copy of the tree, and at least one
- * row of the parser or the machine floor has to turn red. `bun tools/scripts/mutate.ts [part of a name]`; prints the survivors,
+ * row of the parser or the machine floor has to turn red, or one of the tables about proxies. `bun tools/scripts/mutate.ts [part of a name]`; prints the survivors,
  * exits 1 when there are any or when a snippet is not found once in its file.
  */
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -8,16 +8,24 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { MEANING_MUTATIONS } from "./mutations/meaning.ts";
 import type { Mutation } from "./mutations/mutation.ts";
+import { PROXY_MUTATIONS } from "./mutations/proxies.ts";
 import { WIRE_MUTATIONS } from "./mutations/wire.ts";
 
 const TOP = join(import.meta.dir, "..", "..");
 const COPIED = ["src", "test", "tools", "docs", "package.json", "bunfig.toml", "tsconfig.json", "bun.lock"];
-const SUITES = ["test/conformance/parser.test.ts", "test/conformance/machine.test.ts"];
+const SUITES = [
+  "test/http/forwarded.test.ts",
+  "test/http/network.test.ts",
+  "test/http/proxy-header.test.ts",
+  "test/conformance/forwarded.test.ts",
+  "test/conformance/parser.test.ts",
+  "test/conformance/machine.test.ts",
+];
 
 /** Longest time of one suite, ms: a mutation may make a loop endless, and that is a way of being noticed. */
 const SUITE_MS_MAX = 60_000;
 
-const MUTATIONS: readonly Mutation[] = [...WIRE_MUTATIONS, ...MEANING_MUTATIONS];
+const MUTATIONS: readonly Mutation[] = [...WIRE_MUTATIONS, ...MEANING_MUTATIONS, ...PROXY_MUTATIONS];
 
 const wanted = process.argv[2] ?? "";
 const chosen = MUTATIONS.filter((mutation) => `${mutation.file} ${mutation.name}`.includes(wanted));
