@@ -483,7 +483,7 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
   /** Closes by RST: the peer does not read, or we cannot go on. */
   abort(reason: CloseReason): void {
     const closing = this.#closing;
-    if (closing.end === End.Gone || closing.end === End.Ending) return;
+    if (closing.end === End.Gone) return;
     closing.abort(reason);
     this.#letGo(reason);
     this.#transport.terminate();

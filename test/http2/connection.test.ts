@@ -263,6 +263,20 @@ describe("the end", () => {
     expect(client.transport.finSent).toBe(true);
   });
 
+  test("can be forced at any time", () => {
+    for (const ms of [0, 30_000, 32_000, 40_000]) {
+      const server = new FakeHttp2Server();
+      server.handler.respond = () => respondWith(200, new FakeSource(100_000));
+      const client = connected(server).send(get(1));
+      client.transport.end = () => {}; // Over TLS the end can take its time.
+      server.pass(ms);
+      client.connection.terminate();
+      expect(client.transport.wasReset).toBe(true);
+      expect(server.observer.closeReasons).toHaveLength(1);
+      expect(server.pool.active).toBe(0);
+    }
+  });
+
   test("comes after as many requests as are allowed", () => {
     const server = new FakeHttp2Server({ http2: { maxRequests: 2 } });
     const client = connected(server).send(get(1), get(3));
