@@ -68,11 +68,19 @@ function script(shell: string): string {
   return answer.text;
 }
 
-/** Runs a shell that reads `typed`. Resolves with all that it wrote. */
+const environment = () => ({
+  PATH: `${join(folder, "bin")}:${process.env["PATH"]}`,
+  HOME: folder,
+  TERM: "dumb",
+  LC_ALL: "C.UTF-8",
+  SECONDS_MAX: String(WAIT_MS / 1000 - 1),
+});
+
+/** Runs a program that reads `typed`. Resolves with all that it wrote. */
 async function typeInto(words: readonly string[], typed: string): Promise<string> {
   const child = Bun.spawn([...words], {
     cwd: ground,
-    env: { PATH: `${join(folder, "bin")}:${process.env["PATH"]}`, HOME: folder, TERM: "dumb", LC_ALL: "C.UTF-8" },
+    env: environment(),
     stdin: new Blob([typed]),
     stdout: "pipe",
     stderr: "pipe",
@@ -83,11 +91,49 @@ async function typeInto(words: readonly string[], typed: string): Promise<string
   return stdout + stderr;
 }
 
+/**
+ * Runs a shell on a terminal, and types as a person does: a line only when the prompt is there, because a terminal that no shell reads yet
+ * takes a tabulator for a character. Prints all that the shell wrote.
+ */
+const TYPIST = `
+import os, pty, re, signal, sys
+child, terminal = pty.fork()
+if child == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+shown = b""
+def give_up(*_):
+    os.kill(child, signal.SIGKILL)
+    sys.exit(f"the shell waits, or has ended, after {shown!r}")
+signal.signal(signal.SIGALRM, give_up)
+signal.alarm(int(os.environ["SECONDS_MAX"]))
+# Sequences that turn modes of the terminal on may follow a prompt.
+PROMPT = rb"(\\x1b\\[[?0-9;]*[a-zA-Z])*$"
+def wait(pattern, start):
+    global shown
+    while not re.search(pattern + PROMPT, shown[start:], re.S):
+        try:
+            shown += os.read(terminal, 65536)
+        except OSError:
+            give_up()
+def type(line, pattern):
+    start = len(shown)
+    os.write(terminal, line.encode())
+    wait(pattern, start)
+first, *lines = sys.stdin.read().split("\\n")
+wait(b"[$%#] ", 0)
+type("PS1='@''@ '\\n", b"@@ ")
+type(first + "\\n", b"\\n.*@@ ")
+for line in lines:
+    type(line + "\\t\\n", b">\\r?\\n.*@@ ")
+os.write(terminal, b"exit\\n")
+os.waitpid(child, 0)
+sys.stdout.write(shown.decode())
+`;
+
 /** Types each case into a shell with a terminal. Resolves with the words that the program got, a list for each case. */
 async function pressTabs(shell: readonly string[], beginning: string): Promise<string[][]> {
-  const terminal = ["python3", "-c", "import pty, sys; pty.spawn(sys.argv[1:])", ...shell];
-  const lines = CASES.map(([typed]) => `httpserver ${typed}\t\n`).join("");
-  const shown = await typeInto(terminal, `${beginning}\n${lines}exit\n`);
+  const lines = [beginning, ...CASES.map(([typed]) => `httpserver ${typed}`)];
+  const shown = await typeInto(["python3", "-c", TYPIST, ...shell], lines.join("\n"));
   return Array.from(shown.matchAll(/^(?:.*[\r ])?((?:<[^<>\r\n]*>)+)\r?$/gm), ([, words = ""]) =>
     Array.from(words.matchAll(/<([^>]*)>/g), ([, word = ""]) => word),
   );
