@@ -5,6 +5,9 @@
  * An account is memory of one connection, or content in memory that several connections send. Shared content counts once, and its
  * size is divided by its connections, so a page that many read slowly is not cut for their number. Accounts of about the
  * same size (a power of two) stand in the order of their last progress: a peer that takes nothing goes before one that reads.
+ *
+ * Several threads have one budget. A thread cuts connections of its own while the budget is passed and it holds more than its part, the
+ * budget divided by the threads. If the sum is too large, at least one thread does.
  */
 import { type Counter, LocalCounter } from "./counter.ts";
 import type { CloseReason } from "./observer.ts";
@@ -13,6 +16,16 @@ import type { CloseReason } from "./observer.ts";
 export interface Holder {
   /** Cuts the connection. Called outside of turns. */
   abort(reason: CloseReason): void;
+}
+
+/** One thread's part in a budget that several threads share. */
+export interface PeerShare {
+  /** Counts the bytes of all threads. */
+  readonly total: Counter;
+  /** Threads that share the budget. */
+  readonly threads: number;
+  /** Makes each other thread call `review`, outside of turns: the budget is passed, and this thread holds no more than its part. */
+  tellOthers(): void;
 }
 
 interface Account {
@@ -25,8 +38,10 @@ interface Account {
 const RANKS = 32;
 
 export class PeerMemory {
-  readonly #total: Counter;
+  readonly #share: PeerShare;
   readonly #max: number;
+  /** Bytes that the connections of this thread hold. */
+  #held = 0;
   readonly #defer: (sleeper: PeerMemory) => void;
   readonly #own = new Map<Holder, Account>();
   readonly #shared = new Map<ArrayBufferLike, Account>();
@@ -36,16 +51,16 @@ export class PeerMemory {
   readonly #ranks: readonly Set<Account>[] = Array.from({ length: RANKS }, () => new Set<Account>());
   #isDue = false;
 
-  /** `max` is in bytes. `defer` calls `resumed` outside of turns. `total` counts the bytes of all threads. */
-  constructor(max: number, defer: (sleeper: PeerMemory) => void, total: Counter = new LocalCounter()) {
+  /** `max` is in bytes. `defer` calls `resumed` outside of turns. `share` is absent if there is one thread. */
+  constructor(max: number, defer: (sleeper: PeerMemory) => void, share: PeerShare = newShare()) {
     this.#max = max;
     this.#defer = defer;
-    this.#total = total;
+    this.#share = share;
   }
 
   /** Bytes held over all connections of all threads. */
   get used(): number {
-    return this.#total.value;
+    return this.#share.total.value;
   }
 
   /** Notes that `holder` holds `bytes` of its own, 0 for none. Counts as progress of its peer. */
@@ -98,10 +113,17 @@ export class PeerMemory {
     }
   }
 
-  /** Cuts the largest lenders until the rest fits. */
+  /** Cuts the largest lenders of this thread until the rest fits, or tells the other threads that theirs do not fit. */
   resumed(): void {
     this.#isDue = false;
-    for (let rank = RANKS - 1; rank >= 0 && this.used > this.#max; ) {
+    this.review();
+    if (this.used > this.#max) this.#share.tellOthers();
+  }
+
+  /** Cuts the largest lenders of this thread while the budget is passed and the thread holds more than its part. */
+  review(): void {
+    const part = this.#max / this.#share.threads;
+    for (let rank = RANKS - 1; rank >= 0 && this.#held > part && this.used > this.#max; ) {
       const [oldest] = this.#ranks[rank] as Set<Account>;
       if (oldest === undefined) rank--;
       else this.#cut(oldest);
@@ -116,7 +138,7 @@ export class PeerMemory {
 
   #resize(account: Account, bytes: number): void {
     this.#leave(account);
-    this.#total.add(bytes - account.bytes);
+    this.#count(bytes - account.bytes);
     account.bytes = bytes;
     if (bytes === 0) return;
     account.rank = rankOf(bytes / account.holders.size);
@@ -128,15 +150,25 @@ export class PeerMemory {
 
   #close(account: Account): void {
     this.#leave(account);
-    if (account.bytes > 0) this.#total.add(-account.bytes);
+    this.#count(-account.bytes);
     account.bytes = 0;
     for (const holder of account.holders) if (this.#own.get(holder) === account) this.#own.delete(holder);
+  }
+
+  #count(bytes: number): void {
+    if (bytes === 0) return;
+    this.#held += bytes;
+    this.#share.total.add(bytes);
   }
 
   #leave(account: Account): void {
     this.#ranks[account.rank]?.delete(account);
     account.rank = -1;
   }
+}
+
+function newShare(): PeerShare {
+  return { total: new LocalCounter(), threads: 1, tellOthers: () => {} };
 }
 
 /** Returns the exponent of the largest power of two that is not above `bytes`, at most that of the last rank. */

@@ -8,7 +8,7 @@ import type { Drain, Resumable } from "../exchange/context.ts";
 import { LocalPool } from "../exchange/local-pool.ts";
 import { type Observer, Observers } from "../exchange/observer.ts";
 import { directPeer, type Peer } from "../exchange/peer.ts";
-import { PeerMemory } from "../exchange/peer-memory.ts";
+import { PeerMemory, type PeerShare } from "../exchange/peer-memory.ts";
 import type { Pool } from "../exchange/pool.ts";
 import type { SharedPool } from "../exchange/shared-pool.ts";
 import type { Transport } from "../exchange/transport.ts";
@@ -154,7 +154,7 @@ export class Server {
     this.#lastId = thread + 1 - this.#idStep;
     this.#admission = new Admission(connectionsMax, options.maxConnectionsPerAddress, memory?.connections);
     const defer = (sleeper: Resumable) => this.#defer(sleeper);
-    this.#peerMemory = new PeerMemory(limits.peerMemoryBytesMax, defer, memory?.peerMemory);
+    this.#peerMemory = new PeerMemory(limits.peerMemoryBytesMax, defer, shared === null ? undefined : shareOf(shared));
     this.#announcements = this.#makeAnnouncements(parts);
     this.#turnAway = new TurnAway({ clock, warn: (text) => log.warn(text) });
     this.#sharedPool = shared === null ? null : this.#openShared(shared);
@@ -186,10 +186,14 @@ export class Server {
     return memory.pool(thread, { wake, relieve: () => this.#relieve() });
   }
 
-  /** Looks for slots that other threads have promised to requests of this one. Called in a turn of its own, after a wake. */
+  /**
+   * Looks for slots that other threads have promised to requests of this one, and for memory that this one holds beyond its part. Called in
+   * a turn of its own, after a wake.
+   */
   woken(): void {
     this.#clock.move();
     this.#sharedPool?.woken();
+    this.#peerMemory.review();
   }
 
   #makeFixture(instance: string, { fixture = null, shutDown }: ServerParts): FixtureParts | null {
@@ -568,6 +572,15 @@ export class Server {
 /** Returns a word that differs after each start, so that a client cannot take one server for the one before it. */
 export function newInstance(): string {
   return crypto.randomUUID().slice(0, 8);
+}
+
+/** Returns the part of one thread in the memory that is held for peers. */
+function shareOf({ memory, thread: own, wake }: SharedParts): PeerShare {
+  const { threads } = memory.sizes;
+  const tellOthers = () => {
+    for (let thread = 0; thread < threads; thread++) if (thread !== own) wake(thread);
+  };
+  return { total: memory.peerMemory, threads, tellOthers };
 }
 
 function nextTurn(): Promise<void> {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { ContentBuffer, ContentMemory } from "../../src/exchange/content-buffer.ts";
 import { type Counter, LocalCounter } from "../../src/exchange/counter.ts";
+import { PeerMemory } from "../../src/exchange/peer-memory.ts";
 import { SharedMemory } from "../../src/exchange/shared-memory.ts";
 import { Admission } from "../../src/server/admission.ts";
 
@@ -83,4 +84,54 @@ test("the content of requests of all threads has one budget", () => {
   expect([one?.append(bytes, 0, 60, 60), other?.append(bytes, 0, 60, 60)]).toEqual([true, false]);
   one?.release();
   expect(other?.append(bytes, 0, 60, 60)).toBe(true);
+});
+
+describe("the budget of memory that is held for peers, over several threads", () => {
+  /** Two threads that share 1,000 bytes, and the connections that they have cut. */
+  function peers() {
+    const cut: string[] = [];
+    const due: PeerMemory[] = [];
+    const told: PeerMemory[] = [];
+    const threads: PeerMemory[] = twoThreads().map(
+      ({ peerMemory }, own) =>
+        new PeerMemory(1000, (sleeper) => due.push(sleeper), {
+          total: peerMemory,
+          threads: 2,
+          tellOthers: () => told.push(threads[1 - own] as PeerMemory),
+        }),
+    );
+    const run = () => {
+      for (const sleeper of due.splice(0)) sleeper.resumed();
+      for (const thread of told.splice(0)) thread.review();
+    };
+    const hold = (thread: number, name: string, bytes: number) =>
+      threads[thread]?.hold({ abort: () => cut.push(name) }, bytes);
+    return { cut, run, hold, used: () => threads.map(({ used }) => used) };
+  }
+
+  test("is one, and the thread that passes it cuts its own largest", () => {
+    const { cut, run, hold, used } = peers();
+    hold(0, "other", 400);
+    hold(1, "large", 500);
+    hold(1, "small", 150);
+    run();
+    expect([cut, used()]).toEqual([["large"], [550, 550]]);
+  });
+
+  test("is kept by the thread that holds more than its part, whichever passes it", () => {
+    const { cut, run, hold, used } = peers();
+    hold(0, "hog", 500);
+    hold(0, "neighbour", 450);
+    hold(1, "small", 100);
+    run();
+    expect([cut, used()]).toEqual([["hog"], [550, 550]]);
+  });
+
+  test("is nobody's to keep while it is not passed", () => {
+    const { cut, run, hold } = peers();
+    hold(0, "hog", 900);
+    hold(1, "small", 100);
+    run();
+    expect(cut).toEqual([]);
+  });
 });
