@@ -257,7 +257,7 @@ linux.describe("threads of one server", () => {
   test("have no part of another server's port, also if that one shares it", async () => {
     const other = Bun.listen({ hostname: "127.0.0.1", port: 0, reusePort: true, socket: { data() {} } } as never);
     try {
-      expect(start(2, { port: other.port })).rejects.toThrow(`port ${other.port} on 127.0.0.1 is in use`);
+      await expect(start(2, { port: other.port })).rejects.toThrow(`port ${other.port} on 127.0.0.1 is in use`);
     } finally {
       other.stop(true);
     }
@@ -265,7 +265,7 @@ linux.describe("threads of one server", () => {
 
   test("leave no room for another server on their port", async () => {
     const { port } = await start(2);
-    expect(start(2, { port })).rejects.toThrow(`port ${port} on 127.0.0.1 is in use`);
+    await expect(start(2, { port })).rejects.toThrow(`port ${port} on 127.0.0.1 is in use`);
   });
 });
 
@@ -370,7 +370,7 @@ linux.describe("a thread that", () => {
     const entry = entryThat(
       "port.on('message', () => port.postMessage({ kind: 'failed', reason: 'no', isOurs: false }));",
     );
-    expect(start(2, { port }, { entry })).rejects.toThrow(/^no$/);
+    await expect(start(2, { port }, { entry })).rejects.toThrow(/^no$/);
     expect(await isRefused(port)).toBe(true);
   });
 
