@@ -5,13 +5,13 @@
  * Over TLS a conversation begins before its handshake, so that one that does not go on has a deadline, and is told when it is
  * done. Bun encrypts and decrypts; from then on nothing differs.
  */
-import { writeSync } from "node:fs";
+import { closeSync, writeSync } from "node:fs";
 import type { Socket, TCPSocketListener } from "bun";
 import type { Conversation } from "../exchange/carrier.ts";
 import type { Clock } from "../exchange/clock.ts";
 import type { Transport } from "../exchange/transport.ts";
 import { messageOf, StartError } from "../settings/start-error.ts";
-import { sharePort } from "./port-sharing.ts";
+import { duplicate, sharePort } from "./port-sharing.ts";
 import { HAS_SEND_FILE, sendFile } from "./send-file.ts";
 
 /** The side that the sockets report to. */
@@ -28,12 +28,17 @@ export interface Acceptor {
   failedHandshake(conversation: Conversation, reason: string, isHttp: boolean): Uint8Array | null;
 }
 
-/** TLS of a listener: options for Bun, and the context that replaces theirs for later connections. */
+/** TLS of a listener: options for Bun, and how later connections get another certificate. */
 export interface TlsListening {
-  /** Options for `Bun.listen`. */
+  /** Options for `Bun.listen`, as they are now. */
   readonly options: TlsListenOptions;
-  /** A context of `node:tls` that new connections get instead of `options`' certificate, or null. */
+  /**
+   * A context of `node:tls` that new connections get instead of the listener's, or null. It has no protocols to negotiate, so it is for
+   * listeners that cannot be replaced.
+   */
   renewed(): object | null;
+  /** Calls `replace` when the options have changed. The result is false if a listener could not be replaced. */
+  whenRenewed(replace: () => boolean): void;
 }
 
 /** Bun 1.4.5 takes more than its types say, or in another form. */
@@ -79,6 +84,7 @@ export function listen(
   binding: Binding = "alone",
 ): Listening {
   const bindTo = (hostname: string, toPort: number) => bind(hostname, toPort, flag, acceptor, tls, binding);
+  const combine = (listeners: Listener[]) => combined(listeners, acceptor, tls);
   if (host !== "127.0.0.1") return combine([bindTo(host, port)]);
   for (let attempt = 1; ; attempt++) {
     const first = bindTo(host, port);
@@ -95,9 +101,10 @@ export function listen(
 
 type Listener = TCPSocketListener<Conversation | null>;
 
-function combine(listeners: readonly Listener[]): Listening {
+function combined(listeners: Listener[], acceptor: Acceptor, tls: TlsListening | null): Listening {
   const [first] = listeners;
   if (first === undefined) throw new Error("nothing listens");
+  tls?.whenRenewed(() => replaceAll(listeners, acceptor, tls));
   return {
     port: first.port,
     hosts: listeners.map((listener) => listener.hostname),
@@ -106,6 +113,39 @@ function combine(listeners: readonly Listener[]): Listening {
     },
     share: () => listeners.every((listener) => sharePort((listener as Descriptive).fd)),
   };
+}
+
+/**
+ * Replaces each listener by one with the present options on the same listening socket, so that no connection that waits there is lost.
+ * Returns false if one could not be replaced: it stays.
+ */
+function replaceAll(listeners: Listener[], acceptor: Acceptor, tls: TlsListening): boolean {
+  let areAll = true;
+  for (const [index, before] of listeners.entries()) {
+    const after = listenAgain((before as Descriptive).fd, acceptor, tls);
+    areAll &&= after !== null;
+    if (after === null) continue;
+    listeners[index] = after;
+    before.stop(false);
+  }
+  return areAll;
+}
+
+type SecureOptions = Parameters<typeof Bun.listen<Conversation | null>>[0];
+
+/** Listens on the listening socket `descriptor` as well, which its owner may close; null if the system refuses. */
+function listenAgain(descriptor: number, acceptor: Acceptor, tls: TlsListening): Listener | null {
+  const fd = duplicate(descriptor);
+  if (fd < 0) return null;
+  const socket = secureHandlersOf(acceptor, tls);
+  const options = { fd, allowHalfOpen: true, data: null, socket, tls: { ...tls.options } };
+  try {
+    // Bun's types know neither the descriptor nor that the result is a listener of TCP.
+    return Bun.listen(options as unknown as SecureOptions) as unknown as Listener;
+  } catch {
+    closeSync(fd);
+    return null;
+  }
 }
 
 /** A listener of Bun 1.4.5, whose types lack its descriptor. */

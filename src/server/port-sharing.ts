@@ -13,6 +13,14 @@ const SOL_SOCKET = 1;
 const SO_REUSEPORT = 15;
 const ON = Int32Array.of(1);
 
+type Duplicate = (descriptor: number) => number;
+
+/** Returns a second descriptor of the same socket, or -1 if there is none. */
+export function duplicate(descriptor: number): number {
+  const dup = systemCall<Duplicate>("dup", ({ int }) => ({ args: [int], returns: int }));
+  return dup === null || descriptor < 0 ? -1 : dup(descriptor);
+}
+
 type SetSocketOption = (socket: number, level: number, option: number, value: Int32Array, length: number) => number;
 
 /** Undefined until the first call; null if the C library cannot be loaded. */

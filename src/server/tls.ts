@@ -62,13 +62,15 @@ const WILDCARDS: ReadonlySet<string> = new Set(["0.0.0.0", "::"]);
 
 /** The TLS of one server. */
 export class Tls implements TlsListening {
-  readonly options: TlsListenOptions;
+  options: TlsListenOptions;
   readonly #settings: TlsSettings;
   readonly #passphrase: string;
   readonly #warn: (line: string) => void;
   #certified: Certified;
   #certificate: CertificateInfo;
   #renewed: object | null = null;
+  /** Replaces the listeners, once there are any. */
+  #replace: () => boolean = () => false;
 
   /**
    * Reads or makes the certificate that `settings` name. `passphrase` is "" for none; a passphrase file takes
@@ -89,7 +91,7 @@ export class Tls implements TlsListening {
     this.#warn = warn;
     this.#certified = certified;
     this.#certificate = this.#inspect(certified);
-    this.options = { ...certified, ...protocolOf(settings), minVersion: BUN_TLS_1_2 };
+    this.options = optionsOf(settings, certified);
   }
 
   get certificate(): CertificateInfo {
@@ -103,6 +105,10 @@ export class Tls implements TlsListening {
 
   renewed(): object | null {
     return this.#renewed;
+  }
+
+  whenRenewed(replace: () => boolean): void {
+    this.#replace = replace;
   }
 
   /**
@@ -120,7 +126,8 @@ export class Tls implements TlsListening {
     const { createSecureContext } = await import("node:tls");
     // The context replaces the listener's, so it needs all settings, suites included.
     const { context } = createSecureContext({ ...certified, ...protocolOf(this.#settings), minVersion: NODE_TLS_1_2 });
-    this.#renewed = context as object;
+    this.options = optionsOf(this.#settings, certified);
+    this.#renewed = this.#replace() ? null : (context as object);
     this.#certified = certified;
     this.#certificate = certificate;
   }
@@ -139,6 +146,10 @@ export class Tls implements TlsListening {
     const names = first.subjectAltName ?? subject.replaceAll("\n", ", ");
     return { pem: cert, names, validTo, fingerprint: first.fingerprint256 };
   }
+}
+
+function optionsOf(settings: TlsSettings, certified: Certified): TlsListenOptions {
+  return { ...certified, ...protocolOf(settings), minVersion: BUN_TLS_1_2 };
 }
 
 function formatDay(date: Date): string {

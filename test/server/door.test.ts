@@ -110,7 +110,7 @@ describe("without TLS", () => {
 });
 
 describe("over TLS", () => {
-  test("h2 is chosen with and without a name", async () => {
+  test("h2 is chosen with and without a name, and after a reload", async () => {
     const { cert, key } = await makeSelfSigned([], Date.now());
     const [tlsCert, tlsKey] = [join(folder, "cert.pem"), join(folder, "key.pem")];
     writeFileSync(tlsCert, cert);
@@ -122,7 +122,17 @@ describe("over TLS", () => {
       expect(await chosen(server, ["http/1.1"], servername)).toBe("http/1.1");
       expect(await chosen(server, [], servername)).toBe("");
     }
-    expect(await page(server.url, cert)).toEqual([200, "page"]);
+    const renewed = await makeSelfSigned([], Date.now());
+    writeFileSync(tlsCert, renewed.cert);
+    writeFileSync(tlsKey, renewed.key);
+    for (let times = 0; times < 3; times++) {
+      await server.reload();
+      for (const servername of ["localhost", ""]) {
+        expect(await chosen(server, ["h2", "http/1.1"], servername)).toBe("h2");
+        expect(await chosen(server, ["http/1.1"], servername)).toBe("http/1.1");
+      }
+    }
+    expect(await page(server.url, renewed.cert)).toEqual([200, "page"]);
   });
 
   test("the negotiation is what is spoken", async () => {
