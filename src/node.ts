@@ -10,6 +10,7 @@ import { Child, type Ready } from "./client/child.ts";
 import { Endpoints, remoteMethods } from "./client/endpoints.ts";
 import { findExecutable } from "./client/executable.ts";
 import { variablesOf } from "./client/variables.ts";
+import { isStoreUrl } from "./http/store-url.ts";
 import type * as InProcess from "./index.ts";
 import type { StopOptions } from "./server/server.ts";
 import { needsFolders, TemporaryFolders } from "./server/temporary-folders.ts";
@@ -114,7 +115,7 @@ function wordsOf({ port, fixture }: ServerSettings): readonly string[] {
 
 function serverOf(child: Child, ready: Ready, settings: ServerSettings): RunningServer | FixtureServer {
   const { url } = ready;
-  const uploads = resolve(settings.uploads);
+  const uploads = isStoreUrl(settings.uploads) ? settings.uploads : resolve(settings.uploads);
   const endpoints = new Endpoints({ url, token: settings.fixtureToken, uploads, end: () => child.end });
   const stop = async ({ force, graceMs = 0, timeoutMs = settings.shutdownTimeoutMs }: StopOptions = {}) => {
     if (force) return child.kill();

@@ -127,7 +127,8 @@ describe(OPERATING, () => {
   });
 
   test("lists every metric, and no other", () => {
-    const counts = { slots: 0, slotsBusy: 0, queueLength: 0, queueMax: 0, connections: 0, startedMs: 0 };
+    const store = { requests: 0, failures: 0, retries: 0, sentBytes: 0, inFlight: 0, waiting: 0, isAway: false };
+    const counts = { slots: 0, slotsBusy: 0, queueLength: 0, queueMax: 0, connections: 0, startedMs: 0, store };
     const workers = [{ connections: 0, requests: 0 }];
     const exposition = new Metrics().render({ version: "1", ...counts, workers });
     const exposed = Array.from(exposition.matchAll(/^# TYPE (\S+)/gm), ([, name = ""]) => name);

@@ -3,6 +3,7 @@ import { type Stats, statSync } from "node:fs";
 import { hostname, networkInterfaces } from "node:os";
 import { resolve } from "node:path";
 import type { Snapshot } from "../handlers/endpoints/status.ts";
+import { isStoreUrl } from "../http/store-url.ts";
 import type { ServerLog } from "../server/access-log.ts";
 import { ENVIRONMENT_PREFIX } from "../settings/kinds.ts";
 import { type Settings, serverSettingsOf } from "../settings/resolve.ts";
@@ -148,7 +149,8 @@ function announce(options: Settings, server: RunningServer, log: Log): void {
   if (server.certificate !== null) log.info(`Certificate: ${describeCertificate(server)}`);
   if (server.redirectUrl !== null) log.info(`Plain requests to ${server.redirectUrl} are sent to https`);
   if (options.uploads === "") log.info("No uploads are taken; --uploads FOLDER takes them");
-  else if (server.takesUploads) log.info(`Uploads go to ${resolve(options.uploads)}`);
+  else if (server.takesUploads)
+    log.info(`Uploads go to ${isStoreUrl(options.uploads) ? options.uploads : resolve(options.uploads)}`);
   if (options.stubs !== "") log.info(`Stubs come from ${resolve(options.stubs)}`);
   log.info(`Thread pool size: ${options.threads}, ${options.queue} more may wait`);
   if (server.workers !== undefined) log.info(`${server.workers} workers serve, each with an event loop of its own`);

@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import { describeFaultRule, readFaultOrder } from "../http/fault.ts";
 import { problemOfJson } from "../http/match.ts";
+import { isStoreUrl } from "../http/store-url.ts";
 import type {
   AddedStub,
   FaultOrder,
@@ -158,9 +159,11 @@ export class Endpoints {
     return (await this.get<{ unreached: readonly string[] }>("stubs")).unreached;
   }
 
-  /** Returns an upload as it is on the disk: the endpoint does not tell where its folder is. */
+  /** Returns an upload as it is in its place: the endpoint does not tell where that is. */
   kept({ size, ...upload }: ListedUpload): KeptUpload {
-    return { ...upload, bytes: size, path: join(this.#options.uploads, upload.name) };
+    const { uploads } = this.#options;
+    const path = isStoreUrl(uploads) ? `${uploads}/${upload.name}` : join(uploads, upload.name);
+    return { ...upload, bytes: size, path };
   }
 
   async #ask<Answer>(method: string, endpoint: string, content?: string, taken?: number): Promise<Answer> {

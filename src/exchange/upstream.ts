@@ -17,6 +17,8 @@ export interface ForwardedRequest {
   readonly announced: "none" | "unknown" | number;
   /** True if it may be sent twice: it is idempotent, and has no content. */
   readonly mayRepeat: boolean;
+  /** True if its sender sends it again where that is needed. So it may take an idle connection, which the upstream may be closing. */
+  readonly mayReuse?: boolean;
 }
 
 /** The head of a final response, and its content while that comes. */
@@ -36,6 +38,8 @@ export interface UpstreamFailure {
   readonly isLate: boolean;
   /** End of a sentence that begins with the upstream. */
   readonly reason: string;
+  /** True: the connection had been idle, and ended without a byte in return. */
+  readonly isStale?: boolean;
 }
 
 /** Receives the response to one request: `failed`, or else `answered` and then `ended`. */

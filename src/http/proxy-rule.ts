@@ -32,11 +32,12 @@ export function parseProxyRule(text: string): ProxyRule | string {
     ? "expected a pattern without ?, because a path has no query"
     : problemOfPattern(pattern, "a path with *, ** or ? such as /api/**");
   if (problem !== null) return problem;
-  const origin = parseProxyOrigin(url);
+  const origin = parseOrigin(url);
   return typeof origin === "string" ? origin : { pattern, origin };
 }
 
-function parseProxyOrigin(url: string): ProxyOrigin | string {
+/** Reads the URL of a server. Returns the mistake as the end of a sentence. */
+export function parseOrigin(url: string): ProxyOrigin | string {
   const [, scheme, authority = "", rest = ""] = /^(https?):\/\/([^/?#]*)(.*)$/is.exec(url) ?? [];
   if (scheme === undefined) return "expected a URL that begins with http:// or https://";
   if (authority.includes("@")) return "expected a URL without a user; let the client send its credentials";

@@ -312,8 +312,10 @@ export class UpstreamConnection implements UpstreamEvents, ContentOrigin {
   // The end.
 
   /** Ends the connection. A response that is whole counts; a request that may be repeated is. */
-  #fail(failure: UpstreamFailure): void {
+  #fail(cause: Omit<UpstreamFailure, "isStale">): void {
     const sending = this.#sending;
+    const isStale = this.#wasUsed && !this.#hasBegun && !cause.isLate;
+    const failure: UpstreamFailure = isStale ? { ...cause, isStale } : cause;
     if (this.#isGone) return;
     if (sending === null || (this.#reader.isDone && this.#reader.status !== 0)) {
       if (sending !== null && !this.#isAnswered) this.#answer(sending);
@@ -338,8 +340,8 @@ export class UpstreamConnection implements UpstreamEvents, ContentOrigin {
   }
 
   /** A connection that was idle may have been closed by the upstream before the request came. */
-  #mayRepeat({ request, isRepeated }: Sending, { isLate }: UpstreamFailure): boolean {
-    return request.mayRepeat && this.#wasUsed && !this.#hasBegun && !isRepeated && !isLate;
+  #mayRepeat({ request, isRepeated }: Sending, { isStale }: UpstreamFailure): boolean {
+    return request.mayRepeat && isStale === true && !isRepeated;
   }
 
   #end(isWhole: boolean): void {

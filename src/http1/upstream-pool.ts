@@ -1,6 +1,6 @@
 /**
- * The connections to one upstream. A request that may be sent twice takes an idle one; any other request takes a new one, because an
- * upstream may close an idle connection at the moment of its use, and such a request could then not be sent again.
+ * The connections to one upstream. A request that may be sent twice, here or by its sender, takes an idle one; any other request takes a new
+ * one, because an upstream may close an idle connection at the moment of its use, and such a request could then not be sent again.
  *
  * The number of connections in use is bounded by the slots of the requests, that of idle ones here.
  */
@@ -45,7 +45,7 @@ export class UpstreamPool implements Upstream, ConnectionOwner {
 
   call(request: ForwardedRequest, listener: UpstreamListener): UpstreamCall {
     const sending = new SentRequest(request, listener);
-    const connection = request.mayRepeat ? this.#idle.pop() : undefined;
+    const connection = request.mayRepeat || request.mayReuse ? this.#idle.pop() : undefined;
     if (connection === undefined) this.#open(sending);
     else connection.begin(sending);
     return sending;

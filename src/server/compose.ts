@@ -88,6 +88,7 @@ export function tickMs(options: ServerSettings): number {
     options.stallTimeoutMs,
     options.queueTimeoutMs,
     options.proxyTimeoutMs,
+    options.uploadTimeoutMs,
   );
   return Math.max(TICK_MS_MIN, Math.min(TICK_MS_MAX, shortest / 4));
 }

@@ -22,24 +22,26 @@ export interface Folders {
 }
 
 /**
- * Opens the served folder and the folder of uploads. `hasEndpoints`: the server answers below its reserved name, so neither
+ * Opens the served folder and the folder of uploads; `store` takes its place if uploads go to an object store. `hasEndpoints`: the server answers below its reserved name, so neither
  * folder may lie there. `warn` takes a line for the operator. Throws a StartError, in one line for the operator.
  */
 export function openFolders(
   settings: ServerSettings,
   hasEndpoints: boolean,
+  store: UploadStore | null,
   now: () => number,
   warn: (line: string) => void,
 ): Folders {
   const whole = openRoot(settings.root);
-  if (hasEndpoints) refuseReservedName(whole, settings.uploads);
+  if (hasEndpoints) refuseReservedName(whole, store === null ? settings.uploads : "");
   const stubs = settings.stubs === "" ? null : usable(openDocumentRoot(settings.stubs, "--stubs")).realPath;
   const record = settings.record === "" ? null : openRecord(settings.record);
   const own: OwnFolder[] = [];
   if (stubs !== null) own.push({ flag: "--stubs", folder: settings.stubs, realPath: stubs });
   if (record !== null) own.push({ flag: "--record", folder: settings.record, realPath: record });
-  if (settings.uploads === "")
-    return { root: withoutOwn(whole, own), uploads: null, takesUploads: false, stubs, record };
+  if (settings.uploads === "" || store !== null) {
+    return { root: withoutOwn(whole, own), uploads: store, takesUploads: store !== null, stubs, record };
+  }
   const { uploads, takesUploads } = openUploads(settings.uploads, now, warn);
   own.push({ flag: "--uploads", folder: settings.uploads, realPath: uploads.root.realPath });
   // Uploads are read back by --serve-uploads alone, even if their folder lies in the served one.

@@ -89,6 +89,19 @@ export interface Gauges {
   readonly startedMs: number;
   /** Each thread of a server that has several; absent for one. */
   readonly workers?: readonly WorkerView[];
+  /** Null without an object store. */
+  readonly store: StoreCounts | null;
+}
+
+/** Requests to an object store. */
+export interface StoreCounts {
+  readonly requests: number;
+  readonly failures: number;
+  readonly retries: number;
+  readonly sentBytes: number;
+  readonly inFlight: number;
+  readonly waiting: number;
+  readonly isAway: boolean;
 }
 
 export class Metrics extends BaseObserver {
@@ -199,6 +212,7 @@ export class Metrics extends BaseObserver {
         labelled("reason", [...this.closes]),
       ),
       ...workerFamilies(gauges.workers ?? []),
+      ...storeFamilies(gauges.store),
       single("process_start_time_seconds", "gauge", "Start, in seconds since 1970.", gauges.startedMs / 1000),
       single("process_cpu_seconds_total", "counter", "Processor time.", (cpu.user + cpu.system) / 1e6),
       ...(rss === null ? [] : [single("process_resident_memory_bytes", "gauge", "Resident memory.", rss)]),
@@ -236,6 +250,19 @@ const REFUSALS: readonly Refused[] = [
   "too many connections",
   "too many from an address",
 ];
+
+function storeFamilies(store: StoreCounts | null): string[] {
+  if (store === null) return [];
+  return [
+    single("httpserver_store_requests_total", "counter", "Requests to the object store.", store.requests),
+    single("httpserver_store_failures_total", "counter", "Of these, without an answer that counts.", store.failures),
+    single("httpserver_store_retries_total", "counter", "Requests to it that were repeated.", store.retries),
+    single("httpserver_store_sent_bytes_total", "counter", "Bytes of content in these requests.", store.sentBytes),
+    single("httpserver_store_in_flight", "gauge", "Requests that wait for its answer, without reads.", store.inFlight),
+    single("httpserver_store_waiting", "gauge", "Requests that wait to be sent to it.", store.waiting),
+    single("httpserver_store_away", "gauge", "1 while it is known to be away.", store.isAway ? 1 : 0),
+  ];
+}
 
 type Sample = readonly [labels: string, value: number];
 

@@ -10,8 +10,10 @@ import type { ArchiveTurn } from "../handlers/listing/archive-turn.ts";
 import type { Site, SiteOptions } from "../handlers/site/site.ts";
 import type { openStubs } from "../handlers/stubs/stubs.ts";
 import type { AnyUploads } from "../handlers/uploads/any.ts";
+import { isStoreUrl } from "../http/store-url.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
 import type { LineBudget } from "./line-budget.ts";
+import type { ObjectStore, ObjectStoreOptions } from "./object-store.ts";
 import type { Announcements, AnnouncementsOptions } from "./proxy-protocol.ts";
 import type { Tls } from "./tls.ts";
 import type { Upstreams, UpstreamsOptions } from "./upstreams.ts";
@@ -56,6 +58,8 @@ export interface ServerParts {
   readonly proxy?: ((options: Omit<UpstreamsOptions, "recorder">) => Upstreams) | null;
   /** Reads the rules of the served folder; null without --site. */
   readonly site?: ((options: SiteOptions) => Site) | null;
+  /** Opens the object store for uploads; null without one. */
+  readonly objectStore?: ((options: Omit<ObjectStoreOptions, "environment">) => ObjectStore) | null;
   /** Takes uploads of any file; null without --upload-any. */
   readonly anyUploads?: typeof AnyUploads | null;
   /** Called when a test asks the server to stop. By default the server drains, as on a signal. */
@@ -65,7 +69,17 @@ export interface ServerParts {
 /** Parts that the settings alone decide on. */
 export type LoadedParts = Pick<
   ServerParts,
-  "relays" | "announcements" | "watch" | "fixture" | "httpbin" | "stubs" | "proxy" | "site" | "anyUploads" | "base"
+  | "relays"
+  | "announcements"
+  | "watch"
+  | "fixture"
+  | "httpbin"
+  | "stubs"
+  | "proxy"
+  | "site"
+  | "objectStore"
+  | "anyUploads"
+  | "base"
 >;
 
 /** Loads all parts of a server but its TLS. */
@@ -79,6 +93,7 @@ export async function loadParts(settings: ServerSettings): Promise<LoadedParts> 
     stubs: await loadStubs(settings),
     proxy: await loadProxy(settings),
     site: await loadSite(settings),
+    objectStore: await loadObjectStore(settings),
     anyUploads: await loadAnyUploads(settings),
     base: await loadBase(settings),
   };
@@ -157,6 +172,13 @@ async function loadSite(settings: ServerSettings): Promise<NonNullable<ServerPar
   if (!settings.site) return null;
   const { Site } = await import("../handlers/site/site.ts");
   return (options) => new Site(options);
+}
+
+/** Loads the object store, only for a server that keeps uploads in one. */
+async function loadObjectStore(settings: ServerSettings): Promise<NonNullable<ServerParts["objectStore"]> | null> {
+  if (!isStoreUrl(settings.uploads)) return null;
+  const { ObjectStore } = await import("./object-store.ts");
+  return (options) => new ObjectStore({ ...options, environment: process.env });
 }
 
 /** Loads uploads of any file, only for a server that takes them. */

@@ -38,6 +38,7 @@ import { Door, Doors } from "./door.ts";
 import { lendersMax, readFileLimit } from "./file-limit.ts";
 import { openFolders } from "./folders.ts";
 import { type Acceptor, type Binding, type Listening, listen } from "./listen.ts";
+import type { ObjectStore } from "./object-store.ts";
 import type { ServerParts, SharedParts } from "./parts.ts";
 import type { Announcements } from "./proxy-protocol.ts";
 import { Reporter } from "./reporter.ts";
@@ -103,6 +104,8 @@ export class Server {
   /** Null without --proxy-protocol. */
   readonly #announcements: Announcements | null;
   readonly #turnAway: TurnAway;
+  /** Null without an object store. */
+  #objectStore: ObjectStore | null = null;
   /** Null until the folders are opened. */
   #uploads: UploadStore | null = null;
   #takesUploads = false;
@@ -180,6 +183,7 @@ export class Server {
     this.#plainHeadStarts = tls === null ? this.#context.headStarts : plainHeadStarts(options, clock);
     this.#redirectContext = this.#redirecting === null ? null : this.#redirectTo(this.#redirecting);
     this.#endTicks = time.every(tickMs(options), () => this.#tick());
+    void this.#objectStore?.store.open();
   }
 
   #openShared({ memory, thread, wake }: SharedParts): SharedPool {
@@ -226,6 +230,7 @@ export class Server {
       moveClock: () => this.#clock.move(),
       report: (error) => this.#log.error("a watcher failed", error),
       isDraining: () => this.#drain.hasBegun,
+      store: () => this.#objectStore?.counts ?? null,
     });
   }
 
@@ -251,7 +256,9 @@ export class Server {
     try {
       const endpoints = this.#endpoints();
       const warn = (line: string) => this.#log.warn(line);
-      const { root, uploads, takesUploads, stubs, record } = openFolders(options, endpoints !== null, now, warn);
+      this.#objectStore = this.#openObjectStore(parts);
+      const store = this.#objectStore?.store ?? null;
+      const { root, uploads, takesUploads, stubs, record } = openFolders(options, endpoints !== null, store, now, warn);
       if (record !== null) this.#upstreams?.record({ realPath: record, shown: options.record, warn });
       this.#uploads = uploads;
       this.#takesUploads = takesUploads;
@@ -282,6 +289,13 @@ export class Server {
       // A value that has the right form and still cannot be used, such as an allowed host with a space.
       throw error instanceof RangeError ? new OptionsError(error.message) : error;
     }
+  }
+
+  #openObjectStore({ objectStore = null }: ServerParts): ObjectStore | null {
+    if (objectStore === null) return null;
+    const log = this.#log;
+    const [info, warn] = [(line: string) => log.info(line), (line: string) => log.warn(line)];
+    return objectStore({ settings: this.#options, clock: this.#clock, time: this.#time, info, warn });
   }
 
   #openStubs(realPath: string | null, { stubs = null }: ServerParts): Stubs | null {
@@ -500,6 +514,7 @@ export class Server {
     this.#vitals?.drain();
     this.#httpbin?.drain();
     this.#upstreams?.drain();
+    this.#objectStore?.drain();
     this.#fixture?.fixture.end();
     this.#closeIdle(graceMs);
     if (this.#connections.size > 0) {
@@ -566,6 +581,7 @@ export class Server {
     this.#reporter.tick(this.#binding === "alone" ? this.#pool : null, this.#clock.nowMs);
     this.#turnAway.tick();
     this.#upstreams?.tick();
+    this.#objectStore?.tick();
   }
 }
 

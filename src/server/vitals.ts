@@ -8,10 +8,12 @@ import { type EventStream, streamEvent } from "../handlers/endpoints/event-strea
 import { type Snapshot, type StatusSource, statusEndpoints } from "../handlers/endpoints/status.ts";
 import { VERSION } from "../settings/version.ts";
 import { LiveView, type LiveViewOptions, type RemotePart, type Watcher } from "./live-view.ts";
-import { Metrics } from "./metrics.ts";
+import { Metrics, type StoreCounts } from "./metrics.ts";
 
 export interface VitalsOptions extends Omit<LiveViewOptions, "version" | "metrics"> {
   readonly isDraining: () => boolean;
+  /** Returns the numbers of the object store, or null; absent without one. */
+  readonly store?: () => StoreCounts | null;
 }
 
 /** The observed side of a server: counters, views and endpoints. A thread beside the main one has `WorkerVitals`. */
@@ -78,6 +80,7 @@ export class Vitals implements StatusSource, ServerVitals {
       connections: workers.reduce((sum, worker) => sum + worker.connections, 0),
       startedMs: this.#startedMs,
       ...(parts.length === 0 ? {} : { workers }),
+      store: this.#options.store?.() ?? null,
     });
   }
 

@@ -6,6 +6,7 @@ import { quote } from "../http/escape.ts";
 import { isLoopbackAddress } from "../http/ip-address.ts";
 import { RULES_MAX } from "../http/match.ts";
 import { ANY_ORIGIN } from "../http/origin.ts";
+import { isStoreUrl } from "../http/store-url.ts";
 import { checkSetting, mismatch, type Setting, type SettingValue } from "./kinds.ts";
 import { limits } from "./limits.ts";
 import { type ProgramSettings, programTable } from "./program-settings.ts";
@@ -141,6 +142,9 @@ function findUploadsConflict(settings: ServerSettings, label: Label): Conflict {
   const { uploads, serveUploads, uploadAny, uploadsMaxBytes, authUploads } = settings;
   if (uploadsMaxBytes >= 0 && !uploadAny) {
     return `${label("uploadsMaxBytes")} needs ${label("uploadAny")}: ${label("maxBodyBytes")} bounds the others`;
+  }
+  if (uploadsMaxBytes >= 0 && isStoreUrl(uploads)) {
+    return `${label("uploadsMaxBytes")} needs a folder for ${label("uploads")}: an object store has a quota of its own`;
   }
   const stray = uploadAny ? "uploadAny" : serveUploads ? "serveUploads" : authUploads ? "authUploads" : null;
   if (uploads !== "" || stray === null) return null;

@@ -21,6 +21,7 @@ import {
   normalizeFieldValue,
   normalizeFileName,
   normalizePrefix,
+  normalizeUploads,
   problemIn,
 } from "./values.ts";
 
@@ -59,8 +60,10 @@ export interface ServerSettings extends BalancerSettings, ProxySettings, TlsSett
   precompressed: boolean;
   compress: boolean;
   fileCacheBytes: number;
-  /** Path of the folder, or "": the server takes no uploads. */
+  /** Path of the folder, or URL `s3://bucket/prefix` of an object store, or "": the server takes no uploads. */
   uploads: string;
+  /** Bound on each wait for an object store. */
+  uploadTimeoutMs: number;
   serveUploads: boolean;
   /** Uploads of any file: PUT, and a form in the listing. They are shown as downloads. */
   uploadAny: boolean;
@@ -329,10 +332,20 @@ export const serverTable: TableOf<ServerSettings> = {
     kind: "text",
     value: "FOLDER",
     group: "uploads",
-    expected: "a folder, or off",
+    expected: "a folder, an object store as s3://bucket/prefix, or off",
     off: "",
     default: "uploads",
-    help: "Folder for the uploads of POST /upload. The first upload makes it; --no-uploads takes none.",
+    normalize: normalizeUploads,
+    help: "Folder for the uploads of POST /upload. The first one makes it. s3://BUCKET/PREFIX is an object store; --no-uploads takes none.",
+  },
+  uploadTimeoutMs: {
+    flag: "upload-timeout",
+    kind: "duration",
+    group: "uploads",
+    default: 20 * SECOND, // A store that restarts is back by then, and clients still wait.
+    min: 100,
+    max: HOUR,
+    help: "Longest wait for an object store. Then an upload gets 503.",
   },
   serveUploads: {
     flag: "serve-uploads",

@@ -1,6 +1,7 @@
 /** Values of settings that have a grammar of their own: the problem in one, and its one spelling. */
 import { formatFaultRule, parseFaultRule } from "../http/fault.ts";
 import { parseFieldLine } from "../http/fields.ts";
+import { formatStoreUrl, isStoreUrl, parseStoreUrl } from "../http/store-url.ts";
 
 /** Returns the problem that a parser has returned in place of its result, or null. */
 export function problemIn(parsed: string | object): string | null {
@@ -45,4 +46,11 @@ export function normalizeFieldLine(line: string): string {
 export function normalizeFaultRule(text: string): string {
   const rule = parseFaultRule(text);
   return typeof rule === "string" ? text : formatFaultRule(rule);
+}
+
+/** Returns a folder as it is, and an object store in its one spelling; undefined for a URL that names none. */
+export function normalizeUploads(text: string): string | undefined {
+  if (!isStoreUrl(text)) return text;
+  const url = parseStoreUrl(text);
+  return url === undefined ? undefined : formatStoreUrl(url);
 }

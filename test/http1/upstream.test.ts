@@ -435,6 +435,22 @@ describe("a connection to an upstream", () => {
     expect(world.sockets.length).toBe(3);
   });
 
+  test("that was idle is used by a request that its sender repeats, who is told if it was closed", () => {
+    const world = new World();
+    used(world);
+    const { call, listener } = world.call({ method: "PUT", announced: 5, mayReuse: true });
+    call.write(bytesOf("hello"));
+    call.ended();
+    expect(world.sockets.length).toBe(1);
+    world.socket(0).events.closed();
+    expect(listener.failure).toEqual({ isLate: false, reason: "closed the connection", isStale: true });
+    // On a new connection, a close is a failure of the upstream.
+    const second = world.call({ method: "PUT", announced: 0, mayReuse: true });
+    second.call.ended();
+    world.socket(1).open().events.closed();
+    expect(second.listener.failure).toEqual({ isLate: false, reason: "closed the connection" });
+  });
+
   test("that has sent a byte of the response is not replaced", () => {
     const world = new World();
     used(world);

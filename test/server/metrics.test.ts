@@ -13,6 +13,7 @@ const GAUGES: Gauges = {
   queueMax: 100,
   connections: 7,
   startedMs: 1_500_000,
+  store: null,
 };
 
 function answer(status: number, more: Partial<Answered> = {}): Answered {

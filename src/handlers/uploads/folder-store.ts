@@ -23,13 +23,13 @@ import {
 } from "node:fs";
 import type { link, mkdir, open, rename, unlink } from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import type { ContentFailure } from "../../http/message.ts";
-import { ContentDigest, randomHex } from "../digest.ts";
+import { type ContentDigest, randomHex } from "../digest.ts";
 import { DocumentRoot, errorCode, FolderError } from "../files/document-root.ts";
 import { flushesFolders } from "../files/system-names.ts";
 import { HeldFolder } from "./held-folder.ts";
 import { isOwnTemporary, sweepLeftovers, temporaryName } from "./leftovers.ts";
-import { NAME_BYTES_MAX } from "./names.ts";
+import { jsonName, NAME_BYTES_MAX } from "./names.ts";
+import { PieceSink } from "./piece-sink.ts";
 import type { Room, StoredUpload, UploadSink, UploadStore } from "./store.ts";
 
 /** Calls that change the folder. A test hands in some that fail. */
@@ -148,7 +148,7 @@ export class FolderStore implements UploadStore, Room {
 
   create(name: string | null): UploadSink {
     if (name !== null && !isPlainName(name)) throw new RangeError(`${JSON.stringify(name)} is not a name of an upload`);
-    return new FolderSink((pieces, digest) => this.#keep(name, pieces, digest));
+    return new PieceSink((pieces, digest) => this.#keep(name, pieces, digest));
   }
 
   has(name: string): boolean {
@@ -279,7 +279,7 @@ export class FolderStore implements UploadStore, Room {
   /** Gives the temporary file its final name: `name`, or one that is not taken. Returns it. */
   async #publish(folder: HeldFolder, temporary: string, name: string | null): Promise<string> {
     for (let attempt = 1; ; attempt++) {
-      const final = name ?? jsonName(this.#now());
+      const final = name ?? jsonName(this.#now(), randomHex(3));
       try {
         await this.#link(temporary, folder.pathOf(final));
         return final;
@@ -357,127 +357,6 @@ export class FolderStore implements UploadStore, Room {
   }
 }
 
-/** Queue between the writer of a sink and the file that is made of it. */
-class FolderSink implements UploadSink {
-  readonly #keep: (pieces: AsyncIterable<Uint8Array>, digest: ContentDigest) => Promise<StoredUpload>;
-  readonly #digest = new ContentDigest();
-  #stored: Promise<StoredUpload> | null = null;
-  #pieces: Uint8Array[] = [];
-  /** Bytes that were taken and are not written. */
-  #waitingBytes = 0;
-  #isEnded = false;
-  /** Error with which the upload ends, or null. */
-  #failure: Error | null = null;
-  /** Lets the file go on after an empty queue. */
-  #wake: () => void = () => {};
-  #resume: (() => void) | null = null;
-
-  constructor(keep: (pieces: AsyncIterable<Uint8Array>, digest: ContentDigest) => Promise<StoredUpload>) {
-    this.#keep = keep;
-  }
-
-  write(bytes: Uint8Array): boolean {
-    // Nothing is written from here on: `commit` has rejected, or will.
-    if (this.#failure !== null) return true;
-    this.#begin();
-    this.#digest.update(bytes);
-    this.#pieces.push(bytes);
-    this.#waitingBytes += bytes.length;
-    this.#wake();
-    return !this.#isFull;
-  }
-
-  ended(): void {
-    this.#isEnded = true;
-    this.#begin();
-    this.#wake();
-  }
-
-  failed(reason: ContentFailure): void {
-    this.#end(new Error(`the content is not complete (${reason})`));
-  }
-
-  abort(): void {
-    this.#end(new Error("the upload was not wanted"));
-  }
-
-  whenReady(resume: () => void): void {
-    this.#resume = resume;
-  }
-
-  commit(): Promise<StoredUpload> {
-    return this.#begin();
-  }
-
-  #begin(): Promise<StoredUpload> {
-    if (this.#stored !== null) return this.#stored;
-    this.#stored = this.#keep(this.#received(), this.#digest);
-    // The caller of `commit` gets the error; without a caller, the file is removed as well.
-    this.#stored.catch((error) => this.#end(error));
-    return this.#stored;
-  }
-
-  #end(error: Error): void {
-    this.#failure ??= error;
-    this.#pieces = [];
-    this.#wake();
-  }
-
-  async *#received(): AsyncGenerator<Uint8Array> {
-    for (;;) {
-      if (this.#failure !== null) throw this.#failure;
-      const piece = this.#nextPiece();
-      if (piece !== null) {
-        yield piece;
-        this.#written(piece.length);
-      } else if (this.#isEnded) return;
-      else
-        await new Promise<void>((resolve) => {
-          this.#wake = resolve;
-        });
-    }
-  }
-
-  /** Takes the first waiting piece, or joins several small ones: each write is a call of another thread. */
-  #nextPiece(): Uint8Array | null {
-    const pieces = this.#pieces;
-    const [first = null] = pieces;
-    if (first === null || first.length >= JOINED_BYTES_MAX || pieces.length === 1) {
-      pieces.shift();
-      return first;
-    }
-    let count = 0;
-    let bytes = 0;
-    for (const { length } of pieces) {
-      if (bytes + length > JOINED_BYTES_MAX) break;
-      bytes += length;
-      count++;
-    }
-    const joined = pieces.splice(0, count);
-    return joined.length === 1 ? first : Buffer.concat(joined, bytes);
-  }
-
-  get #isFull(): boolean {
-    return this.#waitingBytes > WAITING_BYTES_MAX || this.#pieces.length > WAITING_PIECES_MAX;
-  }
-
-  #written(bytes: number): void {
-    this.#waitingBytes -= bytes;
-    if (this.#isFull) return;
-    this.#resume?.();
-    this.#resume = null;
-  }
-}
-
-/** Bytes that wait for the disk before the writer has to: four pieces as a connection receives them. */
-const WAITING_BYTES_MAX = 262_144;
-
-/** Pieces that wait: a peer that sends single bytes makes a hundred bytes of memory of each. */
-const WAITING_PIECES_MAX = 1024;
-
-/** Bytes of small pieces that are written at once: 14 MB in chunks of 16 bytes took 30 s of CPU without. */
-const JOINED_BYTES_MAX = 65_536;
-
 const CREATE_FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | (constants.O_NOFOLLOW ?? 0);
 const FILE_MODE = 0o644;
 
@@ -492,13 +371,4 @@ const MEASURED_AT_ONCE = 64;
 
 function isPlainName(name: string): boolean {
   return /^[^./\\\0][^/\\\0]*$/.test(name) && Buffer.byteLength(name) <= NAME_BYTES_MAX;
-}
-
-/** `upload_20260315_123456_a7b9c2.json`, in local time as the log lines are. */
-function jsonName(nowMs: number): string {
-  const now = new Date(nowMs);
-  const two = (value: number) => String(value).padStart(2, "0");
-  const day = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
-  const time = `${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
-  return `upload_${day}_${time}_${randomHex(3)}.json`;
 }

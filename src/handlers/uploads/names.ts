@@ -26,3 +26,12 @@ export function mistakeInName(name: string, system: System = process.platform): 
 
 /** Controls, line separators, and characters that make `gpj.exe` look like `exe.jpg`. */
 const UNSEEN = /[\p{Cc}\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/u;
+
+/** Returns `upload_20260315_123456_a7b9c2.json`, in local time as the log lines are. */
+export function jsonName(nowMs: number, suffix: string): string {
+  const now = new Date(nowMs);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${now.getFullYear()}${two(now.getMonth() + 1)}${two(now.getDate())}`;
+  const time = `${two(now.getHours())}${two(now.getMinutes())}${two(now.getSeconds())}`;
+  return `upload_${day}_${time}_${suffix}.json`;
+}

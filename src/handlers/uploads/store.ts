@@ -1,4 +1,4 @@
-/** Interface to the place where uploads are kept. `folder-store.ts` keeps them in a folder, `s3-store.ts` in an object store. */
+/** Interface to the place where uploads are kept. `folder-store.ts` keeps them in a folder, `s3/store.ts` in an object store. */
 import type { ContentSink } from "../../http/message.ts";
 import type { ErrorPages } from "../error-page.ts";
 import type { DocumentRoot } from "../files/document-root.ts";
