@@ -17,6 +17,7 @@ import { SECOND } from "../http/units.ts";
 import { UpstreamPool } from "../http1/upstream-pool.ts";
 import type { ServerSettings } from "../settings/server-settings.ts";
 import { StartError } from "../settings/start-error.ts";
+import type { ServerLog } from "./access-log.ts";
 import { openUpstream } from "./upstream-socket.ts";
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -26,9 +27,8 @@ export interface ObjectStoreOptions {
   readonly environment: Environment;
   readonly clock: Clock;
   readonly time: TimeSource;
-  /** Take a line for the operator. */
-  readonly info: (line: string) => void;
-  readonly warn: (line: string) => void;
+  /** Takes lines for the operator. */
+  readonly log: Pick<ServerLog, "info" | "warn">;
 }
 
 /** Silences of a store within one wait for it: a connection that hangs leaves time for two others. */
@@ -40,7 +40,7 @@ export class ObjectStore {
   readonly #pool: UpstreamPool;
 
   /** Sends nothing yet. Throws a StartError, in one line for the operator, for variables that cannot be used. */
-  constructor({ settings, environment, clock, time, info, warn }: ObjectStoreOptions) {
+  constructor({ settings, environment, clock, time, log }: ObjectStoreOptions) {
     const url = parseStoreUrl(settings.uploads);
     if (url === undefined) throw new Error("unchecked URL of an object store"); // Our own mistake: the settings check it.
     const { origin, target } = findTarget(url, environment);
@@ -58,7 +58,7 @@ export class ObjectStore {
       timeoutMs,
       random: Math.random,
       probeKey: url.prefix + PROBE_NAME,
-      warn,
+      warn: (line) => log.warn(line),
     });
     this.store = new S3Store({
       client: this.#client,
@@ -67,7 +67,7 @@ export class ObjectStore {
       hasNames: settings.uploadAny,
       limits: PART_LIMITS,
       time,
-      info,
+      info: (line) => log.info(line),
     });
   }
 

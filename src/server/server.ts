@@ -256,7 +256,8 @@ export class Server {
     try {
       const endpoints = this.#endpoints();
       const warn = (line: string) => this.#log.warn(line);
-      this.#objectStore = this.#openObjectStore(parts);
+      this.#objectStore =
+        parts.objectStore?.({ settings: options, clock: this.#clock, time: this.#time, log: this.#log }) ?? null;
       const store = this.#objectStore?.store ?? null;
       const { root, uploads, takesUploads, stubs, record } = openFolders(options, endpoints !== null, store, now, warn);
       if (record !== null) this.#upstreams?.record({ realPath: record, shown: options.record, warn });
@@ -289,13 +290,6 @@ export class Server {
       // A value that has the right form and still cannot be used, such as an allowed host with a space.
       throw error instanceof RangeError ? new OptionsError(error.message) : error;
     }
-  }
-
-  #openObjectStore({ objectStore = null }: ServerParts): ObjectStore | null {
-    if (objectStore === null) return null;
-    const log = this.#log;
-    const [info, warn] = [(line: string) => log.info(line), (line: string) => log.warn(line)];
-    return objectStore({ settings: this.#options, clock: this.#clock, time: this.#time, info, warn });
   }
 
   #openStubs(realPath: string | null, { stubs = null }: ServerParts): Stubs | null {
