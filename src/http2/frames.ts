@@ -188,7 +188,8 @@ export class FrameReader {
       case FrameType.PriorityUpdate:
         this.lastStreamId = read31(bytes, this.start);
         this.start += PRIORITY_UPDATE_BYTES_MIN;
-        return this.lastStreamId === 0 ? Http2Error.PriorityUpdateStream : 0;
+        // An even identifier is that of a push, and this server opens none.
+        return this.lastStreamId % 2 === 0 ? Http2Error.PriorityUpdateStream : 0;
       default:
         return 0;
     }

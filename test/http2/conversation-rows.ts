@@ -446,6 +446,7 @@ export const conversationRows: readonly ConversationRow[] = [
   ...section("RFC 9218 §4", [
     ["a priority", withField("priority", "u=1, i"), SERVED],
     ["a priority that is malformed", withField("priority", "u=9;;,,i=?x"), SERVED],
+    ["PRIORITY_UPDATE about a push", HELLO + frame(0x10, 0, 0, `${int32(2)}u=0`), PROTOCOL],
     ["PRIORITY_UPDATE", HELLO + frame(0x10, 0, 0, `${int32(1)}u=0`) + get(1), SERVED],
   ]),
 ];

@@ -252,6 +252,7 @@ export const frameRows: readonly FrameRow[] = [
     ["PRIORITY_UPDATE without a value", frame(PriorityUpdate, 0, 0, octets(5)), ["PriorityUpdate 5: "]],
     ["PRIORITY_UPDATE of 3 bytes", frame(PriorityUpdate, 0, 0, "\0\0\0"), ["PriorityUpdateLength"]],
     ["PRIORITY_UPDATE about stream 0", frame(PriorityUpdate, 0, 0, octets(0)), ["PriorityUpdateStream"]],
+    ["PRIORITY_UPDATE about a push", frame(PriorityUpdate, 0, 0, octets(6)), ["PriorityUpdateStream"]],
     ["PRIORITY_UPDATE on a stream", frame(PriorityUpdate, 0, 5, octets(5)), ["StreamIdUnwanted"]],
   ]),
 ];
