@@ -232,6 +232,8 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
 
   counted(): number {
     const { limits } = this.context;
+    // A request that is answered within one turn leaves no other trace of the connection's use.
+    this.#idleEndMs = Number.POSITIVE_INFINITY;
     if (++this.served === limits.maxRequests) this.#departure.announce("last request");
     return this.served;
   }
@@ -444,11 +446,11 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
   }
 
   /** Ends the connection because its peer breaks a rule. */
-  #fault(error: number): void {
+  #fault(error: number, reason?: CloseReason): void {
     if (!this.isOpen) return;
     const { code, sentence } = describeHttp2Error(error);
     this.#departure.finalize(this.#streams.last, code, sentence);
-    this.#closing.reason = code === ErrorCode.EnhanceYourCalm ? "flood" : "protocol error";
+    this.#closing.reason = reason ?? (code === ErrorCode.EnhanceYourCalm ? "flood" : "protocol error");
     this.#dropAll(this.#closing.reason);
     this.#inbox.clear();
   }
@@ -528,9 +530,9 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
       stream.share();
     }
     this.context.peerMemory.hold(this, bytes < COUNTED_BYTES_MIN ? 0 : bytes);
-    if (isSending && !this.#isSending) this.#deadline.beginResponse(sender.accepted);
+    if (isSending && !this.#isSending) this.#deadline.beginResponse(sender.progress);
     this.#isSending = isSending;
-    if (isSending && isConnectionBlocked) this.#deadline.set(Wait.Send, sender.accepted);
+    if (isSending && isConnectionBlocked) this.#deadline.set(Wait.Send, sender.progress);
     else this.#deadline.clear();
   }
 
@@ -543,11 +545,10 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
       return;
     }
     if (this.#deadline.isOver && !this.#extendSend()) {
-      this.#fault(Http2Error.Stalled);
-      this.abort("send timeout");
-      return;
-    }
-    if (nowMs >= this.#frameEndMs) this.#fault(Http2Error.FrameTimeout);
+      this.#fault(Http2Error.Stalled, "send timeout");
+      // A kernel that is full takes no GOAWAY.
+      if (this.#sender.isBlocked) this.abort("send timeout");
+    } else if (nowMs >= this.#frameEndMs) this.#fault(Http2Error.FrameTimeout);
     else if (nowMs >= this.#ackEndMs) this.#fault(Http2Error.SettingsTimeout);
     else if (nowMs >= this.#idleEndMs) this.#finish("idle timeout");
     else if (this.#departure.isDue) this.#departure.finalize(this.#streams.last);
@@ -557,8 +558,8 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
 
   /** Begins the next window of a peer that is fast enough. Kernels hold megabytes, so only their silence is no stall yet. */
   #extendSend(): boolean {
-    const { accepted, isBlocked } = this.#sender;
-    return isBlocked ? this.#deadline.extendFor(accepted) : this.#deadline.extendBody(accepted);
+    const { progress, isBlocked } = this.#sender;
+    return isBlocked ? this.#deadline.extendFor(progress) : this.#deadline.extendBody(progress);
   }
 
   #expireStreams(): void {

@@ -146,16 +146,20 @@ export class Dispatch implements FrameHandler {
   #arrive(stream: Stream, request: Http2Request, isLast: boolean): number {
     const owner = this.#owner;
     const { head } = request;
+    let error = 0;
     if (this.#decoder.sectionBytes > this.#context.limits.maxHeaderBytes) {
+      error = ParseError.TooManyFields;
       stream.refuseHead(
         request,
         head.path === null && head.count === 0 ? ParseError.TargetTooLong : ParseError.FieldsTooLarge,
       );
-    } else if (!stream.arrive(request, owner.counted(), request.understand(isLast))) {
-      return this.#malformed(stream);
+    } else {
+      error = request.understand(isLast);
+      if (!stream.arrive(request, owner.counted(), error)) return this.#malformed(stream);
     }
     owner.advance(stream);
-    return 0;
+    // A head without end is nothing for its sender to write, and work to decode.
+    return error === ParseError.TooManyFields ? this.#bear(Burden.Reset) : 0;
   }
 
   #takeTrailers(stream: Stream, isLast: boolean, bytes: Uint8Array, start: number, end: number): number {

@@ -306,7 +306,7 @@ const ENTRIES: ReadonlyMap<number, Http2ErrorEntry> = new Map([
     Http2Error.PriorityUpdateStream,
     ProtocolError,
     "RFC 9218 §7.1",
-    "A PRIORITY_UPDATE frame is about stream 0.",
+    "A PRIORITY_UPDATE frame is about stream 0, or about a push that was not promised.",
     BOUNDARY,
   ),
   // Field blocks
@@ -481,7 +481,7 @@ const ENTRIES: ReadonlyMap<number, Http2ErrorEntry> = new Map([
     Http2Error.TooManyResets,
     ErrorCode.EnhanceYourCalm,
     "RFC 9113 §10.5",
-    "Too many streams were reset.",
+    "Too many streams were reset or refused.",
     "requests that cost their sender nothing (CVE-2023-44487, CVE-2025-8671)",
   ),
   row(

@@ -7,7 +7,7 @@ import type { Http2Limits } from "./context.ts";
 
 /** Kinds of work, and the number of the limit that bounds each. */
 export enum Burden {
-  /** Streams that end by RST_STREAM, ours included if the peer has caused it (CVE-2023-44487, CVE-2025-8671). */
+  /** Streams that end by RST_STREAM, ours included if the peer has caused it (CVE-2023-44487, CVE-2025-8671), and heads that are too large. */
   Reset = 0,
   /** SETTINGS, each of which is acknowledged (CVE-2019-9515). */
   Settings,

@@ -62,6 +62,8 @@ export class Sender {
   #controlUsed = 0;
   #tail: Uint8Array | null = null;
   #tailStart = 0;
+  /** Bytes of short frames that were written. */
+  #controlWritten = 0;
   /** Bytes written so far, those included that the kernel has not accepted. */
   #written = 0;
   /** Responses that have not had a share, and those that have, in their order. */
@@ -84,6 +86,11 @@ export class Sender {
   /** True when nothing waits for the kernel. */
   get isFlushed(): boolean {
     return this.#tail === null && this.#controlUsed === 0;
+  }
+
+  /** Bytes of responses that the kernel has accepted. Acknowledgements are none: a peer could ask for them and read nothing else. */
+  get progress(): number {
+    return this.accepted - this.#controlWritten;
   }
 
   /** Bytes of memory that wait for the kernel. */
@@ -163,6 +170,7 @@ export class Sender {
     out.reserve(this.#controlUsed);
     out.bytes.set(this.#control.subarray(0, this.#controlUsed), out.used);
     out.used += this.#controlUsed;
+    this.#controlWritten += this.#controlUsed;
     this.#controlUsed = 0;
     if (this.#control.length > CONTROL_BYTES_MIN) this.#control = new Uint8Array(CONTROL_BYTES_MIN);
   }

@@ -42,6 +42,8 @@ describe("a flood", () => {
     ["of streams that are reset at once (CVE-2023-44487)", 502, (i) => post(2 * i + 1) + rst(2 * i + 1)],
     ["of streams that we reset (CVE-2025-8671)", 502, (i) => post(2 * i + 1) + windowUpdate(2 * i + 1, 0)],
     ["of malformed requests", 502, (i) => headers(2 * i + 1, [[":method", "GET"]])],
+    ["of heads that are too large", 502, (i) => get(2 * i + 1, "/", ["a", "x".repeat(16_300)])],
+    ["of heads with too many fields", 502, (i) => get(2 * i + 1, "/", ...Array<[string, string]>(101).fill(["a", ""]))],
     ["of streams above the limit", 700, (i) => get(2 * i + 1, "/wait")],
     ["of SETTINGS (CVE-2019-9515)", 102, () => settings()],
     ["of PING (CVE-2019-9512)", 1002, () => ping()],
@@ -223,9 +225,22 @@ describe("a peer that waits", () => {
   test("with the window of the connection is cut", () => {
     const { server, client } = stalled({}, HELLO, get(1), get(3));
     server.pass(30_000);
-    expect(client.transport.wasReset).toBe(true);
+    expect(client.ends).toEqual([CALM]);
+    expect(client.transport.finSent).toBe(true);
+    client.connection.ended();
     expect(server.observer.closeReasons).toEqual(["send timeout"]);
     expect(server.pool.active).toBe(0);
+  });
+
+  test("with the window of the connection is cut, also while it pings", () => {
+    const { server, client } = stalled({}, HELLO, get(1));
+    for (let i = 0; i < 29; i++) {
+      client.send(ping().repeat(90));
+      server.pass(1000);
+    }
+    expect(client.ends).toEqual([]);
+    server.pass(1000);
+    expect(client.ends).toEqual([CALM]);
   });
 
   test("with a kernel that is full is cut", () => {

@@ -244,6 +244,18 @@ describe("the end", () => {
     expect(client.transport.finSent).toBe(true);
   });
 
+  test("of a connection that asks all the time does not come", () => {
+    const server = new FakeHttp2Server();
+    const client = connected(server);
+    for (let i = 0; i < 8; i++) {
+      client.send(get(2 * i + 1));
+      server.pass(10_000);
+    }
+    expect(client.ends).toEqual([]);
+    server.pass(20_000);
+    expect(client.ends).toEqual(["NO_ERROR"]);
+  });
+
   test("of a server is GOAWAY in two steps", async () => {
     const server = new FakeHttp2Server();
     const { promise, resolve } = Promise.withResolvers<ReturnType<typeof respondWith>>();
