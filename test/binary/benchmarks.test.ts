@@ -226,13 +226,24 @@ needs("nghttp").describe("nghttp", () => {
     expect(await curlStatus(`${server.url}/about.html`)).toBe("200");
   });
 
-  test("speaks HTTP/2 without asking, and is told that this is HTTP/1.1", async () => {
+  test("speaks HTTP/2 without asking, and gets its page", async () => {
     const { stdout, stderr } = await run(["nghttp", "--verbose", `${server.url}/about.html`], {
+      cwd: shop.folder,
+    });
+    expect(stdout).toContain("send SETTINGS frame");
+    expect(stdout).toContain("recv (stream_id=13) :status: 200");
+    expect(stdout).toContain("</html>");
+    expect(stderr).toBe("");
+  });
+
+  test("speaks HTTP/2 without asking, and is told that this is HTTP/1.1, with --no-http2", async () => {
+    await using plain = await shop.start("--quiet", "--no-http2");
+    const { stdout, stderr } = await run(["nghttp", "--verbose", `${plain.url}/about.html`], {
       cwd: shop.folder,
     });
     expect(stdout).toContain("send SETTINGS frame");
     expect(stdout).not.toContain("recv HEADERS frame");
     expect(stderr).toContain("Some requests were not processed. total=1, processed=0");
-    expect(await curlStatus(`${server.url}/about.html`)).toBe("200");
+    expect(await curlStatus(`${plain.url}/about.html`)).toBe("200");
   });
 });
