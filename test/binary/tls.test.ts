@@ -238,7 +238,7 @@ outside.describe("SIGHUP", () => {
       "Cipher is ECDHE-RSA-AES128-GCM-SHA256",
     );
     const words = ["--cacert", authority, "--http2", "--write-out", "%{http_version}", program.url];
-    expect((await curl(...words)).stdout).toBe("page1.1");
+    expect((await curl(...words)).stdout).toBe("page2");
     expect(await curlStatus(`http://127.0.0.1:${program.port}/`)).toBe("400");
   });
 
