@@ -342,7 +342,8 @@ export class Dispatch implements FrameHandler {
 
   #unblock(stream: Stream): void {
     if (!stream.isSending || !stream.isLocalOpen || stream.sendWindow.size <= 0) return;
-    stream.exchange.lease.moving();
+    // A peer that takes a few bytes at a time would keep the slot from those that wait for one.
+    if (stream.sendWindow.size >= MOVING_BYTES) stream.exchange.lease.moving();
     this.#sender.schedule(stream);
   }
 
@@ -374,6 +375,9 @@ export class Dispatch implements FrameHandler {
     return burden === Burden.Reset ? Http2Error.TooManyResets : Http2Error.TooManyIdleFrames;
   }
 }
+
+/** Window of a stream from which on its response moves, so that its slot is not lent: one frame of the usual size. */
+const MOVING_BYTES = 16_384;
 
 /** Stands for a Content-Length that the content does not have. */
 const MISMATCH = 1;

@@ -300,6 +300,21 @@ describe("a peer that waits", () => {
     expect(slow.stream(1).isEnded).toBe(true);
     expect(server.pool.active).toBe(0);
   });
+
+  test("for a slot that another one holds for single bytes gets it", () => {
+    const server = new FakeHttp2Server({ threads: 1, lenders: 5 });
+    server.handler.respond = ({ target }) =>
+      respondWith(200, target.path === "/large" ? new FakeSource(200_000) : "ok");
+    const slow = connected(server, PREFACE + settings([4, 1]) + SETTINGS_ACK).send(get(1, "/large"));
+    const quick = connected(server).send(get(1));
+    for (let i = 0; i < 3; i++) {
+      server.pass(1000);
+      slow.send(windowUpdate(1, 1));
+      server.pool.relieve(server.clock.nowMs);
+    }
+    expect(slow.stream(1).body).toBe("abcd");
+    expect(quick.see().stream(1).status).toBe(200);
+  });
 });
 
 test("memory that a connection holds is counted, and the largest is cut", () => {
