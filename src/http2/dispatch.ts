@@ -328,6 +328,11 @@ export class Dispatch implements FrameHandler {
     return this.ignored();
   }
 
+  priorityUpdate(streamId: number): number {
+    const isWithin = this.#streams.prioritize(streamId, this.#context.limits.http2StreamsMax);
+    return isWithin ? this.ignored() : Http2Error.PrioritiesExceeded;
+  }
+
   windowUpdate(streamId: number, increment: number): number {
     const isWorthIt = ++this.#updates <= UPDATES_MIN + UPDATES_PER_FRAME * this.#sender.frames;
     if (!isWorthIt && !this.#guard.bears(Burden.Dribble)) return Http2Error.TooManyDribbles;

@@ -103,6 +103,7 @@ export enum Http2Error {
   TooManyUnread = -54,
   FrameTimeout = -55,
   Stalled = -56,
+  PrioritiesExceeded = -57,
 }
 
 export interface Http2ErrorEntry {
@@ -308,6 +309,13 @@ const ENTRIES: ReadonlyMap<number, Http2ErrorEntry> = new Map([
     "RFC 9218 §7.1",
     "A PRIORITY_UPDATE frame is about stream 0, or about a push that was not promised.",
     BOUNDARY,
+  ),
+  row(
+    Http2Error.PrioritiesExceeded,
+    ProtocolError,
+    "RFC 9218 §7.1",
+    "More idle streams have a priority than may be open.",
+    "unbounded memory for streams that never begin",
   ),
   // Field blocks
   row(Http2Error.BlockTruncated, CompressionError, "RFC 9113 §4.3", "A field block ends within a field.", TABLES_APART),

@@ -26,6 +26,8 @@ export interface FrameHandler {
   ping(bytes: Uint8Array, start: number, isAck: boolean): number;
   goAway(): number;
   windowUpdate(streamId: number, increment: number): number;
+  /** A stream gets another priority. */
+  priorityUpdate(streamId: number): number;
   /** A frame that this server ignores. */
   ignored(): number;
   /** A frame breaks a rule of its stream. */
@@ -171,6 +173,8 @@ export class Receiver {
         return handler.goAway();
       case FrameType.WindowUpdate:
         return handler.windowUpdate(streamId, frames.increment);
+      case FrameType.PriorityUpdate:
+        return handler.priorityUpdate(frames.lastStreamId);
       default:
         return handler.ignored();
     }

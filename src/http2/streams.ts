@@ -25,6 +25,8 @@ export class Streams {
   readonly #closedIds: Int32Array;
   readonly #closedHow: Uint8Array;
   #next = 0;
+  /** Streams with a priority that were idle when they got it. */
+  readonly #prioritized = new Set<number>();
 
   /** Remembers the last `closedMax` closed streams. */
   constructor(closedMax: number) {
@@ -57,6 +59,16 @@ export class Streams {
   /** Returns true for an identifier that no stream has had yet. Ours are even, and this server opens none. */
   isIdle(id: number): boolean {
     return id > this.last || id % 2 === 0;
+  }
+
+  /** Notes that a stream got a priority. Returns false if such streams and the open ones are more than `max` (RFC 9218 §7.1). */
+  prioritize(id: number, max: number): boolean {
+    if (!this.isIdle(id)) return true;
+    const prioritized = this.#prioritized;
+    prioritized.add(id);
+    if (this.size + prioritized.size <= max) return true;
+    for (const known of prioritized) if (!this.isIdle(known)) prioritized.delete(known);
+    return this.size + prioritized.size <= max;
   }
 
   /** Returns how a stream that is not open was closed. */

@@ -67,6 +67,11 @@ function withoutPseudo(name: string): string {
   return request(...getLines().filter((line) => line[0] !== name));
 }
 
+/** PRIORITY_UPDATE for each of the streams. */
+function priorities(...streamIds: readonly number[]): string {
+  return streamIds.map((id) => frame(FrameType.PriorityUpdate, 0, 0, `${int32(id)}u=1`)).join("");
+}
+
 function priority(streamId: number, on: number): string {
   return frame(Priority, 0, streamId, `${int32(on)}\x10`);
 }
@@ -446,6 +451,13 @@ export const conversationRows: readonly ConversationRow[] = [
   ...section("RFC 9218 §4", [
     ["a priority", withField("priority", "u=1, i"), SERVED],
     ["a priority that is malformed", withField("priority", "u=9;;,,i=?x"), SERVED],
+    ["PRIORITY_UPDATE of as many idle streams as may be open", HELLO + priorities(1, 3, 5, 7) + get(1), SERVED],
+    ["PRIORITY_UPDATE of more", HELLO + priorities(1, 3, 5, 7, 9), PROTOCOL],
+    [
+      "PRIORITY_UPDATE of streams that have begun",
+      HELLO + priorities(1, 3, 5) + get(5) + priorities(7, 9),
+      "5 is 200, open",
+    ],
     ["PRIORITY_UPDATE about a push", HELLO + frame(0x10, 0, 0, `${int32(2)}u=0`), PROTOCOL],
     ["PRIORITY_UPDATE", HELLO + frame(0x10, 0, 0, `${int32(1)}u=0`) + get(1), SERVED],
   ]),
