@@ -23,8 +23,6 @@ import {
 import { FIELD_OVERHEAD_BYTES, TABLE_BYTES } from "./hpack-decoder.ts";
 import { STATIC_COUNT } from "./static-table.ts";
 
-export { encodeLines };
-
 /** First bytes of a reference and of a change of the table's size (RFC 7541 §6). */
 const INDEXED = 0x80;
 const SIZE_UPDATE = 0x20;
