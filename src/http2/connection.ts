@@ -151,20 +151,13 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
       return;
     }
     // Requests that are complete are answered. Those that are not will never be.
-    for (const stream of [...this.#streams]) {
-      if (stream.isRemoteOpen && !stream.isAnswered) this.drop(stream, "client");
-      else stream.exchange.tellLeft();
-    }
+    this.#dropAll("client", (stream) => stream.isRemoteOpen && !stream.isAnswered);
+    for (const stream of [...this.#streams]) stream.exchange.tellLeft();
     this.#turn(null);
   }
 
   tick(): void {
-    if (this.#closing.end === End.Gone) return;
-    try {
-      this.#expire();
-    } catch (error) {
-      this.#fail(error);
-    }
+    if (this.#closing.end !== End.Gone) this.#turn(null, true);
   }
 
   shutDown(quietMs: number, lingerMs: number): void {
@@ -332,14 +325,15 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
 
   // One turn.
 
-  /** Continues with `stream`, or with the frames that have come. */
-  #turn(stream: Stream | null): void {
+  /** Continues with `stream`, or with the frames that have come, and before them with the waits that are over. */
+  #turn(stream: Stream | null, isTick = false): void {
     if (this.#isInTurn) {
       if (stream !== null) this.#woken.push(stream);
       return;
     }
     this.#isInTurn = true;
     try {
+      if (isTick) this.#expire();
       if (stream !== null) this.advance(stream);
       else this.#receive();
       this.#endTurn();
@@ -455,15 +449,21 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
     this.#inbox.clear();
   }
 
-  #dropAll(reason: CloseReason): void {
-    for (const stream of [...this.#streams]) this.drop(stream, reason);
+  /** Closes streams. A slot that one of them gives back begins no turn for one that is closed next. */
+  #dropAll(reason: CloseReason, isDropped: (stream: Stream) => boolean = () => true): void {
+    const wasInTurn = this.#isInTurn;
+    this.#isInTurn = true;
+    try {
+      for (const stream of [...this.#streams]) if (isDropped(stream)) this.drop(stream, reason);
+    } finally {
+      this.#isInTurn = wasInTurn;
+    }
   }
 
   /** Closes streams that wait for a window: after its FIN, the peer opens none. */
   #dropBlocked(): void {
-    for (const stream of [...this.#streams]) {
-      if (stream.isSending && Math.min(stream.sendWindow.size, this.sendWindow.size) <= 0) this.drop(stream, "client");
-    }
+    const { size } = this.sendWindow;
+    this.#dropAll("client", (stream) => stream.isSending && Math.min(stream.sendWindow.size, size) <= 0);
   }
 
   /** Sends FIN once nothing more is to be sent. */
@@ -553,7 +553,6 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
     else if (nowMs >= this.#idleEndMs) this.#finish("idle timeout");
     else if (this.#departure.isDue) this.#departure.finalize(this.#streams.last);
     else this.#expireStreams();
-    this.#turn(null);
   }
 
   /** Begins the next window of a peer that is fast enough. Kernels hold megabytes, so only their silence is no stall yet. */

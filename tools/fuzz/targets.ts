@@ -11,6 +11,7 @@ import { forwardedTarget } from "./forwarded.ts";
 import { framesTarget } from "./frames.ts";
 import { headTarget } from "./head.ts";
 import { hpackTarget } from "./hpack.ts";
+import { http2Target } from "./http2.ts";
 import { jsonTarget } from "./json.ts";
 import { multipartTarget } from "./multipart.ts";
 import { piecesTarget } from "./pieces.ts";
@@ -42,6 +43,7 @@ export const targets: readonly FuzzTarget[] = [
   tarTarget,
   framesTarget,
   hpackTarget,
+  http2Target,
   forwardedTarget,
   proxyHeaderTarget,
   conversationTarget,
