@@ -13,6 +13,7 @@ import { parseAddress } from "../http/ip-address.ts";
 import type { Relay, Request } from "../http/message.ts";
 import { isWithin, type Network, parseNetwork } from "../http/network.ts";
 import type { ParseError } from "../http/parse-error.ts";
+import { RequestView } from "../http/request-view.ts";
 import type { RequestTarget } from "../http/target.ts";
 
 /** Proxies that the operator trusts, by their addresses. */
@@ -63,47 +64,37 @@ export class TrustedProxies {
 /** Addresses whose answers are remembered. Clients choose the addresses that a proxy names. */
 const KNOWN_MAX = 1024;
 
-/** A request as its client has sent it. Everything that the proxy passes on is asked of the request itself, whose content comes later. */
-export class RelayedRequest implements Request {
-  readonly address: string;
-  readonly secure: boolean;
-  readonly target: RequestTarget;
-  readonly relay: Relay;
+/** A request as its client has sent it. */
+export class RelayedRequest extends RequestView {
   /** Client for logs: its address, with a port if the proxy says one. */
   readonly peer: string;
-  readonly #request: Request;
+  readonly #client: ForwardedClient;
+  readonly #target: RequestTarget;
+  readonly #relay: Relay;
 
-  constructor(request: Request, { node, secure, host }: ForwardedClient) {
-    this.#request = request;
-    this.address = node.address;
+  constructor(request: Request, client: ForwardedClient) {
+    super(request);
+    const { node, host } = client;
     this.peer = node.text;
-    this.secure = secure ?? request.secure;
-    this.relay = { address: request.address, secure: request.secure, host: host?.text ?? null };
-    this.target = host === null ? request.target : withAuthority(request.target, host);
+    this.#client = client;
+    this.#target = host === null ? request.target : withAuthority(request.target, host);
+    this.#relay = { address: request.address, secure: request.secure, host: host?.text ?? null };
   }
 
-  get head() {
-    return this.#request.head;
+  override get target(): RequestTarget {
+    return this.#target;
   }
 
-  get protocol() {
-    return this.#request.protocol;
+  override get address(): string {
+    return this.#client.node.address;
   }
 
-  get socketAddress() {
-    return this.#request.socketAddress;
+  override get relay(): Relay {
+    return this.#relay;
   }
 
-  get announced() {
-    return this.#request.announced;
-  }
-
-  get content() {
-    return this.#request.content;
-  }
-
-  whenLeft(call: () => void): void {
-    this.#request.whenLeft(call);
+  override get secure(): boolean {
+    return this.#client.secure ?? super.secure;
   }
 }
 

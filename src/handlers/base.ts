@@ -6,6 +6,7 @@
  */
 import { type Admission, type Request, type Response, refused } from "../http/message.ts";
 import { Method } from "../http/method.ts";
+import { RequestView } from "../http/request-view.ts";
 import type { RequestTarget } from "../http/target.ts";
 import { referenceTo } from "../http/uri.ts";
 import { type ErrorPages, wantsJson } from "./error-page.ts";
@@ -76,50 +77,17 @@ export class BaseMount implements Mount {
   }
 }
 
-/** A request with another path. Everything else is asked of the request itself, whose content comes later. */
-class RequestBelow implements Request {
-  readonly target: RequestTarget;
-  readonly #request: Request;
+/** A request with another path. */
+class RequestBelow extends RequestView {
+  readonly #target: RequestTarget;
 
   constructor(request: Request, path: string) {
+    super(request);
     const { form, query, scheme, authority, verdict } = request.target;
-    this.#request = request;
-    this.target = { form, path, query, scheme, authority, verdict, hasDotName: path.includes("/.") };
+    this.#target = { form, path, query, scheme, authority, verdict, hasDotName: path.includes("/.") };
   }
 
-  get head() {
-    return this.#request.head;
-  }
-
-  get protocol() {
-    return this.#request.protocol;
-  }
-
-  get address() {
-    return this.#request.address;
-  }
-
-  get socketAddress() {
-    return this.#request.socketAddress;
-  }
-
-  get relay() {
-    return this.#request.relay;
-  }
-
-  get secure() {
-    return this.#request.secure;
-  }
-
-  get announced() {
-    return this.#request.announced;
-  }
-
-  get content() {
-    return this.#request.content;
-  }
-
-  whenLeft(call: () => void): void {
-    this.#request.whenLeft(call);
+  override get target(): RequestTarget {
+    return this.#target;
   }
 }
