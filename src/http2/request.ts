@@ -110,6 +110,7 @@ export class Http2Request implements CollectingRequest {
       path === this.#path &&
       authority === this.#authority &&
       hostLine === this.#hostLine &&
+      !head.isRepeated(Field.Host) &&
       method === this.#method
     ) {
       return 0;

@@ -391,6 +391,11 @@ export const conversationRows: readonly ConversationRow[] = [
     ["Host that is not :authority", withField("host", "elsewhere"), MALFORMED],
     ["Host that is malformed", withField("host", "a b"), "1 is 400, open"],
     ["Host twice", request(...BARE, ["host", "localhost"], ["host", "localhost"]), "1 is 400, open"],
+    [
+      "Host twice, after a request that had it once",
+      HELLO + get(1, "/", ["host", "localhost"]) + THEN + get(3, "/", ["host", "localhost"], ["host", "elsewhere"]),
+      "1 is 200, 3 is 400, open",
+    ],
     [":authority that is malformed", request(...BARE, [":authority", "a/b"]), "1 is 400, open"],
     [":authority that is empty", request(...BARE, [":authority", ""]), "1 is 400, open"],
     ["user information in :authority", request(...BARE, [":authority", "a@localhost"]), MALFORMED],
