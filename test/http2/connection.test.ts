@@ -326,3 +326,35 @@ test("content that no one takes stays within the windows", () => {
 });
 
 const NEVER_READY = { write: () => false, ended() {}, failed() {}, whenReady() {} };
+
+describe("streams that wait for a slot of their own connection", () => {
+  function waiting() {
+    const server = new FakeHttp2Server({ threads: 1 });
+    const source = new FakeLiveSource();
+    const asked: string[] = [];
+    server.handler.respond = ({ target: { path } }) => {
+      asked.push(path);
+      return respondWith(200, path === "/live" ? source : "late");
+    };
+    const client = connected(server).send(get(1, "/live"), get(3, "/a"), get(5, "/b"));
+    expect(asked).toEqual(["/live"]);
+    return { server, source, asked, client };
+  }
+
+  test("are not answered when it is closed", () => {
+    const { server, source, asked, client } = waiting();
+    client.connection.terminate();
+    expect(asked).toEqual(["/live"]);
+    expect([source.closes, server.pool.active, server.pool.queued]).toEqual([1, 0, 0]);
+  });
+
+  test("are not answered when a deadline ends it", () => {
+    const { server, source, asked, client } = waiting();
+    client.send("\0");
+    server.pass(11_000);
+    expect(client.ends).toEqual(["ENHANCE_YOUR_CALM"]);
+    expect(asked).toEqual(["/live"]);
+    expect(server.observer.failures).toEqual([]);
+    expect([source.closes, server.pool.active, server.pool.queued]).toEqual([1, 0, 0]);
+  });
+});

@@ -358,13 +358,17 @@ function converse(script: Script, cut: (bytes: Uint8Array) => readonly Uint8Arra
   if (!client.transport.isClosed) client.connection.terminate();
   server.runDeferred();
   broken = ownFailure() || broken || judgeRest();
-  const seen = [...client.log.streams].sort(([one], [other]) => one - other);
-  return {
-    seen: seen
-      .map(([id, { status, body, isEnded, reset }]) => `${id} ${status} ${body.length} ${isEnded} ${reset}`)
-      .join(", "),
-    broken,
-  };
+  return { seen: described(client), broken };
+}
+
+/** Returns what came on each stream. After a mistake of the client, the end alone is the same however its bytes were split. */
+function described({ log }: Http2Client): string {
+  const errors = log.goAways.filter(({ code }) => code !== "NO_ERROR");
+  if (errors.length > 0) return errors.map(({ code, debug }) => `${code} ${debug}`).join(", ");
+  return [...log.streams]
+    .sort(([one], [other]) => one - other)
+    .map(([id, { status, body, isEnded, reset }]) => `${id} ${status} ${body.length} ${isEnded} ${reset}`)
+    .join(", ");
 }
 
 /** Plays the steps. Returns the broken rule. */
