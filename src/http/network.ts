@@ -20,8 +20,8 @@ export function parseNetwork(text: string): Network | string {
   const [, name = "", length] = /^([0-9a-f:.]+)(?:\/(0|[1-9][0-9]{0,2}))?$/i.exec(text) ?? [];
   const base = parseAddress(name);
   if (base === null) return "expected an address, or a network such as 10.0.0.0/8";
-  // A mapped network would have to say 96 bits more than it means.
-  if (base.isIpv4 && name.includes(":")) return `expected ${base.text}, as IPv4`;
+  // A mapped network has to say 96 bits more than it means.
+  if (base.isIpv4 && name.includes(":")) return `expected ${base.text}${ipv4Length(length)}, as IPv4`;
   const most = base.isIpv4 ? IPV4_BITS : IPV6_BITS;
   const own = length === undefined ? most : Number(length);
   if (own > most) return `expected at most ${most} bits`;
@@ -29,6 +29,12 @@ export function parseNetwork(text: string): Network | string {
   const lowest = base.groups.map((group, i) => group & maskOf(bits, i));
   if (lowest.some((group, i) => group !== base.groups[i])) return `expected ${named(lowest, base.isIpv4)}/${own}`;
   return { base, bits };
+}
+
+/** Returns the length of a mapped network as one of IPv4 writes it; nothing where there is none. */
+function ipv4Length(length: string | undefined): string {
+  const bits = length === undefined ? -1 : Number(length) - (IPV6_BITS - IPV4_BITS);
+  return bits < 0 || bits > IPV4_BITS ? "" : `/${bits}`;
 }
 
 /** Writes a network in its one spelling; that of one address without its length. */

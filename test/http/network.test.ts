@@ -37,7 +37,10 @@ describe("a network", () => {
     ["2001:db8::1/32", "expected 2001:db8::/32"],
     ["10.0.0.0/33", "expected at most 32 bits"],
     ["2001:db8::/129", "expected at most 128 bits"],
-    ["::ffff:10.0.0.0/104", "expected 10.0.0.0, as IPv4"],
+    ["::ffff:10.0.0.7", "expected 10.0.0.7, as IPv4"],
+    ["::ffff:10.0.0.0/104", "expected 10.0.0.0/8, as IPv4"],
+    ["::ffff:0:0/96", "expected 0.0.0.0/0, as IPv4"],
+    ["::ffff:0:0/95", "expected 0.0.0.0, as IPv4"],
     ...[
       "",
       "10",
