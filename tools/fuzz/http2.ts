@@ -1,8 +1,8 @@
 /**
  * A whole conversation in HTTP/2. The input is a script: each byte chooses a step, and the next one its argument, so that most frames are
  * valid and field blocks stay in step. Properties: no failure of our own; frames that a strict client can read, within its windows; the
- * same responses whole, split and byte by byte; one response or reset for each request; bounded memory; and every slot, byte, request and
- * open source given back.
+ * same responses whole, split and byte by byte; one response or reset for each request, and one for each bystander on connections of
+ * HTTP/1.1 and HTTP/2, which share the slots; bounded memory; and every slot, byte, request and open source given back.
  */
 import { ADMITTED } from "../../src/http/message.ts";
 import { FLAG_END_HEADERS, FLAG_END_STREAM, FrameType, SettingId } from "../../src/http2/frames.ts";
@@ -13,6 +13,7 @@ import {
   data,
   FakeHttp2Server,
   frame,
+  get,
   getLines,
   goAway,
   HELLO,
@@ -350,7 +351,11 @@ function converse(script: Script, cut: (bytes: Uint8Array) => readonly Uint8Arra
   client.log.frameSizeMax = script.isBroken ? Number.POSITIVE_INFINITY : script.frameSizeMax;
   let broken = "";
   try {
-    broken = played(script, client, cut) || finished(script, client) || judgeWindows(script, client);
+    broken = played(script, client, cut);
+    const others = bystanders();
+    broken ||= finished(script, client) || judgeWindows(script, client);
+    if (!client.transport.isClosed) client.connection.terminate();
+    broken ||= others();
   } catch (error) {
     // The strict client throws. The next conversation shall find nothing of this one.
     broken = error instanceof Error ? error.message : String(error);
@@ -385,6 +390,19 @@ function played(script: Script, client: Http2Client, cut: (bytes: Uint8Array) =>
   }
   client.see();
   return broken;
+}
+
+/** Connects two clients that ask for one small response each. Returns a function that ends them, and judges what they got. */
+function bystanders(): () => string {
+  const first = server.connect().send("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  const second = server.connectHttp2().send(HELLO, get(1));
+  return () => {
+    const status = second.stream(1).isEnded ? second.stream(1).status : 0;
+    for (const { connection } of [first, second]) connection.terminate();
+    if (first.statuses.join() !== "200") return `a bystander of HTTP/1.1 got "${first.statuses}"`;
+    // It has waited for the deadline of the queue if others hold their slots for as long.
+    return status === 200 || status === 503 ? "" : `a bystander of HTTP/2 got ${status}`;
+  };
 }
 
 /** Puts bytes together that follow each other. */
