@@ -27,9 +27,9 @@ export type PeerName =
 
 /**
  * tuned: as above, no log. log: the same with a line per request in combined format to a file. defaults: as it comes from its
- * makers. tls: tuned, with the run's certificate.
+ * makers. tls: tuned, with the run's certificate. h2c, h2: tuned, with HTTP/2 by prior knowledge, and by ALPN with the run's certificate.
  */
-export type Flavor = "tuned" | "log" | "defaults" | "tls";
+export type Flavor = "tuned" | "log" | "defaults" | "tls" | "h2c" | "h2";
 
 export interface Setup {
   readonly site: Site;
@@ -137,6 +137,8 @@ export function nginxWords(
   const folder = site.fresh("nginx");
   mkdirSync(folder);
   const log = flavor === "log" || flavor === "defaults" ? `${folder}/access.log combined${logOptions}` : "off";
+  const isSecure = flavor === "tls" || flavor === "h2";
+  const protocols = `${isSecure ? " ssl" : ""}${flavor === "h2c" || flavor === "h2" ? " http2" : ""}`;
   const temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
   const configuration = [
     // The run's folder belongs to whoever runs it, so a worker must not change to another user.
@@ -163,10 +165,9 @@ export function nginxWords(
           "  open_file_cache_errors on;",
         ]),
     "  server {",
-    `    listen 127.0.0.1:${port}${flavor === "tls" ? " ssl" : ""} backlog=4096${workers > 1 ? " reuseport" : ""};`,
-    ...(flavor === "tls"
-      ? [`    ssl_certificate ${programs.certificate};`, `    ssl_certificate_key ${programs.key};`]
-      : []),
+    ...(flavor === "h2" ? ["    ssl_protocols TLSv1.2 TLSv1.3;"] : []), // The default of 1.22 lacks 1.3.
+    `    listen 127.0.0.1:${port}${protocols} backlog=4096${workers > 1 ? " reuseport" : ""};`,
+    ...(isSecure ? [`    ssl_certificate ${programs.certificate};`, `    ssl_certificate_key ${programs.key};`] : []),
     `    root ${site.root};`,
     "  }",
     "}",
