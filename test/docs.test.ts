@@ -247,6 +247,16 @@ const SAMPLES: Readonly<Record<string, string>> = {
   status: "503",
   "retry-after": "1s",
   length: "1",
+  code: "CANCEL",
+  last: "1",
+  window: "1",
+  frame: "oversize",
+  "header-table-size": "1",
+  "enable-push": "1",
+  "max-concurrent-streams": "1",
+  "initial-window-size": "1",
+  "max-frame-size": "1",
+  "max-header-list-size": "1",
 };
 
 /** Parameters of which a fault takes one at most. */

@@ -8,6 +8,7 @@
  * The two tables below are the whole vocabulary. Any other word is refused with its place: a misspelled fault that is ignored would
  * make a test prove nothing.
  */
+import { ERROR_CODE_NAMES } from "./error-codes.ts";
 import { describeMatch, HEAD_CONDITIONS, type Match, problemOfMethod, problemOfPath, readMatch } from "./match.ts";
 import type { PieceKind } from "./pieces.ts";
 import { formatDuration, formatSize, GIB, HOUR, MIB, parseDuration, parseSize } from "./units.ts";
@@ -32,7 +33,52 @@ export interface Fault {
   readonly retryAfterSeconds: number | null;
   /** Value of Content-Length; null: one more than the content has. */
   readonly lengthBytes: number | null;
+  /** Values of a fault that only HTTP/2 has; null for other kinds. */
+  readonly http2: Http2Values | null;
 }
+
+/** Values of the kinds that only HTTP/2 has. */
+export interface Http2Values {
+  /** Error code of GOAWAY or RST_STREAM (RFC 9113 §7). */
+  readonly code: number;
+  /** Last stream that GOAWAY names; null: the one with the fault. */
+  readonly lastStream: number | null;
+  /** Bytes by which the window of the stream opens after its first size; null: as far as the content is taken. */
+  readonly windowBytes: number | null;
+  readonly frame: BadFrame;
+  /** Identifiers and values of SETTINGS. */
+  readonly settings: readonly (readonly [id: number, value: number])[];
+}
+
+/** The kinds of frames that break a rule, or seem to. */
+const BAD_FRAMES = [
+  "oversize",
+  "stream-0",
+  "idle-stream",
+  "padding",
+  "length",
+  "continuation",
+  "zero-increment",
+  "overflow",
+  "reserved-bit",
+  "unknown-type",
+] as const;
+
+export type BadFrame = (typeof BAD_FRAMES)[number];
+
+/** Identifiers of the settings (RFC 9113 §6.5.2). */
+const SETTING_IDS = {
+  "header-table-size": 1,
+  "enable-push": 2,
+  "max-concurrent-streams": 3,
+  "initial-window-size": 4,
+  "max-frame-size": 5,
+  "max-header-list-size": 6,
+} as const;
+
+type SettingName = keyof typeof SETTING_IDS;
+
+const SETTING_NAMES = Object.keys(SETTING_IDS) as readonly SettingName[];
 
 /** A fault for the requests that match. It has no condition on their content, which comes after the decision. */
 export interface FaultRule extends Match {
@@ -43,13 +89,15 @@ export interface FaultRule extends Match {
   readonly times: number | null;
 }
 
-type Unit = "size" | "duration" | "seconds" | "count" | "pieces" | "status";
+type Unit = "size" | "duration" | "seconds" | "count" | "pieces" | "status" | "code" | "frame";
 
 interface Parameter {
   readonly unit: Unit;
   readonly min: number;
   readonly max: number;
 }
+
+const UINT32_MAX = 2 ** 32 - 1;
 
 const PARAMETERS = {
   after: { unit: "size", min: 0, max: 1024 * GIB },
@@ -61,6 +109,17 @@ const PARAMETERS = {
   status: { unit: "status", min: 400, max: 599 },
   "retry-after": { unit: "seconds", min: 0, max: HOUR },
   length: { unit: "size", min: 0, max: 1024 * GIB },
+  code: { unit: "code", min: 0, max: UINT32_MAX },
+  last: { unit: "count", min: 0, max: 2 ** 31 - 1 },
+  window: { unit: "size", min: 0, max: 1024 * MIB },
+  frame: { unit: "frame", min: 0, max: BAD_FRAMES.length - 1 },
+  // The table of the decoder does not grow: beyond its size, a client that obeys would break the connection.
+  "header-table-size": { unit: "count", min: 0, max: 4096 },
+  "enable-push": { unit: "count", min: 0, max: UINT32_MAX },
+  "max-concurrent-streams": { unit: "count", min: 0, max: UINT32_MAX },
+  "initial-window-size": { unit: "count", min: 0, max: UINT32_MAX },
+  "max-frame-size": { unit: "count", min: 0, max: UINT32_MAX },
+  "max-header-list-size": { unit: "count", min: 0, max: UINT32_MAX },
   skip: { unit: "count", min: 0, max: 1_000_000_000 },
   times: { unit: "count", min: 1, max: 1_000_000_000 },
 } as const satisfies Readonly<Record<string, Parameter>>;
@@ -81,7 +140,9 @@ export type FaultPlace =
   /** In the fields and the content of the response (`fixture/faulty-response.ts`). */
   | "response"
   /** In place of the handler's response (`fixture/faulty-handler.ts`). */
-  | "handler";
+  | "handler"
+  /** In the frames of an HTTP/2 connection (`fixture/faulty-stream.ts`). */
+  | "frames";
 
 /** State in which a fault leaves the connection. */
 export type FaultEnding =
@@ -124,6 +185,13 @@ const KINDS = {
   "reset-request": { place: "ending", ending: "reset", needs: [], takes: ["after"], afterBytes: 0 },
   "half-close": { place: "ending", ending: "fin", needs: [], takes: ["after"], afterBytes: null },
   last: { place: "response", needs: [], takes: [], afterBytes: null },
+  goaway: { place: "frames", needs: [], takes: ["last", "code", "after"], afterBytes: null },
+  "reset-stream": { place: "frames", needs: [], takes: ["code", "after"], afterBytes: null },
+  window: { place: "frames", needs: ["window"], takes: [], afterBytes: null },
+  settings: { place: "frames", needs: [], takes: [...SETTING_NAMES, "after"], afterBytes: null },
+  "bad-frame": { place: "frames", needs: ["frame"], takes: ["after"], afterBytes: 0 },
+  "bad-hpack": { place: "frames", needs: [], takes: [], afterBytes: null },
+  push: { place: "frames", needs: [], takes: [], afterBytes: null },
 } as const satisfies Readonly<Record<string, KindRule>>;
 
 export type FaultKind = keyof typeof KINDS;
@@ -144,10 +212,19 @@ export function endingOf(kind: FaultKind): FaultEnding | null {
   return rule.place === "ending" ? rule.ending : null;
 }
 
+/** Returns the reason why a request of this version of HTTP cannot have a fault of this kind, or null if it can. */
+export function problemOfVersion(kind: FaultKind, protocol: "1.0" | "1.1" | "2"): string | null {
+  const isHttp2 = protocol === "2";
+  if (isHttp2 && kind === "bad-chunk") return "bad-chunk means nothing in HTTP/2, which has no chunks: use bad-frame";
+  return !isHttp2 && isFaultAt(kind, "frames") ? `${kind} is a fault of HTTP/2, and this request is HTTP/1` : null;
+}
+
 /** Parameters that imply their kind. */
 const TELLING: readonly (readonly [ParameterName, FaultKind])[] = [
   ["status", "status"],
   ["rate", "bandwidth"],
+  ["window", "window"],
+  ["frame", "bad-frame"],
   ["delay", "delay"],
 ];
 
@@ -281,6 +358,9 @@ function readFault(words: readonly Word[], known: readonly ParameterName[]): Fau
   const useful = ["fault", "delay", ...ONLY_OF_RULES, ...needs, ...takes];
   const useless = words.find(({ key }) => !useful.includes(key));
   if (useless !== undefined) return `${useless.place}: means nothing to ${kind}`;
+  if (kind === "settings" && settingsOf(values).length === 0) {
+    return `${named?.place ?? "fault"}: settings needs one of ${SETTING_NAMES.join(", ")}`;
+  }
   return {
     kind,
     afterBytes: values.after ?? afterBytes,
@@ -292,7 +372,30 @@ function readFault(words: readonly Word[], known: readonly ParameterName[]): Fau
     status: values.status ?? 0,
     retryAfterSeconds: values["retry-after"] === undefined ? null : values["retry-after"] / 1000,
     lengthBytes: values.length ?? null,
+    http2: isFaultAt(kind, "frames") ? http2ValuesOf(kind, values) : null,
   };
+}
+
+function http2ValuesOf(kind: FaultKind, values: Values): Http2Values {
+  return {
+    code: values.code ?? defaultCodeOf(kind),
+    lastStream: values.last ?? null,
+    windowBytes: values.window ?? null,
+    frame: BAD_FRAMES[values.frame ?? 0] as BadFrame,
+    settings: settingsOf(values),
+  };
+}
+
+/** Returns NO_ERROR for GOAWAY, and INTERNAL_ERROR for RST_STREAM. */
+function defaultCodeOf(kind: FaultKind): number {
+  return kind === "goaway" ? 0 : 2;
+}
+
+function settingsOf(values: Values): (readonly [id: number, value: number])[] {
+  return SETTING_NAMES.flatMap((name) => {
+    const value = values[name];
+    return value === undefined ? [] : [[SETTING_IDS[name], value] as const];
+  });
 }
 
 /** Returns the numbers of all words but the kind, or the mistake as a text. */
@@ -347,12 +450,32 @@ const UNITS: Readonly<Record<Unit, UnitRule>> = {
     },
     expected: () => "a time in whole seconds such as 5s",
   },
+  code: {
+    parse: parseCode,
+    format: (value) => ERROR_CODE_NAMES[value as number] ?? value,
+    expected: () => `a number, or one of ${ERROR_CODE_NAMES.join(", ")}`,
+  },
+  frame: {
+    parse: (text) => indexIn(BAD_FRAMES, text),
+    format: (value) => BAD_FRAMES[value as number] as BadFrame,
+    expected: () => `one of ${BAD_FRAMES.join(", ")}`,
+  },
   size: {
     parse: parseSize,
     format: (value) => value,
     expected: ({ min, max }) => `bytes from ${min} to ${formatSize(max)} such as 1024 or 10kb`,
   },
 };
+
+/** Returns the number of an error code: its name, or digits. */
+function parseCode(text: string): number | undefined {
+  return indexIn(ERROR_CODE_NAMES, text) ?? COUNT.parse(text);
+}
+
+function indexIn(names: readonly string[], name: string): number | undefined {
+  const index = names.indexOf(name);
+  return index < 0 ? undefined : index;
+}
 
 /** Returns `fault` and the parameters that differ from their defaults, in JSON's spelling. */
 function entriesOf(fault: Fault): (readonly [key: string, value: string | number])[] {
@@ -367,12 +490,23 @@ function entriesOf(fault: Fault): (readonly [key: string, value: string | number
     status: fault.status || null,
     "retry-after": fault.retryAfterSeconds === null ? null : fault.retryAfterSeconds * 1000,
     length: fault.lengthBytes,
+    ...(fault.http2 === null ? {} : http2Entries(kind, fault.http2)),
   };
   const parameters = FAULT_PARAMETERS.flatMap((name) => {
     const value = given[name] ?? null;
     return value === null ? [] : [[name, UNITS[PARAMETERS[name].unit].format(value)] as const];
   });
   return [["fault", kind], ...parameters];
+}
+
+function http2Entries(kind: FaultKind, { code, lastStream, windowBytes, frame, settings }: Http2Values) {
+  return {
+    code: code === defaultCodeOf(kind) ? null : code,
+    last: lastStream,
+    window: windowBytes,
+    frame: kind === "bad-frame" ? BAD_FRAMES.indexOf(frame) : null,
+    ...Object.fromEntries(settings.map(([id, value]) => [SETTING_NAMES[id - 1], value])),
+  };
 }
 
 /** Writes a rule that `parseFaultRule` has read as it reads it. */

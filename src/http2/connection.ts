@@ -21,6 +21,7 @@ import type { Peer } from "../exchange/peer.ts";
 import { ReceiveBuffer } from "../exchange/receive-buffer.ts";
 import type { Transport } from "../exchange/transport.ts";
 import { formatPeer } from "../http/authority.ts";
+import { carryOut } from "./carry-out.ts";
 import type { Http2Context } from "./context.ts";
 import { Departure } from "./departure.ts";
 import { Dispatch, type DispatchOwner } from "./dispatch.ts";
@@ -188,7 +189,7 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
   }
 
   release(): void {
-    this.#transport.gate?.release();
+    for (const stream of [...this.#streams]) stream.release();
   }
 
   closed(): void {
@@ -196,7 +197,6 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
     if (closing.end === End.Gone) return;
     const slot = [...this.#streams].find((stream) => stream.exchange.lease.slot > 0)?.exchange.lease.slot ?? 0;
     const reason = closing.closed();
-    this.#transport.gate?.closed();
     this.context.observer.closed(this.id, slot, this.served, reason);
     this.#letGo(reason);
   }
@@ -316,7 +316,8 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
   }
 
   short(stream: Stream): void {
-    this.reset(stream, ErrorCode.InternalError, "short content");
+    if (stream.verdict === null) this.reset(stream, ErrorCode.InternalError, "short content");
+    else carryOut(stream.verdict, stream, this.#streams, this.#departure, this);
   }
 
   blocked(stream: Stream): void {
@@ -460,10 +461,11 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
     }
   }
 
-  /** Closes streams that wait for a window: after its FIN, the peer opens none. */
+  /** Closes streams that wait for a window, or for their fault: after its FIN, the peer opens none, and cannot close them. */
   #dropBlocked(): void {
     const { size } = this.sendWindow;
-    this.#dropAll("client", (stream) => stream.isSending && Math.min(stream.sendWindow.size, size) <= 0);
+    const isBlocked = ({ isHeld, sendWindow }: Stream) => isHeld || Math.min(sendWindow.size, size) <= 0;
+    this.#dropAll("client", (stream) => stream.isSending && isBlocked(stream));
   }
 
   /** Sends FIN once nothing more is to be sent. */

@@ -1,4 +1,5 @@
 import type { Context, ConversationLimits } from "../exchange/context.ts";
+import type { StreamGates } from "../exchange/stream-gate.ts";
 import type { Fields } from "../http/fields.ts";
 import type { limits } from "../settings/limits.ts";
 import type { RequestPool } from "./request.ts";
@@ -38,6 +39,8 @@ export interface Http2Context extends Context {
   readonly limits: Http2Limits;
   readonly requests: RequestPool;
   readonly scratch: Scratch;
+  /** Makes responses fail on their streams; null without a fixture. */
+  readonly gates: StreamGates | null;
   /** Fields of every response, and those of the server's own endpoints. */
   readonly fixedFields: Fields;
   readonly endpointFields: Fields;

@@ -67,6 +67,13 @@ export class Departure {
     this.#send(lastStreamId, code, debug);
   }
 
+  /** Takes the last step without a word, because a fault has sent GOAWAY. */
+  leave(reason: CloseReason): void {
+    this.#step = Step.Final;
+    this.#finalMs = Number.POSITIVE_INFINITY;
+    this.reason = reason;
+  }
+
   #send(lastStreamId: number, code: ErrorCode, debug: string): void {
     const { bytes, at } = this.#sender.room(GOAWAY_FRAME_BYTES + debug.length);
     writeGoAway(bytes, at, lastStreamId, code, debug);

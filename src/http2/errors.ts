@@ -3,6 +3,7 @@
  * each, the error code for the wire, whether the connection ends with it, the rule that was broken, and the attack that accepting
  * it would allow.
  */
+import { ERROR_CODE_NAMES } from "../http/error-codes.ts";
 
 /** Error codes of RST_STREAM and GOAWAY (RFC 9113 §7). A peer may send any other number, which has no special meaning. */
 export enum ErrorCode {
@@ -21,24 +22,6 @@ export enum ErrorCode {
   InadequateSecurity = 0xc,
   Http11Required = 0xd,
 }
-
-/** Names by ErrorCode, as the RFC writes them. */
-const ERROR_CODE_NAMES: readonly string[] = [
-  "NO_ERROR",
-  "PROTOCOL_ERROR",
-  "INTERNAL_ERROR",
-  "FLOW_CONTROL_ERROR",
-  "SETTINGS_TIMEOUT",
-  "STREAM_CLOSED",
-  "FRAME_SIZE_ERROR",
-  "REFUSED_STREAM",
-  "CANCEL",
-  "COMPRESSION_ERROR",
-  "CONNECT_ERROR",
-  "ENHANCE_YOUR_CALM",
-  "INADEQUATE_SECURITY",
-  "HTTP_1_1_REQUIRED",
-];
 
 /** Returns the RFC's name of a code; its number in hexadecimal digits, if it has no name. */
 export function errorCodeName(code: number): string {

@@ -31,6 +31,8 @@ export class ReceiveWindow {
   readonly #size: number;
   /** Bytes that were consumed, and not given back. */
   #consumed = 0;
+  /** Bytes by which a fault lets the window open from now on. */
+  #openMax = Number.POSITIVE_INFINITY;
 
   /** `left` is what the peer takes for granted, `size` what it gets in the end. */
   constructor(left: number, size: number) {
@@ -50,9 +52,27 @@ export class ReceiveWindow {
   consume(length: number): number {
     this.#consumed += length;
     if (this.#consumed * 2 < this.#size) return 0;
-    const increment = this.#consumed;
-    this.#consumed = 0;
+    const increment = Math.min(this.#consumed, this.#openMax);
+    this.#consumed -= increment;
+    this.#openMax -= increment;
     this.left += increment;
     return increment;
+  }
+
+  /** True while a fault keeps the window closed. */
+  get isShut(): boolean {
+    return this.#openMax === 0 && this.#consumed * 2 >= this.#size;
+  }
+
+  /** Opens the window by no more than `bytes` from now on. */
+  restrict(bytes: number): void {
+    this.#openMax = bytes;
+  }
+
+  /** Ends the restriction. Returns true if it has kept the window closed. */
+  release(): boolean {
+    const wasShut = this.isShut;
+    this.#openMax = Number.POSITIVE_INFINITY;
+    return wasShut;
   }
 }

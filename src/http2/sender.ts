@@ -37,7 +37,7 @@ export interface SenderEvents {
   written(stream: Stream): void;
   /** The kernel has accepted the last byte of the response. */
   sent(stream: Stream): void;
-  /** The content of the response ends early. */
+  /** The content of the response ends early, or the place of a fault is reached. */
   short(stream: Stream): void;
   /** Windows of the peer keep the response back. */
   blocked(stream: Stream): void;
@@ -71,7 +71,7 @@ export class Sender {
   readonly #ring: Stream[] = [];
   /** Responses whose last frame is written, and not accepted. */
   readonly #ending: Stream[] = [];
-  /** Responses whose content has ended early. */
+  /** Responses whose content has ended early, or whose fault takes effect. */
   readonly #cut: Stream[] = [];
   #batchBytes = BATCH_BYTES_MIN;
 
@@ -216,6 +216,7 @@ export class Sender {
       case Written.Waiting:
         break;
       case Written.Short:
+      case Written.Cut:
         this.#cut.push(stream);
         break;
     }

@@ -14,7 +14,7 @@ import type { Resumable } from "../exchange/context.ts";
 import { Deadline, Wait } from "../exchange/deadline.ts";
 import { Exchange, Phase } from "../exchange/exchange.ts";
 import { type CloseReason, Outcome } from "../exchange/observer.ts";
-import { isFaultAt } from "../http/fault.ts";
+import type { StreamGate, Verdict } from "../exchange/stream-gate.ts";
 import type { Content, LiveSource, Response } from "../http/message.ts";
 import { Method } from "../http/method.ts";
 import type { Http2Context, Scratch } from "./context.ts";
@@ -23,6 +23,7 @@ import { ReceiveWindow, SendWindow } from "./flow-control.ts";
 import { blockHeadBytes, writeBlockHeads, writeFrameHead } from "./frame-writer.ts";
 import { FLAG_END_STREAM, FRAME_HEAD_BYTES, FrameType } from "./frames.ts";
 import type { HpackEncoder } from "./hpack-encoder.ts";
+import { judge } from "./judge.ts";
 import { DEFAULT_PRIORITY, type Priority, parsePriority } from "./priority.ts";
 import { type Http2Request, isMalformed } from "./request.ts";
 
@@ -67,6 +68,8 @@ export enum Written {
   Full,
   /** The content ends early. */
   Short,
+  /** The place of a fault is reached: its verdict follows. */
+  Cut,
 }
 
 /** Largest content of a response that needs no slot while it waits for the write of the turn. */
@@ -103,7 +106,11 @@ export class Stream implements Carrier, Resumable {
   priority: Priority = DEFAULT_PRIORITY;
   /** Bytes of content that have come. */
   received = 0;
+  /** Verdict of the fault whose place is reached; null before that. */
+  verdict: Verdict | null = null;
   readonly #owner: StreamOwner;
+  /** Keeps a response with a fault back; else null. */
+  #gate: StreamGate | null = null;
   /** Content that the exchange has not taken. */
   #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
@@ -169,9 +176,14 @@ export class Stream implements Carrier, Resumable {
   /** True if the whole response is in memory, small, and within the windows, so that it leaves in the write of this turn. */
   get isLight(): boolean {
     const body = this.#body;
-    if (!this.isSending || !this.#isHeadDue) return false;
+    if (!this.isSending || !this.#isHeadDue || this.#gate !== null) return false;
     if (body === null) return true;
     return body instanceof Uint8Array && body.length <= LIGHT_BYTES_MAX && body.length <= this.sendWindow.size;
+  }
+
+  /** True while a fault keeps the response back. */
+  get isHeld(): boolean {
+    return this.#gate?.isHolding === true;
   }
 
   /** True while bytes of the response wait for the peer's windows or for the kernel. */
@@ -190,6 +202,8 @@ export class Stream implements Carrier, Resumable {
     if (typeof announced === "number") this.#length = announced;
     exchange.arrive(position, error);
     if (isMalformed(error)) return false;
+    const { fault } = exchange.admission;
+    if (fault !== null) this.receiveWindow.restrict(fault.http2?.windowBytes ?? Number.POSITIVE_INFINITY);
     if (this.isRemoteOpen && announced !== 0) exchange.expect(Math.max(0, this.#length), request.expectsContinue);
     return true;
   }
@@ -258,10 +272,7 @@ export class Stream implements Carrier, Resumable {
       if (exchange.takesContent) this.#takeContent();
       return;
     }
-    const { fault } = exchange.admission;
-    // The fault's place in HTTP/2: a kind whose effect is not in the response itself has none here yet but the end of its stream.
-    if (fault === null || isFaultAt(fault.kind, "handler")) this.#begin(response);
-    else this.#owner.reset(this, ErrorCode.InternalError, "fault");
+    this.#begin(response);
   }
 
   /** Returns true if the request needs no more of its content before it continues. */
@@ -282,8 +293,9 @@ export class Stream implements Carrier, Resumable {
       const length = this.#length < 0 ? null : this.#length;
       const isTaken = exchange.take(piece, 0, piece.length, length ?? taken, length);
       this.#owner.consumed(this, piece.length);
-      if (!isTaken) return true;
+      if (!isTaken || exchange.resetIfDue(taken)) return true;
     }
+    if (!this.isIgnoring && exchange.resetIfDue(this.received - this.#pieceBytes)) return true;
     if (this.isRemoteOpen || this.#pieces.length > 0) return this.isIgnoring;
     exchange.endContent();
     return true;
@@ -299,10 +311,13 @@ export class Stream implements Carrier, Resumable {
 
   // Sending.
 
-  #begin(response: Response): void {
+  #begin(made: Response): void {
     const { exchange } = this;
-    exchange.begin(response);
+    const { fault } = exchange.admission;
     const isHead = exchange.request?.head.method === Method.Head;
+    if (fault !== null) this.#gate = this.#owner.context.gates?.gate(fault, () => this.#proceed()) ?? null;
+    const response = this.#gate?.spoil(made, isHead) ?? made;
+    exchange.begin(response);
     const content = isHead ? null : response.content;
     this.#body = content;
     this.#isHeadDue = true;
@@ -326,11 +341,43 @@ export class Stream implements Carrier, Resumable {
     this.#owner.wake(this);
   }
 
+  /** Continues with a response that its fault has kept back. */
+  #proceed(): void {
+    this.#owner.schedule(this);
+    this.#owner.wake(this);
+  }
+
   /** Writes frames of the response, up to `share` bytes of content and to `limit` bytes of `out`. */
   write(out: Scratch, share: number, limit: number): Written {
     this.isDribbling = false;
+    const gate = this.#gate;
+    if (gate === null) return this.#write(out, share, limit);
+    const passing = gate.passing(this.#position);
+    if (passing < 0 || (passing === 0 && !this.#isHeadDue)) return this.#stop(gate, out);
+    return this.#write(out, Math.min(share, passing), limit);
+  }
+
+  /** Waits at the gate, or does what its fault has happen here. */
+  #stop(gate: StreamGate, out: Scratch): Written {
+    const verdict = judge(gate, this.#position, this, this.#owner, out);
+    if (verdict === null || verdict.next === "hangs") return Written.Waiting;
+    if (verdict.next === "is done") return Written.Done;
+    this.verdict = verdict;
+    return Written.Cut;
+  }
+
+  /** Writes END_STREAM alone, after all the content. */
+  #writeEnd(out: Scratch): Written {
+    out.used = writeFrameHead(out.bytes, out.used, 0, FrameType.Data, FLAG_END_STREAM, this.stream);
+    return Written.Done;
+  }
+
+  #write(out: Scratch, share: number, limit: number): Written {
     if (this.#isHeadDue && !this.#writeHead(out, limit)) return Written.Full;
     const body = this.#body;
+    const gate = this.#gate;
+    if (gate?.hasPlace === true && this.#position === this.#end)
+      return gate.isPending ? Written.More : this.#writeEnd(out);
     if (body === null) return Written.Done;
     const isLive = "whenMore" in body;
     const { sendWindow } = this.#owner;
@@ -350,7 +397,7 @@ export class Stream implements Carrier, Resumable {
       this.#position += count;
       this.sendWindow.size -= count;
       sendWindow.size -= count;
-      const isLast = this.#position === this.#end;
+      const isLast = this.#position === this.#end && gate?.isPending !== true;
       writeFrameHead(out.bytes, out.used, count, FrameType.Data, isLast ? FLAG_END_STREAM : 0, this.stream);
       out.used += FRAME_HEAD_BYTES + count;
       if (isLast) return Written.Done;
@@ -378,10 +425,13 @@ export class Stream implements Carrier, Resumable {
   #afterLast(body: Content, out: Scratch): Written {
     if (!("whenMore" in body) || body.isCut === true) return Written.Short;
     if (!body.isOver) return Written.Waiting;
+    if (this.#gate?.isPending === true) {
+      this.#gate.contentEnds(this.#position);
+      return Written.More;
+    }
     // A Content-Length that is not reached would make the response malformed.
     if (this.#end !== Number.MAX_SAFE_INTEGER && this.#position < this.#end) return Written.Short;
-    out.used = writeFrameHead(out.bytes, out.used, 0, FrameType.Data, FLAG_END_STREAM, this.stream);
-    return Written.Done;
+    return this.#writeEnd(out);
   }
 
   /** Writes the head. Returns false if there is no room for it. */
@@ -398,7 +448,8 @@ export class Stream implements Carrier, Resumable {
     const end = encoder.writeHead(out.bytes, start, status, clock.second, clock.dateLine, extra, fields);
     const isLast = this.#body === null || (this.#end === 0 && !("whenMore" in this.#body));
     if (isLast) this.#body = null;
-    out.used = writeBlockHeads(out.bytes, out.used, end - start, this.stream, isLast, frameSizeMax);
+    const hasEnd = isLast && this.#gate?.hasPlace !== true;
+    out.used = writeBlockHeads(out.bytes, out.used, end - start, this.stream, hasEnd, frameSizeMax);
     this.#isHeadDue = false;
     return true;
   }
@@ -440,6 +491,16 @@ export class Stream implements Carrier, Resumable {
     else this.#letGo(reason);
   }
 
+  /** Ends the fault of the stream. Called outside of turns. */
+  release(): void {
+    const gate = this.#gate;
+    const wasShut = this.receiveWindow.release();
+    if (wasShut) this.#owner.consumed(this, 0);
+    if (gate !== null && !gate.open()) this.#owner.reset(this, ErrorCode.InternalError, "fault");
+    else if (gate !== null) this.#proceed();
+    else if (wasShut) this.#owner.wake(this);
+  }
+
   /** Returns everything after the handler of a closed stream has settled. */
   settle(): void {
     const { exchange } = this;
@@ -449,10 +510,9 @@ export class Stream implements Carrier, Resumable {
 
   #letGo(reason: CloseReason): void {
     const { exchange } = this;
-    const { phase, violation, response, admission } = exchange;
-    // Nothing of the response to a malformed request is sent, or with a fault, and the observers are told.
-    const isTold = violation !== 0 || admission.fault !== null;
-    if (isTold && response !== null && phase !== Phase.Sending && !this.isAnswered) {
+    const { phase, violation, response } = exchange;
+    // Nothing of the response to a malformed request is sent, and the observers are told.
+    if (violation !== 0 && response !== null && phase !== Phase.Sending && !this.isAnswered) {
       exchange.lease.cancel();
       exchange.begin(response);
     }
@@ -467,6 +527,8 @@ export class Stream implements Carrier, Resumable {
     const { requests, peerMemory } = this.#owner.context;
     if (this.#shared !== null) peerMemory.unshare(this, this.#shared);
     this.#shared = null;
+    this.#gate?.closed();
+    this.#gate = null;
     this.exchange.request = null;
     if (request !== null) requests.takeBack(request);
     lease.repaid();
@@ -499,9 +561,9 @@ export class Stream implements Carrier, Resumable {
   #reasonToWait(isBlocked: boolean): Wait {
     const { phase } = this.exchange;
     if (phase === Phase.Waiting || this.isHeldBack) return Wait.Queue;
-    if (this.awaitsContent) return Wait.Body;
+    if (this.awaitsContent) return this.receiveWindow.isShut ? Wait.None : Wait.Body;
     if (!this.isLocalOpen) return Wait.Rest;
-    return phase === Phase.Sending && isBlocked ? Wait.Send : Wait.None;
+    return phase === Phase.Sending && isBlocked && !this.isHeld ? Wait.Send : Wait.None;
   }
 
   /** Looks at the deadline. Returns the reason if it is over; a peer that is fast enough gets another window. */

@@ -20,6 +20,8 @@ export enum Closed {
 export class Streams {
   /** Highest identifier that the peer has used. */
   last = 0;
+  /** Highest identifier that a fault has promised. */
+  #promised = 0;
   readonly #open = new Map<number, Stream>();
   /** The last closed streams, in a ring. A frame for one of them is rare, so it is looked for from place to place. */
   readonly #closedIds: Int32Array;
@@ -56,9 +58,15 @@ export class Streams {
     this.#open.set(stream.stream, stream);
   }
 
-  /** Returns true for an identifier that no stream has had yet. Ours are even, and this server opens none. */
+  /** Returns true for an identifier that no stream has had yet. Ours are even, and this server opens none without a fault. */
   isIdle(id: number): boolean {
-    return id > this.last || id % 2 === 0;
+    return id % 2 === 0 ? id > this.#promised : id > this.last;
+  }
+
+  /** Notes a stream that a fault has promised, and how it was closed. */
+  promise(id: number, how: Closed): void {
+    this.#promised = Math.max(this.#promised, id);
+    this.close(id, how);
   }
 
   /** Notes that a stream got a priority. Returns false if such streams and the open ones are more than `max` (RFC 9218 §7.1). */

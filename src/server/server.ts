@@ -445,7 +445,7 @@ export class Server {
   #makeDoors(options: ServerSettings): Doors | null {
     if (!options.http2) return null;
     return new Doors({
-      load: async () => (await import("./http2.ts")).openHttp2(options, this.#context),
+      load: async () => (await import("./http2.ts")).openHttp2(options, this.#context, this.#fixture?.fixture ?? null),
       replaced: (before, after) => {
         this.#connections.delete(before);
         this.#connections.add(after);

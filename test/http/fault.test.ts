@@ -7,6 +7,7 @@ import {
   type FaultKind,
   type FaultRule,
   formatFaultRule,
+  type Http2Values,
   parseFaultField,
   parseFaultRule,
   readFaultRule,
@@ -22,6 +23,7 @@ const PLAIN: Omit<Fault, "kind"> = {
   status: 0,
   retryAfterSeconds: null,
   lengthBytes: null,
+  http2: null,
 };
 
 function fault(kind: FaultKind, more: Partial<Fault> = {}): Fault {
@@ -206,6 +208,34 @@ describe("a rule in JSON", () => {
   }
 });
 
+const UINT32_MAX = 2 ** 32 - 1;
+
+/** Values of a fault of HTTP/2, of which each kind takes its own. */
+const anyHttp2Values: fc.Arbitrary<Http2Values> = fc.record({
+  code: fc.nat(UINT32_MAX),
+  lastStream: fc.option(fc.nat(2 ** 31 - 1)),
+  windowBytes: fc.nat(1 << 30),
+  frame: fc.constantFrom("oversize", "stream-0", "overflow", "unknown-type"),
+  settings: fc
+    .subarray([1, 2, 3, 4, 5, 6], { minLength: 1 })
+    .chain((ids) =>
+      fc.tuple(...ids.map((id) => fc.tuple(fc.constant(id), id === 1 ? fc.nat(4096) : fc.nat(UINT32_MAX)))),
+    ),
+});
+
+/** Keeps the values that a fault of this kind takes. */
+function http2ValuesOf(kind: FaultKind, values: Http2Values): Http2Values | null {
+  if (!["goaway", "reset-stream", "window", "settings", "bad-frame", "bad-hpack", "push"].includes(kind)) return null;
+  const hasCode = kind === "goaway" || kind === "reset-stream";
+  return {
+    code: hasCode ? values.code : 2,
+    lastStream: kind === "goaway" ? values.lastStream : null,
+    windowBytes: kind === "window" ? values.windowBytes : null,
+    frame: kind === "bad-frame" ? values.frame : "oversize",
+    settings: kind === "settings" ? values.settings : [],
+  };
+}
+
 /** Any fault that can be ordered. */
 const anyFault: fc.Arbitrary<Fault> = fc
   .record({
@@ -223,6 +253,7 @@ const anyFault: fc.Arbitrary<Fault> = fc
         "stall",
       ] as const),
       ...(["bad-chunk", "bad-length", "garbage", "reset-request", "half-close", "last"] as const),
+      ...(["goaway", "reset-stream", "window", "settings", "bad-frame", "bad-hpack", "push"] as const),
     ),
     after: fc.option(fc.nat(1 << 30)),
     delayMs: fc.oneof(fc.constant(0), fc.nat(3_600_000)),
@@ -233,10 +264,12 @@ const anyFault: fc.Arbitrary<Fault> = fc
     status: fc.integer({ min: 400, max: 599 }),
     retryAfter: fc.option(fc.nat(3600)),
     length: fc.option(fc.nat()),
+    http2: anyHttp2Values,
   })
-  .map(({ kind, after, events, delayMs, durationMs, pieces, rate, status, retryAfter, length }) => {
-    const starts: readonly FaultKind[] = ["truncate", "stall", "bad-chunk", "reset-request"];
-    const takesAfter = starts.includes(kind) || kind === "reset" || kind === "garbage" || kind === "half-close";
+  .map(({ kind, after, events, delayMs, durationMs, pieces, rate, status, retryAfter, length, http2 }) => {
+    const starts: readonly FaultKind[] = ["truncate", "stall", "bad-chunk", "reset-request", "bad-frame"];
+    const others: readonly FaultKind[] = ["reset", "garbage", "half-close", "goaway", "reset-stream", "settings"];
+    const takesAfter = starts.includes(kind) || others.includes(kind);
     const afterEvents = kind === "truncate" || kind === "stall" || kind === "reset" ? events : null;
     const afterBytes = afterEvents === null ? after : null;
     return fault(kind, {
@@ -248,6 +281,7 @@ const anyFault: fc.Arbitrary<Fault> = fc
       ...(kind === "bandwidth" ? { bytesPerSecond: rate } : {}),
       ...(kind === "status" ? { status, retryAfterSeconds: retryAfter } : {}),
       ...(kind === "bad-length" ? { lengthBytes: length } : {}),
+      http2: http2ValuesOf(kind, http2),
     });
   });
 

@@ -286,6 +286,7 @@ export class FakeHttp2Server extends FakeServer {
       answered: newAnswered(),
       limits: { ...limits, ...own, sliceBytes: 65_536, maxHeaderBytes: 16_384, maxRequests: 0, ...options.http2 },
       requests: new RequestPool(100, this.memory),
+      gates: null,
       scratch: new Scratch(400_000),
       fixedFields: Fields.of([]),
       endpointFields: Fields.of([]),
