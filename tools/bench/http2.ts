@@ -93,17 +93,27 @@ async function sampleOf({ server, url }: Contender, scenario: Scenario, seconds:
   const output = await runPinned(CLIENT_CORE, [...words, url + path]);
   const spent = cpuBetween(before, server.cpu());
   if (!server.isRunning()) throw new Error("the server ended under load");
-  const { requests, bytes } = readOutput(output, isSecure);
+  const { requests, bytes, seconds: lasted } = readOutput(output, isSecure);
   return {
-    perSecond: requests / seconds,
-    mibPerSecond: bytes / MIB / seconds,
+    perSecond: requests / lasted,
+    mibPerSecond: bytes / MIB / lasted,
     cpuUs: spent.us / requests,
-    waitedPercent: spent.waitedUs / seconds / 1e4,
+    waitedPercent: spent.waitedUs / lasted / 1e4,
   };
 }
 
-/** Reads h2load's report: the requests with a 2xx, and the bytes of their content. Throws if anything went wrong. */
-function readOutput(output: string, isSecure: boolean): { readonly requests: number; readonly bytes: number } {
+/** The part of h2load's report that counts. */
+interface Report {
+  /** Requests with a 2xx. */
+  readonly requests: number;
+  /** Of their content. */
+  readonly bytes: number;
+  /** A busy machine may stop h2load later than it was told. Its own rate does not take that into account. */
+  readonly seconds: number;
+}
+
+/** Reads h2load's report. Throws if anything went wrong. */
+function readOutput(output: string, isSecure: boolean): Report {
   const counts = /(\d+) done, (\d+) succeeded, (\d+) failed, (\d+) errored, (\d+) timeout/.exec(output);
   const [, done = "0", succeeded, ...wrong] = counts ?? [];
   if (done === "0" || done !== succeeded || wrong.some((count) => count !== "0")) {
@@ -111,7 +121,12 @@ function readOutput(output: string, isSecure: boolean): { readonly requests: num
   }
   const expected = isSecure ? ["Application protocol: h2", "TLS Protocol: TLSv1.3", `Cipher: ${CIPHER}`] : [];
   for (const line of expected) if (!output.includes(line)) throw new Error(`h2load does not report "${line}"`);
-  return { requests: Number(done), bytes: Number(/\((\d+)\) data/.exec(output)?.[1]) };
+  const [, time, unit] = /^finished in ([\d.]+)(ms|s),/m.exec(output) ?? [];
+  return {
+    requests: Number(done),
+    bytes: Number(/\((\d+)\) data/.exec(output)?.[1]),
+    seconds: Number(time) / (unit === "ms" ? 1000 : 1),
+  };
 }
 
 async function measure(scenario: Scenario, site: Site, rounds: number, seconds: number): Promise<void> {
