@@ -1,5 +1,5 @@
 /**
- * Fields in which proxies say for whom they ask: Forwarded (RFC 7239), and X-Forwarded-For, -Proto and -Host, which came before it.
+ * Fields in which a proxy names the client of a request: Forwarded (RFC 7239), and the older X-Forwarded-For, -Proto and -Host.
  *
  * Strategy: both kinds become a list of hops, the nearest last. The client is the rightmost hop whose address is not trusted, and scheme
  * and host are those that the same hop has seen.

@@ -110,7 +110,7 @@ export interface Request {
   whenLeft(call: () => void): void;
 }
 
-/** A proxy in front of this server that the operator trusts, and that has said for whom it asks. */
+/** A trusted proxy in front of this server that has named the client of the request. */
 export interface Relay {
   /** Its numeric address. */
   readonly address: string;

@@ -16,7 +16,7 @@ import { WAIT_MS } from "../support/waiting.ts";
 
 const settings = Object.values<Setting>(settingTable);
 
-/** What is typed after the program's name, and the words after the tabulator. */
+/** Words typed after the program's name, and the words that the program gets once they are completed. */
 const CASES: readonly [typed: string, words: readonly string[]][] = [
   ["--ro", ["--root"]],
   ["--log-format pr", ["--log-format", "pretty"]],

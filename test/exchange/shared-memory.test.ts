@@ -127,7 +127,7 @@ describe("the budget of memory that is held for peers, over several threads", ()
     expect([cut, used()]).toEqual([["hog"], [550, 550]]);
   });
 
-  test("is nobody's to keep while it is not passed", () => {
+  test("cuts no lender of any thread while it is not passed", () => {
     const { cut, run, hold } = peers();
     hold(0, "hog", 900);
     hold(1, "small", 100);

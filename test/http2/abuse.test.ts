@@ -286,7 +286,7 @@ describe("a peer that waits", () => {
     expect(server.pool.queued).toBe(0);
   });
 
-  test("for a slot that another one holds idle gets it", () => {
+  test("for a slot gets the one of a stream whose peer reads nothing", () => {
     const server = new FakeHttp2Server({ threads: 1, lenders: 5 });
     server.handler.respond = ({ target }) =>
       respondWith(200, target.path === "/large" ? new FakeSource(200_000) : "ok");
@@ -301,7 +301,7 @@ describe("a peer that waits", () => {
     expect(server.pool.active).toBe(0);
   });
 
-  test("for a slot that another one holds for single bytes gets it", () => {
+  test("for a slot gets the one of a stream whose peer reads single bytes", () => {
     const server = new FakeHttp2Server({ threads: 1, lenders: 5 });
     server.handler.respond = ({ target }) =>
       respondWith(200, target.path === "/large" ? new FakeSource(200_000) : "ok");

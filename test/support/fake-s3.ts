@@ -8,7 +8,7 @@ import { imfDate } from "../../src/http/date.ts";
 import type { FieldLine, FieldLines } from "../../src/http/fields.ts";
 import type { LiveSource } from "../../src/http/message.ts";
 
-/** What becomes of one request. */
+/** Result of one request. */
 export type Fate =
   /** It is carried out and answered. */
   | "ok"

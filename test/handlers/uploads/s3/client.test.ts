@@ -26,7 +26,7 @@ describe("a request", () => {
     ["is answered with 500", { status: 500, code: "InternalError" }],
     ["is answered with 503", { status: 503, code: "SlowDown" }],
     ["is answered with 429", { status: 429 }],
-    ["meets another one for its key", { status: 409, code: "ConditionalRequestConflict" }],
+    ["competes with a second request for its key", { status: 409, code: "ConditionalRequestConflict" }],
     ["was too slow for the store", { status: 400, code: "RequestTimeout" }],
   ])("that %s is sent again", async (_, fate) => {
     const ground = makeGround();
@@ -240,7 +240,7 @@ describe("the operator", () => {
     expect(ground.lines).toHaveLength(1);
   });
 
-  test("is told of a failure once, until it is another one", async () => {
+  test("is told of a failure once, and again when the failure changes", async () => {
     const ground = makeGround();
     for (const status of [403, 403, 404]) ground.client.refusal({ status, code: "AccessDenied" });
     ground.client.accepted();
