@@ -20,11 +20,13 @@ export interface TarEntry {
   /** Milliseconds since 1970. */
   readonly modifiedMs: number;
   readonly isExecutable: boolean;
+  /** Mode bits. Without them, a folder and an executable have 0755 and all else 0644. */
+  readonly mode?: number;
 }
 
 /** Returns the bytes before the content of an entry: its head, behind a pax header if it needs one. */
 export function tarHead(entry: TarEntry): Uint8Array {
-  const { path, size, modifiedMs, isExecutable } = entry;
+  const { path, size, modifiedMs, isExecutable, mode } = entry;
   const split = splitName(path);
   const seconds = secondsOf(modifiedMs);
   const isFolder = path.endsWith("/");
@@ -32,7 +34,7 @@ export function tarHead(entry: TarEntry): Uint8Array {
     // A reader without pax still gets the file, under the beginning of its name.
     name: split === null ? firstCharacters(ENCODER.encode(path)) : ENCODER.encode(path.slice(split)),
     prefix: split === null || split === 0 ? NOTHING : ENCODER.encode(path.slice(0, split - 1)),
-    mode: isFolder || isExecutable ? 0o755 : 0o644,
+    mode: mode ?? (isFolder || isExecutable ? 0o755 : 0o644),
     size: size > OCTAL_11_MAX ? 0 : size,
     seconds: Math.max(0, Math.min(seconds, OCTAL_11_MAX)),
     type: isFolder ? "5" : "0",

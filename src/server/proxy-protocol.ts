@@ -75,7 +75,7 @@ class Announcement implements Connection {
 
   received(bytes: Uint8Array): void {
     if (this.#isOver) return;
-    const head = this.#head.length === 0 ? bytes : joined(this.#head, bytes);
+    const head = this.#head.length === 0 ? bytes : Buffer.concat([this.#head, bytes]);
     const header = parseProxyHeader(head.subarray(0, PROXY_HEADER_BYTES_MAX));
     if (header === null) this.#head = head;
     else if (typeof header === "string") this.#refuse(header);
@@ -142,11 +142,4 @@ class Announcement implements Connection {
   pardon(): void {}
 
   release(): void {}
-}
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  const both = new Uint8Array(first.length + second.length);
-  both.set(first);
-  both.set(second, first.length);
-  return both;
 }

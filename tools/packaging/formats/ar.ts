@@ -1,5 +1,4 @@
 /** Archives in the common format of ar, as packages of Debian are (deb(5)). Pure. */
-import { joined } from "./tar.ts";
 
 /** Longest name of a member, in bytes. */
 const NAME_BYTES = 16;
@@ -18,7 +17,7 @@ export function ar(
     // Each member begins at an even place.
     if (content.length % 2 === 1) pieces.push(ascii("\n"));
   }
-  return joined(pieces);
+  return Buffer.concat(pieces);
 }
 
 function ascii(text: string): Uint8Array {

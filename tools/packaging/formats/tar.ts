@@ -23,11 +23,14 @@ export function tar(files: readonly PackedFile[], dateMs: number): Uint8Array<Ar
   const entries = sortedEntries(files);
   const pieces: Uint8Array[] = [];
   for (const { path, content, mode } of entries) {
-    const head = tarHead({ path, size: content.length, modifiedMs: dateMs, isExecutable: false });
-    if (mode !== undefined) setMode(head, mode);
-    pieces.push(head, content, new Uint8Array(paddingOf(content.length)));
+    const entry = { path, size: content.length, modifiedMs: dateMs, isExecutable: false };
+    pieces.push(
+      tarHead({ ...entry, ...(mode !== undefined && { mode }) }),
+      content,
+      new Uint8Array(paddingOf(content.length)),
+    );
   }
-  return joined([...pieces, new Uint8Array(END_BYTES)]);
+  return Buffer.concat([...pieces, new Uint8Array(END_BYTES)]);
 }
 
 /** Returns the files, and a folder for each path that leads to one, in the order of their names. */
@@ -47,27 +50,3 @@ export function sortedEntries(files: readonly PackedFile[]): readonly PackedFile
 }
 
 const NOTHING: Uint8Array = new Uint8Array(0);
-
-/** Places in a block of ustar (POSIX.1-1988): mode and sum of the bytes. */
-const MODE_AT = 100;
-const SUM_AT = 148;
-
-/** Writes other mode bits into the last block of a head. While the bytes are added up, the sum's own eight count as spaces. */
-function setMode(head: Uint8Array, mode: number): void {
-  const block = head.subarray(head.length - 512);
-  block.set(new TextEncoder().encode(mode.toString(8).padStart(7, "0")), MODE_AT);
-  block.fill(0x20, SUM_AT, SUM_AT + 8);
-  const sum = block.reduce((total, byte) => total + byte, 0);
-  block.set(new TextEncoder().encode(`${sum.toString(8).padStart(6, "0")}\0 `), SUM_AT);
-}
-
-/** Returns the bytes of all pieces, one after the other. */
-export function joined(pieces: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    bytes.set(piece, at);
-    at += piece.length;
-  }
-  return bytes;
-}

@@ -3,7 +3,7 @@
  * time for all. Without ZIP64, so an archive and each file in it is smaller than 4 GiB.
  */
 import { crc32, deflateRaw } from "node:zlib";
-import { joined, type PackedFile } from "./tar.ts";
+import type { PackedFile } from "./tar.ts";
 
 const LEVEL = 6;
 const DEFLATED = 8;
@@ -62,7 +62,7 @@ export async function zip(files: readonly PackedFile[], dateMs: number): Promise
     [4, at],
     [2, 0],
   ]);
-  return joined([...pieces, ...directory, end]);
+  return Buffer.concat([...pieces, ...directory, end]);
 }
 
 function deflated(content: Uint8Array): Promise<Uint8Array> {
