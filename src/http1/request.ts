@@ -3,10 +3,11 @@
  * connection has none, so ten thousand of them cost little, and the warm path allocates nothing.
  */
 
-import { ContentBuffer, type ContentMemory } from "../exchange/content-buffer.ts";
+import type { ContentMemory } from "../exchange/content-buffer.ts";
 import type { CollectingRequest, Exchange } from "../exchange/exchange.ts";
 import type { Peer } from "../exchange/peer.ts";
 import type { ReceiveBuffer } from "../exchange/receive-buffer.ts";
+import { ReceivedRequest } from "../exchange/received-request.ts";
 import { ParseError } from "../http/parse-error.ts";
 import { PathMemo } from "../http/path-memo.ts";
 import { Target } from "../http/target.ts";
@@ -15,30 +16,22 @@ import { decideFraming, Framing } from "./framing.ts";
 import { type HeadLimits, ParsedHead, parseRequestHead } from "./request-head.ts";
 import { readTarget } from "./request-target.ts";
 
-export class RequestReader implements CollectingRequest {
+export class RequestReader extends ReceivedRequest implements CollectingRequest {
   readonly head: ParsedHead;
   readonly framing = new Framing();
   readonly target: Target;
   readonly decoder = new BodyDecoder();
-  readonly buffer: ContentBuffer;
-  address = "";
-  socketAddress = "";
-  secure = false;
-  readonly relay = null;
   /** Bytes received of the current content, framing included. */
   contentBytes = 0;
-  /** Call for a client that leaves while its response is made. */
-  #whenLeft: (() => void) | null = null;
-  #hasLeft = false;
   /** True when `head`, `framing` and `target` match the bytes of the head. */
   #isUnderstood = false;
   /** Place in the received bytes from which an incomplete head was read last; -1 if the last one read was not incomplete. */
   #partialStart = -1;
 
   constructor(headLimits: HeadLimits, memory: ContentMemory, paths: PathMemo) {
+    super(memory);
     this.target = new Target(paths);
     this.head = new ParsedHead(headLimits);
-    this.buffer = new ContentBuffer(memory);
   }
 
   /**
@@ -138,29 +131,6 @@ export class RequestReader implements CollectingRequest {
 
   get announced(): "none" | "unknown" | number {
     return this.framing.announced;
-  }
-
-  get content(): Uint8Array {
-    return this.buffer.content;
-  }
-
-  whenLeft(call: () => void): void {
-    this.#whenLeft = call;
-    if (this.#hasLeft) call();
-  }
-
-  tellLeft(): void {
-    this.#hasLeft = true;
-    this.#whenLeft?.();
-  }
-
-  /** Prepares the reader for requests of `peer`. */
-  lend(peer: Peer): void {
-    this.address = peer.address;
-    this.socketAddress = peer.socketAddress;
-    this.secure = peer.secure;
-    this.#whenLeft = null;
-    this.#hasLeft = false;
   }
 }
 

@@ -2,9 +2,10 @@
  * The request of one stream: its fields, and their meaning (RFC 9113 §8.3.1) by the same readers that HTTP/1 has. Requests are used
  * again, so a stream that repeats the path of an earlier one is compared, and not read.
  */
-import { ContentBuffer, type ContentMemory } from "../exchange/content-buffer.ts";
+import type { ContentMemory } from "../exchange/content-buffer.ts";
 import type { CollectingRequest } from "../exchange/exchange.ts";
 import type { Peer } from "../exchange/peer.ts";
+import { ReceivedRequest } from "../exchange/received-request.ts";
 import { ASTERISK, BACKSLASH, CLASS, equalsIgnoringCase, QUESTION, SLASH, TARGET_CHAR } from "../http/ascii.ts";
 import { Authority, effectivePort, parseAuthority } from "../http/authority.ts";
 import { Field } from "../http/field.ts";
@@ -17,21 +18,14 @@ import { contentLengthOf, DecodedHead } from "./request-head.ts";
 /** Bytes of a text that is read as bytes. All requests share the buffer, which holds nothing between two texts. */
 let scratch = new Uint8Array(1024);
 
-export class Http2Request implements CollectingRequest {
+export class Http2Request extends ReceivedRequest implements CollectingRequest {
   readonly head: DecodedHead;
   readonly target: Target;
-  readonly buffer: ContentBuffer;
   readonly protocol = "2";
-  address = "";
-  socketAddress = "";
-  secure = false;
-  readonly relay = null;
   announced: "none" | "unknown" | number = "none";
   /** The client waits for 100 before it sends content. */
   expectsContinue = false;
   readonly #host = new Authority();
-  #whenLeft: (() => void) | null = null;
-  #hasLeft = false;
   /** The texts that `target` was read from, if they broke no rule. */
   #path: string | null = null;
   #authority: string | null = null;
@@ -39,34 +33,15 @@ export class Http2Request implements CollectingRequest {
   #method = Method.Other;
 
   constructor(fieldsMax: number, memory: ContentMemory, paths: PathMemo) {
+    super(memory);
     this.head = new DecodedHead(fieldsMax);
     this.target = new Target(paths);
-    this.buffer = new ContentBuffer(memory);
   }
 
-  get content(): Uint8Array {
-    return this.buffer.content;
-  }
-
-  whenLeft(call: () => void): void {
-    this.#whenLeft = call;
-    if (this.#hasLeft) call();
-  }
-
-  tellLeft(): void {
-    this.#hasLeft = true;
-    this.#whenLeft?.();
-  }
-
-  /** Prepares for a request of `peer`. */
-  lend(peer: Peer): void {
-    this.address = peer.address;
-    this.socketAddress = peer.socketAddress;
-    this.secure = peer.secure;
+  override lend(peer: Peer): void {
+    super.lend(peer);
     this.announced = "none";
     this.expectsContinue = false;
-    this.#whenLeft = null;
-    this.#hasLeft = false;
     this.head.reset();
   }
 
