@@ -334,12 +334,13 @@ class Turns {
 }
 
 /**
- * Lets only verified credentials through. `isGuarded` decides by the path which requests need them.
+ * Returns a layer that lets only verified credentials through. `isGuarded` decides by the path which requests need them.
  *
  * The rule it guards: before the credentials are verified the response says nothing about the server, and no content is
  * taken. Credentials that were never seen are verified later; until then even a refusal waits.
  */
-export function credentialsLayer(auth: BasicAuth, isGuarded: (path: string) => boolean): Layer {
+export function credentialsLayer(options: BasicAuthOptions, isGuarded: (path: string) => boolean): Layer {
+  const auth = new BasicAuth(options);
   return (inner) => new CredentialsLayer(inner, auth, isGuarded);
 }
 

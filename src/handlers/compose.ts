@@ -7,7 +7,7 @@ import type { UploadCounters } from "../exchange/counter.ts";
 import type { Handler } from "../http/message.ts";
 import { type ServerSettings, serverTable } from "../settings/server-settings.ts";
 import type { BaseMount } from "./base.ts";
-import { BasicAuth, credentialsLayer } from "./basic-auth.ts";
+import type { credentialsLayer } from "./basic-auth.ts";
 import { AllowedOrigins, originLayer, preflightLayer } from "./cors.ts";
 import { EndpointMount, type Endpoints, RESERVED_NAME } from "./endpoints/endpoint.ts";
 import { ErrorPages, readOwnPages } from "./error-page.ts";
@@ -19,7 +19,7 @@ import { HotFiles, type HotFilesOptions } from "./files/hot-files.ts";
 import { setByFlags, strictTransportLayer } from "./fixed-fields.ts";
 import { HostPolicy, hostLayer } from "./host-policy.ts";
 import { ArchiveTurn } from "./listing/archive-turn.ts";
-import { Listing } from "./listing/listing.ts";
+import type { Listing } from "./listing/listing.ts";
 import type { Layer, Mount } from "./mount.ts";
 import type { ProxyRules } from "./proxy/proxy.ts";
 import { Router } from "./router.ts";
@@ -38,6 +38,10 @@ export interface HandlerOptions {
   readonly httpbin?: Mount | null;
   /** Lets a test order faults; null outside of fixture servers. Outermost, so that it sees every request. */
   readonly faults: Layer | null;
+  /** Verifies credentials; absent without --basic-auth. */
+  readonly credentials?: typeof credentialsLayer | null;
+  /** Lists folders; absent without --listing. */
+  readonly listing?: typeof Listing | null;
   /** Rules of the served folder; absent without --site. */
   readonly site?: Site | null;
   /** Puts the site below a path; absent without --base. */
@@ -139,9 +143,7 @@ export function composeHandler(options: HandlerOptions): Handler {
     origins?.areNamed ? originLayer(origins) : null, //           names the origin in every answer
     hostLayer(composeHosts(options), pages), //                   403 for a Host that is not ours
     origins && preflightLayer(origins, router), //                before credentials, which no preflight has
-    settings.basicAuth.length > 0
-      ? credentialsLayer(composeAuth(options, pages), isGuarded) // 401 until the credentials are verified
-      : null,
+    composeCredentials(options, pages, isGuarded), //             401 until the credentials are verified
   ];
   return layers.filter(isGiven).reduceRight<Handler>((inner, layer) => layer(inner), router);
 }
@@ -178,8 +180,14 @@ function composeHosts({ settings, port, now, log }: HandlerOptions): HostPolicy 
   return new HostPolicy({ boundHost: host, allowedHosts, anyPort: anyPort || fixture, port, now, log });
 }
 
-function composeAuth({ settings, now, log }: HandlerOptions, pages: ErrorPages): BasicAuth {
-  return new BasicAuth({ credentials: settings.basicAuth, threads: settings.threads, pages, now, log });
+function composeCredentials(
+  { settings, credentials: layer, now, log }: HandlerOptions,
+  pages: ErrorPages,
+  isGuarded: (path: string) => boolean,
+): Layer | null {
+  const { basicAuth: credentials, threads } = settings;
+  if (credentials.length === 0) return null;
+  return loaded(layer, "basicAuth")({ credentials, threads, pages, now, log }, isGuarded);
 }
 
 function composeFiles(
@@ -214,7 +222,7 @@ function composeFiles(
     spa,
     substitute: site === null ? null : (name) => site.substitute(name),
     listing: settings.listing
-      ? new Listing({
+      ? new (loaded(options.listing, "listing"))({
           root,
           pages,
           rootName: nameOf(root),
@@ -297,7 +305,7 @@ function composeUploadedFiles(
     spa: false,
     substitute: null,
     listing: settings.listing
-      ? new Listing({
+      ? new (loaded(options.listing, "listing"))({
           root,
           pages,
           rootName: nameOf(options.root),
@@ -335,6 +343,12 @@ function composeUpload(
     log,
     ...(kept === undefined ? {} : { kept }),
   });
+}
+
+/** Returns the part that a setting needs. Throws an Error if the caller has not loaded it, so that no rule is left out silently. */
+function loaded<Part>(part: Part | null | undefined, setting: keyof HandlerSettings): Part {
+  if (part === null || part === undefined) throw new Error(`${setting} is set, and its module is not loaded`);
+  return part;
 }
 
 function isGiven<Item>(item: Item | null): item is Item {

@@ -5,8 +5,10 @@ import type { SharedMemory } from "../exchange/shared-memory.ts";
 import type { FixtureParts } from "../fixture/endpoints.ts";
 import type { FixtureOptions } from "../fixture/fixture.ts";
 import type { BaseMount } from "../handlers/base.ts";
+import type { credentialsLayer } from "../handlers/basic-auth.ts";
 import type { Httpbin, HttpbinOptions } from "../handlers/httpbin/httpbin.ts";
 import type { ArchiveTurn } from "../handlers/listing/archive-turn.ts";
+import type { Listing } from "../handlers/listing/listing.ts";
 import type { Site, SiteOptions } from "../handlers/site/site.ts";
 import type { openStubs } from "../handlers/stubs/stubs.ts";
 import type { AnyUploads } from "../handlers/uploads/any.ts";
@@ -52,6 +54,10 @@ export interface ServerParts {
   readonly httpbin?: ((options: HttpbinOptions) => Httpbin) | null;
   /** Reads the stub folder, and asks the rules of a fixture; null without --stubs and without --fixture. */
   readonly stubs?: typeof openStubs | null;
+  /** Verifies credentials; null without --basic-auth. */
+  readonly credentials?: typeof credentialsLayer | null;
+  /** Lists folders; null without --listing. */
+  readonly listing?: typeof Listing | null;
   /** Puts the site below a path; null without --base. */
   readonly base?: typeof BaseMount | null;
   /** Opens the servers behind this one; null without --proxy. */
@@ -80,6 +86,8 @@ export type LoadedParts = Pick<
   | "objectStore"
   | "anyUploads"
   | "base"
+  | "credentials"
+  | "listing"
 >;
 
 /** Loads all parts of a server but its TLS. */
@@ -96,6 +104,8 @@ export async function loadParts(settings: ServerSettings): Promise<LoadedParts> 
     objectStore: await loadObjectStore(settings),
     anyUploads: await loadAnyUploads(settings),
     base: await loadBase(settings),
+    credentials: await loadCredentials(settings),
+    listing: await loadListing(settings),
   };
 }
 
@@ -150,6 +160,20 @@ async function loadStubs(settings: ServerSettings): Promise<NonNullable<ServerPa
   if (settings.stubs === "" && !settings.fixture) return null;
   const { openStubs } = await import("../handlers/stubs/stubs.ts");
   return openStubs;
+}
+
+/** Loads the check of credentials, only for a server with users. */
+async function loadCredentials(settings: ServerSettings): Promise<NonNullable<ServerParts["credentials"]> | null> {
+  if (settings.basicAuth.length === 0) return null;
+  const { credentialsLayer } = await import("../handlers/basic-auth.ts");
+  return credentialsLayer;
+}
+
+/** Loads listings, only for a server that shows them. */
+async function loadListing(settings: ServerSettings): Promise<NonNullable<ServerParts["listing"]> | null> {
+  if (!settings.listing) return null;
+  const { Listing } = await import("../handlers/listing/listing.ts");
+  return Listing;
 }
 
 /** Loads the mount of a site below a path, only for a server that has one. */

@@ -274,6 +274,8 @@ export class Server {
         stubs: this.#stubs,
         proxy: this.#upstreams?.proxy ?? null,
         base: parts.base ?? null,
+        credentials: parts.credentials ?? null,
+        listing: parts.listing ?? null,
         site: parts.site?.({ root, shown: options.root, index: options.index, warn }) ?? null,
         port: () => this.port,
         now,

@@ -2,8 +2,10 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { credentialsLayer } from "../../src/handlers/basic-auth.ts";
 import { composeHandler, type HandlerOptions } from "../../src/handlers/compose.ts";
 import { FolderError, openDocumentRoot } from "../../src/handlers/files/document-root.ts";
+import { Listing } from "../../src/handlers/listing/listing.ts";
 import { openFolderStore, type UploadDisk } from "../../src/handlers/uploads/folder-store.ts";
 import { ADMITTED, type Admission, type Handler, type Request, type Response } from "../../src/http/message.ts";
 import { Target } from "../../src/http/target.ts";
@@ -54,6 +56,8 @@ function makeSiteIn(folder: string, settings: Partial<Settings>, further: Partia
   const handler = composeHandler({
     settings: { ...resolveServerSettings({ maxBodyBytes: 1000 }), ...settings },
     endpoints: null,
+    credentials: credentialsLayer,
+    listing: Listing,
     faults: null,
     fileCache: { bytesMax: 1 << 20, maxAgeMs: 0 },
     root: usable(openDocumentRoot(root, "--root")),
