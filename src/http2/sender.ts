@@ -115,9 +115,9 @@ export class Sender {
     return { bytes: this.#control, at };
   }
 
-  /** Puts a response in line. */
+  /** Puts a response in line, unless its last frame is written: live content can tell of its end again while that waits for the kernel. */
   schedule(stream: Stream): void {
-    if (stream.isScheduled) return;
+    if (stream.isScheduled || !stream.isLocalOpen) return;
     stream.isScheduled = true;
     this.#fresh.push(stream);
   }

@@ -165,6 +165,22 @@ describe("a response", () => {
     expect(source.closes).toBe(1);
   });
 
+  test("ends once, although its content tells of its end again while the kernel is full", () => {
+    const server = new FakeHttp2Server();
+    const source = new FakeLiveSource();
+    server.handler.respond = () => respondWith(200, source);
+    const client = connected(server).send(get(1));
+    client.transport.room = 0;
+    source.finish();
+    server.runDeferred();
+    source.finish();
+    server.runDeferred();
+    client.drain().send(ping());
+    expect(client.stream(1)).toMatchObject({ body: "", isEnded: true, frames: [0] });
+    expect(server.observer.failures).toEqual([]);
+    expect(source.closes).toBe(1);
+  });
+
   test("whose content ends early is reset", () => {
     const server = new FakeHttp2Server();
     const source = new FakeSource(100, 40);
