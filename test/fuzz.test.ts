@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { fuzz, judged } from "../tools/fuzz/target.ts";
 import { corpusOf, regressions, targets } from "../tools/fuzz/targets.ts";
 
-const SLICE = { seed: 20_260_315, count: 4000, seconds: 5 };
+const SLICE = { seed: 20_260_315, count: 4000, seconds: 3 };
 
 /** Choices of a target, such as where it cuts an input, that each kept input is tried with. */
 const CHOICES = 20;

@@ -20,6 +20,7 @@ import {
   type Http2Client,
   headers,
   int32,
+  PREFACE,
   ping,
   post,
   rst,
@@ -27,6 +28,8 @@ import {
   windowUpdate,
 } from "../../test/support/http2.ts";
 import { pieces } from "./mutate.ts";
+import type { Random } from "./random.ts";
+import { Coverage } from "./simulation/coverage.ts";
 import type { FuzzTarget } from "./target.ts";
 
 const STREAMS_MAX = 20;
@@ -36,6 +39,9 @@ const HELD_BYTES_MAX = 65_535 + 4 * 65_536;
 
 /** Time that passes in a round at the end, milliseconds: all rounds together are longer than any deadline. */
 const ROUND_MS = 10_000;
+
+/** Steps of a script that is made; those of an input that is short are its own. */
+const STEPS_MADE = 120;
 
 /** The first steps of a script; more are cut off, since a byte can be a frame of some hundred bytes. */
 const STEPS_MAX = 150;
@@ -315,12 +321,26 @@ const CHOICES: readonly Choice[] = [
   },
 ];
 
+/** Choices that open a request, use one that is not complete, complete it, and let time pass. */
+const OPENING: readonly number[] = [3, 4, 5];
+const USING: readonly number[] = [8, 9, 10, 11];
+const COMPLETING: readonly number[] = [9, 10];
+const PASSING = 27;
+
+/** Choices after which the conversation ends, mostly: mistakes, GOAWAY, FIN and shutdowns. */
+const ENDING: readonly number[] = [21, 22, 23, 24, 30, 31, 32];
+
+const parts = new Coverage();
+
 export const http2Target: FuzzTarget = {
   name: "http2",
+  parts,
+  make: makeScript,
   dictionary: Array.from({ length: CHOICES.length }, (_, choice) => String.fromCharCode(choice, 3 * choice)),
   check(input, random) {
     const script = new Script(input);
     const whole = converse(script, (bytes) => [bytes]);
+    parts.count("frames of conversations", whole.frames);
     if (whole.broken !== "") return whole.broken;
     const cut = random.oneIn(4) ? bytewise : (bytes: Uint8Array) => pieces(bytes, random);
     const split = converse(script, cut);
@@ -330,6 +350,24 @@ export const http2Target: FuzzTarget = {
   },
 };
 
+/** Chooses steps of which few end the conversation: the account of requests that are not complete is that of `Script`, roughly. */
+function makeScript(random: Random): Uint8Array {
+  const script = new Uint8Array(2 * STEPS_MADE);
+  let open = 0;
+  for (let at = 0; at < script.length; ) {
+    const choice = random.below(CHOICES.length);
+    if (USING.includes(choice) && open === 0) continue;
+    if (ENDING.includes(choice) && !random.oneIn(STEPS_MADE)) continue;
+    if (OPENING.includes(choice)) open++;
+    if (COMPLETING.includes(choice)) open--;
+    const isLarge = choice !== PASSING || random.oneIn(STEPS_MADE);
+    script[at] = choice;
+    script[at + 1] = random.below(isLarge ? 230 : 100);
+    at += 2;
+  }
+  return script;
+}
+
 function bytewise(bytes: Uint8Array): readonly Uint8Array[] {
   return Array.from(bytes, (byte) => Uint8Array.of(byte));
 }
@@ -338,6 +376,8 @@ interface Outcome {
   /** What came on each stream. */
   readonly seen: string;
   readonly broken: string;
+  /** Frames that were taken by a connection which was still open after them. */
+  readonly frames: number;
 }
 
 function converse(script: Script, cut: (bytes: Uint8Array) => readonly Uint8Array[]): Outcome {
@@ -350,8 +390,11 @@ function converse(script: Script, cut: (bytes: Uint8Array) => readonly Uint8Arra
   const client = server.connectHttp2();
   client.log.frameSizeMax = script.isBroken ? Number.POSITIVE_INFINITY : script.frameSizeMax;
   let broken = "";
+  let frames = 0;
   try {
-    broken = played(script, client, cut);
+    broken = played(script, client, cut, (count) => {
+      frames += count;
+    });
     const others = bystanders();
     broken ||= finished(script, client) || judgeWindows(script, client);
     if (!client.transport.isClosed) client.connection.terminate();
@@ -363,7 +406,7 @@ function converse(script: Script, cut: (bytes: Uint8Array) => readonly Uint8Arra
   if (!client.transport.isClosed) client.connection.terminate();
   server.runDeferred();
   broken = ownFailure() || broken || judgeRest();
-  return { seen: described(client), broken };
+  return { seen: described(client), broken, frames };
 }
 
 /** Returns what came on each stream. After a mistake of the client, the end alone is the same however its bytes were split. */
@@ -377,7 +420,12 @@ function described({ log }: Http2Client): string {
 }
 
 /** Plays the steps. Returns the broken rule. */
-function played(script: Script, client: Http2Client, cut: (bytes: Uint8Array) => readonly Uint8Array[]): string {
+function played(
+  script: Script,
+  client: Http2Client,
+  cut: (bytes: Uint8Array) => readonly Uint8Array[],
+  taken: (frames: number) => void,
+): string {
   const { connection, transport } = client;
   let broken = "";
   for (const step of merged(script.steps)) {
@@ -385,11 +433,21 @@ function played(script: Script, client: Http2Client, cut: (bytes: Uint8Array) =>
     if (typeof step !== "string") step(client);
     else {
       for (const piece of cut(bytesOf(step))) if (!transport.isClosed) connection.received(piece.slice());
+      if (!transport.isClosed && connection.isOpen) taken(framesIn(step));
     }
     broken ||= judgeBounds(client);
   }
   client.see();
   return broken;
+}
+
+/** Returns the number of frames in `bytes`, by their heads. */
+function framesIn(bytes: string): number {
+  let frames = 0;
+  for (let at = bytes.startsWith(PREFACE) ? PREFACE.length : 0; at + 9 <= bytes.length; frames++) {
+    at += 9 + ((bytes.charCodeAt(at) << 16) | (bytes.charCodeAt(at + 1) << 8) | bytes.charCodeAt(at + 2));
+  }
+  return frames;
 }
 
 /** Connects two clients that ask for one small response each. Returns a function that ends them, and judges what they got. */

@@ -1,6 +1,7 @@
 /**
- * Fuzzes until a bound is reached: `bun tools/fuzz/run.ts [target …] [--seed N] [--count N] [--seconds N]`. Without a target, all
- * of them, each within the bounds. A failure is written to tools/fuzz/regressions/ and ends the run with exit code 1.
+ * Fuzzes until a bound is reached: `bun tools/fuzz/run.ts [target …] [--seed N] [--count N] [--parts N] [--seconds N]`. Without
+ * a target, all of them, each within the bounds; `--parts` counts frames and field blocks. A failure is written to
+ * tools/fuzz/regressions/, and makes the exit code 1.
  */
 import { parseArgs } from "node:util";
 import { fuzz } from "./target.ts";
@@ -11,11 +12,18 @@ const { values, positionals } = parseArgs({
   options: {
     seed: { type: "string", default: "1" },
     count: { type: "string", default: "1000000" },
+    parts: { type: "string", default: "Infinity" },
     seconds: { type: "string", default: "60" },
   },
 });
-const bounds = { seed: Number(values.seed), count: Number(values.count), seconds: Number(values.seconds) };
-if (Object.values(bounds).some((bound) => !(bound >= 0))) fail("--seed, --count and --seconds take numbers from 0 on");
+const bounds = {
+  seed: Number(values.seed),
+  count: Number(values.count),
+  parts: Number(values.parts),
+  seconds: Number(values.seconds),
+};
+if (Object.values(bounds).some((bound) => !(bound >= 0)))
+  fail("--seed, --count, --parts and --seconds take numbers from 0 on");
 const unknown = positionals.find((name) => !targets.some((target) => target.name === name));
 if (unknown !== undefined) fail(`no target ${unknown}; there are ${targets.map((target) => target.name).join(", ")}`);
 
@@ -25,6 +33,7 @@ for (const target of targets) {
   const { count, failure } = fuzz(target, corpusOf(target), bounds);
   const seconds = (performance.now() - start) / 1000;
   process.stdout.write(`${target.name}: ${count} inputs in ${seconds.toFixed(1)} s, seed ${bounds.seed}\n`);
+  for (const [what, parts] of target.parts?.entries() ?? []) process.stdout.write(`  ${what}: ${parts}\n`);
   if (failure === null) continue;
   process.stdout.write(`  ${failure.sentence}\n  ${JSON.stringify(Buffer.from(failure.input).toString("latin1"))}\n`);
   process.stdout.write(`  kept in ${keepRegression(target, failure)}\n`);

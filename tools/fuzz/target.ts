@@ -2,6 +2,7 @@
 import { bytesOf } from "../../test/support/bytes.ts";
 import { mutated } from "./mutate.ts";
 import { Random } from "./random.ts";
+import type { Coverage } from "./simulation/coverage.ts";
 
 export interface FuzzTarget {
   /** Also the name of its file in corpus/, and the start of the names of its files in regressions/. */
@@ -9,6 +10,10 @@ export interface FuzzTarget {
   readonly dictionary: readonly string[];
   /** The property that the input breaks, in a sentence; "" when it keeps them all. A throw is a broken property too. */
   check(input: Uint8Array, random: Random): string;
+  /** Makes an input from nothing that has many parts, so that the cost of a case is shared by all of them. */
+  readonly make?: (random: Random) => Uint8Array;
+  /** Parts that the checks have read so far, each once, whatever the number of times that a check reads it again. */
+  readonly parts?: Coverage;
 }
 
 export interface FuzzBounds {
@@ -16,6 +21,8 @@ export interface FuzzBounds {
   /** Inputs; the run ends with the first bound that is reached. */
   readonly count: number;
   readonly seconds: number;
+  /** Parts of inputs, of a target that counts them. */
+  readonly parts?: number;
 }
 
 export interface FuzzResult {
@@ -29,16 +36,21 @@ export interface FuzzFailure {
 }
 
 /** Inputs between two looks at the clock. */
-const CLOCK_STRIDE = 512;
+const CLOCK_STRIDE = 16;
+
+/** One input in so many comes from the corpus alone, if the target makes inputs of its own. */
+const FROM_CORPUS = 4;
 
 export function fuzz(target: FuzzTarget, corpus: readonly Uint8Array[], bounds: FuzzBounds): FuzzResult {
   const random = new Random(bounds.seed);
   const dictionary = target.dictionary.map(bytesOf);
   const deadline = performance.now() + bounds.seconds * 1000;
+  const { parts = Number.POSITIVE_INFINITY } = bounds;
   let count = 0;
-  for (; count < bounds.count; count++) {
+  for (; count < bounds.count && (target.parts?.total ?? 0) < parts; count++) {
     if (count % CLOCK_STRIDE === 0 && performance.now() > deadline) break;
-    const input = mutated(corpus, dictionary, random);
+    const isMade = target.make !== undefined && !random.oneIn(FROM_CORPUS);
+    const input = mutated(isMade ? [target.make(random)] : corpus, dictionary, random);
     const sentence = judged(target, input, bounds.seed + count);
     if (sentence !== "") return { count, failure: smallest(target, { input, sentence }, bounds.seed + count) };
   }

@@ -10,6 +10,12 @@ export class Coverage {
     return this.#counts.get(what) ?? 0;
   }
 
+  get total(): number {
+    let total = 0;
+    for (const count of this.#counts.values()) total += count;
+    return total;
+  }
+
   /** By name. */
   entries(): readonly (readonly [what: string, count: number])[] {
     return [...this.#counts].sort(([a], [b]) => (a < b ? -1 : 1));
