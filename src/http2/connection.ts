@@ -36,6 +36,7 @@ import { Pumped, Sender, type SenderEvents } from "./sender.ts";
 import { SlotQueue } from "./slot-queue.ts";
 import type { Stream } from "./stream.ts";
 import { Closed, Streams } from "./streams.ts";
+import { Over, Waits } from "./waits.ts";
 
 export class Http2Connection implements Connection, DispatchOwner, SenderEvents, Resumable {
   readonly id: number;
@@ -56,20 +57,14 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
   readonly #receiver: Receiver;
   /** Deadline of responses that the peer does not read, and of the end. */
   readonly #deadline: Deadline;
+  readonly #waits: Waits;
   readonly #closing: Closing;
   readonly #departure: Departure;
-  /** Monotonic milliseconds at which each wait is over. */
-  #idleEndMs = Number.POSITIVE_INFINITY;
-  #frameEndMs = Number.POSITIVE_INFINITY;
-  #ackEndMs: number;
-  #idleSinceMs: number;
   #isInTurn = false;
   #isDeferred = false;
   #isPeerLeaving = false;
-  /** Frames that were complete when the deadline of the current one was set. */
-  #completed = 0;
-  /** True while responses are on their way. */
-  #isSending = false;
+  /** True when the frames before the FIN of the peer were taken. */
+  #isPeerGone = false;
   /** Streams to continue before the turn ends. */
   readonly #woken: Stream[] = [];
   readonly #queue: SlotQueue;
@@ -89,15 +84,11 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
     this.#queue = new SlotQueue(context.pool);
     this.#guard = new Guard(limits, clock);
     this.#dispatch = new Dispatch(this, this.#streams, this.#sender, this.#guard);
-    this.#receiver = new Receiver(this.#inbox, this.#dispatch, {
-      http2ContinuationsMax: limits.http2ContinuationsMax,
-      http2BlockBytesMax: Math.max(limits.http2BlockBytesMax, 2 * limits.maxHeaderBytes),
-    });
+    this.#receiver = new Receiver(this.#inbox, this.#dispatch, limits, clock);
     this.#deadline = new Deadline(limits, clock);
     this.#closing = new Closing(transport, this.#deadline, limits, clock);
     this.#departure = new Departure(this.#sender, limits, clock);
-    this.#ackEndMs = clock.nowMs + limits.headerTimeoutMs;
-    this.#idleSinceMs = clock.nowMs;
+    this.#waits = new Waits(limits, clock, this.#receiver, this.#sender, this.#deadline);
     this.#begin();
   }
 
@@ -128,7 +119,9 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
       return;
     }
     this.#inbox.append(bytes);
-    this.#turn(null);
+    // Frames that came before have a turn of their own: a peer that sends more gets no more of the loop.
+    if (this.#receiver.hasBacklog) this.#inbox.regulate(this.context.limits.receiveBytesMax);
+    else this.#turn(null);
   }
 
   drained(): void {
@@ -140,17 +133,23 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
 
   resumed(): void {
     this.#isDeferred = false;
-    if (this.#closing.end !== End.Gone) this.#turn(null);
+    if (this.#closing.end === End.Gone) return;
+    this.#turn(null);
+    if (this.#closing.isPeerFinished) this.#takeEnd();
   }
 
   ended(): void {
     const closing = this.#closing;
     if (closing.end === End.Gone || closing.isPeerFinished) return;
     closing.isPeerFinished = true;
-    if (closing.end !== End.Open) {
-      this.#transport.end();
-      return;
-    }
+    if (closing.end === End.Open) this.#takeEnd();
+    else this.#transport.end();
+  }
+
+  /** Takes the FIN of the peer, after the frames before it. */
+  #takeEnd(): void {
+    if (this.#isPeerGone || this.#receiver.hasBacklog || !this.isOpen) return;
+    this.#isPeerGone = true;
     // Requests that are complete are answered. Those that are not will never be.
     this.#dropAll("client", (stream) => stream.isRemoteOpen && !stream.isAnswered);
     for (const stream of [...this.#streams]) stream.exchange.tellLeft();
@@ -168,8 +167,8 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
       return;
     }
     this.#departure.announce("shutdown");
-    const isQuiet = this.context.clock.nowMs - this.#idleSinceMs >= quietMs;
-    if (!this.#departure.isFinal && this.#streams.size === 0 && isQuiet) this.#departure.finalize(this.#streams.last);
+    const isQuiet = this.#isIdle && this.#waits.idleMs >= quietMs;
+    if (!this.#departure.isFinal && isQuiet) this.#departure.finalize(this.#streams.last);
     this.#turn(null);
   }
 
@@ -178,7 +177,7 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
   }
 
   closeIdle(): boolean {
-    if (this.#streams.size > 0 || this.#closing.end !== End.Open) return false;
+    if (!this.#isIdle || this.#closing.end !== End.Open) return false;
     this.#finish("idle timeout");
     this.#turn(null);
     return true;
@@ -206,7 +205,12 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
   get state(): ConnectionState {
     if (this.#closing.end !== End.Open) return "closing";
     if (this.#streams.size > 0) return this.#streams.activity ?? "reading";
-    return this.#receiver.isBeginning ? "reading" : "idle";
+    return this.#receiver.isBeginning || this.#receiver.hasBacklog ? "reading" : "idle";
+  }
+
+  /** True if no stream is open, and no frame waits for its turn. */
+  get #isIdle(): boolean {
+    return this.#streams.size === 0 && !this.#receiver.hasBacklog;
   }
 
   works(): readonly Work[] {
@@ -225,8 +229,7 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
 
   counted(): number {
     const { limits } = this.context;
-    // A request that is answered within one turn leaves no other trace of the connection's use.
-    this.#idleEndMs = Number.POSITIVE_INFINITY;
+    this.#waits.requested();
     if (++this.served === limits.maxRequests) this.#departure.announce("last request");
     return this.served;
   }
@@ -286,13 +289,18 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
     stream.cancel(reason);
   }
 
+  dropByPeer(stream: Stream): void {
+    if (this.#isShut(stream)) this.#waits.replaced();
+    this.drop(stream, "client");
+  }
+
   forget(stream: Stream): void {
     stream.isClosed = true;
     this.#streams.close(stream.stream, Closed.Ended);
   }
 
   settingsTaken(): void {
-    this.#ackEndMs = Number.POSITIVE_INFINITY;
+    this.#waits.settingsTaken();
   }
 
   pingAnswered(): void {
@@ -366,14 +374,14 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
         return;
       }
       if (this.#woken.length > 0) continue;
-      if (pumped === Pumped.Yield) this.#defer();
+      if (pumped === Pumped.Yield || this.#receiver.hasBacklog) this.#defer();
       if (pumped === Pumped.Blocked) this.#stall();
       break;
     }
     if (this.#closing.end !== End.Open) return;
     this.#checkWork();
     this.#checkEnd();
-    this.#inbox.regulate(Number.POSITIVE_INFINITY);
+    this.#inbox.regulate(this.#receiver.hasBacklog ? this.context.limits.receiveBytesMax : Number.POSITIVE_INFINITY);
     this.#arm();
   }
 
@@ -470,11 +478,10 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
 
   /** Sends FIN once nothing more is to be sent. */
   #checkEnd(): void {
-    const { reason, isPeerFinished } = this.#closing;
-    if (isPeerFinished) this.#dropBlocked();
-    if (this.#streams.size === 0 && reason === null) {
+    if (this.#isPeerGone) this.#dropBlocked();
+    if (this.#isIdle && this.#closing.reason === null) {
       if (this.#departure.isFinal) this.#closing.reason = this.#departure.reason;
-      else if (isPeerFinished || this.#isPeerLeaving) this.#finish("client");
+      else if (this.#isPeerGone || this.#isPeerLeaving) this.#finish("client");
     }
     if (this.#closing.reason === null) return;
     if (this.#sender.pump() === Pumped.Sent && this.#sender.isFlushed) {
@@ -503,64 +510,55 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
 
   // Deadlines.
 
+  /** Sets the deadlines of the connection and of its streams, and counts the memory that is held for the peer. */
   #arm(): void {
-    const { nowMs } = this.context.clock;
-    const { headerTimeoutMs, keepAliveTimeoutMs } = this.context.limits;
-    const receiver = this.#receiver;
-    if (!receiver.isBeginning && !receiver.isWithinFrame) this.#frameEndMs = Number.POSITIVE_INFINITY;
-    else if (receiver.completed !== this.#completed || this.#frameEndMs === Number.POSITIVE_INFINITY) {
-      this.#frameEndMs = nowMs + headerTimeoutMs;
-    }
-    this.#completed = receiver.completed;
-    if (this.#streams.size > 0) this.#idleEndMs = Number.POSITIVE_INFINITY;
-    else if (this.#idleEndMs === Number.POSITIVE_INFINITY) {
-      this.#idleEndMs = nowMs + keepAliveTimeoutMs;
-      this.#idleSinceMs = nowMs;
-    }
-    this.#armStreams();
-  }
-
-  #armStreams(): void {
     const sender = this.#sender;
     const isConnectionBlocked = sender.isBlocked || sender.isWindowClosed;
     let isSending = !sender.isFlushed;
+    let isShut = false;
     let bytes = this.#inbox.heldBytes + this.#receiver.heldBytes + sender.heldBytes;
     for (const stream of this.#streams) {
       stream.arm(!isConnectionBlocked && !stream.isScheduled && stream.sendWindow.size <= 0);
       isSending ||= stream.isSending;
+      isShut ||= this.#isShut(stream);
       bytes += stream.heldBytes;
       stream.share();
     }
     this.context.peerMemory.hold(this, bytes < COUNTED_BYTES_MIN ? 0 : bytes);
-    if (isSending && !this.#isSending) this.#deadline.beginResponse(sender.progress);
-    this.#isSending = isSending;
-    if (isSending && isConnectionBlocked) this.#deadline.set(Wait.Send, sender.progress);
-    else this.#deadline.clear();
+    this.#waits.arm({ count: this.#streams.size, isSending, isShut }, this.sendWindow.spent);
   }
 
-  /** Acts on the waits that are over. A peer that is fast enough gets another window. */
+  /** Returns true if a window of the peer keeps the response back. */
+  #isShut({ isSending, isLocalOpen, isHeld, sendWindow }: Stream): boolean {
+    return isSending && isLocalOpen && !isHeld && Math.min(sendWindow.size, this.sendWindow.size) <= 0;
+  }
+
+  /** Acts on the waits that are over. */
   #expire(): void {
-    const { nowMs } = this.context.clock;
     const closing = this.#closing;
     if (closing.end !== End.Open) {
       if (this.#deadline.isOver) closing.close("client");
       return;
     }
-    if (this.#deadline.isOver && !this.#extendSend()) {
-      this.#fault(Http2Error.Stalled, "send timeout");
-      // A kernel that is full takes no GOAWAY.
-      if (this.#sender.isBlocked) this.abort("send timeout");
-    } else if (nowMs >= this.#frameEndMs) this.#fault(Http2Error.FrameTimeout);
-    else if (nowMs >= this.#ackEndMs) this.#fault(Http2Error.SettingsTimeout);
-    else if (nowMs >= this.#idleEndMs) this.#finish("idle timeout");
-    else if (this.#departure.isDue) this.#departure.finalize(this.#streams.last);
-    else this.#expireStreams();
-  }
-
-  /** Begins the next window of a peer that is fast enough. Kernels hold megabytes, so only their silence is no stall yet. */
-  #extendSend(): boolean {
-    const { progress, isBlocked } = this.#sender;
-    return isBlocked ? this.#deadline.extendFor(progress) : this.#deadline.extendBody(progress);
+    switch (this.#waits.over(this.sendWindow.spent)) {
+      case Over.Send:
+        this.#fault(Http2Error.Stalled, "send timeout");
+        // A kernel that is full takes no GOAWAY.
+        if (this.#sender.isBlocked) this.abort("send timeout");
+        break;
+      case Over.Frame:
+        this.#fault(Http2Error.FrameTimeout);
+        break;
+      case Over.Settings:
+        this.#fault(Http2Error.SettingsTimeout);
+        break;
+      case Over.Idle:
+        this.#finish("idle timeout");
+        break;
+      default:
+        if (this.#departure.isDue) this.#departure.finalize(this.#streams.last);
+        else this.#expireStreams();
+    }
   }
 
   #expireStreams(): void {
@@ -574,8 +572,10 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
         this.reset(stream, ErrorCode.EnhanceYourCalm, "send timeout");
       }
     }
+    if (!hasStalled) return;
+    this.#waits.cut();
     // A client whose every window is closed is kept for nothing.
-    if (hasStalled && this.#streams.size === 0) this.#fault(Http2Error.Stalled);
+    if (this.#streams.size === 0) this.#fault(Http2Error.Stalled);
   }
 
   #giveUp(stream: Stream, wait: Wait.Body | Wait.Queue): void {

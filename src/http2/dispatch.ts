@@ -2,7 +2,6 @@
  * The effect of each frame on the connection and its streams (RFC 9113 §5, §6). The rules about states stand here, and nowhere else; the
  * connection decides about turns, deadlines and the end.
  */
-import type { CloseReason } from "../exchange/observer.ts";
 import type { Peer } from "../exchange/peer.ts";
 import { ParseError } from "../http/parse-error.ts";
 import type { Http2Context } from "./context.ts";
@@ -17,7 +16,7 @@ import {
 } from "./frame-writer.ts";
 import { FRAME_HEAD_BYTES, PeerSettings } from "./frames.ts";
 import { Burden, type Guard } from "./guard.ts";
-import { HpackDecoder } from "./hpack-decoder.ts";
+import { type FieldSink, HpackDecoder } from "./hpack-decoder.ts";
 import type { FrameHandler } from "./receiver.ts";
 import type { Http2Request } from "./request.ts";
 import { judgeField, TrailerCheck } from "./request-head.ts";
@@ -51,8 +50,8 @@ export interface DispatchOwner extends StreamOwner {
   peerLeaves(): void;
   /** Both sides of an answered stream have ended. */
   forget(stream: Stream): void;
-  /** Closes a stream without a word. */
-  drop(stream: Stream, reason: CloseReason): void;
+  /** Closes a stream that the peer has reset. */
+  dropByPeer(stream: Stream): void;
   /** Sends RST_STREAM for a stream that is not open. */
   sendReset(streamId: number, code: ErrorCode): void;
   frameSizeMax: number;
@@ -119,7 +118,16 @@ export class Dispatch implements FrameHandler {
 
   /** Decodes a block without a use, so that the table stays that of the peer. */
   #skip(bytes: Uint8Array, start: number, end: number): number {
-    return this.#decoder.decode(bytes, start, end, 0, new TrailerCheck());
+    return this.#decode(bytes, start, end, new TrailerCheck());
+  }
+
+  /** Decodes a block. A head without end is nothing for its sender to write, and work to decode, so its size is its weight. */
+  #decode(bytes: Uint8Array, start: number, end: number, sink: FieldSink): number {
+    const decoder = this.#decoder;
+    const { maxHeaderBytes } = this.#context.limits;
+    const error = decoder.decode(bytes, start, end, maxHeaderBytes, sink);
+    const excess = Math.floor(decoder.sectionBytes / maxHeaderBytes);
+    return error === 0 && excess > 0 ? this.#bear(Burden.Reset, excess) : error;
   }
 
   #open(streamId: number, isLast: boolean, bytes: Uint8Array, start: number, end: number): number {
@@ -133,7 +141,7 @@ export class Dispatch implements FrameHandler {
       return error < 0 ? error : this.#reject(streamId, Http2Error.StreamsExceeded, isFull);
     }
     const request = requests.take(owner.from);
-    const error = this.#decoder.decode(bytes, start, end, limits.maxHeaderBytes, request.head);
+    const error = this.#decode(bytes, start, end, request.head);
     if (error < 0) {
       requests.takeBack(request);
       return error;
@@ -146,25 +154,19 @@ export class Dispatch implements FrameHandler {
   #arrive(stream: Stream, request: Http2Request, isLast: boolean): number {
     const owner = this.#owner;
     const { head } = request;
-    let error = 0;
-    if (this.#decoder.sectionBytes > this.#context.limits.maxHeaderBytes) {
-      error = ParseError.TooManyFields;
-      stream.refuseHead(
-        request,
-        head.path === null && head.count === 0 ? ParseError.TargetTooLong : ParseError.FieldsTooLarge,
-      );
-    } else {
-      error = request.understand(isLast);
-      if (!stream.arrive(request, owner.counted(), error)) return this.#malformed(stream);
-    }
+    const isTooLarge = this.#decoder.sectionBytes > this.#context.limits.maxHeaderBytes;
+    if (isTooLarge) {
+      const isTarget = head.path === null && head.count === 0;
+      stream.refuseHead(request, isTarget ? ParseError.TargetTooLong : ParseError.FieldsTooLarge);
+    } else if (!stream.arrive(request, owner.counted(), request.understand(isLast))) return this.#malformed(stream);
+    const hasTooMany = !isTooLarge && head.error === ParseError.TooManyFields;
     owner.advance(stream);
-    // A head without end is nothing for its sender to write, and work to decode.
-    return error === ParseError.TooManyFields ? this.#bear(Burden.Reset) : 0;
+    return hasTooMany ? this.#bear(Burden.Reset) : 0;
   }
 
   #takeTrailers(stream: Stream, isLast: boolean, bytes: Uint8Array, start: number, end: number): number {
     const trailers = new TrailerCheck();
-    const error = this.#decoder.decode(bytes, start, end, this.#context.limits.maxHeaderBytes, trailers);
+    const error = this.#decode(bytes, start, end, trailers);
     if (error < 0) return error;
     if (!stream.isRemoteOpen) return this.streamError(stream.stream, Http2Error.StreamHalfClosed);
     const isTooLarge = this.#decoder.sectionBytes > this.#context.limits.maxHeaderBytes;
@@ -277,7 +279,7 @@ export class Dispatch implements FrameHandler {
     if (streams.isIdle(streamId)) return Http2Error.StreamIdle;
     const stream = streams.get(streamId);
     if (stream === undefined) return this.ignored();
-    this.#owner.drop(stream, "client");
+    this.#owner.dropByPeer(stream);
     streams.close(streamId, Closed.ByPeer);
     return this.#bear(Burden.Reset);
   }
@@ -375,8 +377,8 @@ export class Dispatch implements FrameHandler {
     return isCounted ? this.#bear(Burden.Reset) : 0;
   }
 
-  #bear(burden: Burden): number {
-    if (this.#guard.bears(burden)) return 0;
+  #bear(burden: Burden, weight = 1): number {
+    if (this.#guard.bears(burden, weight)) return 0;
     return burden === Burden.Reset ? Http2Error.TooManyResets : Http2Error.TooManyIdleFrames;
   }
 }

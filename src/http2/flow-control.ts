@@ -8,9 +8,16 @@ import { WINDOW_MAX } from "./frames.ts";
 export class SendWindow {
   /** Below 0 after the peer has made its initial window smaller than what was sent (RFC 9113 §6.9.2). */
   size: number;
+  /** Bytes that were sent. */
+  spent = 0;
 
   constructor(size: number) {
     this.size = size;
+  }
+
+  spend(count: number): void {
+    this.size -= count;
+    this.spent += count;
   }
 
   /** Adds `change`, below 0 for a smaller window. Returns false, and changes nothing, if the window would be too large for its 31 bits. */

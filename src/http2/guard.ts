@@ -19,8 +19,8 @@ export enum Burden {
   Dribble,
 }
 
-/** Seconds in which an empty allowance fills again. */
-const REFILL_SECONDS = 10;
+/** Seconds in which an empty allowance fills again, by `Burden`. */
+const REFILL_SECONDS: readonly number[] = [5, 10, 10, 10, 10];
 
 export class Guard {
   readonly #clock: Clock;
@@ -41,24 +41,20 @@ export class Guard {
     this.#sinceMs = clock.nowMs;
   }
 
-  /** Takes one of the allowance. Returns false if none is left. */
-  bears(burden: Burden): boolean {
+  /** Takes `weight` of the allowance, which may leave less than none. Returns false if none was left. */
+  bears(burden: Burden, weight = 1): boolean {
+    if ((this.#left[burden] as number) < 1) this.#refill();
     const left = this.#left[burden] as number;
-    if (left >= 1) {
-      this.#left[burden] = left - 1;
-      return true;
-    }
-    this.#refill();
-    const refilled = this.#left[burden] as number;
-    this.#left[burden] = refilled - 1;
-    return refilled >= 1;
+    this.#left[burden] = Math.max(left - weight, -(this.#max[burden] as number));
+    return left >= 1;
   }
 
   #refill(): void {
     const seconds = (this.#clock.nowMs - this.#sinceMs) / 1000;
     this.#sinceMs = this.#clock.nowMs;
     this.#max.forEach((max, burden) => {
-      this.#left[burden] = Math.min(max, Math.max(0, this.#left[burden] as number) + (max * seconds) / REFILL_SECONDS);
+      const more = (max * seconds) / (REFILL_SECONDS[burden] as number);
+      this.#left[burden] = Math.min(max, (this.#left[burden] as number) + more);
     });
   }
 }

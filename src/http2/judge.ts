@@ -18,7 +18,7 @@ export function judge(
   out.reserve(frames.length);
   out.bytes.set(frames, out.used);
   out.used += frames.length;
-  own.size -= windowBytes;
-  shared.size -= windowBytes;
+  own.spend(windowBytes);
+  shared.spend(windowBytes);
   return verdict;
 }

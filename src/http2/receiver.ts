@@ -2,6 +2,7 @@
  * Bytes of one peer, cut into frames: the preface first (RFC 9113 §3.4), then frames, of which the handler hears one by one. Field
  * blocks are handed over complete; content of DATA is handed over as it comes, so that an upload is neither copied nor held up.
  */
+import type { Clock } from "../exchange/clock.ts";
 import type { ReceiveBuffer } from "../exchange/receive-buffer.ts";
 import { Http2Error } from "./errors.ts";
 import { FLAG_PADDED, FRAME_HEAD_BYTES, FrameReader, FrameType } from "./frames.ts";
@@ -34,18 +35,24 @@ export interface FrameHandler {
   streamError(streamId: number, error: number): number;
 }
 
-/** Bounds of one field block. */
-export interface BlockLimits {
+/** Bounds of one field block, and of one turn. */
+export interface ReceiveLimits {
+  readonly http2TurnWork: number;
+  readonly http2TurnMs: number;
   readonly http2ContinuationsMax: number;
   readonly http2BlockBytesMax: number;
+  readonly maxHeaderBytes: number;
 }
 
 export class Receiver {
   /** Frames that were complete; those of one field block count as one. */
   completed = 0;
+  /** True if bytes wait for a later turn, because this one had enough. */
+  hasBacklog = false;
   readonly #inbox: ReceiveBuffer;
   readonly #handler: FrameHandler;
-  readonly #limits: BlockLimits;
+  readonly #limits: ReceiveLimits;
+  readonly #clock: Pick<Clock, "elapsedMs">;
   readonly #frames = new FrameReader();
   #isPrefaceDue = true;
   #isSettingsDue = true;
@@ -56,11 +63,16 @@ export class Receiver {
   #blockBytes = 0;
   #isBlockLast = false;
   #continuations = 0;
+  /** Work of the current turn, in frames without a payload. */
+  #work = 0;
+  /** Monotonic milliseconds at its beginning. */
+  #beganMs = 0;
 
-  constructor(inbox: ReceiveBuffer, handler: FrameHandler, limits: BlockLimits) {
+  constructor(inbox: ReceiveBuffer, handler: FrameHandler, limits: ReceiveLimits, clock: Pick<Clock, "elapsedMs">) {
     this.#inbox = inbox;
     this.#handler = handler;
     this.#limits = limits;
+    this.#clock = clock;
   }
 
   /** True until the preface and the first SETTINGS have come. */
@@ -78,10 +90,17 @@ export class Receiver {
     return this.#block.length;
   }
 
-  /** Takes the frames that have come. Returns 0, or the Http2Error that ends the connection. */
+  /** Takes the frames that have come, as far as one turn goes. Returns 0, or the Http2Error that ends the connection. */
   receive(): number {
     const inbox = this.#inbox;
+    this.hasBacklog = false;
+    this.#work = 0;
+    this.#beganMs = this.#clock.elapsedMs(0);
     while (this.#handler.isOpen) {
+      if (this.#isEnough()) {
+        this.hasBacklog = inbox.length > 0;
+        return 0;
+      }
       const consumed = this.#isPrefaceDue
         ? this.#takePreface()
         : this.#dataLeft > 0
@@ -91,6 +110,15 @@ export class Receiver {
       if (consumed <= inbox.length) inbox.consume(consumed);
     }
     return 0;
+  }
+
+  /** Returns true after the work of a turn, and after its time, of which requests alone take much. */
+  #isEnough(): boolean {
+    const { http2TurnWork, http2TurnMs } = this.#limits;
+    if (this.#work >= http2TurnWork) return true;
+    return (
+      this.#work > 0 && this.#frames.type === FrameType.Headers && this.#clock.elapsedMs(this.#beganMs) >= http2TurnMs
+    );
   }
 
   #takePreface(): number {
@@ -107,6 +135,7 @@ export class Receiver {
     const count = Math.min(this.#dataLeft, end - start);
     if (count === 0) return 0;
     this.#dataLeft -= count;
+    this.#work += 1 + count / DATA_BYTES;
     this.#handler.data(bytes, start, start + count);
     if (this.#dataLeft === 0) this.#handler.dataEnds();
     return count;
@@ -124,6 +153,7 @@ export class Receiver {
       this.#isSettingsDue = false;
     }
     if (frames.blockStreamId === 0) this.completed++;
+    this.#work += workOf(frames.type, size);
     const error = this.#handle(bytes);
     return error < 0 ? error : size;
   }
@@ -195,7 +225,8 @@ export class Receiver {
     if (isBlockEnd && this.#blockBytes === 0)
       return this.#handler.block(streamId, this.#isBlockLast, bytes, start, end);
     const needed = this.#blockBytes + end - start;
-    if (needed > this.#limits.http2BlockBytesMax) return Http2Error.BlockTooLarge;
+    if (needed > Math.max(this.#limits.http2BlockBytesMax, 2 * this.#limits.maxHeaderBytes))
+      return Http2Error.BlockTooLarge;
     if (needed > this.#block.length) {
       const grown = new Uint8Array(2 * needed);
       grown.set(this.#block.subarray(0, this.#blockBytes));
@@ -208,6 +239,19 @@ export class Receiver {
     this.#block = NO_BYTES;
     return this.#handler.block(streamId, this.#isBlockLast, block, 0, needed);
   }
+}
+
+/** Work of a request, besides its bytes. */
+const REQUEST_WORK = 4;
+
+/** Bytes that are as much work as a frame: DATA is handed on, and all others are read byte by byte. */
+const DATA_BYTES = 2048;
+const READ_BYTES = 64;
+
+/** Returns the work of a frame of `size` bytes, in frames without a payload. */
+function workOf(type: number, size: number): number {
+  if (type === FrameType.Data) return 1 + size / DATA_BYTES;
+  return 1 + size / READ_BYTES + (type === FrameType.Headers ? REQUEST_WORK : 0);
 }
 
 const NO_BYTES = new Uint8Array(0);

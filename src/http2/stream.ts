@@ -395,8 +395,8 @@ export class Stream implements Carrier, Resumable {
       if (count < DRIBBLE_BYTES && count === window && count < wanted) this.isDribbling = true;
       left -= count;
       this.#position += count;
-      this.sendWindow.size -= count;
-      sendWindow.size -= count;
+      this.sendWindow.spend(count);
+      sendWindow.spend(count);
       const isLast = this.#position === this.#end && gate?.isPending !== true;
       writeFrameHead(out.bytes, out.used, count, FrameType.Data, isLast ? FLAG_END_STREAM : 0, this.stream);
       out.used += FRAME_HEAD_BYTES + count;

@@ -82,8 +82,15 @@ export const limits = {
   http2BlockBytesMax: 64 * KIB,
   /** CONTINUATION frames of one field block; a client that fills its frames needs four. */
   http2ContinuationsMax: 64,
-  /** Streams that are reset, in a row; a tenth of it each second. A browser that leaves a page resets a hundred. */
-  http2ResetsMax: 500,
+  /**
+   * Work of one connection before others have their turn, in frames without content: 100 requests without much in their heads, a million
+   * bytes of DATA in full frames, or two field blocks of 16 KiB.
+   */
+  http2TurnWork: 640,
+  /** Milliseconds of such work: a request that opens a file takes a hundred times as long as one that is answered from memory. */
+  http2TurnMs: 1,
+  /** Streams that are reset, in a row; a fifth of it each second. A browser that leaves a page resets a hundred. */
+  http2ResetsMax: 250,
   /** SETTINGS frames in a row; a tenth of it each second. A client sends one or two. */
   http2SettingsMax: 100,
   /** PING frames in a row; a tenth of it each second. gRPC sends one for each round trip. */

@@ -39,12 +39,12 @@ function sendUntilEnd(client: Http2Client, make: (i: number) => string, max = 20
 
 describe("a flood", () => {
   const floods: readonly [name: string, max: number, make: (i: number) => string][] = [
-    ["of streams that are reset at once (CVE-2023-44487)", 502, (i) => post(2 * i + 1) + rst(2 * i + 1)],
-    ["of streams that we reset (CVE-2025-8671)", 502, (i) => post(2 * i + 1) + windowUpdate(2 * i + 1, 0)],
-    ["of malformed requests", 502, (i) => headers(2 * i + 1, [[":method", "GET"]])],
-    ["of heads that are too large", 502, (i) => get(2 * i + 1, "/", ["a", "x".repeat(16_300)])],
-    ["of heads with too many fields", 502, (i) => get(2 * i + 1, "/", ...Array<[string, string]>(101).fill(["a", ""]))],
-    ["of streams above the limit", 700, (i) => get(2 * i + 1, "/wait")],
+    ["of streams that are reset at once (CVE-2023-44487)", 252, (i) => post(2 * i + 1) + rst(2 * i + 1)],
+    ["of streams that we reset (CVE-2025-8671)", 252, (i) => post(2 * i + 1) + windowUpdate(2 * i + 1, 0)],
+    ["of malformed requests", 252, (i) => headers(2 * i + 1, [[":method", "GET"]])],
+    ["of heads that are too large", 252, (i) => get(2 * i + 1, "/", ["a", "x".repeat(16_300)])],
+    ["of heads with too many fields", 252, (i) => get(2 * i + 1, "/", ...Array<[string, string]>(101).fill(["a", ""]))],
+    ["of streams above the limit", 352, (i) => get(2 * i + 1, "/wait")],
     ["of SETTINGS (CVE-2019-9515)", 102, () => settings()],
     ["of PING (CVE-2019-9512)", 1002, () => ping()],
     ["of PING that answer nothing", 1002, () => ping("12345678", 1)],
@@ -125,6 +125,90 @@ describe("a flood", () => {
     client.send(frame(FrameType.Headers, 5, 3, block(...getLines()) + "\xbe".repeat(16_000)));
     expect(client.stream(3).status).toBe(431);
     expect(client.send(get(5)).stream(5).status).toBe(200);
+  });
+
+  test("of such blocks ends with the second one", () => {
+    const server = new FakeHttp2Server();
+    const client = connected(server);
+    const entry = `\x40\x01x\x7f\xa1\x1e${"a".repeat(4000)}`;
+    client.send(frame(FrameType.Headers, 5, 1, block(...getLines()) + entry));
+    client.send(frame(FrameType.Headers, 5, 3, block(...getLines()) + "\xbe".repeat(16_000)));
+    server.pass(1000);
+    client.send(frame(FrameType.Headers, 5, 5, block(...getLines()) + "\xbe".repeat(16_000)));
+    expect(client.ends).toEqual([CALM]);
+  });
+
+  test("of trailers that are too large ends soon", () => {
+    const client = connected(new FakeHttp2Server());
+    const trailers = block(...Array<[string, string]>(80).fill(["a", "x".repeat(190)]));
+    const make = (i: number) => post(2 * i + 1) + frame(FrameType.Headers, 5, 2 * i + 1, trailers);
+    expect(sendUntilEnd(client, make)).toBeLessThanOrEqual(126);
+    expect(client.ends).toEqual([CALM]);
+  });
+});
+
+describe("a turn", () => {
+  const many = (count: number) => Array.from({ length: count }, (_, i) => get(2 * i + 1)).join("");
+
+  test("takes a bounded number of requests, and others come before the rest", () => {
+    const server = new FakeHttp2Server({ http2: { http2StreamsMax: 400 } });
+    const [busy, honest] = [connected(server), connected(server)];
+    busy.send(many(300));
+    const answered = () => [...busy.see().log.streams.values()].filter(({ status }) => status === 200).length;
+    expect(answered()).toBeLessThan(150);
+    expect(honest.send(get(1)).stream(1).status).toBe(200);
+    busy.send(get(601));
+    expect(answered()).toBeLessThan(150);
+    server.runDeferred();
+    expect(answered()).toBe(301);
+    expect(busy.ends).toEqual([]);
+  });
+
+  test("pauses a peer that has sent much more, and lets it continue", () => {
+    const server = new FakeHttp2Server();
+    const client = connected(server).send(many(300));
+    expect(client.transport.isPaused).toBe(true);
+    server.runDeferred();
+    expect(client.transport.isPaused).toBe(false);
+  });
+
+  test("is not the last one before a FIN", () => {
+    const server = new FakeHttp2Server();
+    const client = connected(server).send(many(300) + post(601));
+    client.connection.ended();
+    server.runDeferred();
+    expect(client.stream(599).status).toBe(200);
+    expect(client.stream(601).status).toBe(0);
+    expect(client.transport.finSent || client.transport.isClosed).toBe(true);
+  });
+
+  test("is not the last one before the end of an idle connection, or of the server", () => {
+    const server = new FakeHttp2Server();
+    const client = connected(server).send(many(300));
+    expect(client.connection.closeIdle()).toBe(false);
+    client.connection.shutDown(0, 0);
+    server.runDeferred();
+    expect(client.stream(599).status).toBe(200);
+  });
+
+  test("takes a bounded number of field blocks", () => {
+    const server = new FakeHttp2Server();
+    const large = (id: number) =>
+      headers(id, getLines("/", ...Array<[string, string]>(50).fill(["a", "x".repeat(200)])));
+    const client = connected(server).send(large(1) + large(3) + large(5) + large(7) + large(9) + get(11));
+    expect(client.stream(11).status).toBe(0);
+    server.runDeferred();
+    expect(client.stream(11).status).toBe(200);
+  });
+
+  test("takes a bounded number of small DATA frames", () => {
+    const server = new FakeHttp2Server();
+    server.handler.admit = () => collecting(100_000);
+    server.handler.respond = (request) => respondWith(200, String(request.content.length));
+    const client = connected(server).send(post(1) + data(1, "x".repeat(20)).repeat(1000) + data(1, "x", true));
+    expect(client.stream(1).status).toBe(0);
+    server.runDeferred();
+    expect(client.stream(1).body).toBe("20001");
   });
 });
 
@@ -220,6 +304,54 @@ describe("a peer that waits", () => {
     expect(client.transport.finSent).toBe(true);
     expect(server.pool.active).toBe(0);
     expect(server.peerUsed).toBe(0);
+  });
+
+  test("with every window, and replaces its streams, loses the connection", () => {
+    const { server, client } = stalled({}, PREFACE + settings([4, 0]) + SETTINGS_ACK, get(1));
+    for (let i = 1; i < 30; i++) {
+      server.pass(1000);
+      client.send(rst(2 * i - 1));
+      client.send(get(2 * i + 1));
+    }
+    expect(client.ends).toEqual([]);
+    server.pass(1000);
+    expect(client.ends).toEqual([CALM]);
+    expect(server.pool.active).toBe(0);
+  });
+
+  test("with every window, replaces its streams and reads single bytes, loses the connection", () => {
+    const { server, client } = stalled({}, PREFACE + settings([4, 1]) + SETTINGS_ACK, get(1));
+    for (let i = 1; i < 32; i++) {
+      server.pass(1000);
+      client.send(rst(2 * i - 1));
+      client.send(get(2 * i + 1));
+    }
+    expect(client.ends).toEqual([CALM]);
+  });
+
+  test("with the windows of new streams while we reset the old ones loses the connection", () => {
+    const { server, client } = stalled({}, PREFACE + settings([4, 0]) + SETTINGS_ACK, get(1));
+    for (let i = 1; i < 59; i++) {
+      server.pass(1000);
+      client.send(get(2 * i + 1));
+    }
+    expect(client.stream(1).reset).toBe(CALM);
+    expect(client.ends).toEqual([]);
+    server.pass(3000);
+    expect(client.ends).toEqual([CALM]);
+  });
+
+  test("with one window, gives up and asks again, and reads other responses, stays", () => {
+    const { server, client } = stalled({}, PREFACE + settings([4, 0]) + SETTINGS_ACK, get(1));
+    for (let i = 1; i < 60; i++) {
+      server.pass(1000);
+      client.send(rst(4 * i - 3));
+      client.send(get(4 * i + 1));
+      client.send(get(4 * i + 3));
+      client.send(windowUpdate(4 * i + 3, 2000) + windowUpdate(0, 2000));
+      client.send(rst(4 * i + 3));
+    }
+    expect(client.log.goAways).toEqual([]);
   });
 
   test("with the window of the connection is cut", () => {

@@ -51,3 +51,9 @@ export function listeningPortOf(pid: number): number | null {
 
 /** In the kernel's tables, as in its net/tcp_states.h. */
 const TCP_LISTEN = "0A";
+
+/** Returns the milliseconds for which the main thread of a process has run, and has been ready to run but waited for a processor. */
+export function processorTimeOf(pid: number): { readonly ranMs: number; readonly waitedMs: number } {
+  const [ran = 0, waited = 0] = readFileSync(`/proc/${pid}/task/${pid}/schedstat`, "utf8").split(" ").map(Number);
+  return { ranMs: ran / 1e6, waitedMs: waited / 1e6 };
+}
