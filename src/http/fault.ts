@@ -51,7 +51,7 @@ export interface Http2Values {
 }
 
 /** The kinds of frames that break a rule, or seem to. */
-const BAD_FRAMES = [
+export const BAD_FRAMES = [
   "oversize",
   "stream-0",
   "idle-stream",
@@ -230,7 +230,7 @@ const TELLING: readonly (readonly [ParameterName, FaultKind])[] = [
 
 const PIECES = 10;
 const ONLY_OF_RULES: readonly string[] = ["skip", "times"];
-const KIND_NAMES = Object.keys(KINDS) as readonly FaultKind[];
+export const FAULT_KINDS = Object.keys(KINDS) as readonly FaultKind[];
 const PARAMETER_NAMES = Object.keys(PARAMETERS) as readonly ParameterName[];
 const FAULT_PARAMETERS = PARAMETER_NAMES.filter((name) => !ONLY_OF_RULES.includes(name));
 
@@ -349,15 +349,15 @@ function readFault(words: readonly Word[], known: readonly ParameterName[]): Fau
   if (typeof values === "string") return values;
   const named = words.find(({ key }) => key === "fault");
   const kind = named?.value ?? TELLING.find(([name]) => values[name] !== undefined)?.[1];
-  if (!isKind(kind)) return `${named?.place ?? "fault"}: expected one of ${KIND_NAMES.join(", ")}`;
+  if (!isKind(kind)) return `${named?.place ?? "fault"}: expected one of ${FAULT_KINDS.join(", ")}`;
   const { needs, takes, afterBytes }: KindRule = KINDS[kind];
   const missing = needs.find((name) => values[name] === undefined);
-  if (missing !== undefined) return `${named?.place ?? "fault"}: ${kind} needs ${missing}`;
+  if (missing !== undefined) return `${named?.place ?? "fault"}: ${kind} needs ${missing}, ${expectationOf(missing)}`;
   const both = values.events === undefined ? undefined : words.find(({ key }) => key === "after");
   if (both !== undefined) return `${both.place}: cannot be given together with events`;
-  const useful = ["fault", "delay", ...ONLY_OF_RULES, ...needs, ...takes];
-  const useless = words.find(({ key }) => !useful.includes(key));
-  if (useless !== undefined) return `${useless.place}: means nothing to ${kind}`;
+  const useful: readonly string[] = kind === "delay" ? needs : [...needs, ...takes, "delay"];
+  const useless = words.find(({ key }) => !["fault", ...ONLY_OF_RULES, ...useful].includes(key));
+  if (useless !== undefined) return `${useless.place}: means nothing to ${kind}, which takes ${useful.join(", ")}`;
   if (kind === "settings" && settingsOf(values).length === 0) {
     return `${named?.place ?? "fault"}: settings needs one of ${SETTING_NAMES.join(", ")}`;
   }
@@ -374,6 +374,12 @@ function readFault(words: readonly Word[], known: readonly ParameterName[]): Fau
     lengthBytes: values.length ?? null,
     http2: isFaultAt(kind, "frames") ? http2ValuesOf(kind, values) : null,
   };
+}
+
+/** Returns the values that a parameter may have, in words. */
+function expectationOf(name: ParameterName): string {
+  const parameter: Parameter = PARAMETERS[name];
+  return UNITS[parameter.unit].expected(parameter);
 }
 
 function http2ValuesOf(kind: FaultKind, values: Values): Http2Values {
@@ -407,7 +413,7 @@ function readValues(words: readonly Word[]): Values | string {
     const parameter: Parameter = PARAMETERS[name];
     const given = UNITS[parameter.unit].parse(value);
     const isOutside = typeof given === "number" && (given < parameter.min || given > parameter.max);
-    if (given === undefined || isOutside) return `${place}: expected ${UNITS[parameter.unit].expected(parameter)}`;
+    if (given === undefined || isOutside) return `${place}: expected ${expectationOf(name)}`;
     values[name] = given;
   }
   return values as Values; // Only `pieces` has values that are words.
@@ -453,7 +459,7 @@ const UNITS: Readonly<Record<Unit, UnitRule>> = {
   code: {
     parse: parseCode,
     format: (value) => ERROR_CODE_NAMES[value as number] ?? value,
-    expected: () => `a number, or one of ${ERROR_CODE_NAMES.join(", ")}`,
+    expected: (bounds) => `${COUNT.expected(bounds)}, or one of ${ERROR_CODE_NAMES.join(", ")}`,
   },
   frame: {
     parse: (text) => indexIn(BAD_FRAMES, text),

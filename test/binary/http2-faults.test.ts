@@ -1,94 +1,211 @@
-/** Faults on streams of HTTP/2 as clients report them, on sockets: curl's exit code, and what Node's `http2` says. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
-import { tmpdir } from "node:os";
-import { type FixtureServer, startServer } from "../../src/index.ts";
-import { curl, run } from "../support/binary.ts";
+/** The table of faults on streams in docs/fixture.md, cell by cell, as clients report them to this machine's compiled file. */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Browser } from "playwright-core";
+import { BAD_FRAMES, FAULT_KINDS, parseFaultField } from "../../src/http/fault.ts";
+import { BUILD_MS, type Program, run } from "../support/binary.ts";
+import {
+  type Asked,
+  CONTENT_BYTES,
+  chromiumReport,
+  curlReport,
+  type Fixture,
+  nghttpReport,
+  nodeReports,
+  type Tried,
+} from "../support/http2-reports.ts";
 import { needs } from "../support/needs.ts";
+import { CHROMIUM, launchBrowser, openPage } from "../support/page.ts";
+import { Workshop } from "../support/workshop.ts";
 
-const CONTENT = "x".repeat(20_000);
-const WHOLE = "200 20000 rst=0";
+const DOCUMENT = readFileSync(join(import.meta.dir, "..", "..", "docs", "fixture.md"), "utf8");
+/** Its part on HTTP/2. */
+const CHAPTER = /^### HTTP\/2\n(.*?)^### /ms.exec(DOCUMENT)?.[1] ?? "";
 
-let server: FixtureServer;
+/** Milliseconds that clients wait for what never comes; and for what does, on a busy machine. */
+const PATIENCE_MS = { short: 2000, long: 12_000 };
+/** Milliseconds for a client to be asked for every row. */
+const TABLE_MS = 120_000;
+/** Clients that run at the same time. */
+const AT_ONCE = 4;
+
+const CLIENTS = ["curl", "nghttp", "Node", "Chromium"] as const;
+type Client = (typeof CLIENTS)[number];
+
+/** One order of a row, with the row's cells. */
+interface Row {
+  readonly asked: Asked;
+  readonly cells: Readonly<Record<Client, string>>;
+}
+
+const ROWS: readonly Row[] = CHAPTER.split("\n")
+  .filter((line) => /^\| `/.test(line))
+  .flatMap((line) => {
+    const [orders = "", ...cells] = line.slice(1, -1).split(" | ");
+    const patience = (isEndless: boolean) => (isEndless ? PATIENCE_MS.short : PATIENCE_MS.long);
+    const patienceMs = patience(cells.some((cell) => /^(?:28|timeout|nothing)\b/.test(cell.trim())));
+    const thenMs = patience(cells.some((cell) => cell.includes("then nothing")));
+    const of = Object.fromEntries(CLIENTS.map((client, i) => [client, cells[i]?.trim() ?? ""])) as Row["cells"];
+    return [...orders.matchAll(/(`POST` )?`([^`]*=[^`]*)`/g)].map(([, post, order = ""]) => ({
+      asked: { order, isPost: post !== undefined, patienceMs, thenMs },
+      cells: of,
+    }));
+  });
+
+let shop: Workshop;
+let plain: Program;
+let secure: Program;
+/** A JSON document of 3 MB, in a file. */
+let document = "";
 
 beforeAll(async () => {
-  server = await startServer({ files: { "/a.txt": CONTENT }, fixture: true });
+  shop = await Workshop.open();
+  shop.add("a.txt", "x".repeat(CONTENT_BYTES));
+  shop.add("blank.html", '<!doctype html><title>Blank</title><link rel="icon" href="data:,">');
+  document = join(shop.folder, "document.json");
+  writeFileSync(document, JSON.stringify({ text: "x".repeat(3_000_000) }));
+  const words = ["--fixture", "--quiet", "--threads", "100", "--max-body", "4mb", "--header-timeout", "60s"];
+  [plain, secure] = await Promise.all([shop.start(...words), shop.start(...words, "--tls-self-signed")]);
+}, BUILD_MS);
+
+afterAll(async () => {
+  await plain[Symbol.asyncDispose]();
+  await secure[Symbol.asyncDispose]();
+  shop[Symbol.dispose]();
 });
 
-afterAll(() => server.stop());
-
-/** By order: curl's exit code and words, and status, bytes and code of RST_STREAM in Node; null: Node waits for ever. */
-const REPORTS: readonly [order: string, code: number, words: RegExp, node: string | null][] = [
-  ["delay=50ms", 0, /^$/, WHOLE],
-  ["fault=drip, duration=50ms", 0, /^$/, WHOLE],
-  ["fault=empty", 92, /CANCEL \(err 8\)/, "null 0 rst=8"],
-  ["fault=reset", 92, /INTERNAL_ERROR \(err 2\)/, "null 0 rst=2"],
-  ["fault=truncate, after=100", 92, /CANCEL \(err 8\)/, "200 100 rst=8"],
-  ["fault=half-close, after=100", 92, /PROTOCOL_ERROR \(err 1\)/, "200 100 rst=1"],
-  ["fault=garbage", 92, /PROTOCOL_ERROR \(err 1\)/, "null 0 rst=1"],
-  ["fault=reset-stream, code=CANCEL, after=100", 92, /CANCEL \(err 8\)/, "200 100 rst=8"],
-  ["fault=reset-stream, code=REFUSED_STREAM", 56, /tried 5 times/, "null 0 rst=7"],
-  ["fault=bad-length", 92, /PROTOCOL_ERROR \(err 1\)/, "200 20000 rst=1"],
-  ["fault=last", 0, /^$/, WHOLE],
-  ["fault=goaway", 0, /^$/, WHOLE],
-  ["fault=goaway, last=0, code=INTERNAL_ERROR", 16, /framing layer/, "null 0 rst=2"],
-  ["fault=settings, max-frame-size=1", 52, /Empty reply/, "null 0 rst=2"],
-  ["fault=settings, initial-window-size=0", 0, /^$/, WHOLE],
-  ["frame=oversize", 18, /bytes remaining/, null],
-  ["frame=stream-0", 18, /bytes remaining/, null],
-  ["frame=idle-stream", 18, /bytes remaining/, null],
-  ["frame=padding", 18, /bytes remaining/, null],
-  ["frame=length", 18, /bytes remaining/, null],
-  ["frame=continuation", 18, /bytes remaining/, null],
-  ["frame=zero-increment", 18, /bytes remaining/, "200 0 rst=2"],
-  ["frame=overflow", 92, /FLOW_CONTROL_ERROR \(err 3\)/, "200 0 rst=2"],
-  ["fault=bad-hpack", 52, /Empty reply/, null],
-  ["fault=push", 52, /Empty reply/, WHOLE],
-  ["frame=unknown-type", 0, /^$/, WHOLE],
-  ["frame=reserved-bit", 0, /^$/, WHOLE],
-];
-
-/** Asks for each order on a connection of its own, after the plain file. Prints a line for both. */
-const NODE = `
-import http2 from "node:http2";
-const ask = (session, order) => new Promise((resolve) => {
-  const stream = session.request({ ":path": "/a.txt", ...(order === null ? {} : { "x-fixture": order }) });
-  let status = null;
-  let bytes = 0;
-  stream.on("response", (fields) => { status = fields[":status"]; });
-  stream.on("data", (chunk) => { bytes += chunk.length; });
-  stream.on("error", () => {});
-  stream.on("close", () => resolve(status + " " + bytes + " rst=" + stream.rstCode));
-});
-for (const order of process.argv.slice(2)) {
-  const session = http2.connect(process.argv[1]);
-  session.on("error", () => {});
-  await new Promise((resolve) => session.on("connect", resolve));
-  console.log((await Promise.all([ask(session, null), ask(session, order)])).join(" | "));
-  session.destroy();
+/** Orders and cells of a column, to be compared as a whole. */
+function column(cell: (row: Row, i: number) => string): string[] {
+  return ROWS.map((row, i) => `${row.asked.isPost ? "POST " : ""}${row.asked.order} | ${cell(row, i)}`);
 }
-`;
 
-needs("curl").test("curl reports each fault", async () => {
-  for (const [order, code, words] of REPORTS) {
-    const url = `${server.url}/a.txt`;
-    const done = await curl("--http2-prior-knowledge", "--output", "/dev/null", "--header", `X-Fixture: ${order}`, url);
-    expect({ order, code: done.code }).toEqual({ order, code });
-    expect(done.stderr).toMatch(words);
+/** Asks for every row, a few at a time, and returns the reports in the order of the rows. */
+async function reports(ask: (asked: Asked) => Promise<string>): Promise<string[]> {
+  const found: string[] = [];
+  const left = [...ROWS.entries()];
+  const work = async () => {
+    for (let next = left.shift(); next !== undefined; next = left.shift()) found[next[0]] = await ask(next[1].asked);
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return found;
+}
+
+test("the table has every kind of fault, and every bad frame", () => {
+  const orders = ROWS.map(({ asked }) => parseFaultField(asked.order));
+  const faults = orders.filter((fault) => typeof fault !== "string");
+  expect(faults).toHaveLength(ROWS.length);
+  expect(FAULT_KINDS.filter((kind) => !faults.some((fault) => fault.kind === kind))).toEqual([]);
+  expect(BAD_FRAMES.filter((frame) => !faults.some(({ http2 }) => http2?.frame === frame))).toEqual([]);
+});
+
+for (const [way, server] of [
+  ["over TLS", () => secure],
+  ["by prior knowledge", () => plain],
+] as const) {
+  describe(way, () => {
+    needs("curl").test(
+      "curl reports each fault as documented",
+      async () => {
+        const found = await reports((asked) => curlReport(server().url, asked, document));
+        expect(column((_, i) => `${found[i]}`)).toEqual(column(({ cells }) => cells.curl));
+      },
+      TABLE_MS,
+    );
+
+    needs("nghttp").test(
+      "nghttp reports each fault as documented",
+      async () => {
+        const found = await reports((asked) => nghttpReport(server().url, asked, document));
+        expect(column((_, i) => `${found[i]}`)).toEqual(column(({ cells }) => cells.nghttp));
+      },
+      TABLE_MS,
+    );
+
+    needs("node").test(
+      "Node reports each fault as documented, and the request after it",
+      async () => {
+        const all = ROWS.map(({ asked }) => asked);
+        const found = await nodeReports(server().url, all, document);
+        expect(column((_, i) => `${found[i]}`)).toEqual(column(({ cells }) => cells.Node));
+      },
+      TABLE_MS,
+    );
+  });
+}
+
+needs(CHROMIUM).test(
+  "Chromium reports each fault as documented, its tries, and on which connection the next request is",
+  async () => {
+    const browser = await launchBrowser();
+    try {
+      const found = await chromiumReports(browser);
+      expect(column((_, i) => `${found[i]}`)).toEqual(column(({ cells }) => cells.Chromium));
+    } finally {
+      await browser.close();
+    }
+  },
+  TABLE_MS,
+);
+
+async function chromiumReports(browser: Browser): Promise<string[]> {
+  const open = async () => {
+    const page = await openPage(browser, { ignoreHTTPSErrors: true });
+    await page.goto(`${secure.url}/blank.html`);
+    return page;
+  };
+  const shared = await open();
+  const found: string[] = [];
+  for (const [i, { asked }] of ROWS.entries()) {
+    // A browser that was told to speak HTTP/1.1 does so until its context ends.
+    const isSticky = asked.order.includes("HTTP_1_1_REQUIRED");
+    found.push(await chromiumReport(isSticky ? await open() : shared, asked, `row${i}`, FIXTURE));
   }
-});
+  return found;
+}
 
-needs("node").test("Node reports each fault, and the stream before it is whole", async () => {
-  const reports = REPORTS.flatMap(([order, , , node]) => (node === null ? [] : [[order, node] as const]));
-  const orders = reports.map(([order]) => order);
-  const words = ["node", "--input-type=module", "--eval", NODE, server.url, ...orders];
-  const { stdout, stderr } = await run(words, { cwd: tmpdir() });
-  expect(stderr).toBe("");
-  expect(stdout.trim().split("\n")).toEqual(reports.map(([, node]) => `${WHOLE} | ${node}`));
-});
+const FIXTURE: Fixture = {
+  async tries(id) {
+    const { requests } = (await (await asTest("/__server/requests")).json()) as { requests: (Tried & Queried)[] };
+    return requests.filter(({ query }) => query === `?${id}`);
+  },
+  async order(id, order) {
+    const words = Object.fromEntries(order.split(", ").map((word) => word.split("=")));
+    const match = { method: "POST", path: "/upload", query: { [id]: "" } };
+    const body = JSON.stringify({ match, ...words });
+    expect(
+      (await asTest("/__server/faults", { method: "POST", body, headers: { "Content-Type": "application/json" } }))
+        .status,
+    ).toBe(201);
+  },
+};
 
-test("a fault that the version does not have is 501", async () => {
+interface Queried {
+  readonly query: string | null;
+}
+
+async function asTest(path: string, init: RequestInit = {}): Promise<Response> {
+  return await fetch(secure.url + path, { ...init, tls: { rejectUnauthorized: false } });
+}
+
+test("a fault that the version does not have is 501, says why, and is among the unexpected requests", async () => {
   for (const order of ["fault=goaway", "fault=push"]) {
-    const answer = await fetch(`${server.url}/a.txt`, { headers: { "X-Fixture": order } });
+    const answer = await fetch(`${plain.url}/a.txt?${order}`, { headers: { "X-Fixture": order } });
     expect([answer.status, await answer.text()]).toEqual([501, expect.stringContaining("is a fault of HTTP/2")]);
+  }
+  const unmatched = await (await fetch(`${plain.url}/__server/requests/unmatched`)).text();
+  expect(unmatched).toContain("fault=push");
+});
+
+needs("curl", "nghttp", "node", CHROMIUM).test("the document names the versions that were asked", async () => {
+  const versions: readonly [words: readonly string[], pattern: RegExp, name: string][] = [
+    [["curl", "--version"], /^curl (\d+\.\d+)/, "curl"],
+    [["nghttp", "--version"], /nghttp2\/(\d+\.\d+)/, "nghttp"],
+    [["node", "--version"], /^v(\d+)/, "Node"],
+    [[CHROMIUM, "--version"], /^Chromium (\d+)/, "Chromium"],
+  ];
+  for (const [words, pattern, name] of versions) {
+    const { stdout } = await run(words, { cwd: shop.folder });
+    expect(CHAPTER).toContain(`${name} ${pattern.exec(stdout)?.[1]}`);
   }
 });
