@@ -5,18 +5,24 @@
  *     await fetch(`${server.url}/hello.html`);
  */
 
+import type { ConnectionState, WorkPhase } from "./exchange/carrier.ts";
 import type { TimeSource } from "./exchange/clock.ts";
+import type { CloseReason } from "./exchange/observer.ts";
 import type { ClosedConnection, OpenConnection } from "./fixture/connection-log.ts";
 import type { Expectation } from "./fixture/expectation.ts";
 import type { RequestFilter } from "./fixture/filter.ts";
 import type { FaultOrder, Fixture } from "./fixture/fixture.ts";
 import type { RequestPage, Verification } from "./fixture/journal.ts";
 import type { RecordedBody, RequestRecord } from "./fixture/record.ts";
+import type { RuleCounts } from "./fixture/rules.ts";
 import type { AnswerFunction, AnswerOrder, StubOrder, StubRequest } from "./fixture/stub-rule.ts";
 import type { AddedStub } from "./fixture/stubs.ts";
-import type { Snapshot } from "./handlers/endpoints/status.ts";
+import type { AnswerView, Snapshot, WorkerView, WorkView } from "./handlers/endpoints/status.ts";
 import type { StoredUpload } from "./handlers/uploads/store.ts";
 import type { FaultKind } from "./http/fault.ts";
+import type { Conditions } from "./http/match.ts";
+import type { UpstreamReport } from "./http/message.ts";
+import type { Violation } from "./http/parse-error.ts";
 import type { AccessEntry, ServerLog } from "./server/access-log.ts";
 import { loadParts, loadTls } from "./server/parts.ts";
 import { Server, type StopOptions } from "./server/server.ts";
@@ -32,8 +38,12 @@ export {
   type AddedStub,
   type AnswerFunction,
   type AnswerOrder,
+  type AnswerView,
   type CertificateInfo,
   type ClosedConnection,
+  type CloseReason,
+  type Conditions,
+  type ConnectionState,
   type Expectation,
   type FaultKind,
   type FaultOrder,
@@ -45,6 +55,7 @@ export {
   type RequestFilter,
   type RequestPage,
   type RequestRecord,
+  type RuleCounts,
   type ServerLog,
   type ServerSettings,
   type Snapshot,
@@ -54,7 +65,12 @@ export {
   type StubOrder,
   type StubRequest,
   type TimeSource,
+  type UpstreamReport,
   type Verification,
+  type Violation,
+  type WorkerView,
+  type WorkPhase,
+  type WorkView,
 };
 
 /**
@@ -95,9 +111,12 @@ export interface RunningServer extends AsyncDisposable {
    * that was started without `live` and without `status`.
    */
   watch(see: (snapshot: Snapshot) => void): () => void;
-  /** Numbered files of the stub folder that have answered no request: `stubs/api/orders/POST.2.http`. */
+  /** Returns the numbered files of the stub folder that have answered no request: `stubs/api/orders/POST.2.http`. */
   unreachedStubs(): readonly string[];
-  /** Drains and closes; see `Server.stop`. Never rejects. */
+  /**
+   * Refuses new connections, completes the requests in progress, and closes. Those that are not complete after `timeoutMs`
+   * are cut. Resolves when every connection has ended, and never rejects. Later calls join the first.
+   */
   stop(options?: StopOptions): Promise<void>;
 }
 
@@ -130,9 +149,10 @@ export interface FixtureServer
 /** Milliseconds for requests in flight when the scope of a fixture server ends, so that a forgotten request does not hold up a test. */
 const DISPOSE_MS = 250;
 
-export async function startServer(options: StartOptions & { fixture: true }): Promise<FixtureServer>;
-export async function startServer(options?: StartOptions): Promise<RunningServer>;
 /** Starts a server and resolves when it listens. If that fails, rejects with an OptionsError or a StartError, and leaves nothing behind. */
+export async function startServer(options: StartOptions & { fixture: true }): Promise<FixtureServer>;
+/** Starts a server and resolves when it listens. If that fails, rejects with an OptionsError or a StartError, and leaves nothing behind. */
+export async function startServer(options?: StartOptions): Promise<RunningServer>;
 export async function startServer(options: StartOptions = {}): Promise<RunningServer | FixtureServer> {
   const folders = await makeFolders(options);
   const server = await makeServer({ ...options, shutDown: options.shutDown ?? (() => void stop()) }, folders).catch(

@@ -23,8 +23,12 @@ export type {
   AddedStub,
   AnswerFunction,
   AnswerOrder,
+  AnswerView,
   CertificateInfo,
   ClosedConnection,
+  CloseReason,
+  Conditions,
+  ConnectionState,
   Expectation,
   FaultKind,
   FaultOrder,
@@ -35,6 +39,7 @@ export type {
   RequestFilter,
   RequestPage,
   RequestRecord,
+  RuleCounts,
   ServerLog,
   ServerSettings,
   Snapshot,
@@ -43,7 +48,12 @@ export type {
   StubOrder,
   StubRequest,
   TimeSource,
+  UpstreamReport,
   Verification,
+  Violation,
+  WorkerView,
+  WorkPhase,
+  WorkView,
 } from "./index.ts";
 export { ManualClock } from "./server/time-source.ts";
 export { OptionsError, StartError };
@@ -71,9 +81,10 @@ const ONLY_IN_BUN = {
   shutDown: "the server ends, as with stop()",
 } as const satisfies { [Name in keyof InProcess.StartOptions]?: string };
 
-export async function startServer(options: InProcess.StartOptions & { fixture: true }): Promise<FixtureServer>;
-export async function startServer(options?: InProcess.StartOptions): Promise<RunningServer>;
 /** Starts a server and resolves when it listens. If that fails, rejects with an OptionsError or a StartError, and leaves nothing behind. */
+export async function startServer(options: InProcess.StartOptions & { fixture: true }): Promise<FixtureServer>;
+/** Starts a server and resolves when it listens. If that fails, rejects with an OptionsError or a StartError, and leaves nothing behind. */
+export async function startServer(options?: InProcess.StartOptions): Promise<RunningServer>;
 export async function startServer(options: InProcess.StartOptions = {}): Promise<RunningServer | FixtureServer> {
   for (const [name, reason] of Object.entries(ONLY_IN_BUN)) {
     if (options[name as keyof typeof ONLY_IN_BUN] !== undefined) throw new OptionsError(onlyInBun(name, reason));

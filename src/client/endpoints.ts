@@ -17,7 +17,7 @@ import type {
   RunningServer,
   StubOrder,
 } from "../index.ts";
-import { ANY_CLIENT } from "../settings/server-settings.ts";
+import { ANY_CLIENT } from "../settings/fixture-settings.ts";
 import { messageOf } from "../settings/start-error.ts";
 
 /** Names of the methods that a fixture adds to a server. */

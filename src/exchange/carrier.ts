@@ -74,6 +74,9 @@ export interface Connection extends Conversation {
   release(): void;
 }
 
+/** State of a request: `waiting` for a slot, `working` in its handler, `sending` its response. */
+export type WorkPhase = "waiting" | "working" | "sending";
+
 /** A request that has a slot, or waits for one. */
 export interface Work {
   readonly connection: number;
@@ -82,7 +85,7 @@ export interface Work {
   readonly peer: string;
   /** Valid as long as the request. */
   readonly head: RequestHead;
-  readonly phase: "waiting" | "working" | "sending";
+  readonly phase: WorkPhase;
   /** 0 while it waits, or has lent its slot. */
   readonly slot: number;
   /** Milliseconds since its head was complete. */
@@ -93,4 +96,4 @@ export interface Work {
 }
 
 /** State of a connection: `idle` between requests, `closing` after its last response. */
-export type ConnectionState = "idle" | "reading" | "closing" | Work["phase"];
+export type ConnectionState = "idle" | "reading" | "closing" | WorkPhase;

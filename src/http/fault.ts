@@ -194,6 +194,7 @@ const KINDS = {
   push: { place: "frames", needs: [], takes: [], afterBytes: null },
 } as const satisfies Readonly<Record<string, KindRule>>;
 
+/** Kind of fault; docs/fixture.md describes each. */
 export type FaultKind = keyof typeof KINDS;
 
 /** The kinds that take effect in `Place`. */

@@ -252,6 +252,7 @@ export interface Response {
 
 /** One request to a server behind this one. */
 export interface UpstreamReport {
+  /** URL of the request to it. */
   readonly url: string;
   /** Milliseconds until the head of its response, or until it failed. */
   readonly ms: number;

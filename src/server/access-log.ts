@@ -17,17 +17,21 @@ export interface AccessEntry {
   peer: string;
   /** Request line as received, without CRLF; empty when none came. */
   requestLine: string;
+  /** Verdict on the field Host; `-` if the head was not complete. */
   host: "ok" | "refused" | "missing" | "invalid" | "-";
+  /** Status of the response. */
   status: number;
   /** Bytes of content sent. */
   bytes: number;
   /** Kind of content: `html`, `binary`, `error`, … */
   transfer: string;
+  /** Milliseconds from the complete head to the last byte of the response. */
   durationMs: number;
   /** True when the connection stays open. */
   persistent: boolean;
-  /** The Referer and User-Agent fields, or null; only combined and json show them. */
+  /** Value of the field Referer, or null; only combined and json show it. */
   referer: string | null;
+  /** Value of the field User-Agent, or null; only combined and json show it. */
   userAgent: string | null;
   /** Fault that a test ordered for the response, or null; only json shows it. */
   fault: string | null;

@@ -57,6 +57,7 @@ const CUT_MS = 250;
 /** Milliseconds between two checks of slots whose peer reads nothing, while a request waits for a slot. */
 const RELIEF_MS = 5;
 
+/** Ways to stop a server. Without options it drains, for as long as `shutdownTimeoutMs`. */
 export interface StopOptions {
   /**
    * Milliseconds for a request that may be on its way, on connections that are new or were used just now; 0, the default,

@@ -24,9 +24,9 @@ interface Alarm {
 /**
  * A clock that stands still until `advance` moves it: an idle timeout of 30 s takes a test no time.
  *
- * const clock = new ManualClock();
- * await using server = await startServer({ clock });
- * clock.advance(30_000);
+ *     const clock = new ManualClock();
+ *     await using server = await startServer({ clock });
+ *     clock.advance(30_000);
  */
 export class ManualClock implements TimeSource {
   #nowMs = 0;

@@ -19,6 +19,7 @@ export interface CertificateInfo {
   readonly pem: string;
   /** For example `DNS:localhost, IP Address:127.0.0.1`; the subject if there are no alternative names. */
   readonly names: string;
+  /** End of its validity. */
   readonly validTo: Date;
   /** SHA-256, in hexadecimal pairs with colons. */
   readonly fingerprint: string;

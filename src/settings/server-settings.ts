@@ -2,45 +2,52 @@
  * Every setting of a server: name, unit, default, bounds, reason. This table is the only home of a setting: defaults, flags,
  * environment variables, parsing, validation, `--help` and docs/flags.md derive from it.
  */
-import { isBearerToken, problemOfUser } from "../http/credentials.ts";
-import { parseFaultRule } from "../http/fault.ts";
+import { problemOfUser } from "../http/credentials.ts";
 import { parseFieldLine } from "../http/fields.ts";
 import { normalizeHost } from "../http/ip-address.ts";
 import { normalizeOrigin } from "../http/origin.ts";
 import { problemOfPattern } from "../http/path-pattern.ts";
 import { GIB, HOUR, KIB, MIB, SECOND } from "../http/units.ts";
 import { type BalancerSettings, balancerTable } from "./balancer-settings.ts";
+import { type FixtureSettings, fixtureTable } from "./fixture-settings.ts";
 import type { TableOf } from "./kinds.ts";
 import { limits } from "./limits.ts";
 import { type ProxySettings, proxyTable } from "./proxy-settings.ts";
 import { type TlsSettings, tlsTable } from "./tls-settings.ts";
 import {
   normalizeBase,
-  normalizeFaultRule,
   normalizeFieldLine,
   normalizeFieldValue,
   normalizeFileName,
-  normalizePrefix,
   normalizeUploads,
   problemIn,
 } from "./values.ts";
 
 /** Settings of a server, complete and valid. A name ends with its unit. */
-export interface ServerSettings extends BalancerSettings, ProxySettings, TlsSettings {
+export interface ServerSettings extends BalancerSettings, FixtureSettings, ProxySettings, TlsSettings {
+  /** Port to listen on; 0: a free one. */
   port: number;
   /** Address or name to bind; IPv6 without brackets. */
   host: string;
+  /** Slots of the pool: requests that are worked on at once. */
   threads: number;
+  /** Requests that may wait for a slot; later ones get 503. */
   queue: number;
+  /** Longest wait for a slot; the request then gets 503. */
   queueTimeoutMs: number;
   /** HTTP/2 is spoken beside HTTP/1. */
   http2: boolean;
+  /** Path of the served folder. */
   root: string;
+  /** Text files and pictures are shown in the browser; otherwise they are downloads. */
   inline: boolean;
+  /** Only html, txt, png, jpg and jpeg are served; other files get 415. */
   strictTypes: boolean;
   /** Name of the file that stands for a folder. */
   index: string;
+  /** An unknown page is answered with the index of the root, and the status 200. */
   spa: boolean;
+  /** A folder without an index is shown as a list. */
   listing: boolean;
   /** Rules of the folder: `_redirects`, `_headers`, `404.html`, and paths without `.html`. */
   site: boolean;
@@ -52,24 +59,31 @@ export interface ServerSettings extends BalancerSettings, ProxySettings, TlsSett
   errorPages: readonly string[];
   /** Field lines of every response: `Name: value`. */
   headers: readonly string[];
+  /** Responses have fields that forbid framing by other sites and shorten referrers. */
   securityHeaders: boolean;
   /** Value of the field Cache-Control. */
   cacheControl: string;
   /** Patterns of paths; `http/path-pattern.ts` has their grammar. */
   immutable: readonly string[];
+  /** `NAME.br`, `NAME.zst` or `NAME.gz` is sent in place of `NAME` to a client that accepts it. */
   precompressed: boolean;
+  /** Text of 1 KiB to 1 MiB is compressed for clients that accept it. */
   compress: boolean;
+  /** Memory for the content of small files; 0: none is kept. */
   fileCacheBytes: number;
   /** Path of the folder, or URL `s3://bucket/prefix` of an object store, or "": the server takes no uploads. */
   uploads: string;
   /** Bound on each wait for an object store. */
   uploadTimeoutMs: number;
+  /** Uploads can be read back below `/uploads/`. */
   serveUploads: boolean;
   /** Uploads of any file: PUT, and a form in the listing. They are shown as downloads. */
   uploadAny: boolean;
   /** Bytes in the folder of uploads; -1: the free space less 1 GiB. */
   uploadsMaxBytes: number;
+  /** Largest content of a request. */
   maxBodyBytes: number;
+  /** Host names besides our own: `*` is any, `*.example.com` every name below it. */
   allowedHosts: readonly string[];
   /** Our own hosts count with any port. A fixture server does the same. */
   anyPort: boolean;
@@ -83,9 +97,11 @@ export interface ServerSettings extends BalancerSettings, ProxySettings, TlsSett
   maxConnections: number;
   /** Connections at once from one address; 0: no limit. */
   maxConnectionsPerAddress: number;
-  /** Requests on one connection; 0: no limit, UNASKED: the version of HTTP decides. */
+  /** Requests on one connection; 0: no limit, -1: the version of HTTP decides. */
   maxRequests: number;
+  /** Longest silence of a connection between two requests. */
   keepAliveTimeoutMs: number;
+  /** Longest time from the first byte of a request head to its last. */
   headerTimeoutMs: number;
   /** Window in which request content, or a response, must make progress. */
   stallTimeoutMs: number;
@@ -93,17 +109,8 @@ export interface ServerSettings extends BalancerSettings, ProxySettings, TlsSett
   minRateBytes: number;
   /** Largest request head: request line, field lines and the empty line. */
   maxHeaderBytes: number;
+  /** Time for requests in progress at the end; they are then cut. */
   shutdownTimeoutMs: number;
-  /** Path of the stub folder, or "". */
-  stubs: string;
-  /** Endpoints for tests below `/__server/`. */
-  fixture: boolean;
-  /** Bearer token of test clients on other machines; "": none are admitted, `*`: all are. */
-  fixtureToken: string;
-  /** Rules: `METHOD PATH FAULT …`; `http/fault.ts` has their grammar. */
-  faults: readonly string[];
-  /** Path before the endpoints of go-httpbin, without a slash at its end; "/": none, "": no such endpoints. */
-  httpbin: string;
   /** The server's own pages below `/__server/`. */
   status: boolean;
   /** The program shows its status line; in the library, `watch` can be called. */
@@ -112,9 +119,6 @@ export interface ServerSettings extends BalancerSettings, ProxySettings, TlsSett
 
 /** An item of `errorPages`: the status of an error, and a path. */
 export const ERROR_PAGE = /^([45]\d\d)=(.+)$/s;
-
-/** Value of `fixtureToken` that admits every client. */
-export const ANY_CLIENT = "*";
 
 /** Value of `maxRequests` that no one has set. */
 export const UNASKED = -1;
@@ -516,61 +520,7 @@ export const serverTable: TableOf<ServerSettings> = {
     max: HOUR,
     help: "Time for requests in flight when the server stops.",
   },
-  stubs: {
-    flag: "stubs",
-    kind: "text",
-    value: "FOLDER",
-    group: "fixture",
-    expected: "a folder",
-    example: "stubs",
-    default: "",
-    help: "Folder of answers beside the files, such as api/orders/POST.http. docs/stubs.md describes them.",
-  },
-  fixture: {
-    flag: "fixture",
-    kind: "switch",
-    group: "fixture",
-    default: false, // Every client that reaches it can make the server fail.
-    help: "Adds endpoints for tests below /__server/. They inject faults and record requests.",
-  },
-  fixtureToken: {
-    flag: "fixture-token",
-    kind: "text",
-    value: "TOKEN",
-    group: "fixture",
-    expected: "letters, digits and any of -._~+/, with = only at the end, or * for every client",
-    example: "$(openssl rand -hex 16)",
-    normalize: (text) => (text === "" || text === ANY_CLIENT || isBearerToken(text) ? text : undefined),
-    mask: (text) => (text === "" || text === ANY_CLIENT ? text : "***"),
-    default: "",
-    help: "Bearer token of test clients on other machines; '*' admits every client.",
-  },
-  faults: {
-    flag: "fault",
-    kind: "list",
-    value: "RULE",
-    group: "fixture",
-    expected: "METHOD PATH FAULT such as 'GET /app.js reset after=1024 times=2'",
-    example: "'GET /app.js reset'",
-    separator: "\n", // A path may have commas.
-    problem: (item) => problemIn(parseFaultRule(item)),
-    normalize: normalizeFaultRule,
-    default: [],
-    help: "Fault to inject, such as 'GET /app.js reset after=1kb'. Repeatable; docs/fixture.md lists the kinds.",
-  },
-  httpbin: {
-    flag: "httpbin",
-    kind: "text",
-    value: "[PREFIX]",
-    group: "fixture",
-    expected: "a path such as /bin, but not /upload, /uploads or /__server",
-    example: "/bin",
-    alone: { value: "/", next: /^\// },
-    off: "",
-    normalize: normalizePrefix,
-    default: "",
-    help: "Answers as httpbin.org: /get, /status/404, … below PREFIX. PREFIX begins with a slash; docs/httpbin.md lists the paths.",
-  },
+  ...fixtureTable,
   status: {
     flag: "status",
     kind: "switch",

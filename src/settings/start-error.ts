@@ -2,6 +2,7 @@
 
 /** The server could not start, for a reason that the operator can remove. The message is one line. */
 export class StartError extends Error {
+  /** Always `StartError`. */
   override readonly name = "StartError";
   /** Exit code of a program that ends with this error. */
   readonly exitCode = 3;
@@ -16,6 +17,7 @@ export class MissingRootError extends StartError {
 
 /** A setting that cannot be used. The message is one line with the setting, the expected value and the given one. */
 export class OptionsError extends Error {
+  /** Always `OptionsError`. */
   override readonly name = "OptionsError";
 }
 

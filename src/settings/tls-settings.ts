@@ -2,6 +2,7 @@
 import { HOUR } from "../http/units.ts";
 import type { TableOf } from "./kinds.ts";
 
+/** Settings of https. */
 export interface TlsSettings {
   /** Path of the certificate and its chain in PEM, or "" for plain HTTP. */
   tlsCert: string;
@@ -9,6 +10,7 @@ export interface TlsSettings {
   tlsKey: string;
   /** Path of a file whose first line is the key's passphrase, or "". */
   tlsPassphraseFile: string;
+  /** The server makes a certificate of its own for this start. */
   tlsSelfSigned: boolean;
   /** Port of a second listener that redirects plain HTTP to https; -1: none, 0: a free port. */
   httpsRedirectPort: number;

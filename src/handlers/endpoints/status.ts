@@ -1,4 +1,5 @@
 /** The endpoints of `--status`: readiness, numbers for a monitoring system, and a page that shows the pool at work. */
+import type { WorkPhase } from "../../exchange/carrier.ts";
 import type { Request, Response } from "../../http/message.ts";
 import { type Endpoint, jsonAnswer, ownAnswer } from "./endpoint.ts";
 import { EventStream } from "./event-stream.ts";
@@ -9,20 +10,23 @@ const livePage = livePageText as unknown as string;
 
 /** A request that has a slot, or waits for one. */
 export interface WorkView {
+  /** Number of the connection, from 1. */
   readonly connection: number;
   /** Number of the stream on it; 0 in HTTP/1. */
   readonly stream: number;
+  /** Address and port of the client. */
   readonly peer: string;
   /** First bytes of the request line as received, in ISO-8859-1. The page that shows them escapes them. */
   readonly request: string;
   /** `sending` without a slot is a response that continues with its slot lent (docs/decisions/0005). */
-  readonly phase: "waiting" | "working" | "sending";
+  readonly phase: WorkPhase;
   /** 0 while it has no slot. */
   readonly slot: number;
   /** Milliseconds since the request was complete. */
   readonly forMs: number;
   /** Bytes of the response's content that were sent. */
   readonly sentBytes: number;
+  /** Length of the response's content. */
   readonly totalBytes: number;
 }
 
@@ -30,18 +34,27 @@ export interface WorkView {
 export interface AnswerView {
   /** Milliseconds since 1970. */
   readonly atMs: number;
+  /** Number of the connection, from 1. */
   readonly connection: number;
   /** Number of the stream on it; 0 in HTTP/1. */
   readonly stream: number;
   /** Position of the request on its connection, from 1. */
   readonly position: number;
+  /** Address and port of the client. */
   readonly peer: string;
+  /** First bytes of the request line, escaped. */
   readonly request: string;
+  /** Status of the response. */
   readonly status: number;
+  /** Bytes of content that were sent. */
   readonly bytes: number;
+  /** Number of its slot; 0 for none. */
   readonly slot: number;
+  /** Milliseconds for which it waited for a slot. */
   readonly queuedMs: number;
+  /** Milliseconds from the complete head to the last byte of the response. */
   readonly durationMs: number;
+  /** True if the response was not sent to its end. */
   readonly isAborted: boolean;
 }
 
@@ -55,18 +68,25 @@ export interface WorkerView {
 
 /** State of the server at this moment, and counts since the last snapshot or (`totals`) since the start. */
 export interface Snapshot {
-  /** Milliseconds since 1970, and since the start. */
+  /** Milliseconds since 1970. */
   readonly atMs: number;
+  /** Milliseconds since the start. */
   readonly uptimeMs: number;
   /** Differs after each start. */
   readonly instance: string;
+  /** Version of the server. */
   readonly version: string;
   /** Milliseconds since the last snapshot. */
   readonly intervalMs: number;
+  /** The pool of slots, and its queue. */
   readonly pool: {
+    /** Slots. */
     readonly size: number;
+    /** Slots that are taken. */
     readonly active: number;
+    /** Requests that wait for a slot. */
     readonly queued: number;
+    /** Requests that may wait. */
     readonly queueMax: number;
     /** Responses that continue with their slots lent. */
     readonly lent: number;
@@ -80,27 +100,44 @@ export interface Snapshot {
   readonly work: readonly WorkView[];
   /** Requests answered by each slot, Thread-1 first. Most requests are over long before they can be seen in `work`. */
   readonly answeredBySlot: readonly number[];
-  readonly connections: { readonly open: number; readonly max: number };
+  /** Connections, and their limit. */
+  readonly connections: {
+    /** Open connections. */
+    readonly open: number;
+    /** Most that may be open. */
+    readonly max: number;
+  };
   /** The threads of a server that has several; absent for one. */
   readonly workers?: readonly WorkerView[];
+  /** Answered requests. */
   readonly requests: number;
+  /** Bytes of content of the answered requests. */
   readonly contentBytes: number;
   /** Bytes sent so far of responses in progress; `contentBytes` counts them when they are complete. */
   readonly sendingBytes: number;
-  /** Requests that had to wait, and requests that were turned away. */
+  /** Requests that had to wait for a slot. */
   readonly queued: number;
+  /** Requests and connections that were turned away. */
   readonly refused: number;
-  /** Median of the answered requests; null when there was none. */
+  /** Median time of the answered requests; null when there was none. */
   readonly p50Ms: number | null;
+  /** Time that 99 of 100 answered requests did not exceed; null when there was none. */
   readonly p99Ms: number | null;
   /** First of the answered requests; `requests` counts all of them. */
   readonly recent: readonly AnswerView[];
+  /** Counts since the start. */
   readonly totals: {
+    /** Connections that were accepted. */
     readonly accepted: number;
+    /** Answered requests. */
     readonly requests: number;
+    /** Bytes of their content. */
     readonly contentBytes: number;
+    /** Responses that were not sent to their end. */
     readonly aborted: number;
+    /** Responses by status. */
     readonly statuses: Readonly<Record<string, number>>;
+    /** Refusals by reason. */
     readonly refusals: Readonly<Record<string, number>>;
   };
 }

@@ -10,6 +10,7 @@ export interface StoredUpload {
   readonly name: string;
   /** Real path of the file. In an object store, the URL `s3://bucket/key`. */
   readonly path: string;
+  /** Length of the content in bytes. */
   readonly bytes: number;
   /** Digest of the content, in hexadecimal digits. */
   readonly sha256: string;
