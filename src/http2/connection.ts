@@ -382,7 +382,7 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
     this.#checkWork();
     this.#checkEnd();
     this.#inbox.regulate(this.#receiver.hasBacklog ? this.context.limits.receiveBytesMax : Number.POSITIVE_INFINITY);
-    this.#arm();
+    if (this.#closing.end === End.Open) this.#arm();
   }
 
   /** Continues with streams that were woken in this turn, and with those that may wait for a slot now. */

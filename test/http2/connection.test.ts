@@ -260,6 +260,17 @@ describe("the end", () => {
     expect(client.transport.finSent).toBe(true);
   });
 
+  test("comes by itself if the peer never sends FIN", () => {
+    const server = new FakeHttp2Server();
+    const { transport } = connected(server);
+    server.pass(30_000);
+    expect(transport.finSent).toBe(true);
+    server.pass(1000);
+    expect(transport.isClosed).toBe(false);
+    server.pass(1000);
+    expect(transport.isClosed).toBe(true);
+  });
+
   test("of a connection that asks all the time does not come", () => {
     const server = new FakeHttp2Server();
     const client = connected(server);
