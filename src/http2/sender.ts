@@ -191,6 +191,8 @@ export class Sender {
         return;
       }
       this.#place(stream, written, out);
+      // A fault takes effect before another response gets frames, however the requests came.
+      if (written === Written.Cut) return;
     }
   }
 
