@@ -128,7 +128,7 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
     "shows full slots, a full queue and a refusal, as the server's metrics and the clients count them",
     async () => {
       const server = await look(["--threads", "2", "--queue", "3", ...SLOWLY]);
-      await shows("#refused", "Nobody so far");
+      await shows("#refused", "No request so far");
       await saturate(server, 2, 3);
       expect(await statusOf(server, "/about.html")).toBe(503);
       await shows("#refused.now", "503: 1 request turned away because all slots were busy and the queue was full.");
@@ -151,7 +151,7 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
 
       clients.dispose();
       await shows("#queue-count", "0 of 3 waiting");
-      await shows("#refused:not(.now)", "Nobody at the moment The last one was at ");
+      await shows("#refused:not(.now)", "No request at the moment The last refusal was at ");
       expect(await textOf("#refused-count")).toBe("1 in all");
       expect(faults).toEqual([]);
     },
