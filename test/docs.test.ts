@@ -16,29 +16,20 @@ import { RESERVED_VARIABLES, resolveServerSettings, settingTable } from "../src/
 import { cases } from "./conformance/cases.ts";
 import { parity } from "./conformance/parity.ts";
 import { rfc7239 } from "./conformance/rfc7239.ts";
+import { codeSpans, documents, FENCE, leadsSomewhere, linksOf, pages, prose, read, TOP } from "./docs/documents.ts";
 import { conversationRows } from "./http2/conversation-rows.ts";
 import { frameRows, settingRows } from "./http2/frame-rows.ts";
 import { hpackRows } from "./http2/hpack-rows.ts";
 
-const TOP = join(import.meta.dir, "..");
 const SECURITY = "SECURITY.md";
 const OPERATING = "docs/operating.md";
 const FIXTURE = "docs/fixture.md";
 const RFC = "docs/rfc.md";
 
-/** The project's documents, without the changelog and the decisions, which tell what was true on their day. */
-const documents: readonly string[] = [
-  "examples/README.md",
-  ...readdirSync(TOP).filter((name) => name.endsWith(".md") && name !== "CHANGELOG.md"),
-  ...readdirSync(join(TOP, "docs"))
-    .filter((name) => name.endsWith(".md"))
-    .map((name) => `docs/${name}`),
-];
-
 const settings: readonly Setting[] = Object.values(settingTable);
 
 describe("every document", () => {
-  test.each(documents)("%s links to files and headings that exist", (path) => {
+  test.each(pages)("%s links to files and headings that exist", (path) => {
     expect(linksOf(read(path)).filter((link) => !leadsSomewhere(path, link))).toEqual([]);
   });
 
@@ -352,47 +343,6 @@ function isRegistered(status: number): boolean {
 }
 
 // The documents ----------------------------------------------------------------------------------------------------------
-
-function read(path: string): string {
-  return readFileSync(join(TOP, path), "utf8");
-}
-
-const FENCE = /^```[^\n]*\n([\s\S]*?)^```$/gm;
-
-/** Removes the blocks of code. */
-function prose(text: string): string {
-  return text.replace(FENCE, "");
-}
-
-function codeSpans(text: string): string[] {
-  return Array.from(text.matchAll(/`([^`\n]+)`/g), ([, span = ""]) => span);
-}
-
-/** Returns the targets of links and pictures in this repository. */
-function linksOf(text: string): string[] {
-  const targets = Array.from(
-    prose(text).matchAll(/\]\(([^)\s]+)\)|(?:src|srcset|href)="([^"]+)"/g),
-    ([, a, b]) => a ?? b ?? "",
-  );
-  return targets.filter((target) => !/^[a-z]+:/.test(target));
-}
-
-function leadsSomewhere(path: string, link: string): boolean {
-  const [file = "", heading] = link.split("#");
-  const target = file === "" ? path : join(dirname(path), file);
-  if (!existsSync(join(TOP, target))) return false;
-  return heading === undefined || headingsOf(read(target)).includes(heading);
-}
-
-/** Returns the anchors that GitHub makes of headings. */
-function headingsOf(text: string): string[] {
-  return Array.from(prose(text).matchAll(/^#+ (.+)$/gm), ([, heading = ""]) =>
-    heading
-      .toLowerCase()
-      .replace(/[^\p{L}\p{N} _-]/gu, "")
-      .replaceAll(" ", "-"),
-  );
-}
 
 function missingFiles(path: string): string[] {
   return codeSpans(prose(read(path))).filter((span) => isPath(span) && !isInProject(path, span));

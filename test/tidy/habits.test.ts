@@ -43,6 +43,7 @@ const TIME_BUDGET: Budget = [
   ["fixture/faults.test.ts", "setInterval", 4, "moves a clock while clients wait; its pace does not matter"],
   ["handlers/listing/listing.test.ts", "setInterval", 1, "counts turns of the event loop"],
   ["handlers/uploads/upload.test.ts", "setInterval", 1, "keeps a process alive until it is killed"],
+  ["support/http2-reports.ts", "setTimeout", 1, "runs in a client on Node, and bounds a wait for its stream"],
   ["support/raw-client.ts", "setTimeout", 1, "bounds a wait that its events end"],
   ["support/steady-reader.ts", "setTimeout", 1, "is the pace of a slow reader"],
 ];
