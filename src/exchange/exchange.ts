@@ -32,7 +32,7 @@ import type { ContentBuffer } from "./content-buffer.ts";
 import type { Context } from "./context.ts";
 import { Wait } from "./deadline.ts";
 import type { RelayedRequest } from "./forwarding.ts";
-import { type CloseReason, Outcome } from "./observer.ts";
+import { type CloseReason, Outcome, type StepRecord } from "./observer.ts";
 import { QUEUED, REFUSED } from "./pool.ts";
 import { type LeaseHolder, SlotLease } from "./slot-lease.ts";
 
@@ -105,6 +105,8 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   #waitsForContinue = false;
   /** Takes the content while the handler works; null before that, and once it was told of the end. */
   #sink: ContentSink | null = null;
+  /** Notes the times of the steps, if a person watches this request; else null. */
+  #steps: StepRecord | null = null;
   /** Refusal in place of the handler's response, because the content has failed while the handler worked. */
   #instead: Response | null = null;
 
@@ -124,7 +126,8 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     this.isHeadComplete = true;
     this.position = position;
     this.#startedMs = this.#context.clock.nowMs;
-    const { relays, handler } = this.#context;
+    const { relays, handler, observer } = this.#context;
+    this.#steps = observer.steps?.arrived(this.carrier.id, position, this.#startedMs) ?? null;
     // The client of a malformed request is noted too: it is the one to look for in the log.
     const unclear = relays === null ? 0 : this.#findClient(relays);
     const violation = error || unclear;
@@ -134,6 +137,15 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     }
     this.admission = handler.admit(this.#asSent as Request);
     this.response = this.admission.refusal;
+    if (this.#steps === null) return;
+    // A page that shows the steps does not show its own requests.
+    if (this.admission.isControl) this.#forgetSteps();
+    else this.#steps.ended("admit");
+  }
+
+  #forgetSteps(): void {
+    this.#steps?.dropped();
+    this.#steps = null;
   }
 
   /** Notes the client of a request from a proxy. Returns 0 or a ParseError. */
@@ -301,6 +313,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     if (this.response !== null) return this.response;
     const { lease, phase } = this;
     if (phase === Phase.Receiving) {
+      if (this.#expectedLength >= 0 && !this.isAhead) this.#steps?.ended("content");
       // Requests of a pipeline share a slot, and those for the server's own endpoints need none.
       const slot = lease.slot > 0 || this.admission.isControl ? NOT_NEEDED : lease.take();
       if (slot === REFUSED) this.#turnAway("queue full");
@@ -347,6 +360,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
   #run(): void {
     this.lease.settle();
     this.#move(Phase.Running);
+    this.#steps?.ended("slot");
     const { later } = this.admission;
     if (later !== null) {
       later().then(
@@ -363,7 +377,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
       response = this.#ownFailure(error);
     }
     if (response instanceof Promise) this.#await(response);
-    else this.response = response;
+    else this.#made(response);
     if (this.#sink !== null && this.request?.announced === "none") this.endContent();
   }
 
@@ -387,9 +401,14 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
 
   #settle(response: Response): void {
     if (this.#instead !== null) closeContent(response);
-    this.response = this.#instead ?? response;
+    this.#made(this.#instead ?? response);
     this.#instead = null;
     this.carrier.ready();
+  }
+
+  #made(response: Response): void {
+    this.response = response;
+    this.#steps?.ended("handler");
   }
 
   /** Continues as if the head had come now: the request is refused, or its content is taken. */
@@ -453,6 +472,8 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     answered.closing = closing;
     answered.fault = admission.fault?.kind ?? null;
     observer.answered(answered);
+    this.#steps?.finished(answered);
+    this.#steps = null;
   }
 
   // The end.
@@ -466,6 +487,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     this.#expectedLength = -1;
     this.#waitsForContinue = false;
     this.violation = 0;
+    this.#forgetSteps();
     this.lease.queuedMs = 0;
     this.request?.buffer.release();
   }

@@ -87,9 +87,34 @@ export function newAnswered(): Answered {
 
 const NOTHING = response(0, Fields.of([]), null, "");
 
+/** Steps in the order in which they end. `content` is there for a request whose content is complete before its handler works. */
+export type StepName = "accept" | "parse" | "admit" | "content" | "slot" | "handler" | "send";
+
+/**
+ * Takes the times of the steps of one request, for a person who watches it in slow motion. While there is no watcher, each step costs one
+ * comparison with null.
+ */
+export interface StepWatcher {
+  /** A connection was accepted. */
+  opened(connection: number): void;
+  /** Returns the record of a request whose head is complete now, and whose last bytes came at `receivedMs`; null if it is not watched. */
+  arrived(connection: number, position: number, receivedMs: number): StepRecord | null;
+}
+
+export interface StepRecord {
+  /** Notes that the step has ended now. */
+  ended(step: StepName): void;
+  /** Notes that the response has ended. */
+  finished(answer: Answered): void;
+  /** Forgets a request that no observer is told of. */
+  dropped(): void;
+}
+
 export interface Observer {
   /** If false, `answered` need not be called. */
   readonly wantsAnswers: boolean;
+  /** Takes the times of the steps of a request; null while no person watches. */
+  steps: StepWatcher | null;
   opened(connection: number, peer: string): void;
   /** Called after `served` requests; `slot` is the one that the connection still has. */
   closed(connection: number, slot: number, served: number, reason: CloseReason): void;
@@ -109,6 +134,8 @@ export interface Observer {
 
 /** An observer that ignores every event. Extend it and override the events you need. */
 export class BaseObserver implements Observer {
+  steps: StepWatcher | null = null;
+
   get wantsAnswers(): boolean {
     return false;
   }
@@ -132,6 +159,7 @@ export class BaseObserver implements Observer {
 
 /** Passes each event on to several observers. */
 export class Observers implements Observer {
+  steps: StepWatcher | null = null;
   readonly wantsAnswers: boolean;
   readonly #all: readonly Observer[];
 
@@ -141,6 +169,7 @@ export class Observers implements Observer {
   }
 
   opened(connection: number, peer: string): void {
+    this.steps?.opened(connection);
     for (const observer of this.#all) observer.opened(connection, peer);
   }
 

@@ -1,5 +1,5 @@
 /** Turns the events of connections into log lines. */
-import { type Answered, type CloseReason, type Observer, Outcome } from "../exchange/observer.ts";
+import { type Answered, type CloseReason, type Observer, Outcome, type StepWatcher } from "../exchange/observer.ts";
 import type { Pool } from "../exchange/pool.ts";
 import { escapeQuoted } from "../http/escape.ts";
 import { Field } from "../http/field.ts";
@@ -11,6 +11,7 @@ import { LineBudget } from "./line-budget.ts";
 const POOL_STATUS_MS = 30_000;
 
 export class Reporter implements Observer {
+  steps: StepWatcher | null = null;
   readonly wantsAnswers: boolean;
   readonly #narrates: boolean;
   readonly #log: ServerLog;

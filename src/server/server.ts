@@ -221,18 +221,19 @@ export class Server {
   }
 
   #makeVitals(instance: string, connectionsMax: number, { watch = null }: ServerParts): ServerVitals | null {
-    if (watch === null) return null;
-    return watch({
+    const vitals = watch?.({
       instance,
       pool: this.#pool,
       time: this.#time,
       connections: this.#connections,
+      observer: () => this.#context.observer,
       connectionsMax,
       moveClock: () => this.#clock.move(),
       report: (error) => this.#log.error("a watcher failed", error),
       isDraining: () => this.#drain.hasBegun,
       store: () => this.#objectStore?.counts ?? null,
     });
+    return vitals ?? null;
   }
 
   /** Returns the side that a listener reports to. It asks for the context, which is made after the port is bound. */
@@ -384,10 +385,7 @@ export class Server {
     return listening === null ? null : urlOf("http", listening.hosts[0] ?? this.#options.host, listening.port);
   }
 
-  /**
-   * Passes a snapshot to `see` now and several times a second, until the returned function is called. Throws an Error without
-   * `ServerParts.watch`.
-   */
+  /** Passes snapshots to `see` until the returned function is called. Throws an Error without `ServerParts.watch`. */
   watch(see: (snapshot: Snapshot) => void): () => void {
     if (this.#vitals === null) throw new Error("watch() needs a server that was started with `live` or `status`");
     return this.#vitals.show(see);

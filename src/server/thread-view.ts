@@ -9,6 +9,7 @@ import type { Pool } from "../exchange/pool.ts";
 import { SlotLease } from "../exchange/slot-lease.ts";
 import type { AnswerView, WorkView } from "../handlers/endpoints/status.ts";
 import { escapeQuoted } from "../http/escape.ts";
+import type { RequestHead } from "../http/message.ts";
 
 /**
  * Told of one by one in one look: answers, slots from Thread-1 on, requests in the queue, and those that have lent their slots.
@@ -72,7 +73,7 @@ export class ThreadView extends BaseObserver {
       stream: answer.stream,
       position: answer.position,
       peer: answer.peer,
-      request: request === null ? "" : shortened(escapeQuoted(request.head.requestLine)),
+      request: request === null ? "" : shownRequest(request.head),
       status: answer.response.status,
       bytes: answer.bytes,
       slot,
@@ -168,7 +169,12 @@ function sum(parts: readonly ThreadPart[], value: (part: ThreadPart) => number):
 }
 
 function viewOf({ head, ...work }: Work): WorkView {
-  return { ...work, request: shortened(escapeQuoted(head.requestLine)) };
+  return { ...work, request: shownRequest(head) };
+}
+
+/** Returns the request line as pages show it. */
+export function shownRequest(head: RequestHead): string {
+  return shortened(escapeQuoted(head.requestLine));
 }
 
 function shortened(request: string): string {

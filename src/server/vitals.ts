@@ -9,8 +9,9 @@ import { type Snapshot, type StatusSource, statusEndpoints } from "../handlers/e
 import { VERSION } from "../settings/version.ts";
 import { LiveView, type LiveViewOptions, type RemotePart, type Watcher } from "./live-view.ts";
 import { Metrics, type StoreCounts } from "./metrics.ts";
+import { StepStreams, type StepStreamsOptions } from "./step-streams.ts";
 
-export interface VitalsOptions extends Omit<LiveViewOptions, "version" | "metrics"> {
+export interface VitalsOptions extends Omit<LiveViewOptions, "version" | "metrics">, StepStreamsOptions {
   readonly isDraining: () => boolean;
   /** Returns the numbers of the object store, or null; absent without one. */
   readonly store?: () => StoreCounts | null;
@@ -41,6 +42,7 @@ export class Vitals implements StatusSource, ServerVitals {
   readonly #startedMs: number;
   /** Open live pages. One watcher makes the events of all of them. */
   readonly #streams = new Set<EventStream>();
+  readonly steps: StepStreams;
   readonly #watcher: Watcher = { see: (snapshot) => this.#show(snapshot) };
   /** Event for streams that were opened since the last look; null if there were none. */
   #first: Uint8Array | null = null;
@@ -48,6 +50,7 @@ export class Vitals implements StatusSource, ServerVitals {
   constructor(options: VitalsOptions) {
     this.#options = options;
     this.instance = options.instance;
+    this.steps = new StepStreams(options);
     this.#startedMs = options.time.wallMs();
     this.#live = new LiveView({ ...options, version: VERSION, metrics: this.metrics });
     this.observers = [this.metrics, this.#live];
@@ -112,6 +115,7 @@ export class Vitals implements StatusSource, ServerVitals {
 
   drain(): void {
     for (const stream of this.#streams) stream.end();
+    this.steps.drain();
   }
 
   end(): void {

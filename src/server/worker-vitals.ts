@@ -8,6 +8,7 @@ import type { EventStream } from "../handlers/endpoints/event-stream.ts";
 import { type Snapshot, type StatusSource, statusEndpoints } from "../handlers/endpoints/status.ts";
 import { type RemotePart, withoutCounts } from "./live-view.ts";
 import { Metrics } from "./metrics.ts";
+import { StepStreams } from "./step-streams.ts";
 import { ThreadView } from "./thread-view.ts";
 import { eventOf, type ServerVitals, type VitalsOptions } from "./vitals.ts";
 
@@ -36,6 +37,7 @@ export class WorkerVitals implements StatusSource, ServerVitals {
   readonly #view: WatchedView;
   /** Open live pages. */
   readonly #streams = new Set<EventStream>();
+  readonly steps: StepStreams;
   /** The last snapshot, for pages that are opened before the next one; null without pages. */
   #last: Snapshot | null = null;
 
@@ -43,6 +45,7 @@ export class WorkerVitals implements StatusSource, ServerVitals {
     this.#options = options;
     this.#main = main;
     this.instance = options.instance;
+    this.steps = new StepStreams(options);
     this.#view = new WatchedView(options);
     this.observers = [this.metrics, this.#view];
   }
@@ -100,6 +103,7 @@ export class WorkerVitals implements StatusSource, ServerVitals {
 
   drain(): void {
     for (const stream of this.#streams) stream.end();
+    this.steps.drain();
   }
 
   end(): void {}

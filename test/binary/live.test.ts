@@ -4,6 +4,7 @@
  */
 import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
 import { truncateSync } from "node:fs";
+import http2 from "node:http2";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { BUILD_MS, type Program } from "../support/binary.ts";
@@ -128,7 +129,7 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
     "shows full slots, a full queue and a refusal, as the server's metrics and the clients count them",
     async () => {
       const server = await look(["--threads", "2", "--queue", "3", ...SLOWLY]);
-      await shows("#refused", "No request so far");
+      await shows("#refused", "Nobody so far");
       await saturate(server, 2, 3);
       expect(await statusOf(server, "/about.html")).toBe(503);
       await shows("#refused.now", "503: 1 request turned away because all slots were busy and the queue was full.");
@@ -151,7 +152,7 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
 
       clients.dispose();
       await shows("#queue-count", "0 of 3 waiting");
-      await shows("#refused:not(.now)", "No request at the moment The last refusal was at ");
+      await shows("#refused:not(.now)", "Nobody at the moment The last one was at ");
       expect(await textOf("#refused-count")).toBe("1 in all");
       expect(faults).toEqual([]);
     },
@@ -253,6 +254,54 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
   );
 
   test(
+    "shows one request in slow motion, and takes its times only while that is open",
+    async () => {
+      const server = await look([]);
+      await page.emulateMedia({ reducedMotion: "reduce" });
+      const connections = async () => (await metricsOf(server))["httpserver_connections"];
+      const summary = page.locator("#slow summary");
+      await summary.press("Enter");
+      // The first request may come before the code that watches it is loaded.
+      const asked = async (ask: () => Promise<unknown>, about: RegExp) => {
+        await until(
+          async () => {
+            await ask();
+            return about.test(`${await textOf("#slow-about")}`);
+          },
+          `${about}`,
+          PAGE_TEST_MS,
+        );
+      };
+      await asked(
+        () => statusOf(server, "/about.html"),
+        /^HTTP\/1\.1 · 127\.0\.0\.1:\d+ · Thread-\d+ · 200 · .* in all$/,
+      );
+      expect(await textOf("#slow-what")).toBe("GET /about.html");
+      await asked(() => askStream(server.url, "/none"), /^HTTP\/2 stream 1 · 127\.0\.0\.1:\d+ · Thread-\d+ · 404 · /);
+      expect(await page.locator("#slow-steps b").allTextContents()).toEqual(STEPS);
+      expect(await page.locator("#slow-steps [data-state=done]").count()).toBe(STEPS.length);
+      for (const time of await page.locator("#slow-steps .time").allTextContents())
+        expect(time).toMatch(/^[\d.]+ (µs|ms)$/);
+      expect(await textOf("#slow-said")).toMatch(
+        /^GET \/about\.html, HTTP\/1\.1 .*: accept .*, parse .*, send [\d.]+ [µm]s\.$/,
+      );
+      for (const colorScheme of ["light", "dark"] as const) {
+        await page.emulateMedia({ colorScheme });
+        expect(await violationsIn(page)).toEqual([]);
+      }
+      await page.locator("#slow-keep").press("Space");
+      expect(await page.locator("#slow-keep[aria-pressed=true]").count()).toBe(1);
+      // The streams, the browser's connection for the page, and the one that asks.
+      const open = Number(await connections());
+      await summary.press("Enter");
+      await until(async () => (await connections()) === open - 1, "the stream of steps to end");
+      await page.emulateMedia({ reducedMotion: "no-preference" });
+      expect(faults).toEqual([]);
+    },
+    PAGE_TEST_MS,
+  );
+
+  test(
     "shows a request that wants to be markup as text",
     async () => {
       const server = await look([]);
@@ -331,7 +380,19 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
 });
 
 /** What the page may ask for. */
-const OWN_PATHS: ReadonlySet<string> = new Set(["/__server/", "/__server/events"]);
+const OWN_PATHS: ReadonlySet<string> = new Set(["/__server/", "/__server/events", "/__server/steps"]);
+
+/** Steps of a request without content that is the first of its connection. */
+const STEPS = ["accept", "parse", "admit", "slot", "handler", "send"];
+
+/** Asks for a path on an HTTP/2 connection of its own. */
+async function askStream(url: string, path: string): Promise<void> {
+  const session = http2.connect(url);
+  const stream = session.request({ ":path": path });
+  stream.resume();
+  await new Promise((resolve, reject) => stream.once("close", resolve).once("error", reject));
+  session.destroy();
+}
 
 const SHORT_FILES = ["index.html", "photo.jpg", "sample.txt", "banner.png"];
 

@@ -68,6 +68,7 @@ function start() {
       moveClock: () => {},
       report: () => {},
       isDraining: () => false,
+      observer: () => server.context.observer,
     },
     {
       watch: (isWatching) => said.push(isWatching),

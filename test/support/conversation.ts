@@ -4,7 +4,14 @@ import { Clock } from "../../src/exchange/clock.ts";
 import { ContentMemory } from "../../src/exchange/content-buffer.ts";
 import type { ConversationLimits, Resumable } from "../../src/exchange/context.ts";
 import { LocalPool } from "../../src/exchange/local-pool.ts";
-import { type Answered, type CloseReason, newAnswered, type Observer, Outcome } from "../../src/exchange/observer.ts";
+import {
+  type Answered,
+  type CloseReason,
+  newAnswered,
+  type Observer,
+  Outcome,
+  type StepWatcher,
+} from "../../src/exchange/observer.ts";
 import { directPeer } from "../../src/exchange/peer.ts";
 import { PeerMemory } from "../../src/exchange/peer-memory.ts";
 import type { Pool } from "../../src/exchange/pool.ts";
@@ -178,6 +185,7 @@ export interface AnsweredLine {
 }
 
 export class RecordingObserver implements Observer {
+  steps: StepWatcher | null = null;
   readonly wantsAnswers = true;
   readonly lines: AnsweredLine[] = [];
   readonly events: string[] = [];
@@ -270,15 +278,6 @@ export interface ServerOptions {
 
 const PEER = directPeer("127.0.0.1", 50000, false);
 
-/** One for all servers, as all connections of a thread share one: to fill 400 KB with zeros costs more than most conversations. */
-const SCRATCH = new Scratch(400_000);
-
-/** Returns `scratch` without what a server before has left in it. */
-export function emptied<Space extends { used: number }>(scratch: Space): Space {
-  scratch.used = 0;
-  return scratch;
-}
-
 /** Everything that connections of one server share, without the server. */
 export class FakeServer {
   readonly clock = new Clock(0, WALL_MS);
@@ -325,7 +324,7 @@ export class FakeServer {
       answered: newAnswered(),
       headStarts,
       endpointHeadStarts: headStarts,
-      scratch: options.scratchBytes === undefined ? emptied(SCRATCH) : new Scratch(options.scratchBytes),
+      scratch: new Scratch(options.scratchBytes ?? 400_000),
       requests: new RequestPool(HEAD_LIMITS, this.memory),
       defer: (sleeper) => this.deferred.push(sleeper),
       waiting: () => {},

@@ -1,12 +1,15 @@
 /** The endpoints of `--status`: readiness, numbers for a monitoring system, and a page that shows the pool at work. */
 import type { WorkPhase } from "../../exchange/carrier.ts";
+import type { StepName } from "../../exchange/observer.ts";
 import type { Request, Response } from "../../http/message.ts";
 import { type Endpoint, jsonAnswer, ownAnswer } from "./endpoint.ts";
 import { EventStream } from "./event-stream.ts";
 import livePageText from "./live-page.html" with { type: "text" };
+import slowMotionText from "./slow-motion.html" with { type: "text" };
 
 /** Bun's types take every `.html` for a bundle, but imported as text it is a string. */
-const livePage = livePageText as unknown as string;
+const pageText = livePageText as unknown as string;
+const slowText = slowMotionText as unknown as string;
 
 /** A request that has a slot, or waits for one. */
 export interface WorkView {
@@ -142,6 +145,19 @@ export interface Snapshot {
   };
 }
 
+/** One request with the times of its steps. */
+export interface StepsView extends Pick<AnswerView, "atMs" | "connection" | "stream" | "peer" | "request"> {
+  readonly protocol: Request["protocol"] | null;
+  readonly status: number;
+  readonly bytes: number;
+  readonly slot: number;
+  /** Fault that a test ordered, or null. */
+  readonly fault: string | null;
+  readonly isAborted: boolean;
+  /** In their order, each with the microseconds since the end of the one before. */
+  readonly steps: readonly { readonly name: StepName; readonly us: number }[];
+}
+
 /** Parts of the server that the endpoints read. */
 export interface StatusSource {
   readonly instance: string;
@@ -151,13 +167,16 @@ export interface StatusSource {
   /** Sends a Snapshot to `stream` now and several times a second, until `unwatch`. */
   watch(stream: EventStream): void;
   unwatch(stream: EventStream): void;
+  /** Slow motion of this thread: sends a StepsView to a stream, at most once a second, until `unwatch`. */
+  readonly steps: { watch(stream: EventStream): void; unwatch(stream: EventStream): void };
 }
 
 export function statusEndpoints(source: StatusSource): [name: string, endpoint: Endpoint][] {
   return [
     ["ready", readyEndpoint(source)],
     ["metrics", endpointOf(() => metricsAnswer(source.renderMetrics()))],
-    ["events", endpointOf(() => watchAnswer(source))],
+    ["events", endpointOf(() => watchAnswer(source, source))],
+    ["steps", endpointOf(() => watchAnswer(source, source.steps))],
     ["", livePageEndpoint()],
   ];
 }
@@ -174,9 +193,24 @@ export function readyEndpoint(source: Pick<StatusSource, "instance" | "isDrainin
 function livePageEndpoint(): Endpoint {
   let answer: Response | null = null;
   return endpointOf(() => {
+    const livePage = answer === null ? wholePage() : "";
     answer ??= ownAnswer(200, "text/html; charset=utf-8", livePage, [["Content-Security-Policy", policyOf(livePage)]]);
     return answer;
   });
+}
+
+/** Returns the page with its slow motion, which is a file of its own: style after style, script after script. */
+function wholePage(): string {
+  return pageText
+    .replace("</style>", () => `${within(slowText, "style")}</style>`)
+    .replace("  <!-- slow motion -->", () => `<section${within(slowText, "section")}</section>`)
+    .replace("\nopen();\n</script>", () => `${within(slowText, "script")}\nopen();\n</script>`);
+}
+
+/** Returns the text between the first start tag of `name` and its end tag; a tag with attributes keeps them. */
+function within(page: string, name: string): string {
+  const text = page.slice(page.indexOf(`<${name}`) + name.length + 1, page.indexOf(`</${name}>`));
+  return text.startsWith(">") ? text.slice(1) : text;
 }
 
 /**
@@ -198,7 +232,7 @@ function policyOf(page: string): string {
 
 /** Returns the hash of the text between the tags of `name`, of which there is one pair (CSP 3 §8.3). */
 function hashOf(page: string, name: string): string {
-  const content = page.slice(page.indexOf(`<${name}>`) + name.length + 2, page.indexOf(`</${name}>`));
+  const content = within(page, name);
   return `'sha256-${new Bun.CryptoHasher("sha256").update(content).digest("base64")}'`;
 }
 
@@ -213,9 +247,9 @@ function metricsAnswer(text: string | Promise<string>): Response | Promise<Respo
   return ownAnswer(200, "text/plain; version=0.0.4; charset=utf-8", text);
 }
 
-function watchAnswer(source: StatusSource): Response {
-  const stream = new EventStream((closed) => source.unwatch(closed));
-  source.watch(stream);
+function watchAnswer(source: StatusSource, views: StatusSource["steps"]): Response {
+  const stream = new EventStream((closed) => views.unwatch(closed));
+  views.watch(stream);
   // Streams that were open have been ended when the drain began.
   if (source.isDraining()) stream.end();
   return stream.response;

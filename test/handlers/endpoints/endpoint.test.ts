@@ -24,6 +24,7 @@ const SOURCE: StatusSource = {
   renderMetrics: () => "metrics\n",
   watch: (stream) => stream.send(streamEvent("seen")),
   unwatch() {},
+  steps: { watch: (stream) => stream.send(streamEvent("step")), unwatch() {} },
 };
 
 /** Tells what it was asked, takes content, and has parts. */

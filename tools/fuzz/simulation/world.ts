@@ -6,7 +6,7 @@
 import { ContentMemory } from "../../../src/exchange/content-buffer.ts";
 import type { Resumable } from "../../../src/exchange/context.ts";
 import type { Exchange } from "../../../src/exchange/exchange.ts";
-import { type Answered, type Observer, Outcome } from "../../../src/exchange/observer.ts";
+import { type Answered, type Observer, Outcome, type StepWatcher } from "../../../src/exchange/observer.ts";
 import { directPeer } from "../../../src/exchange/peer.ts";
 import type { Sender, Waiter } from "../../../src/exchange/pool.ts";
 import type { SlotLease } from "../../../src/exchange/slot-lease.ts";
@@ -34,6 +34,7 @@ const SETTLE_TURNS = 4;
 
 export class World implements Desk, House, Observer {
   readonly wantsAnswers = true;
+  steps: StepWatcher | null = null;
   readonly random: Random;
   readonly referee: Referee;
   readonly memory: ContentMemory;
