@@ -3,8 +3,9 @@ import { describe, expect, test } from "bun:test";
 import type { ConversationLimits } from "../src/exchange/context.ts";
 import type { ContentSink } from "../src/http/message.ts";
 import type { Http1Context } from "../src/http1/context.ts";
+import { replay, trySeeds } from "../tools/fuzz/seeds.ts";
 import { WatchedPool } from "../tools/fuzz/simulation/pool.ts";
-import { replay, simulate } from "../tools/fuzz/simulation/run.ts";
+import { mixedWorld, requestWorld, streamWorld } from "../tools/fuzz/simulation/run.ts";
 import type { Spoil } from "../tools/fuzz/simulation/world.ts";
 
 const SLICE = { seed: 20_260_315, count: 3000, seconds: 60 };
@@ -66,6 +67,62 @@ const MUST_HAPPEN = [
   "transport: drains",
   "turned away: queue full",
   "turned away: queue timeout",
+];
+
+/** The same of worlds with streams. */
+const MUST_HAPPEN_ON_STREAMS = [
+  "answer: 100",
+  "answer: 200",
+  "answer: 400",
+  "answer: 403",
+  "answer: 408",
+  "answer: 413",
+  "answer: 431",
+  "answer: 500",
+  "answer: 503",
+  "client: FIN",
+  "client: GOAWAY",
+  "client: a mistake",
+  "client: connects by HTTP/1",
+  "client: reset",
+  "client: resets a stream",
+  "content: collected",
+  "end: everybody goes on",
+  "end: in order",
+  "end: reset by the server",
+  "failure: body memory",
+  "goaway: 0",
+  "goaway: 1",
+  "goaway: 11",
+  "goaway: 3",
+  "goaway: 4",
+  "handler: admits late",
+  "handler: early, live",
+  "handler: too late",
+  "live: is cut",
+  "live: is over",
+  "log: Aborted",
+  "plain: 200",
+  "pool: evicted",
+  "pool: finished after lending",
+  "pool: granted after a wait",
+  "pool: left the queue",
+  "pool: refused",
+  "reset: 0",
+  "reset: 1",
+  "reset: 11",
+  "reset: 2",
+  "reset: 7",
+  "server: shuts down",
+  "sink: answered",
+  "sink: ended",
+  "sink: says no",
+  "sink: timeout",
+  "source: ends early",
+  "transport: drains",
+  "turned away",
+  "window: connection",
+  "window: stream",
 ];
 
 const SPOILS: Readonly<Record<string, Spoil>> = {
@@ -152,7 +209,7 @@ describe("simulation", () => {
   test(
     "every invariant holds in a short run, which reaches every kind of event",
     async () => {
-      const { seeds, coverage, failure } = await simulate(SLICE);
+      const { seeds, coverage, failure } = await trySeeds(SLICE, requestWorld());
       expect(failure && { ...failure, trace: failure.trace.slice(-40) }).toBeNull();
       expect(seeds).toBe(SLICE.count);
       expect(MUST_HAPPEN.filter((what) => coverage.of(what) === 0)).toEqual([]);
@@ -160,22 +217,35 @@ describe("simulation", () => {
     TIMEOUT_MS,
   );
 
+  test(
+    "every invariant holds in worlds with streams, which reach every kind of event",
+    async () => {
+      const { seeds, coverage, failure } = await trySeeds(SLICE, streamWorld);
+      expect(failure && { ...failure, trace: failure.trace.slice(-40) }).toBeNull();
+      expect(seeds).toBe(SLICE.count);
+      expect(MUST_HAPPEN_ON_STREAMS.filter((what) => coverage.of(what) === 0)).toEqual([]);
+    },
+    TIMEOUT_MS,
+  );
+
   test("the same seed gives the same events, another seed others", async () => {
-    const first = await replay(7);
-    expect(first.trace.length).toBeGreaterThan(10);
-    expect((await replay(7)).trace).toEqual(first.trace);
-    expect((await replay(8)).trace).not.toEqual(first.trace);
+    for (const seed of [7, 8]) {
+      const first = await replay(seed, mixedWorld);
+      expect(first.trace.length).toBeGreaterThan(10);
+      expect((await replay(seed, mixedWorld)).trace).toEqual(first.trace);
+      expect((await replay(seed + 2, mixedWorld)).trace).not.toEqual(first.trace);
+    }
   });
 
   for (const [name, spoil] of Object.entries(SPOILS)) {
     test(
       `a server is found in which ${name}`,
       async () => {
-        const { failure } = await simulate(SPOILED_SLICE, spoil);
+        const { failure } = await trySeeds(SPOILED_SLICE, requestWorld(spoil));
         expect(failure?.violation ?? "").not.toBe("");
         expect(failure?.violation).not.toContain("not violated");
         expect(failure?.trace.some((line) => line.includes("VIOLATED"))).toBe(true);
-        expect((await replay(failure?.seed ?? 0, spoil)).violation).toBe(failure?.violation ?? "");
+        expect((await replay(failure?.seed ?? 0, requestWorld(spoil))).violation).toBe(failure?.violation ?? "");
       },
       TIMEOUT_MS,
     );

@@ -471,9 +471,10 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
 
   /** Closes streams that wait for a window, or for their fault: after its FIN, the peer opens none, and cannot close them. */
   #dropBlocked(): void {
-    const { size } = this.sendWindow;
-    const isBlocked = ({ isHeld, sendWindow }: Stream) => isHeld || Math.min(sendWindow.size, size) <= 0;
+    const isBlocked = ({ isHeld, sendWindow }: Stream) =>
+      isHeld || Math.min(sendWindow.size, this.sendWindow.size) <= 0;
     this.#dropAll("client", (stream) => stream.isSending && isBlocked(stream));
+    if (this.#woken.length > 0) this.#defer();
   }
 
   /** Sends FIN once nothing more is to be sent. */

@@ -28,6 +28,8 @@ export class Departure {
   #step = Step.None;
   /** Latest moment of the second step, in monotonic milliseconds. */
   #finalMs = Number.POSITIVE_INFINITY;
+  /** Last stream of the last GOAWAY. It never grows (RFC 9113 §6.8), though refused streams follow. */
+  #lastStream = WINDOW_MAX;
 
   constructor(sender: Sender, limits: Http2Limits, clock: Clock) {
     this.#sender = sender;
@@ -64,7 +66,8 @@ export class Departure {
   finalize(lastStreamId: number, code: ErrorCode = ErrorCode.NoError, debug = ""): void {
     this.#step = Step.Final;
     this.#finalMs = Number.POSITIVE_INFINITY;
-    this.#send(lastStreamId, code, debug);
+    this.#lastStream = Math.min(this.#lastStream, lastStreamId);
+    this.#send(this.#lastStream, code, debug);
   }
 
   /** Takes the last step without a word, because a fault has sent GOAWAY. */

@@ -243,7 +243,7 @@ export class Sender {
     const { used } = out;
     this.#written += used;
     out.used = 0;
-    const accepted = this.#offer(out.bytes, 0, used);
+    const accepted = used === 0 ? 0 : this.#offer(out.bytes, 0, used);
     if (accepted < 0) return Pumped.Gone;
     if (this.isBlocked) {
       this.#tail = out.bytes.slice(accepted, used);

@@ -13,6 +13,7 @@ import { decodeHuffman, encodeHuffman, huffmanLength, huffmanRoom } from "../../
 import { bytesOf, textOf } from "../../test/support/bytes.ts";
 import type { Random } from "./random.ts";
 import { Coverage } from "./simulation/coverage.ts";
+import { pushInteger } from "./streams/encoder.ts";
 import type { FuzzTarget } from "./target.ts";
 import { BlockError, HpackReader, type Line } from "./wire/hpack-reader.ts";
 
@@ -247,16 +248,4 @@ function pushText(block: number[], text: string, random: Random): void {
   const bytes = isCoded ? coded : bytesOf(text);
   pushInteger(block, isCoded ? 0x80 : 0, 7, bytes.length);
   block.push(...bytes);
-}
-
-function pushInteger(block: number[], first: number, prefix: number, value: number): void {
-  const mask = 2 ** prefix - 1;
-  if (value < mask) {
-    block.push(first | value);
-    return;
-  }
-  block.push(first | mask);
-  let rest = value - mask;
-  for (; rest >= 128; rest >>>= 7) block.push((rest & 127) | 128);
-  block.push(rest);
 }

@@ -1,38 +1,9 @@
 /**
- * Simulates servers with many clients, one per seed: `bun tools/fuzz/simulate.ts [--seed N] [--count N] [--seconds N]`. With `--seed`
- * alone, that seed, and its events are shown when it fails. Exit code 1 when an invariant does not hold.
+ * Simulates servers with many clients, one world a seed: `bun tools/fuzz/simulate.ts [--seed N] [--count N] [--seconds N]`. Even seeds
+ * have streams, odd ones HTTP/1 alone. With `--seed` alone, that seed, and its events are shown when it fails. Exit code 1 when an
+ * invariant does not hold.
  */
-import { parseArgs } from "node:util";
-import { simulate } from "./simulation/run.ts";
+import { runSeeds, trySeeds } from "./seeds.ts";
+import { mixedWorld } from "./simulation/run.ts";
 
-/** Events shown of a seed that failed, those before the violation. */
-const EVENTS_SHOWN = 60;
-
-const { values } = parseArgs({
-  options: { seed: { type: "string" }, count: { type: "string" }, seconds: { type: "string" } },
-});
-const isReplay = values.seed !== undefined && values.count === undefined && values.seconds === undefined;
-const bounds = {
-  seed: Number(values.seed ?? 1),
-  count: isReplay ? 1 : Number(values.count ?? Number.MAX_SAFE_INTEGER),
-  seconds: Number(values.seconds ?? (values.count === undefined ? 60 : Number.MAX_SAFE_INTEGER)),
-};
-if (Object.values(bounds).some((bound) => !(bound >= 0))) {
-  process.stderr.write("--seed, --count and --seconds take numbers from 0 on\n");
-  process.exit(2);
-}
-
-const start = performance.now();
-const { seeds, events, coverage, failure } = await simulate(bounds);
-const seconds = (performance.now() - start) / 1000;
-const rate = Math.round(seeds / seconds);
-process.stdout.write(
-  `${seeds} seeds from ${bounds.seed} on in ${seconds.toFixed(1)} s (${rate}/s), ${events} events\n`,
-);
-for (const [what, count] of coverage.entries()) process.stdout.write(`  ${what}: ${count}\n`);
-if (failure !== null) {
-  const shown = failure.trace.slice(-EVENTS_SHOWN).map((line) => `  ${line}\n`);
-  process.stdout.write(`seed ${failure.seed} fails: ${failure.violation}\n${shown.join("")}`);
-  process.stdout.write(`replay: bun tools/fuzz/simulate.ts --seed ${failure.seed}\n`);
-  process.exitCode = 1;
-}
+await runSeeds("tools/fuzz/simulate.ts", (bounds) => trySeeds(bounds, mixedWorld));

@@ -15,7 +15,7 @@ export interface World {
   readonly layout: Layout;
   readonly threads: readonly Thread[];
   readonly trace: string[] | null;
-  readonly steps: number;
+  readonly events: number;
   nowMs: number;
   /** Who has each slot. */
   readonly held: Map<number, Party>;
@@ -67,7 +67,7 @@ export class Party implements StepWaiter, StepSender {
 
   *ask(): Steps {
     const world = this.#world;
-    this.askedStep = world.steps;
+    this.askedStep = world.events;
     world.counts(1);
     this.countedMax = world.counted - 1;
     world.asking.add(this);
@@ -83,7 +83,7 @@ export class Party implements StepWaiter, StepSender {
   #wait(): void {
     const world = this.#world;
     world.queued(this);
-    this.queuedStep = world.steps;
+    this.queuedStep = world.events;
     this.cancelsBefore = world.cancels;
     world.waiting.add(this);
     this.thread.waiting.push(this);
@@ -135,7 +135,7 @@ export class Party implements StepWaiter, StepSender {
 
   /** Takes `slot` without work. */
   occupy(slot: number): void {
-    this.askedStep = this.#world.steps;
+    this.askedStep = this.#world.events;
     this.#hold(slot);
   }
 

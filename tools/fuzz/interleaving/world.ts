@@ -77,7 +77,7 @@ export class SeededWorld implements World {
   readonly trace: string[] | null;
   /** The first rule that was broken; "" while there is none. */
   violation = "";
-  steps = 0;
+  events = 0;
   nowMs = 0;
   readonly held = new Map<number, Party>();
   readonly waiting = new Set<Party>();
@@ -147,7 +147,7 @@ export class SeededWorld implements World {
   }
 
   advance(thread: Thread): void {
-    this.steps++;
+    this.events++;
     thread.advance();
     if (thread.turnSteps > STEPS_MAX) this.fail(thread.number, "does not come to the end of an event");
     this.#judge();
@@ -298,6 +298,6 @@ export class SeededWorld implements World {
   }
 
   note(thread: number, sentence: string): void {
-    this.trace?.push(`step ${this.steps}  ${thread < 0 ? "world" : `thread ${thread}`}  ${sentence}`);
+    this.trace?.push(`step ${this.events}  ${thread < 0 ? "world" : `thread ${thread}`}  ${sentence}`);
   }
 }

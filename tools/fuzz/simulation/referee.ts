@@ -3,9 +3,9 @@ import type { Clock } from "../../../src/exchange/clock.ts";
 import type { Coverage } from "./coverage.ts";
 import type { Settings } from "./settings.ts";
 
-export class Referee {
+export class Referee<Rules = Settings> {
   readonly clock: Clock;
-  readonly settings: Settings;
+  readonly settings: Rules;
   readonly coverage: Coverage;
   /** What happened, or null: texts cost more than the events themselves, so only a replay writes them. */
   readonly trace: string[] | null;
@@ -18,7 +18,7 @@ export class Referee {
   /** All were: none may be idle any more. */
   isShutDown = false;
 
-  constructor(clock: Clock, settings: Settings, coverage: Coverage, trace: string[] | null) {
+  constructor(clock: Clock, settings: Rules, coverage: Coverage, trace: string[] | null) {
     this.clock = clock;
     this.settings = settings;
     this.coverage = coverage;

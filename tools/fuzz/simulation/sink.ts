@@ -9,7 +9,7 @@ export interface SinkOptions {
   /** Bytes that are to come. */
   readonly content: Uint8Array;
   readonly random: Random;
-  readonly referee: Referee;
+  readonly referee: Referee<unknown>;
   /** Calls at a time of the simulator's choice. */
   readonly later: (call: () => void) => void;
   /** Called at the end, of whatever kind. */

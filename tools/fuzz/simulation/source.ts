@@ -20,12 +20,19 @@ export class WatchedSource implements ContentSource {
   readonly #place: number;
   readonly #available: number;
   readonly #random: Random;
-  readonly #referee: Referee;
+  readonly #referee: Referee<unknown>;
   /** 0: the content is in no file. */
   readonly #descriptor: number;
   closes = 0;
 
-  constructor(client: number, place: number, size: number, available: number, random: Random, referee: Referee) {
+  constructor(
+    client: number,
+    place: number,
+    size: number,
+    available: number,
+    random: Random,
+    referee: Referee<unknown>,
+  ) {
     this.size = size;
     this.#client = client;
     this.#place = place;

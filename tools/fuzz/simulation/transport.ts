@@ -30,6 +30,8 @@ export class SimulatedTransport implements Transport {
   room: number;
   /** The kernel took less than it was offered and has not told of room since. */
   isBlocked = false;
+  /** Bytes of the last write that the kernel did not take. */
+  leftBytes = 0;
   isPaused = false;
   isFinished = false;
   isClosed = false;
@@ -59,6 +61,7 @@ export class SimulatedTransport implements Transport {
     const taken = Math.min(length, this.room);
     this.room -= taken;
     this.isBlocked = taken < length;
+    this.leftBytes = length - taken;
     peer.accepted(bytes, offset, taken);
     return taken;
   }

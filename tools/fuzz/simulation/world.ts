@@ -509,6 +509,8 @@ export class World implements Desk, House, Observer {
     if (pool.known !== 0) referee.fail(0, `${pool.known} are remembered for their slots, and nobody is there`);
     if (pool.queued !== 0) referee.fail(0, `${pool.queued} wait, and nobody is there`);
     if (memory.used !== 0) referee.fail(0, `${memory.used} bytes of content are kept`);
+    const { used } = this.#context.peerMemory;
+    if (used !== 0) referee.fail(0, `${used} bytes are counted for peers, and nobody is there`);
     if (this.#requests.taken !== 0) referee.fail(0, `${this.#requests.taken} readers are kept`);
     for (const client of this.#clients) {
       for (const { source, sink } of client.courses) {

@@ -42,12 +42,16 @@ export type Line = readonly [name: string, value: string];
 export class BlockError extends Error {}
 
 export class HpackReader {
+  /** Asks for a change of the table to the smallest limit since the last block, if there is one. */
+  isStrict = false;
   /** The dynamic table, the newest entry first. */
   readonly table: Line[] = [];
   /** Bytes that the other side may use, as it has been told, and as it has chosen. */
   #limit = TABLE_BYTES;
   #max = TABLE_BYTES;
   #isUpdateDue = false;
+  /** The smallest limit since the last block: an encoder has to go through it (RFC 7541 §4.2), though few decoders ask for that. */
+  #smallest = Number.POSITIVE_INFINITY;
   #bytes: Uint8Array = new Uint8Array(0);
   #at = 0;
   #end = 0;
@@ -55,7 +59,9 @@ export class HpackReader {
   /** Sets the largest table that the other side may choose. */
   setLimit(bytes: number): void {
     this.#limit = bytes;
-    if (bytes < this.#max) this.#isUpdateDue = true;
+    if (bytes >= this.#max) return;
+    this.#isUpdateDue = true;
+    this.#smallest = Math.min(this.#smallest, bytes);
   }
 
   /** Returns the fields of bytes[start, end), a complete block. Throws a BlockError. */
@@ -79,6 +85,8 @@ export class HpackReader {
   #resize(max: number): void {
     if (max > this.#limit) throw new BlockError("a table that is too large");
     this.#isUpdateDue = false;
+    if (this.isStrict && max > this.#smallest) throw new BlockError("the smallest table is left out");
+    this.#smallest = Number.POSITIVE_INFINITY;
     this.#max = max;
     this.#evict(max);
   }
