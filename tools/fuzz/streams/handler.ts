@@ -143,6 +143,7 @@ export class StreamHandler implements Handler {
       random,
       referee,
       later: (call) => pending.push(call),
+      isBroken: () => this.#house.isBroken(course),
       whenOver: () => this.#settleSink(sink),
     });
     course.sink = sink;
@@ -186,8 +187,8 @@ export class StreamHandler implements Handler {
     const content = contentAt(place, 5 + (status % 50));
     const made = withLength(status, [["X-Request", course.id], ...fields], content, false);
     if (course.status !== 0) this.#fail(course, "fails after its answer has begun");
-    // While the handler works, the first refusal stays.
-    if (course.isRunning && course.isRefused) return made;
+    // While the handler works, the first refusal stays, also before a failure of the handler.
+    if (course.isRefused && (course.isRunning || course.hasFailed)) return made;
     course.isRefused = true;
     course.promised = { response: made, place, length: content.length, available: content.length };
     return made;
