@@ -247,9 +247,7 @@ export class Actor {
       () => frame(random.below(12), random.below(256), random.below(8), new Uint8Array(random.below(30))),
       () => Uint8Array.from({ length: 1 + random.below(20) }, () => random.below(256)),
     ])();
-    client.queue(made, () => {
-      client.isBroken = true;
-    });
+    client.queue(made, undefined, true);
   }
 }
 

@@ -17,6 +17,8 @@ interface Queued {
   readonly bytes: Uint8Array;
   /** Called when the last byte reaches the server, before the server sees it. */
   readonly delivered: () => void;
+  /** Breaks a rule, which its first bytes may do. */
+  readonly isMistake: boolean;
 }
 
 /** Settings that the server has read, and has not acknowledged yet. */
@@ -136,8 +138,8 @@ export class StreamClient implements Peer, FrameEvents {
     return this.#partBytes > 0;
   }
 
-  queue(bytes: Uint8Array, delivered: () => void = () => {}): void {
-    this.#queue.push({ bytes, delivered });
+  queue(bytes: Uint8Array, delivered: () => void = () => {}, isMistake = false): void {
+    this.#queue.push({ bytes, delivered, isMistake });
     this.#queuedBytes += bytes.length;
   }
 
@@ -147,7 +149,8 @@ export class StreamClient implements Peer, FrameEvents {
     this.deliveredMs = this.referee.nowMs;
     this.#queuedBytes -= count;
     for (let at = 0; at < count; ) {
-      const { bytes, delivered } = this.#queue[0] as Queued;
+      const { bytes, delivered, isMistake } = this.#queue[0] as Queued;
+      this.isBroken ||= isMistake;
       const part = bytes.subarray(this.#partBytes, this.#partBytes + count - at);
       taken.set(part, at);
       at += part.length;
@@ -450,7 +453,7 @@ export class StreamClient implements Peer, FrameEvents {
   /** Called between events. */
   observe(): void {
     // Frames after the one that ended the connection are not read, so the server need not know of a reset.
-    if (this.#suspicion !== "" && !this.isExcused) this.fail(this.#suspicion);
+    if (this.#suspicion !== "" && !this.isExcused && this.connection?.isOpen === true) this.fail(this.#suspicion);
     // While the kernel is full, the client has not read that streams were reset.
     if (this.openStreams > 0 && !this.transport.isBlocked) this.busyMs = this.referee.nowMs;
   }
