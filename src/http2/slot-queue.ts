@@ -22,7 +22,11 @@ export class SlotQueue {
   mayProceed(stream: Stream): boolean {
     const { lease, phase } = stream.exchange;
     if (phase === Phase.Waiting || lease.slot > 0) return true;
-    if (this.#passSpare(stream) || !this.#isBusy) return true;
+    if (this.#passSpare(stream) || !this.#isBusy) {
+      // More of its content may have come before its turn in this queue.
+      this.remove(stream);
+      return true;
+    }
     if (!stream.isHeldBack) this.#others.push(stream);
     stream.isHeldBack = true;
     return false;

@@ -1,17 +1,21 @@
 /** Conversations: requests, content, windows, the order of responses, and the end. */
 import { describe, expect, test } from "bun:test";
 import { ADMITTED } from "../../src/http/message.ts";
+import { SettingId } from "../../src/http2/frames.ts";
 import { collecting, FakeLiveSource, FakeSource, respondWith } from "../support/conversation.ts";
 import {
   data,
   FakeHttp2Server,
   get,
+  getLines,
   HELLO,
   headers,
   PREFACE,
   ping,
   post,
   postLines,
+  rst,
+  SETTINGS_ACK,
   settings,
   windowUpdate,
 } from "../support/http2.ts";
@@ -383,5 +387,48 @@ describe("streams that wait for a slot of their own connection", () => {
     expect(asked).toEqual(["/live"]);
     expect(server.observer.failures).toEqual([]);
     expect([source.closes, server.pool.active, server.pool.queued]).toEqual([1, 0, 0]);
+  });
+
+  test("are not turned away if their content brings them forward", () => {
+    const server = new FakeHttp2Server({ threads: 1 });
+    const sources = new Map(["/live", "/post"].map((path) => [path, new FakeLiveSource()]));
+    const sink = { write: () => true, ended: () => {}, failed: () => {}, whenReady: () => {} };
+    server.handler.admit = ({ target: { path } }) => (path === "/post" ? { ...ADMITTED, content: { sink } } : ADMITTED);
+    server.handler.respond = ({ target: { path } }) => respondWith(200, sources.get(path) ?? "late");
+    const client = connected(server).send(get(1, "/live"), get(3), get(5), post(7, "/post"), data(7, "x"));
+    client.send(rst(3) + data(7, "y", true));
+    sources.get("/live")?.finish();
+    server.runDeferred();
+    expect(client.stream(7).status).toBe(200);
+    server.pass(31_000);
+    sources.get("/post")?.finish();
+    server.runDeferred();
+    expect(server.observer.lines.map(({ status, request }) => [status, request.split(" ")[1]])).toEqual([
+      [200, "/live"],
+      [503, "/"],
+      [200, "/post"],
+    ]);
+    expect(sources.get("/post")?.closes).toBe(1);
+  });
+
+  test("get the slot of one that is dropped because its client has sent FIN", () => {
+    const server = new FakeHttp2Server({ threads: 1 });
+    const client = server.connectHttp2().send(PREFACE + settings([SettingId.InitialWindowSize, 0]) + SETTINGS_ACK);
+    client.send(get(1, "/a"), headers(3, [[":method", "HEAD"], ...getLines("/b").slice(1)]));
+    client.connection.ended();
+    server.runDeferred();
+    expect(client.stream(3)).toMatchObject({ status: 200, isEnded: true });
+  });
+});
+
+describe("the last stream of GOAWAY", () => {
+  test("does not grow by streams that were refused", () => {
+    const server = new FakeHttp2Server();
+    server.handler.respond = () => new Promise(() => {});
+    const client = connected(server).send(get(1));
+    client.connection.shutDown(0, 0);
+    server.pass(1000);
+    client.send(get(3), settings([SettingId.EnablePush, 2]));
+    expect(client.see().log.goAways.map(({ last }) => last)).toEqual([2 ** 31 - 1, 1, 1]);
   });
 });

@@ -68,7 +68,9 @@ export function planStream(client: number, index: number, settings: StreamSettin
   const collectMax = settings.bodyBytesMax;
   const use = answer.way === "early" ? "sink" : random.pick(["discard", "collect", "collect", "sink", "skip"] as const);
   const sizes = [0, 1, 50, collectMax, collectMax + 1, 400, 3000];
-  const length = hasContent ? random.pick(use === "sink" ? [...sizes, 12_000, 30_000] : sizes) : -1;
+  // More than half of the window of a connection, so that it has to be widened.
+  const large = settings.http2.http2StreamWindowBytes > 500 ? [12_000, 60_000, 60_000] : [12_000];
+  const length = hasContent ? random.pick(use === "sink" ? [...sizes, ...large] : sizes) : -1;
   const announces = hasContent && random.oneIn(2);
   return {
     client,
