@@ -23,6 +23,8 @@ describe("the mutants of a snippet", () => {
     ["a count", "const x = i++;", ["const x = i--;"]],
     ["a constant", "const x = 1_000;", ["const x = 1001;", "const x = 999;"]],
     ["no constant below zero", "const x = 0;", ["const x = 1;"]],
+    ["the sign of none", "const x = -1;", ["const x = 1;", "const x = -0;"]],
+    ["a number on the wire", "enum A { B = 0xa }", ["enum A { B = 11 }", "enum A { B = 9 }"]],
     ["a truth", "const x = true;", ["const x = false;"]],
     ["a word", `const x = ["a", ""];`, [`const x = ["", ""];`, `const x = ["a", "x"];`]],
     ["a default", "const x = f() ?? g;", ["const x = f();"]],
@@ -53,6 +55,7 @@ describe("the mutants of a snippet", () => {
   test.each([
     ["a type", `type A = "a" | 1; interface B { c: true }`],
     ["the type of a value", `const x = y as "a";`],
+    ["the numbers of names", "enum A { B = 1, C = -2, D }"],
     ["an import", `import { a } from "./a.ts";`],
     ["a comment", "// a < b\n/* a < b */"],
     ["a sentence", `const x = "The request has too many fields.";`],

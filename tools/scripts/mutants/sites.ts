@@ -176,7 +176,8 @@ class Search implements Sites {
     else if (node.kind === ts.SyntaxKind.FalseKeyword) this.#replace(node, "true");
     else if (ts.isNumericLiteral(node)) {
       const value = Number(node.text.replaceAll("_", ""));
-      this.#replace(node, `${value + 1}`);
+      // Any number below zero stands for "none".
+      if (!isNegative(node) || value > 1) this.#replace(node, `${value + 1}`);
       if (value > 0) this.#replace(node, `${value - 1}`);
     } else if (ts.isBigIntLiteral(node)) {
       this.#replace(node, `${BigInt(node.text.slice(0, -1).replaceAll("_", "")) + 1n}n`);
@@ -218,9 +219,19 @@ function firstLine(text: string): string {
 function isSilent(node: ts.Node): boolean {
   if (ts.isTypeNode(node) || ts.isInterfaceDeclaration(node) || ts.isTypeAliasDeclaration(node)) return true;
   if (ts.isImportDeclaration(node) || ts.isExportDeclaration(node)) return true;
+  if (ts.isEnumMember(node) && !isOnWire(node)) return true;
   return (
     isAssertion(node) || (ts.isIfStatement(node) && node.elseStatement === undefined && isAssertion(node.thenStatement))
   );
+}
+
+/** Returns true for a member whose number is written in hexadecimal: a peer sees it. Others are names, and any number does. */
+function isOnWire({ initializer }: ts.EnumMember): boolean {
+  return initializer?.getText().startsWith("0x") === true;
+}
+
+function isNegative({ parent }: ts.Node): boolean {
+  return ts.isPrefixUnaryExpression(parent) && parent.operator === ts.SyntaxKind.MinusToken;
 }
 
 /** Returns true for a `throw new Error(…)`: our own mistake, which no input reaches. */
