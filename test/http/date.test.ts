@@ -141,6 +141,27 @@ describe("no date is", () => {
   ];
   for (const text of cases) test(JSON.stringify(text), () => expect(parseHttpDate(text, NOW)).toBe(-1));
 
+  test("in which one byte is neither a letter, a digit nor its mark", () => {
+    for (const text of [
+      "Sun, 06 Nov 1994 08:49:37 GMT",
+      "Sunday, 06-Nov-94 08:49:37 GMT",
+      "Sun Nov 16 08:49:37 1994",
+    ]) {
+      const changed = [...text].map((_, at) => `${text.slice(0, at)}#${text.slice(at + 1)}`);
+      expect(changed.filter((other) => parseHttpDate(other, NOW) !== -1)).toEqual([]);
+    }
+  });
+
+  test("after the last day of its month", () => {
+    for (let month = 0; month < 12; month++) {
+      const last = Date.UTC(1995, month + 1, 0) / 1000;
+      const text = imfDate(last);
+      expect(parseHttpDate(text, NOW)).toBe(last);
+      const day = Number(text.slice(5, 7));
+      expect(parseHttpDate(text.replace(` ${day} `, ` ${day + 1} `), NOW)).toBe(-1);
+    }
+  });
+
   test("and nothing else makes it throw or give anything but a whole number", () => {
     fc.assert(
       fc.property(fc.string(), fc.integer({ min: 0, max: 250 }), (noise, cut) => {
