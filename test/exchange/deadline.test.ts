@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { Clock } from "../../src/exchange/clock.ts";
-import { Deadline, type DeadlineLimits, Wait } from "../../src/exchange/deadline.ts";
+import { Deadline, type DeadlineLimits, isForContent, Wait } from "../../src/exchange/deadline.ts";
 
 const LIMITS: DeadlineLimits = {
   headerTimeoutMs: 10_000,
@@ -179,9 +179,67 @@ describe("a reader", () => {
     expect(deadline.extendSend(70 + 99)).toBe(false);
   });
 
+  test("at the minimum rate on average, to the byte, is waited for", () => {
+    const { deadline, pass } = responding(70);
+    pass(1000);
+    expect(deadline.extendSend(70 + 200)).toBe(true);
+    pass(1000);
+    expect(deadline.extendSend(70 + 200)).toBe(true);
+    pass(1000);
+    expect(deadline.extendSend(70 + 201)).toBe(false);
+  });
+
+  test("is judged from the beginning of its response", () => {
+    const { deadline, pass } = make();
+    pass(1_000_000);
+    deadline.beginResponse(0);
+    deadline.set(Wait.Send, 0);
+    pass(1000);
+    expect([deadline.extendFor(150), deadline.extendFor(150)]).toEqual([true, true]);
+  });
+
+  test("has a window of its own after a silent one: the bytes of the silent one do not count again", () => {
+    const { deadline, pass } = responding(0);
+    pass(1000);
+    const extended = [deadline.extendSend(100_000)];
+    for (const bytes of [100_060, 100_120, 100_180, 100_240]) {
+      pass(1000);
+      extended.push(deadline.extendSend(bytes));
+    }
+    expect(extended).toEqual([true, true, true, true, false]);
+  });
+
   test("that has read nothing is not waited for, whatever was accepted before", () => {
     const { deadline, pass } = responding(100_000);
     pass(1000);
     expect(deadline.extendSend(100_000)).toBe(false);
   });
+});
+
+test.each(["None", "Idle", "Head", "Queue", "Linger"] as const)("no progress extends the wait %s", (wait) => {
+  const { deadline } = make();
+  deadline.set(Wait[wait], 0);
+  expect(deadline.extendFor(1_000_000)).toBe(false);
+});
+
+test("a peer has to send content in two of the waits", () => {
+  const all = [
+    Wait.None,
+    Wait.Handshake,
+    Wait.Idle,
+    Wait.Head,
+    Wait.Body,
+    Wait.Rest,
+    Wait.Queue,
+    Wait.Send,
+    Wait.Linger,
+  ];
+  expect(all.filter(isForContent)).toEqual([Wait.Body, Wait.Rest]);
+});
+
+test("content of a request gets its next window by the wait that is set", () => {
+  const { deadline, pass } = make();
+  deadline.set(Wait.Body, 0);
+  pass(1000);
+  expect([deadline.extendFor(100), deadline.isOver]).toEqual([true, false]);
 });

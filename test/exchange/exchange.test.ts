@@ -1,57 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import type { Carrier } from "../../src/exchange/carrier.ts";
-import { ContentBuffer } from "../../src/exchange/content-buffer.ts";
 import { Wait } from "../../src/exchange/deadline.ts";
-import { type CollectingRequest, Exchange, Phase } from "../../src/exchange/exchange.ts";
-import { ADMITTED, type Admission, refused } from "../../src/http/message.ts";
+import { Phase } from "../../src/exchange/exchange.ts";
+import { ADMITTED, refused } from "../../src/http/message.ts";
 import { ParseError } from "../../src/http/parse-error.ts";
 import { bytesOf } from "../support/bytes.ts";
-import { FakeServer, FakeSource, Outcome, respondWith, type ServerOptions } from "../support/conversation.ts";
-import { makeRequest } from "../support/site.ts";
-
-/** Remembers what an exchange asks of it, and answers nothing. */
-class FakeCarrier implements Carrier {
-  readonly stream = 0;
-  readonly id = 7;
-  readonly peer = "127.0.0.1:50000";
-  readonly calls: string[] = [];
-
-  ready(): void {
-    this.calls.push("ready");
-  }
-
-  stopReading(): void {
-    this.calls.push("stop reading");
-  }
-
-  abort(reason: string): void {
-    this.calls.push(`abort: ${reason}`);
-  }
-
-  sentBytes(isCut: boolean): number {
-    return isCut ? 1 : 2;
-  }
-}
-
-function setting(options: ServerOptions = {}) {
-  const server = new FakeServer(options);
-  return {
-    server,
-    /** Several at a time, as the streams of one HTTP/2 connection are. */
-    open(): { exchange: Exchange; carrier: FakeCarrier } {
-      const carrier = new FakeCarrier();
-      const exchange = new Exchange(server.context, carrier);
-      exchange.request = Object.assign(makeRequest("GET /a"), {
-        buffer: new ContentBuffer(server.memory),
-      }) as CollectingRequest;
-      return { exchange, carrier };
-    },
-  };
-}
-
-function collecting(collectMax: number): Admission {
-  return { ...ADMITTED, content: { collectMax } };
-}
+import { collecting, FakeSource, Outcome, respondWith } from "../support/conversation.ts";
+import { setting } from "../support/exchange.ts";
 
 test("a request is answered at once where a slot is free and the handler need not wait", () => {
   const { server, open } = setting();
