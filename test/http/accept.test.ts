@@ -79,6 +79,13 @@ describe("a list with weights", () => {
       "gzip br",
       "gzip, é",
       "gzip; =1",
+      "/html",
+      "text/",
+      ";q=1",
+      "gzip;a b",
+      "gzip;a b;c=1",
+      'gzip;a="\x01"',
+      'gzip;a="b',
     ]) {
       expect(parseQualityList(value)).toEqual([]);
     }

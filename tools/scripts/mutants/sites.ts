@@ -175,9 +175,10 @@ class Search implements Sites {
     if (node.kind === ts.SyntaxKind.TrueKeyword) this.#replace(node, "false");
     else if (node.kind === ts.SyntaxKind.FalseKeyword) this.#replace(node, "true");
     else if (ts.isNumericLiteral(node)) {
+      // Any number below zero stands for "none"; its sign has a mutant.
+      if (isNegative(node)) return;
       const value = Number(node.text.replaceAll("_", ""));
-      // Any number below zero stands for "none".
-      if (!isNegative(node) || value > 1) this.#replace(node, `${value + 1}`);
+      this.#replace(node, `${value + 1}`);
       if (value > 0) this.#replace(node, `${value - 1}`);
     } else if (ts.isBigIntLiteral(node)) {
       this.#replace(node, `${BigInt(node.text.slice(0, -1).replaceAll("_", "")) + 1n}n`);
