@@ -1,0 +1,75 @@
+import { expect, test } from "bun:test";
+import { Clock } from "../../src/exchange/clock.ts";
+import type { Http2Limits } from "../../src/http2/context.ts";
+import { Departure } from "../../src/http2/departure.ts";
+import { ErrorCode } from "../../src/http2/errors.ts";
+import type { Sender } from "../../src/http2/sender.ts";
+import { textOf } from "../support/bytes.ts";
+import { frame, int32 } from "../support/http2.ts";
+
+const GOAWAY = 7;
+const PING = 6;
+
+function opened() {
+  const clock = new Clock(1000, 0);
+  const bytes = new Uint8Array(200).fill(0xff);
+  let used = 0;
+  const room = (count: number) => {
+    used += count;
+    return { bytes, at: used - count };
+  };
+  const departure = new Departure({ room } as unknown as Sender, { shutdownGraceMs: 250 } as Http2Limits, clock);
+  const state = () => [departure.isAnnounced, departure.isFinal, departure.isDue, departure.reason];
+  const sent = () => textOf(bytes.subarray(0, used));
+  return { clock, departure, state, sent };
+}
+
+const ANNOUNCED = frame(GOAWAY, 0, 0, int32(0x7fff_ffff) + int32(0)) + frame(PING, 0, 0, "\0".repeat(8));
+
+test("nothing is announced at first, and nothing is due", () => {
+  const { state, sent } = opened();
+  expect([state(), sent()]).toEqual([[false, false, false, "client"], ""]);
+});
+
+test("the first step names no last stream, and asks for a round trip", () => {
+  const { departure, state, sent, clock } = opened();
+  departure.announce("shutdown");
+  expect([state(), sent()]).toEqual([[true, false, false, "shutdown"], ANNOUNCED]);
+  clock.set(1249, 0);
+  expect(departure.isDue).toBe(false);
+  clock.set(1250, 0);
+  expect(departure.isDue).toBe(true);
+});
+
+test("the first step is taken once", () => {
+  const { departure, state, sent } = opened();
+  departure.announce("shutdown");
+  departure.announce("last request");
+  expect([state(), sent()]).toEqual([[true, false, false, "shutdown"], ANNOUNCED]);
+});
+
+test("the last step names the last stream, and then nothing is due", () => {
+  const { departure, state, sent, clock } = opened();
+  departure.announce("shutdown");
+  clock.set(1250, 0);
+  departure.finalize(5);
+  departure.announce("last request");
+  expect([state(), sent()]).toEqual([
+    [false, true, false, "shutdown"],
+    ANNOUNCED + frame(GOAWAY, 0, 0, int32(5) + int32(0)),
+  ]);
+});
+
+test("after a mistake there is one step, with its code and its sentence", () => {
+  const { departure, sent } = opened();
+  departure.finalize(3, ErrorCode.FrameSizeError, "too large");
+  expect([departure.isFinal, sent()]).toEqual([true, frame(GOAWAY, 0, 0, `${int32(3)}${int32(6)}too large`)]);
+});
+
+test("after a fault has sent GOAWAY the last step is silent", () => {
+  const { departure, state, sent, clock } = opened();
+  departure.announce("shutdown");
+  departure.leave("fault");
+  clock.set(5000, 0);
+  expect([state(), sent()]).toEqual([[false, true, false, "fault"], ANNOUNCED]);
+});
