@@ -289,3 +289,21 @@ test("content of any chunks comes out as it went in", () => {
     { numRuns: 500 },
   );
 });
+
+test.each([1, 2, 3])("content of %d bytes by its length is content, and nothing after it is", (length) => {
+  const bytes = bytesOf("abcdef");
+  for (const stops of [[6], [1, 2, 3, 4, 5, 6]]) {
+    expect(receive(bytes, stops, "length", length)).toEqual({
+      error: 0,
+      content: "abcdef".slice(0, length),
+      done: true,
+      consumed: length,
+    });
+  }
+});
+
+test("content of no bytes is done before it begins", () => {
+  const decoder = new BodyDecoder();
+  decoder.reset(new Framing());
+  expect([decoder.done, decoder.announced, decoder.step(bytesOf("a"), 0, 1)]).toEqual([true, 0, 0]);
+});
