@@ -105,7 +105,7 @@ describe("an abort", () => {
     const { closing, calls } = opened();
     closing.reason = "last answer";
     closing.abort("fault");
-    expect([closing.end, closing.reason, calls]).toEqual([End.Ending, "fault", []]);
+    expect([closing.end, String(closing.reason), calls]).toEqual([End.Ending, "fault", []]);
   });
 
   test("of one that lingers keeps its reason", () => {
