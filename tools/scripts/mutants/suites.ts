@@ -9,7 +9,7 @@ const FURTHER = {
   http: ["test/handlers/*.test.ts", "test/handlers/endpoints/*.test.ts"],
   http1: [],
   http2: ["test/fixture/*streams.test.ts", "test/fixture/http2-faults.test.ts"],
-  exchange: ["test/http1/*.test.ts", "test/http2/*.test.ts"],
+  exchange: [],
 } as const;
 
 /** Files that read the bytes of a request in HTTP/1: rows of bytes drive them. */
