@@ -10,6 +10,7 @@ import {
   type Http2Values,
   parseFaultField,
   parseFaultRule,
+  problemOfVersion,
   readFaultRule,
 } from "../../src/http/fault.ts";
 
@@ -70,6 +71,7 @@ describe("X-Fixture", () => {
     ["fault=reset, 1024", "column 14: expected key=value"],
     ["fault=reset, =1024", "column 14: expected key=value"],
     ["fault=reset, color=red", /^column 14: expected one of fault, after, delay/],
+    ["fault=reset, x=1", /^column 14: expected one of fault, after, delay/],
     ["fault=reset, constructor=1", /^column 14: expected one of/],
     ["fault=reset, times=2", /^column 14 \(times\): expected one of fault, after, /],
     ["fault=rest", /^column 1 \(fault\): expected one of delay, slow-headers/],
@@ -362,4 +364,17 @@ test("no text makes the parsers throw", () => {
       }
     }),
   );
+});
+
+test("a fault that one version of HTTP cannot have is a problem there alone", () => {
+  const problems = (kind: FaultKind) =>
+    (["1.0", "1.1", "2"] as const).map((version) => problemOfVersion(kind, version));
+  expect(problems("bad-chunk")).toEqual([
+    null,
+    null,
+    "bad-chunk means nothing in HTTP/2, which has no chunks: use bad-frame",
+  ]);
+  const wrong = "bad-frame is a fault of HTTP/2, and this request is HTTP/1";
+  expect(problems("bad-frame")).toEqual([wrong, wrong, null]);
+  expect(problems("reset")).toEqual([null, null, null]);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { Fields } from "../../src/http/fields.ts";
+import { Fields, parseFieldLine } from "../../src/http/fields.ts";
 
 const latin1 = (bytes: Uint8Array) => Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
 const encoded = (fields: Fields) => latin1(fields.http1(null));
@@ -123,4 +123,47 @@ test("fields read back as the pairs they were made of", () => {
       expect(lines).toEqual([...fields.map(([n, v]) => `${n}: ${v}`), "", ""]);
     }),
   );
+});
+
+test("each field that belongs to the server, or to one response, is refused with its reason", () => {
+  const reasons: Record<string, string[]> = {
+    "it says where a message ends, which the server decides": ["Content-Length", "Transfer-Encoding", "Trailer"],
+    "it belongs to the connection, not to an answer": ["Connection", "Keep-Alive", "Proxy-Connection", "TE", "Upgrade"],
+    "the server's clock writes it": ["Date"],
+    "the server names itself": ["Server"],
+    "it tells of one answer's content, and cannot be true of all": [
+      "Content-Type",
+      "Content-Encoding",
+      "Content-Range",
+      "Content-Disposition",
+      "Content-Location",
+      "Accept-Ranges",
+      "ETag",
+      "Last-Modified",
+      "Age",
+      "Expires",
+    ],
+    "--cache-control sets it": ["Cache-Control"],
+    "--hsts sets it": ["Strict-Transport-Security"],
+    "the server sends nosniff already": ["X-Content-Type-Options"],
+    "it belongs to redirects and uploads": ["Location"],
+    "it belongs to refused methods": ["Allow"],
+    "it belongs to refused uploads": ["Accept", "Accept-Encoding"],
+    "it belongs to refusals for a time": ["Retry-After"],
+    "--basic-auth sends it": ["WWW-Authenticate"],
+    "this is no proxy": ["Proxy-Authenticate"],
+  };
+  for (const [reason, names] of Object.entries(reasons)) {
+    for (const name of names) expect(parseFieldLine(`${name}: x`)).toBe(`${name} cannot be set: ${reason}`);
+  }
+  expect(parseFieldLine("Vary: x")).toEqual(["Vary", "x"]);
+});
+
+test("a field line is a token, a colon and printable ASCII", () => {
+  expect(parseFieldLine("A: \t b c \t")).toEqual(["A", "b c"]);
+  expect(parseFieldLine("a:")).toEqual(["a", ""]);
+  for (const line of ["a", ":a"]) expect(parseFieldLine(line)).toBe("expected a field line, 'Name: value'");
+  for (const line of ["a b: c", "a: é", "a: \x7f", "a: \x01", "a : b"]) {
+    expect(parseFieldLine(line)).toBe("expected a field line, 'Name: value', of a token and printable ASCII");
+  }
 });
