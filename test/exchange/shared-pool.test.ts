@@ -275,3 +275,26 @@ describe("a sender whose peer reads nothing", () => {
     expect(third.slot).toBe(QUEUED);
   });
 });
+
+test("a request that waits wakes the threads with stalled senders, and no thread that there is not", () => {
+  const threads = new Threads({ slots: 8, lendersMax: 1 });
+  threads.pool(0).take(8);
+  threads.pool(0).acquire(new Request("waits"));
+  expect(threads.wakes).toEqual([]);
+  const sender = { lend: () => {}, evict: () => {} } as unknown as Sender;
+  threads.pool(1).stalled(sender, 0);
+  threads.pool(0).acquire(new Request("waits too"));
+  expect(threads.wakes).toEqual([]);
+});
+
+test("a thread that is woken while no request waits does not relieve", () => {
+  const threads = new Threads({ slots: 2, lendersMax: 1 });
+  threads.pool(1).stalled({ lend: () => {}, evict: () => {} } as unknown as Sender, 0);
+  threads.pool(1).woken();
+  expect(threads.reliefs).toEqual([]);
+  threads.pool(0).take(2);
+  threads.pool(0).acquire(new Request("waits"));
+  expect(threads.wakes).toEqual([1]);
+  threads.deliver();
+  expect(threads.reliefs).toEqual([1]);
+});
