@@ -10,6 +10,7 @@ function recording(wantsAnswers: boolean) {
       calls.push([name, ...values]);
   const observer = {
     wantsAnswers,
+    steps: null,
     opened: note("opened"),
     closed: note("closed"),
     answered: note("answered"),
