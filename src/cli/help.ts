@@ -71,7 +71,7 @@ function usage(commands: readonly Command[]): string[] {
   );
   const width = Math.max(...commands.map(({ summary }, i) => (summary === "" ? 0 : (written[i] ?? "").length))) + 2;
   return [
-    "Serves a folder over HTTP/1.1, takes JSON uploads, and is a server for tests.",
+    "Serves a folder over HTTP, takes JSON uploads, and is a server for tests.",
     ...commands.map(({ summary }, index) => {
       const lead = index === 0 ? "Usage: " : "       ";
       return (lead + (written[index] ?? "").padEnd(width) + summary).trimEnd();

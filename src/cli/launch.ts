@@ -89,8 +89,8 @@ export async function launch(
   shutDown: () => void,
   serverLog: ServerLog = log,
 ): Promise<Launched | number> {
-  process.on("uncaughtException", (error) => log.error("unexpected failure, going on", error));
-  process.on("unhandledRejection", (reason) => log.error("unexpected failure, going on", reason));
+  process.on("uncaughtException", (error) => log.error("unexpected failure, the server continues", error));
+  process.on("unhandledRejection", (reason) => log.error("unexpected failure, the server continues", reason));
   let server: RunningServer | null = null;
   try {
     const begin = await startOf(options, log, start);
@@ -148,7 +148,7 @@ function announce(options: Settings, server: RunningServer, log: Log): void {
   if (others.length > 0) log.info(`Other addresses: ${others.join(" ")}`);
   if (server.certificate !== null) log.info(`Certificate: ${describeCertificate(server)}`);
   if (server.redirectUrl !== null) log.info(`Plain requests to ${server.redirectUrl} are sent to https`);
-  if (options.uploads === "") log.info("No uploads are taken; --uploads FOLDER takes them");
+  if (options.uploads === "") log.info("Uploads are off; --uploads FOLDER turns them on");
   else if (server.takesUploads)
     log.info(`Uploads go to ${isStoreUrl(options.uploads) ? options.uploads : resolve(options.uploads)}`);
   if (options.stubs !== "") log.info(`Stubs come from ${resolve(options.stubs)}`);

@@ -270,7 +270,7 @@ export class Exchange<R extends CollectingRequest = CollectingRequest> implement
     // Whatever is answered: the gate resets it before its first byte.
     this.failContent("cut");
     this.carrier.stopReading();
-    this.refuse(400, "The content is not read to its end.");
+    this.refuse(400, "The server has not read the content to its end.");
     return true;
   }
 

@@ -63,7 +63,8 @@ class HttpsRedirect implements Handler {
     // The bytes after a CONNECT are not HTTP (RFC 9110 §9.3.6), so the connection ends.
     if (head.method === Method.Connect)
       return this.#refuse(405, "That method cannot be used here.", request, ONLY_FILES);
-    if (target.authority.host === "") return this.#refuse(400, "This port leads to https, but of which host?", request);
+    if (target.authority.host === "")
+      return this.#refuse(400, "This port redirects to https, and the request names no host.", request);
     // A client that reached a proxy finds https there on its usual port.
     const port = request.relay !== null && request.relay.host !== null ? HTTPS_PORT : this.#securePort();
     const authority = port === HTTPS_PORT ? target.authority.host : `${target.authority.host}:${port}`;

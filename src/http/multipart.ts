@@ -179,8 +179,8 @@ export class MultipartReader {
   }
 }
 
-const DELIMITER_MISTAKE = "A boundary of the form is followed by something else than a line end.";
-const AFTER_END = "Something follows the last boundary of the form.";
+const DELIMITER_MISTAKE = "A boundary of the form is not followed by a line end.";
+const AFTER_END = "There are bytes after the last boundary of the form.";
 
 /** Searches natively: a search for each CR of a file takes five times as long. It takes a Uint8Array. */
 const { indexOf } = Buffer.prototype as unknown as {

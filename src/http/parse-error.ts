@@ -138,7 +138,7 @@ const ENTRIES: ReadonlyMap<number, ParseErrorEntry> = new Map([
     ParseError.MethodTooLong,
     501,
     "RFC 9112 §3",
-    "The method is longer than any this server knows.",
+    "The method is longer than all methods of this server.",
     "unbounded memory before the request line ends",
   ),
   row(
@@ -180,7 +180,7 @@ const ENTRIES: ReadonlyMap<number, ParseErrorEntry> = new Map([
     ParseError.VersionUnsupported,
     505,
     "RFC 9110 §15.6.6",
-    "This server speaks HTTP/1.0 and HTTP/1.1 only.",
+    "The request line names a version of HTTP other than 1.0 and 1.1.",
     "a message read by the rules of another version",
   ),
   row(ParseError.BareCr, 400, "RFC 9112 §2.2", "A carriage return is not followed by a line feed.", SMUGGLING),
@@ -366,7 +366,7 @@ const ENTRIES: ReadonlyMap<number, ParseErrorEntry> = new Map([
     ParseError.TransferEncodingUnknown,
     501,
     "RFC 9112 §6.1",
-    "This server knows no transfer coding but chunked.",
+    "This server supports no transfer coding except chunked.",
     SMUGGLING,
   ),
   row(
@@ -381,7 +381,7 @@ const ENTRIES: ReadonlyMap<number, ParseErrorEntry> = new Map([
     ParseError.ExpectationUnknown,
     417,
     "RFC 9110 §10.1.1",
-    "This server knows no expectation but 100-continue.",
+    "This server supports no expectation except 100-continue.",
     "a promise to the client that nobody keeps",
     false,
   ),
@@ -413,7 +413,7 @@ const ENTRIES: ReadonlyMap<number, ParseErrorEntry> = new Map([
     ParseError.ChunkOverhead,
     400,
     "RFC 9112 §7.1",
-    "The chunks are too small for their number.",
+    "The content has too many small chunks.",
     "framing work without end for next to no content",
   ),
   row(
@@ -470,7 +470,7 @@ const ENTRIES: ReadonlyMap<number, ParseErrorEntry> = new Map([
     ParseError.PseudoFieldInvalid,
     400,
     "RFC 9113 §8.3.1",
-    "A pseudo-header has a value that it cannot have.",
+    "A pseudo-header has an invalid value.",
     "a request line of HTTP/1 that is split where the request is passed on",
   ),
   row(
@@ -484,7 +484,7 @@ const ENTRIES: ReadonlyMap<number, ParseErrorEntry> = new Map([
     ParseError.FieldOfConnection,
     400,
     "RFC 9113 §8.2.2",
-    "A header is about a connection of HTTP/1, which HTTP/2 does not have.",
+    "A header belongs to a connection of HTTP/1 and is not allowed in HTTP/2.",
     SMUGGLING,
   ),
   row(

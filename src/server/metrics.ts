@@ -255,11 +255,31 @@ function storeFamilies(store: StoreCounts | null): string[] {
   if (store === null) return [];
   return [
     single("httpserver_store_requests_total", "counter", "Requests to the object store.", store.requests),
-    single("httpserver_store_failures_total", "counter", "Of these, without an answer that counts.", store.failures),
-    single("httpserver_store_retries_total", "counter", "Requests to it that were repeated.", store.retries),
-    single("httpserver_store_sent_bytes_total", "counter", "Bytes of content in these requests.", store.sentBytes),
-    single("httpserver_store_in_flight", "gauge", "Requests that wait for its answer, without reads.", store.inFlight),
-    single("httpserver_store_waiting", "gauge", "Requests that wait to be sent to it.", store.waiting),
+    single(
+      "httpserver_store_failures_total",
+      "counter",
+      "Requests to the object store without a valid response.",
+      store.failures,
+    ),
+    single(
+      "httpserver_store_retries_total",
+      "counter",
+      "Requests to the object store that were repeated.",
+      store.retries,
+    ),
+    single(
+      "httpserver_store_sent_bytes_total",
+      "counter",
+      "Bytes of content in requests to the object store.",
+      store.sentBytes,
+    ),
+    single(
+      "httpserver_store_in_flight",
+      "gauge",
+      "Requests except reads that wait for the object store's response.",
+      store.inFlight,
+    ),
+    single("httpserver_store_waiting", "gauge", "Requests that wait to be sent to the object store.", store.waiting),
     single("httpserver_store_away", "gauge", "1 while it is known to be away.", store.isAway ? 1 : 0),
   ];
 }

@@ -49,8 +49,8 @@ class WorkerServer {
       send: (lines, chars) => send({ kind: "log", lines, chars }),
       addPending: (chars) => cells.addLogged(index, chars),
     });
-    process.on("uncaughtException", (error) => log.error("unexpected failure, going on", error));
-    process.on("unhandledRejection", (reason) => log.error("unexpected failure, going on", reason));
+    process.on("uncaughtException", (error) => log.error("unexpected failure, the server continues", error));
+    process.on("unhandledRejection", (reason) => log.error("unexpected failure, the server continues", reason));
     const tls = certified === null ? null : (await import("./tls.ts")).Tls.of(settings, certified);
     const parts = await loadParts(settings);
     const views = !parts.watch ? null : await loadViews(send);

@@ -119,7 +119,7 @@ export const programTable: TableOf<ProgramSettings> = {
     kind: "switch",
     group: "process",
     default: false, // Many supervisors start programs with an empty standard input.
-    help: "Stops the server when its standard input ends. A program that holds the other end of the pipe ends it so, however it ends.",
+    help: "Stops the server when its standard input ends, as it does when the program at the other end of the pipe has ended.",
   },
   drainDelayMs: {
     flag: "drain-delay",
@@ -128,7 +128,7 @@ export const programTable: TableOf<ProgramSettings> = {
     default: 0, // Without a balancer, nothing looks meanwhile.
     min: 0,
     max: HOUR,
-    help: "After SIGTERM, takes connections for this time still, while /__server/ready says 503. A balancer looks elsewhere meanwhile.",
+    help: "After SIGTERM, still takes connections for this time while /__server/ready says 503, so that a balancer chooses other servers.",
   },
   maxLifetimeMs: {
     flag: "max-lifetime",

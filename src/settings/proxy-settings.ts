@@ -37,7 +37,7 @@ export const proxyTable: TableOf<ProxySettings> = {
     default: 30 * SECOND, // The time that --stall-timeout gives a client.
     min: 1,
     max: HOUR,
-    help: "Longest silence of such a server, until its response and within it. Then the request gets 504, or its response is cut.",
+    help: "Longest silence of a --proxy server. Before its response, the request gets 504. Within its response, the response is cut.",
   },
   record: {
     flag: "record",
@@ -47,6 +47,6 @@ export const proxyTable: TableOf<ProxySettings> = {
     expected: "a folder",
     example: "recorded",
     default: "",
-    help: "Writes the answers of such servers to this folder, as stubs for --stubs. It is made if it is missing, and must be empty.",
+    help: "Writes the responses of --proxy servers to this folder, as stubs for --stubs. If the folder exists, it must be empty.",
   },
 };

@@ -211,7 +211,7 @@ export const serverTable: TableOf<ServerSettings> = {
     group: "files",
     expected: "the name of a file, without a slash and without a dot in front",
     default: "index.html",
-    help: "File that stands for its folder.",
+    help: "File that is sent for its folder.",
     normalize: normalizeFileName,
   },
   spa: {
@@ -276,7 +276,7 @@ export const serverTable: TableOf<ServerSettings> = {
     problem: (item) => problemIn(parseFieldLine(item)),
     normalize: normalizeFieldLine,
     default: [],
-    help: "Field of every response. Repeatable.",
+    help: "Adds this field to every response. Repeatable.",
   },
   securityHeaders: {
     flag: "security-headers",

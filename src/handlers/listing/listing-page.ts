@@ -88,7 +88,9 @@ function renderHidden(view: View): string {
 function renderTable(title: string, { entries, before }: ListingPage, view: View): string {
   if (entries.length === 0 && before > 0) return "<p>No entries follow.</p>\n";
   if (entries.length === 0) {
-    return view.filter === "" ? "<p>This folder is empty.</p>\n" : "<p>This folder has no such name.</p>\n";
+    return view.filter === ""
+      ? "<p>This folder is empty.</p>\n"
+      : "<p>No name in this folder contains that text.</p>\n";
   }
   const columns = COLUMNS.map(([key, label]) => renderColumn(key, label, view)).join("\n");
   return `<table>

@@ -109,7 +109,7 @@ export class AnyUploads implements Mount {
       return refuse(400, "An upload cannot be resumed: send the whole file, without Content-Range.");
     }
     const digests = digestsOf(head);
-    if (digests === null) return refuse(400, "The Content-Digest header cannot be read.");
+    if (digests === null) return refuse(400, "The Content-Digest header is malformed.");
     const mistake = name === null ? null : mistakeInName(name);
     if (mistake !== null) return refuse(400, mistake);
     const boundary = name === null ? formBoundary(head.value(Field.ContentType)) : null;
@@ -172,7 +172,8 @@ export class AnyUploads implements Mount {
     if (error instanceof LostContent) return this.#refuse(request, 400, "The upload is not complete.");
     const code = errorCode(error);
     if (code === "EEXIST") return this.#refuseTaken(request);
-    if (REFUSED_NAMES.has(code)) return this.#refuse(request, 400, "The disk of this server does not take that name.");
+    if (REFUSED_NAMES.has(code))
+      return this.#refuse(request, 400, "The disk of this server does not accept that name; choose another name.");
     const { status, sentence, fields } = failureOf(error, store, log);
     return this.#refuse(request, status, sentence, fields);
   }

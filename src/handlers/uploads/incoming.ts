@@ -33,7 +33,7 @@ const FILE_FIELD = "file";
 /** Bytes of the other fields of a form, which are read past. */
 const OTHER_BYTES_MAX = 65_536;
 
-export const TAKEN = "There is an upload of that name, and none is replaced; choose another name.";
+export const TAKEN = "There is an upload of that name already; choose another name.";
 
 export interface IncomingOptions {
   readonly store: UploadStore;
@@ -191,7 +191,7 @@ export class Incoming implements ContentSink, PartReceiver {
     if (mistake !== null) this.#fail(new UploadMistake(400, mistake));
     else if (this.#upload === null) this.#fail(new UploadMistake(400, `The form has no field ${FILE_FIELD}.`));
     else if (this.#digests.some(({ hasher, hex }) => hasher.digest("hex") !== hex))
-      this.#fail(new UploadMistake(400, "The content does not have the digest of its Content-Digest."));
+      this.#fail(new UploadMistake(400, "The content does not match its Content-Digest."));
     else {
       this.#isOver = true;
       this.#upload.ended();

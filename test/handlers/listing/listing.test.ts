@@ -436,7 +436,9 @@ describe("a large folder", () => {
     expect(text).toContain(
       `name="filter" value="&#60;off&#62;"></label><input type="hidden" name="sort" value="size">`,
     );
-    expect((await ask(site, "GET /?filter=nothing")).text).toContain("<p>This folder has no such name.</p>");
+    expect((await ask(site, "GET /?filter=nothing")).text).toContain(
+      "<p>No name in this folder contains that text.</p>",
+    );
   });
 
   test("has a filter, and a short one does not", () => {

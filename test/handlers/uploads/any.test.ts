@@ -241,7 +241,7 @@ describe("a form", () => {
     ["with a name that is taken", [filePart("taken", "1")], 409, "choose another name"],
     ["with large other fields", [filePart("a", "1"), note("x".repeat(70_000))], 413, "are too large"],
     ["that is broken", [filePart("a", "1"), "--B-x"], 400, "boundary"],
-    ["that has ended before", [filePart("a", "1"), "--B--", "x"], 400, "follows the last boundary"],
+    ["that has ended before", [filePart("a", "1"), "--B--", "x"], 400, "after the last boundary"],
   ];
   for (const [name, parts, status, message] of rows) {
     test(`${name} is ${status}, and nothing is kept`, async () => {
