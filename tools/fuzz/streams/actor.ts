@@ -198,10 +198,15 @@ export class Actor {
     const pairs: number[] = [];
     if (window !== null) pairs.push(...pair(4, window));
     if (size !== null) pairs.push(...pair(5, size));
+    // The last value counts, and the encoder goes through the smallest one.
+    const between = table !== null && random.oneIn(2) ? random.pick([0, 50, 4096]) : null;
+    if (between !== null) pairs.push(...pair(1, between));
     if (table !== null) pairs.push(...pair(1, table));
     if (random.oneIn(4)) pairs.push(...pair(0x99, random.below(1000)));
     client.referee.coverage.count("client: settings");
-    client.queue(frame(4, 0, 0, Uint8Array.from(pairs)), () => client.settingsDelivered(window, size, table));
+    client.queue(frame(4, 0, 0, Uint8Array.from(pairs)), () =>
+      client.settingsDelivered(window, size, [between, table]),
+    );
   }
 
   #ping(): void {

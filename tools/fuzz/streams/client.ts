@@ -27,7 +27,8 @@ interface SettingsChange {
   /** Streams that were open then; others begin with the new window. */
   readonly courses: readonly StreamCourse[];
   readonly frameSizeMax: number | null;
-  readonly tableBytes: number | null;
+  /** In their order; null for none. */
+  readonly tableBytes: readonly (number | null)[];
 }
 
 const WINDOW_MAX = 2 ** 31 - 1;
@@ -181,7 +182,7 @@ export class StreamClient implements Peer, FrameEvents {
     else course.window += increment;
   }
 
-  settingsDelivered(window: number | null, frameSizeMax: number | null, tableBytes: number | null): void {
+  settingsDelivered(window: number | null, frameSizeMax: number | null, tableBytes: readonly (number | null)[]): void {
     const windowChange = window === null ? 0 : window - this.initialWindow;
     this.initialWindow += windowChange;
     const courses = this.courses.filter((course) => course.isHeadDelivered);
@@ -225,7 +226,7 @@ export class StreamClient implements Peer, FrameEvents {
       return;
     }
     if (change.frameSizeMax !== null) this.reader.sizeMax = change.frameSizeMax;
-    if (change.tableBytes !== null) this.reader.hpack.setLimit(Math.min(change.tableBytes, 4096));
+    for (const bytes of change.tableBytes) if (bytes !== null) this.reader.hpack.setLimit(Math.min(bytes, 4096));
     for (const course of change.courses) course.window += change.windowChange;
   }
 

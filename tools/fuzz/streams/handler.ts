@@ -168,6 +168,8 @@ export class StreamHandler implements Handler {
     const length = plan.length + (plan.fault === "mismatch" ? 1 : 0);
     if (!isSkipped && !course.isWhole && length <= this.#house.referee.settings.limits.unwantedBodyBytesMax)
       this.#fail(course, "a request is answered before it is complete");
+    if (plan.fault === "mismatch" && course.isWhole && plan.use === "collect")
+      this.#fail(course, "a request is answered that is malformed");
     if (plan.use !== "collect") {
       if (content.length > 0) this.#fail(course, "content is handed out that nobody wanted");
       return;
