@@ -320,7 +320,7 @@ export class Client implements Peer, ReaderRules {
   get stalledMs(): number {
     const { current } = this;
     if (current?.isRunning) return Number.NaN;
-    return Math.max(this.idleReaderMs, current?.promised?.atMs ?? 0);
+    return Math.max(this.idleReaderMs, current?.promised?.atMs ?? 0, current?.runningMs || 0);
   }
 
   /** It is about to give its slot to others. */
