@@ -4,10 +4,10 @@
  */
 
 /**
- * Returns a whole page. `title` and `body` are HTML; the caller escapes names in them. `style` follows the shared
+ * Returns a whole page. `title` and `main` are HTML; the caller escapes names in them. `style` follows the shared
  * style and may override it.
  */
-export function htmlPage(title: string, body: string, style = ""): string {
+export function htmlPage(title: string, main: string, style = ""): string {
   return `<!doctype html>
 <html lang="en">
 <meta charset="utf-8">
@@ -16,7 +16,9 @@ export function htmlPage(title: string, body: string, style = ""): string {
 <title>${title}</title>
 <style>
 ${SHARED_STYLE}${style}</style>
-${body}<footer>httpserver</footer>
+<main>
+${main}</main>
+<footer>httpserver</footer>
 </html>
 `;
 }
@@ -28,7 +30,7 @@ export function escapeHtml(text: string): string {
 
 const SHARED_STYLE = `:root { --paper: #fbfaf7; --ink: #1d2a33; --soft: #52616b; --line: #dcd9d0; --link: #0b6170 }
 @media (prefers-color-scheme: dark) { :root { --paper: #12181d; --ink: #e6e9ea; --soft: #a5b2ba; --line: #303c45; --link: #7fd0dc } }
-body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 36rem; margin: 18vh auto 0; padding: 0 1.5rem; color: var(--ink); background: var(--paper) }
+body { font: 1.1rem/1.5 system-ui, sans-serif; max-width: 36rem; margin: 18vh auto 0; padding: 0 1.5rem; overflow-wrap: break-word; color: var(--ink); background: var(--paper) }
 h1 { font-size: 1.5rem; font-weight: 650 }
 footer { margin-top: 3rem; font-size: .85rem; color: var(--soft) }
 `;

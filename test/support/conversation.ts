@@ -278,6 +278,15 @@ export interface ServerOptions {
 
 const PEER = directPeer("127.0.0.1", 50000, false);
 
+/** One for all servers, as all connections of a thread share one: to fill 400 KB with zeros costs more than most conversations. */
+const SCRATCH = new Scratch(400_000);
+
+/** Returns `scratch` without what a server before has left in it. */
+export function emptied<Space extends { used: number }>(scratch: Space): Space {
+  scratch.used = 0;
+  return scratch;
+}
+
 /** Everything that connections of one server share, without the server. */
 export class FakeServer {
   readonly clock = new Clock(0, WALL_MS);
@@ -324,7 +333,7 @@ export class FakeServer {
       answered: newAnswered(),
       headStarts,
       endpointHeadStarts: headStarts,
-      scratch: new Scratch(options.scratchBytes ?? 400_000),
+      scratch: options.scratchBytes === undefined ? emptied(SCRATCH) : new Scratch(options.scratchBytes),
       requests: new RequestPool(HEAD_LIMITS, this.memory),
       defer: (sleeper) => this.deferred.push(sleeper),
       waiting: () => {},

@@ -53,9 +53,8 @@ import http2 from "node:http2";
 const [url, document, ...all] = process.argv.slice(1);
 const ask = (session, path, { order, isPost, patienceMs }) => new Promise((resolve) => {
   const seen = { status: 0, bytes: 0, error: "", rst: 0, isOver: false };
-  const over = (more) => resolve({ ...seen, ...more });
-  const limit = AbortSignal.timeout(patienceMs);
-  limit.addEventListener("abort", () => over({}));
+  const over = (more) => { clearTimeout(timer); resolve({ ...seen, ...more }); };
+  const timer = setTimeout(over, patienceMs, {});
   const fields = { ":path": path, ...(order === "" ? {} : { "x-fixture": order }) };
   if (isPost) Object.assign(fields, { ":method": "POST", "content-type": "application/json" });
   let stream;

@@ -13,7 +13,7 @@ import { HpackDecoder } from "../../src/http2/hpack-decoder.ts";
 import { RequestPool } from "../../src/http2/request.ts";
 import { limits } from "../../src/settings/limits.ts";
 import { bytesOf, textOf } from "./bytes.ts";
-import { FakeServer, FakeTransport, type ServerOptions } from "./conversation.ts";
+import { emptied, FakeServer, FakeTransport, type ServerOptions } from "./conversation.ts";
 
 export const PREFACE = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -264,6 +264,8 @@ export interface Http2ServerOptions extends ServerOptions {
   readonly http2?: Partial<Http2Limits>;
 }
 
+const SCRATCH = new Scratch(400_000);
+
 /** The fake server with connections of HTTP/2. */
 export class FakeHttp2Server extends FakeServer {
   readonly http2: Http2Context;
@@ -287,7 +289,7 @@ export class FakeHttp2Server extends FakeServer {
       limits: { ...limits, ...own, sliceBytes: 65_536, maxHeaderBytes: 16_384, maxRequests: 0, ...options.http2 },
       requests: new RequestPool(100, this.memory),
       gates: null,
-      scratch: new Scratch(400_000),
+      scratch: emptied(SCRATCH),
       fixedFields: Fields.of([]),
       endpointFields: Fields.of([]),
     };

@@ -56,7 +56,7 @@ export function renderPage(
     renderArchive(page),
     form?.html ?? "",
   ];
-  return htmlPage(title, `<main>\n${main.join("")}</main>\n`, form === null ? STYLE : STYLE + form.style);
+  return htmlPage(title, main.join(""), form === null ? STYLE : STYLE + form.style);
 }
 
 /** Renders the way down from the root as links; the heading is the current folder. */
@@ -201,7 +201,9 @@ th button:hover, th button:focus { text-decoration: underline }
 form[role] { margin: 0 0 1.25rem; font-size: 1rem }
 form[role] input, form[role] button { font: inherit; color: inherit; background: var(--paper); border: 1px solid var(--soft); border-radius: 4px; padding: .2rem .5rem }
 input[type="search"] { width: 14rem }
-p a { margin-left: .5rem }
+p a { margin-left: .5rem; text-decoration: underline }
+bdi { white-space: pre-wrap }
 tbody tr:hover { background: color-mix(in srgb, var(--line) 35%, transparent) }
 @media (max-width: 36rem) { body { margin: 1.25rem auto; padding: 0 1rem } th, td { padding-left: .75rem } td:not(:first-child) { font-size: .85rem } input[type="search"] { width: 9rem } }
+@media (max-width: 20rem) { tr { display: flex; flex-wrap: wrap; gap: 0 .75rem; padding: .4rem 0; border-bottom: 1px solid var(--line) } th, td { padding: 0; border: 0 } input[type="search"] { width: 100% } }
 `;
