@@ -73,6 +73,14 @@ describe("content in several pieces", () => {
   });
 });
 
+test("content of 2 MiB has room for as much again, and no more", () => {
+  const { memory, buffer } = opened(100 * MIB);
+  const piece = new Uint8Array(MIB);
+  buffer.append(piece, 0, MIB, 64 * MIB);
+  buffer.append(piece, 0, MIB, 64 * MIB);
+  expect([memory.used, buffer.content.buffer.byteLength]).toEqual([4 * MIB, 4 * MIB]);
+});
+
 test("content gives its bytes back once, and the next begins at nothing", () => {
   const { memory, buffer } = opened();
   buffer.append(bytesOf("abc"), 0, 3, 3);

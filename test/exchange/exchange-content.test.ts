@@ -443,6 +443,9 @@ describe("a request that waits for a slot", () => {
       ["queued", "turned away: queue timeout"],
     ]);
     expect(exchange.response?.fields.value("Retry-After")).not.toBeNull();
+    exchange.begin(exchange.proceed() as ReturnType<typeof respondWith>);
+    exchange.finish(Outcome.Closed, "last answer");
+    expect(server.observer.lines).toMatchObject([{ status: 503, slot: 0 }]);
   });
 });
 
@@ -563,6 +566,11 @@ describe("a report", () => {
     exchange.begin(exchange.proceed() as ReturnType<typeof respondWith>);
     exchange.finish(Outcome.KeptAlive, null);
     expect(reports).toEqual([[7, 0, 4, true, ParseError.HostMissing, "missing", "GET", 400]]);
+    const plain = open().exchange;
+    plain.arrive(1, 0);
+    plain.begin(plain.proceed() as ReturnType<typeof respondWith>);
+    plain.finish(Outcome.KeptAlive, null);
+    expect(reports[1]).toEqual([7, 0, 1, true, 0, "ok", "GET", 200]);
     exchange.renew();
     expect([exchange.violation, exchange.isHeadComplete, exchange.admission.host]).toEqual([0, false, "-"]);
   });

@@ -123,3 +123,17 @@ describe("the budget of memory that is held for peers", () => {
     expect(bench.cut).toEqual(["one", "next"]);
   });
 });
+
+test("a budget that is passed again and again asks once for a turn of its own, and again after it", () => {
+  let asked = 0;
+  const memory = new PeerMemory(1000, () => asked++);
+  const holder = { abort: () => {} };
+  memory.hold(holder, 1000);
+  expect(asked).toBe(0);
+  memory.hold(holder, 1001);
+  memory.hold(holder, 1002);
+  expect(asked).toBe(1);
+  memory.resumed();
+  memory.hold(holder, 1001);
+  expect([asked, memory.used]).toEqual([2, 1001]);
+});

@@ -298,3 +298,21 @@ test("a thread that is woken while no request waits does not relieve", () => {
   threads.deliver();
   expect(threads.reliefs).toEqual([1]);
 });
+
+test("requests keep their places in the line of all threads after others have left it", () => {
+  const threads = new Threads();
+  const log: string[] = [];
+  const [own, other] = [threads.pool(0), threads.pool(1)];
+  own.acquire(new Request("working"));
+  const leaves = [new Request("leaves"), new Request("leaves too")];
+  for (const request of leaves) own.acquire(request);
+  for (const request of leaves) own.cancel(request);
+  own.acquire(new Request("first", log));
+  other.acquire(new Request("second", log));
+  own.acquire(new Request("third", log));
+  for (let turn = 0; turn < 3; turn++) {
+    own.release(1);
+    threads.deliver();
+  }
+  expect(log).toEqual(["first", "second", "third"]);
+});
