@@ -168,6 +168,7 @@ describe("the absolute form", () => {
     ["http://a.b/", "a", ParseError.TargetHostMismatch],
     ["http:///a", "a", ParseError.TargetAuthorityInvalid],
     ["http://", "a", ParseError.TargetAuthorityInvalid],
+    ["https://", "a", ParseError.TargetAuthorityInvalid],
     ["http://u@a/", "a", ParseError.TargetAuthorityInvalid],
     ["http://a:b@a/", "a", ParseError.TargetAuthorityInvalid],
     ["http://a:x/", "a", ParseError.TargetAuthorityInvalid],
