@@ -179,6 +179,13 @@ describe("a reader", () => {
     expect(deadline.extendSend(70 + 99)).toBe(false);
   });
 
+  test("that has read nothing is not waited for, also without a minimum rate", () => {
+    const deadline = new Deadline({ ...LIMITS, minRateBytes: 0 }, new Clock(0, 0));
+    deadline.beginResponse(70);
+    deadline.set(Wait.Send, 70);
+    expect([deadline.extendSend(70), deadline.extendSend(71), deadline.extendSend(71)]).toEqual([false, true, true]);
+  });
+
   test("at the minimum rate on average, to the byte, is waited for", () => {
     const { deadline, pass } = responding(70);
     pass(1000);

@@ -182,6 +182,7 @@ describe("content that was announced", () => {
     server.handler.admit = () => collecting(10);
     const { exchange } = open();
     exchange.arrive(1, 0);
+    expect(exchange.invite()).toBe(false);
     exchange.expect(5, true);
     expect([exchange.invite(), exchange.invite()]).toEqual([true, false]);
   });

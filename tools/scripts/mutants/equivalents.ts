@@ -9,6 +9,12 @@ export interface Equivalent {
 
 export const EQUIVALENTS: readonly Equivalent[] = [
   {
+    file: "exchange/forwarding.ts",
+    before: "if (known !== undefined) return known;",
+    after: "if (known !== undefined) ;",
+    reason: "The same answer is found again; the memory of addresses saves time.",
+  },
+  {
     file: "exchange/peer-memory.ts",
     before: "if (bytes === 0) return;",
     after: "if (bytes === 0) ;",
