@@ -131,3 +131,13 @@ describe("a PROXY header", () => {
     });
   }
 });
+
+test.each(["PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n", `${SIGNATURE}\x20\x00\x00\x00`])(
+  "%p is no header if any of its first bytes is another",
+  (text) => {
+    expect(found(bytesOf(text))).not.toBe(NONE);
+    for (let at = 0; at < (text.startsWith("P") ? 6 : 12); at++) {
+      expect(found(bytesOf(`${text.slice(0, at)}#${text.slice(at + 1)}`))).toBe(NONE);
+    }
+  },
+);
