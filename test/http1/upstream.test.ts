@@ -477,6 +477,18 @@ describe("a connection to an upstream", () => {
     });
   }
 
+  test("with a second response behind an early one is not used again, though its request is sent to the end", () => {
+    const world = new World();
+    const { call, listener } = world.call(POST);
+    world.socket().open();
+    call.write(bytesOf("one"));
+    world.socket().send(HELLO).send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
+    call.ended();
+    expect([listener.content, listener.ends, world.socket().transport.isClosed]).toEqual(["hello", [true], true]);
+    world.call();
+    expect(world.sockets.length).toBe(2);
+  });
+
   test("is cut if a response comes that nothing has asked for", () => {
     const world = new World();
     const socket = used(world).send("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
