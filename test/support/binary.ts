@@ -1,11 +1,11 @@
 /**
- * The compiled program as its users have it: built once for a test file, run in a folder of its own without any setting from
+ * The compiled program as its users have it: built once for all test files, run in a folder of its own without any setting from
  * this process's environment, watched through its pipes, ended by its own id.
  */
-import { chmodSync, copyFileSync, mkdtempSync, openSync, rmSync } from "node:fs";
+import { chmodSync, copyFileSync, linkSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { build } from "../../build.ts";
+import { builtProgram } from "./built.ts";
 import { descendantsOf, killAll } from "./processes.ts";
 import { until, WAIT_MS } from "./waiting.ts";
 
@@ -17,32 +17,23 @@ export interface Binary extends Disposable {
   readonly path: string;
 }
 
-/**
- * The program as it was built for whichever file asked first: a build with its trial run takes two seconds, and two dozen files want
- * one. Only a descriptor is kept, without a name, so that nothing is left behind however the tests end.
- */
-const shared = globalThis as { [BUILT]?: Promise<number> };
+/** Kept for all files that this process runs. */
+const shared = globalThis as { [BUILT]?: ReturnType<typeof builtProgram> };
 const BUILT = Symbol.for("httpserver: the program under test");
 
+/** Another name of the one program; a copy where the file system cannot, and where a run with other sources has removed its first name. */
 export async function buildBinary(): Promise<Binary> {
-  shared[BUILT] ??= buildOnce();
+  shared[BUILT] ??= builtProgram();
   const built = await shared[BUILT];
   const folder = mkdtempSync(join(tmpdir(), "binary-"));
   const path = join(folder, "httpserver");
-  copyFileSync(`/proc/self/fd/${built}`, path);
-  chmodSync(path, 0o755);
-  return { path, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
-}
-
-async function buildOnce(): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), "built-"));
   try {
-    const path = join(folder, "httpserver");
-    await build(path);
-    return openSync(path, "r");
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
+    linkSync(built.path, path);
+  } catch {
+    copyFileSync(`/proc/self/fd/${built.descriptor}`, path);
+    chmodSync(path, 0o755);
   }
+  return { path, [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
 }
 
 export interface RunOptions {
