@@ -39,6 +39,8 @@ export interface Place {
   readonly room: number;
   /** Bytes of the largest payload that the peer takes. */
   readonly frameSizeMax: number;
+  /** Largest last stream that a further GOAWAY may name (RFC 9113 §6.8). */
+  readonly lastStreamMax: number;
 }
 
 /** Something that happens at a place of a response. */

@@ -27,8 +27,7 @@ import { Departure } from "./departure.ts";
 import { Dispatch, type DispatchOwner } from "./dispatch.ts";
 import { describeHttp2Error, ErrorCode, Http2Error } from "./errors.ts";
 import { SendWindow } from "./flow-control.ts";
-import { SHORT_FRAME_BYTES, writeBlockHeads, writeRstStream, writeSettings } from "./frame-writer.ts";
-import { FRAME_HEAD_BYTES, FRAME_SIZE_MIN, SettingId } from "./frames.ts";
+import { FRAME_SIZE_MIN, SettingId } from "./frames.ts";
 import { Burden, Guard } from "./guard.ts";
 import { HpackEncoder } from "./hpack-encoder.ts";
 import { Receiver } from "./receiver.ts";
@@ -87,7 +86,7 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
     this.#receiver = new Receiver(this.#inbox, this.#dispatch, limits, clock);
     this.#deadline = new Deadline(limits, clock);
     this.#closing = new Closing(transport, this.#deadline, limits, clock);
-    this.#departure = new Departure(this.#sender, limits, clock);
+    this.#departure = new Departure(this.#sender.short, limits, clock);
     this.#waits = new Waits(limits, clock, this.#receiver, this.#sender, this.#deadline);
     this.#begin();
   }
@@ -101,8 +100,7 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
       [SettingId.MaxHeaderListSize, limits.maxHeaderBytes],
       [SettingId.NoRfc7540Priorities, 1],
     ] as const;
-    const { bytes, at } = this.#sender.room(FRAME_HEAD_BYTES + 6 * pairs.length);
-    writeSettings(bytes, at, pairs);
+    this.#sender.short.settings(pairs);
     this.#dispatch.begin();
     this.#turn(null);
   }
@@ -259,25 +257,25 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
     this.#sender.schedule(stream);
   }
 
+  get lastStreamMax(): number {
+    return this.#departure.lastStream;
+  }
+
+  named(lastStream: number): void {
+    this.#departure.named(lastStream);
+  }
+
   consumed(stream: Stream, bytes: number): void {
     this.#dispatch.consumed(stream, bytes);
   }
 
   sendContinue(stream: Stream): void {
-    const length = this.encoder.writeStatus(INTERIM, FRAME_HEAD_BYTES, 100) - FRAME_HEAD_BYTES;
-    const count = writeBlockHeads(INTERIM, 0, length, stream.stream, false, this.frameSizeMax);
-    const { bytes, at } = this.#sender.room(count);
-    bytes.set(INTERIM.subarray(0, count), at);
-  }
-
-  sendReset(streamId: number, code: ErrorCode): void {
-    const { bytes, at } = this.#sender.room(SHORT_FRAME_BYTES);
-    writeRstStream(bytes, at, streamId, code);
+    this.#sender.short.interim(this.encoder, stream.stream, this.frameSizeMax);
   }
 
   reset(stream: Stream, code: ErrorCode, reason: CloseReason): void {
     if (stream.isClosed) return;
-    this.sendReset(stream.stream, code);
+    this.#sender.short.reset(stream.stream, code);
     this.drop(stream, reason);
     if (!this.#isInTurn) this.#turn(null);
   }
@@ -290,7 +288,7 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
   }
 
   dropByPeer(stream: Stream): void {
-    if (this.#isShut(stream)) this.#waits.replaced();
+    if (stream.isShut) this.#waits.replaced();
     this.drop(stream, "client");
   }
 
@@ -413,7 +411,7 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
       this.#fault(Http2Error.TooManyDribbles);
       return;
     }
-    if (this.#sender.isBlocked && this.#sender.controlBytes > limits.http2ControlBytesMax) {
+    if (this.#sender.isBlocked && this.#sender.short.used > limits.http2ControlBytesMax) {
       this.#fault(Http2Error.TooManyUnread);
       this.abort("flood");
     }
@@ -514,24 +512,10 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
   /** Sets the deadlines of the connection and of its streams, and counts the memory that is held for the peer. */
   #arm(): void {
     const sender = this.#sender;
-    const isConnectionBlocked = sender.isBlocked || sender.isWindowClosed;
-    let isSending = !sender.isFlushed;
-    let isShut = false;
-    let bytes = this.#inbox.heldBytes + this.#receiver.heldBytes + sender.heldBytes;
-    for (const stream of this.#streams) {
-      stream.arm(!isConnectionBlocked && !stream.isScheduled && stream.sendWindow.size <= 0);
-      isSending ||= stream.isSending;
-      isShut ||= this.#isShut(stream);
-      bytes += stream.heldBytes;
-      stream.share();
-    }
+    const streams = this.#streams.arm(sender.isBlocked || sender.isWindowClosed);
+    const bytes = this.#inbox.heldBytes + this.#receiver.heldBytes + sender.heldBytes + streams.heldBytes;
     this.context.peerMemory.hold(this, bytes < COUNTED_BYTES_MIN ? 0 : bytes);
-    this.#waits.arm({ count: this.#streams.size, isSending, isShut }, this.sendWindow.spent);
-  }
-
-  /** Returns true if a window of the peer keeps the response back. */
-  #isShut({ isSending, isLocalOpen, isHeld, sendWindow }: Stream): boolean {
-    return isSending && isLocalOpen && !isHeld && Math.min(sendWindow.size, this.sendWindow.size) <= 0;
+    this.#waits.arm(streams, this.sendWindow.spent);
   }
 
   /** Acts on the waits that are over. */
@@ -590,12 +574,9 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
     if (!stream.isAnswered) return;
     this.forget(stream);
     this.#streams.close(stream.stream, Closed.ByUs);
-    this.sendReset(stream.stream, ErrorCode.NoError);
+    this.#sender.short.reset(stream.stream, ErrorCode.NoError);
   }
 }
-
-/** An interim response and its frame. All connections share the bytes, which hold nothing between two of them. */
-const INTERIM = new Uint8Array(FRAME_HEAD_BYTES + 32);
 
 /** Bytes below which a connection is not counted: about as much as its own objects take. */
 const COUNTED_BYTES_MIN = 4096;

@@ -7,9 +7,8 @@ import type { Clock } from "../exchange/clock.ts";
 import type { CloseReason } from "../exchange/observer.ts";
 import type { Http2Limits } from "./context.ts";
 import { ErrorCode } from "./errors.ts";
-import { GOAWAY_FRAME_BYTES, PING_FRAME_BYTES, writeFrameHead, writeGoAway } from "./frame-writer.ts";
-import { FRAME_HEAD_BYTES, FrameType, WINDOW_MAX } from "./frames.ts";
-import type { Sender } from "./sender.ts";
+import { WINDOW_MAX } from "./frames.ts";
+import type { ShortFrames } from "./short-frames.ts";
 
 enum Step {
   None = 0,
@@ -22,7 +21,9 @@ enum Step {
 export class Departure {
   /** Reason of the connection's end, once it is announced. */
   reason: CloseReason = "client";
-  readonly #sender: Sender;
+  /** Smallest last stream that a GOAWAY has named: no later one names a larger (RFC 9113 §6.8). */
+  lastStream = WINDOW_MAX;
+  readonly #frames: ShortFrames;
   readonly #limits: Http2Limits;
   readonly #clock: Clock;
   #step = Step.None;
@@ -31,8 +32,8 @@ export class Departure {
   /** Last stream of the last GOAWAY. It never grows (RFC 9113 §6.8), though refused streams follow. */
   #lastStream = WINDOW_MAX;
 
-  constructor(sender: Sender, limits: Http2Limits, clock: Clock) {
-    this.#sender = sender;
+  constructor(frames: ShortFrames, limits: Http2Limits, clock: Clock) {
+    this.#frames = frames;
     this.#limits = limits;
     this.#clock = clock;
   }
@@ -56,9 +57,7 @@ export class Departure {
     this.#step = Step.Announced;
     this.reason = reason;
     this.#send(WINDOW_MAX, ErrorCode.NoError, "");
-    const { bytes, at } = this.#sender.room(PING_FRAME_BYTES);
-    writeFrameHead(bytes, at, PING_FRAME_BYTES - FRAME_HEAD_BYTES, FrameType.Ping, 0, 0);
-    bytes.fill(0, at + FRAME_HEAD_BYTES, at + PING_FRAME_BYTES);
+    this.#frames.ping();
     this.#finalMs = this.#clock.nowMs + this.#limits.shutdownGraceMs;
   }
 
@@ -77,8 +76,13 @@ export class Departure {
     this.reason = reason;
   }
 
+  /** Notes the last stream of a GOAWAY. */
+  named(lastStream: number): void {
+    this.lastStream = Math.min(this.lastStream, lastStream);
+  }
+
   #send(lastStreamId: number, code: ErrorCode, debug: string): void {
-    const { bytes, at } = this.#sender.room(GOAWAY_FRAME_BYTES + debug.length);
-    writeGoAway(bytes, at, lastStreamId, code, debug);
+    this.named(lastStreamId);
+    this.#frames.goAway(this.lastStream, code, debug);
   }
 }

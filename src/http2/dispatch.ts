@@ -7,14 +7,7 @@ import { ParseError } from "../http/parse-error.ts";
 import type { Http2Context } from "./context.ts";
 import { describeHttp2Error, ErrorCode, Http2Error } from "./errors.ts";
 import { ReceiveWindow } from "./flow-control.ts";
-import {
-  PING_FRAME_BYTES,
-  SHORT_FRAME_BYTES,
-  writePingAck,
-  writeSettingsAck,
-  writeWindowUpdate,
-} from "./frame-writer.ts";
-import { FRAME_HEAD_BYTES, PeerSettings } from "./frames.ts";
+import { PeerSettings } from "./frames.ts";
 import { Burden, type Guard } from "./guard.ts";
 import { type FieldSink, HpackDecoder } from "./hpack-decoder.ts";
 import type { FrameHandler } from "./receiver.ts";
@@ -52,8 +45,6 @@ export interface DispatchOwner extends StreamOwner {
   forget(stream: Stream): void;
   /** Closes a stream that the peer has reset. */
   dropByPeer(stream: Stream): void;
-  /** Sends RST_STREAM for a stream that is not open. */
-  sendReset(streamId: number, code: ErrorCode): void;
   frameSizeMax: number;
 }
 
@@ -268,8 +259,7 @@ export class Dispatch implements FrameHandler {
 
   #giveBack(streamId: number, increment: number): void {
     if (increment === 0 || !this.isOpen) return;
-    const { bytes, at } = this.#sender.room(SHORT_FRAME_BYTES);
-    writeWindowUpdate(bytes, at, streamId, increment);
+    this.#sender.short.windowUpdate(streamId, increment);
   }
 
   // Frames of the connection.
@@ -302,8 +292,7 @@ export class Dispatch implements FrameHandler {
         this.#unblock(stream);
       }
     }
-    const { bytes: into, at } = this.#sender.room(FRAME_HEAD_BYTES);
-    writeSettingsAck(into, at);
+    this.#sender.short.settingsAck();
     return 0;
   }
 
@@ -320,8 +309,7 @@ export class Dispatch implements FrameHandler {
       this.#owner.pingAnswered();
       return 0;
     }
-    const { bytes: into, at } = this.#sender.room(PING_FRAME_BYTES);
-    writePingAck(into, at, bytes, start);
+    this.#sender.short.pingAck(bytes, start);
     return 0;
   }
 
@@ -367,13 +355,13 @@ export class Dispatch implements FrameHandler {
     else if (this.#streams.closedBy(streamId) === Closed.ByUs) return this.ignored();
     else {
       this.#streams.close(streamId, Closed.ByUs);
-      this.#owner.sendReset(streamId, code);
+      this.#sender.short.reset(streamId, code);
     }
     return this.#bear(Burden.Reset);
   }
 
   #reject(streamId: number, error: number, isCounted: boolean): number {
-    this.#owner.sendReset(streamId, describeHttp2Error(error).code);
+    this.#sender.short.reset(streamId, describeHttp2Error(error).code);
     return isCounted ? this.#bear(Burden.Reset) : 0;
   }
 

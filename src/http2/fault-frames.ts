@@ -120,7 +120,7 @@ export function effectOf(fault: Fault, at: Place, garbage: Uint8Array): Verdict 
   const { stream } = at;
   switch (kind) {
     case "goaway": {
-      const last = http2?.lastStream ?? stream;
+      const last = Math.min(http2?.lastStream ?? stream, at.lastStreamMax);
       return going(goAway(last, http2?.code ?? 0), { lastStream: last });
     }
     case "reset-stream":

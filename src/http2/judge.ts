@@ -2,19 +2,25 @@
 import type { StreamGate, Verdict } from "../exchange/stream-gate.ts";
 import type { Scratch } from "./context.ts";
 import type { SendWindow } from "./flow-control.ts";
+import type { ResponseOwner } from "./response-frames.ts";
+
+/** The connection, as a verdict sees it. */
+export type FrameOwner = Pick<ResponseOwner, "sendWindow" | "frameSizeMax" | "lastStreamMax" | "named">;
 
 /** Writes the frames of the gate's verdict about a response that has come to `position`. Returns the verdict; null if it waits. */
 export function judge(
   gate: StreamGate,
   position: number,
   { stream, sendWindow: own }: { readonly stream: number; readonly sendWindow: SendWindow },
-  { sendWindow: shared, frameSizeMax }: { readonly sendWindow: SendWindow; readonly frameSizeMax: number },
+  owner: FrameOwner,
   out: Scratch,
 ): Verdict | null {
+  const { sendWindow: shared, frameSizeMax, lastStreamMax } = owner;
   const room = Math.max(0, Math.min(own.size, shared.size, frameSizeMax));
-  const verdict = gate.act(position, { stream, room, frameSizeMax });
+  const verdict = gate.act(position, { stream, room, frameSizeMax, lastStreamMax });
   if (verdict === null) return null;
-  const { frames, windowBytes } = verdict;
+  const { frames, windowBytes, lastStream } = verdict;
+  if (lastStream !== null) owner.named(lastStream);
   out.reserve(frames.length);
   out.bytes.set(frames, out.used);
   out.used += frames.length;

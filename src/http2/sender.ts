@@ -7,7 +7,9 @@
  */
 import type { Transport } from "../exchange/transport.ts";
 import type { Http2Limits, Scratch } from "./context.ts";
-import { type Stream, Written } from "./stream.ts";
+import { Written } from "./response-frames.ts";
+import { ShortFrames } from "./short-frames.ts";
+import type { Stream } from "./stream.ts";
 
 /** Bytes of content that a response of the lowest urgency sends before the next one has its turn: one frame of the usual size. */
 const SHARE_BYTES = 16_384;
@@ -53,17 +55,14 @@ export class Sender {
   /** Shares of responses that were written, and those of them that the windows have cut short to next to nothing. */
   frames = 0;
   dribbles = 0;
+  /** Frames of the connection that wait. */
+  readonly short = new ShortFrames();
   readonly #transport: Transport;
   readonly #scratch: Scratch;
   readonly #limits: Http2Limits;
   readonly #events: SenderEvents;
-  /** Short frames that are not written yet. */
-  #control: Uint8Array;
-  #controlUsed = 0;
   #tail: Uint8Array | null = null;
   #tailStart = 0;
-  /** Bytes of short frames that were written. */
-  #controlWritten = 0;
   /** Bytes written so far, those included that the kernel has not accepted. */
   #written = 0;
   /** Responses that have not had a share, and those that have, in their order. */
@@ -80,39 +79,21 @@ export class Sender {
     this.#scratch = scratch;
     this.#limits = limits;
     this.#events = events;
-    this.#control = new Uint8Array(CONTROL_BYTES_MIN);
   }
 
   /** True when nothing waits for the kernel. */
   get isFlushed(): boolean {
-    return this.#tail === null && this.#controlUsed === 0;
+    return this.#tail === null && this.short.used === 0;
   }
 
   /** Bytes of responses that the kernel has accepted. Acknowledgements are none: a peer could ask for them and read nothing else. */
   get progress(): number {
-    return this.accepted - this.#controlWritten;
+    return this.accepted - this.short.written;
   }
 
   /** Bytes of memory that wait for the kernel. */
   get heldBytes(): number {
-    return (this.#tail?.length ?? 0) + (this.#control.length > CONTROL_BYTES_MIN ? this.#control.length : 0);
-  }
-
-  /** Bytes of short frames that wait. */
-  get controlBytes(): number {
-    return this.#controlUsed;
-  }
-
-  /** Returns the place for a short frame of `count` bytes, which is written there before the next `pump`. */
-  room(count: number): { readonly bytes: Uint8Array; readonly at: number } {
-    const at = this.#controlUsed;
-    if (at + count > this.#control.length) {
-      const grown = new Uint8Array(2 * (at + count));
-      grown.set(this.#control.subarray(0, at));
-      this.#control = grown;
-    }
-    this.#controlUsed += count;
-    return { bytes: this.#control, at };
+    return (this.#tail?.length ?? 0) + this.short.heldBytes;
   }
 
   /** Puts a response in line, unless its last frame is written: live content can tell of its end again while that waits for the kernel. */
@@ -136,7 +117,7 @@ export class Sender {
   /** Drops everything unsent. */
   clear(): void {
     this.#tail = null;
-    this.#controlUsed = 0;
+    this.short.clear();
     this.#fresh.length = 0;
     this.#ring.length = 0;
     this.#ending.length = 0;
@@ -161,18 +142,9 @@ export class Sender {
 
   #gather(): void {
     const out = this.#scratch;
-    if (this.#controlUsed > 0) this.#gatherControl(out);
+    this.short.gather(out);
     // Short frames can follow from what is written: the end of a response, or its reset.
     this.#gatherResponses(out);
-  }
-
-  #gatherControl(out: Scratch): void {
-    out.reserve(this.#controlUsed);
-    out.bytes.set(this.#control.subarray(0, this.#controlUsed), out.used);
-    out.used += this.#controlUsed;
-    this.#controlWritten += this.#controlUsed;
-    this.#controlUsed = 0;
-    if (this.#control.length > CONTROL_BYTES_MIN) this.#control = new Uint8Array(CONTROL_BYTES_MIN);
   }
 
   #gatherResponses(out: Scratch): void {
@@ -271,8 +243,6 @@ export class Sender {
     for (let stream = this.#cut.shift(); stream !== undefined; stream = this.#cut.shift()) this.#events.short(stream);
   }
 }
-
-const CONTROL_BYTES_MIN = 64;
 
 /** Bytes of content that a stream sends before the next one has its turn. */
 function shareOf({ priority: { urgency, isIncremental } }: Stream): number {

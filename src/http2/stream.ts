@@ -6,38 +6,29 @@
  *                     any ──RST_STREAM──▶ closed
  *
  * Both halves are two flags, `isRemoteOpen` and `isLocalOpen`; the exchange has the phase between them. The stream takes content as
- * far as its exchange wants it, and gives the window back as it is consumed. It writes its frames when the connection asks for them
- * (`write`), so the connection alone decides about the order of streams.
+ * far as its exchange wants it, and gives the window back as it is consumed. It writes its frames (response-frames.ts) when the
+ * connection asks for them, so the connection alone decides about the order of streams.
  */
 import type { Carrier } from "../exchange/carrier.ts";
 import type { Resumable } from "../exchange/context.ts";
 import { Deadline, Wait } from "../exchange/deadline.ts";
 import { Exchange, Phase } from "../exchange/exchange.ts";
 import { type CloseReason, Outcome } from "../exchange/observer.ts";
-import type { StreamGate, Verdict } from "../exchange/stream-gate.ts";
-import type { Content, LiveSource, Response } from "../http/message.ts";
+import type { Verdict } from "../exchange/stream-gate.ts";
+import type { Response } from "../http/message.ts";
 import { Method } from "../http/method.ts";
-import type { Http2Context, Scratch } from "./context.ts";
+import type { Scratch } from "./context.ts";
 import { ErrorCode } from "./errors.ts";
 import { ReceiveWindow, SendWindow } from "./flow-control.ts";
-import { blockHeadBytes, writeBlockHeads, writeFrameHead } from "./frame-writer.ts";
-import { FLAG_END_STREAM, FRAME_HEAD_BYTES, FrameType } from "./frames.ts";
-import type { HpackEncoder } from "./hpack-encoder.ts";
-import { judge } from "./judge.ts";
 import { DEFAULT_PRIORITY, type Priority, parsePriority } from "./priority.ts";
 import { type Http2Request, isMalformed } from "./request.ts";
+import { ResponseFrames, type ResponseOwner, type Written } from "./response-frames.ts";
 
 /** The connection, as its streams see it. */
-export interface StreamOwner {
+export interface StreamOwner extends ResponseOwner {
   /** Number of the connection. */
   readonly id: number;
   readonly peer: string;
-  readonly context: Http2Context;
-  readonly encoder: HpackEncoder;
-  /** Window of the connection. */
-  readonly sendWindow: SendWindow;
-  /** Bytes of the largest payload that the peer takes. */
-  readonly frameSizeMax: number;
   /** Begins a turn for the stream. */
   wake(stream: Stream): void;
   /** Sends an interim response. */
@@ -51,32 +42,6 @@ export interface StreamOwner {
   /** Ends the stream by RST_STREAM, outside of turns or within them. */
   reset(stream: Stream, code: ErrorCode, reason: CloseReason): void;
 }
-
-/** How far `write` came. */
-export enum Written {
-  /** The last frame of the response is written. */
-  Done = 0,
-  /** A share is written, and there is more. */
-  More,
-  /** The window of the stream is empty. */
-  StreamBlocked,
-  /** The window of the connection is empty. */
-  ConnectionBlocked,
-  /** All there is was written, and there will be more: the source says when. */
-  Waiting,
-  /** There is no room for another frame. */
-  Full,
-  /** The content ends early. */
-  Short,
-  /** The place of a fault is reached: its verdict follows. */
-  Cut,
-}
-
-/** Largest content of a response that needs no slot while it waits for the write of the turn. */
-const LIGHT_BYTES_MAX = 65_536;
-
-/** Payload of DATA below which a frame that the windows have cut short counts as a dribble, bytes. */
-const DRIBBLE_BYTES = 64;
 
 export class Stream implements Carrier, Resumable {
   /** Identifier, odd. */
@@ -101,28 +66,17 @@ export class Stream implements Carrier, Resumable {
   isHeldBack = false;
   /** Place in the bytes of the connection at which the response ends, once its last frame is written. */
   endsAt = Number.POSITIVE_INFINITY;
-  /** True if the window of the peer has cut the last frame to next to nothing. */
-  isDribbling = false;
   priority: Priority = DEFAULT_PRIORITY;
   /** Bytes of content that have come. */
   received = 0;
-  /** Verdict of the fault whose place is reached; null before that. */
-  verdict: Verdict | null = null;
   readonly #owner: StreamOwner;
-  /** Keeps a response with a fault back; else null. */
-  #gate: StreamGate | null = null;
+  /** The response, once there is one. */
+  #out: ResponseFrames | null = null;
   /** Content that the exchange has not taken. */
   #pieces: Uint8Array[] = [];
   #pieceBytes = 0;
   /** Bytes of the content if they are known, else -1. */
   #length = -1;
-  #isHeadDue = false;
-  #body: Content | null = null;
-  /** Bytes of content in frames that were written, and of the whole content. */
-  #position = 0;
-  #end = 0;
-  /** Index of the piece of content that is being written. */
-  #piece = 0;
   /** True when live content has told of more, and a turn follows. */
   #isWoken = false;
   /** Memory that is counted for the peer, and the place in the content at that time. */
@@ -154,41 +108,48 @@ export class Stream implements Carrier, Resumable {
 
   /** Bytes of memory that wait for the exchange, or for the peer. */
   get heldBytes(): number {
-    const body = this.#body;
-    const live = body !== null && "size" in body && "whenMore" in body ? (body.heldBytes ?? 0) : 0;
-    return this.#pieceBytes + live;
+    return this.#pieceBytes + (this.#out?.heldBytes ?? 0);
   }
 
   /** The memory of content that is being sent; null for none, and for a file. */
   get content(): ArrayBufferLike | null {
-    const body = this.#body;
-    if (body === null) return null;
-    if (body instanceof Uint8Array) return body.buffer;
-    if ("ends" in body) return body.bytes.buffer;
-    return body.memory?.buffer ?? null;
+    return this.#out?.content ?? null;
   }
 
   /** True if the head of the response is written. */
   get hasBegun(): boolean {
-    return !this.#isHeadDue;
+    return this.#out?.hasBegun === true;
   }
 
   /** True if the whole response is in memory, small, and within the windows, so that it leaves in the write of this turn. */
   get isLight(): boolean {
-    const body = this.#body;
-    if (!this.isSending || !this.#isHeadDue || this.#gate !== null) return false;
-    if (body === null) return true;
-    return body instanceof Uint8Array && body.length <= LIGHT_BYTES_MAX && body.length <= this.sendWindow.size;
+    return this.isSending && this.#out?.isLight === true;
   }
 
   /** True while a fault keeps the response back. */
   get isHeld(): boolean {
-    return this.#gate?.isHolding === true;
+    return this.#out?.isHeld === true;
+  }
+
+  /** True if the window of the peer has cut the last frame to next to nothing. */
+  get isDribbling(): boolean {
+    return this.#out?.isDribbling === true;
+  }
+
+  /** Verdict of the fault whose place is reached; null before that. */
+  get verdict(): Verdict | null {
+    return this.#out?.verdict ?? null;
   }
 
   /** True while bytes of the response wait for the peer's windows or for the kernel. */
   get isSending(): boolean {
     return this.exchange.phase === Phase.Sending;
+  }
+
+  /** True while a window of the peer, and nothing else, keeps the response back. */
+  get isShut(): boolean {
+    const size = Math.min(this.sendWindow.size, this.#owner.sendWindow.size);
+    return size <= 0 && this.isSending && this.isLocalOpen && !this.isHeld;
   }
 
   // Receiving.
@@ -313,22 +274,23 @@ export class Stream implements Carrier, Resumable {
 
   #begin(made: Response): void {
     const { exchange } = this;
-    const { fault } = exchange.admission;
+    const { fault, isControl } = exchange.admission;
     const isHead = exchange.request?.head.method === Method.Head;
-    if (fault !== null) this.#gate = this.#owner.context.gates?.gate(fault, () => this.#proceed()) ?? null;
-    const response = this.#gate?.spoil(made, isHead) ?? made;
-    exchange.begin(response);
-    const content = isHead ? null : response.content;
-    this.#body = content;
-    this.#isHeadDue = true;
-    this.#end = content === null ? 0 : sizeOf(content);
-    exchange.responseBytes = this.#end;
-    if (content !== null && "whenMore" in content) (content as LiveSource).whenMore(() => this.#more());
+    const out = new ResponseFrames(this.#owner, this, made, { isHead, isControl, fault });
+    this.#out = out;
+    exchange.begin(out.response);
+    exchange.responseBytes = out.size;
+    out.begin();
     this.#owner.schedule(this);
   }
 
-  /** Live content has more. It may say so within a turn of another connection. */
-  #more(): void {
+  /** Writes frames of the response, up to `share` bytes of content and to `limit` bytes of `out`. */
+  write(out: Scratch, share: number, limit: number): Written {
+    return (this.#out as ResponseFrames).write(out, share, limit);
+  }
+
+  more(): void {
+    // It may be a turn of another connection.
     if (this.#isWoken || this.isClosed) return;
     this.#isWoken = true;
     this.#owner.context.defer(this);
@@ -336,126 +298,19 @@ export class Stream implements Carrier, Resumable {
 
   resumed(): void {
     this.#isWoken = false;
-    if (this.isClosed || this.#body === null) return;
+    if (this.isClosed || this.#out?.hasContent !== true) return;
     this.#owner.schedule(this);
     this.#owner.wake(this);
   }
 
-  /** Continues with a response that its fault has kept back. */
-  #proceed(): void {
+  proceed(): void {
     this.#owner.schedule(this);
     this.#owner.wake(this);
-  }
-
-  /** Writes frames of the response, up to `share` bytes of content and to `limit` bytes of `out`. */
-  write(out: Scratch, share: number, limit: number): Written {
-    this.isDribbling = false;
-    const gate = this.#gate;
-    if (gate === null) return this.#write(out, share, limit);
-    const passing = gate.passing(this.#position);
-    if (passing < 0 || (passing === 0 && !this.#isHeadDue)) return this.#stop(gate, out);
-    return this.#write(out, Math.min(share, passing), limit);
-  }
-
-  /** Waits at the gate, or does what its fault has happen here. */
-  #stop(gate: StreamGate, out: Scratch): Written {
-    const verdict = judge(gate, this.#position, this, this.#owner, out);
-    if (verdict === null || verdict.next === "hangs") return Written.Waiting;
-    if (verdict.next === "is done") return Written.Done;
-    this.verdict = verdict;
-    return Written.Cut;
-  }
-
-  /** Writes END_STREAM alone, after all the content. */
-  #writeEnd(out: Scratch): Written {
-    out.used = writeFrameHead(out.bytes, out.used, 0, FrameType.Data, FLAG_END_STREAM, this.stream);
-    return Written.Done;
-  }
-
-  #write(out: Scratch, share: number, limit: number): Written {
-    if (this.#isHeadDue && !this.#writeHead(out, limit)) return Written.Full;
-    const body = this.#body;
-    const gate = this.#gate;
-    if (gate?.hasPlace === true && this.#position === this.#end)
-      return gate.isPending ? Written.More : this.#writeEnd(out);
-    if (body === null) return Written.Done;
-    const isLive = "whenMore" in body;
-    const { sendWindow } = this.#owner;
-    for (let left = share; left > 0; ) {
-      const room = limit - out.used - FRAME_HEAD_BYTES;
-      if (room <= 0) return Written.Full;
-      const window = Math.min(this.sendWindow.size, sendWindow.size);
-      if (window <= 0 && !(isLive && body.isOver)) {
-        return this.sendWindow.size <= 0 ? Written.StreamBlocked : Written.ConnectionBlocked;
-      }
-      const wanted = Math.min(left, room, this.#owner.frameSizeMax, this.#nextEnd(body) - this.#position);
-      const count = this.#read(body, out, Math.min(wanted, Math.max(window, 1)));
-      if (count <= 0) return this.#afterLast(body, out);
-      if (window <= 0) return this.sendWindow.size <= 0 ? Written.StreamBlocked : Written.ConnectionBlocked;
-      if (count < DRIBBLE_BYTES && count === window && count < wanted) this.isDribbling = true;
-      left -= count;
-      this.#position += count;
-      this.sendWindow.spend(count);
-      sendWindow.spend(count);
-      const isLast = this.#position === this.#end && gate?.isPending !== true;
-      writeFrameHead(out.bytes, out.used, count, FrameType.Data, isLast ? FLAG_END_STREAM : 0, this.stream);
-      out.used += FRAME_HEAD_BYTES + count;
-      if (isLast) return Written.Done;
-    }
-    return Written.More;
-  }
-
-  /** Copies up to `count` bytes of content to the place of the next payload. Returns the number; 0 if there are none. */
-  #read(body: Content, out: Scratch, count: number): number {
-    const at = out.used + FRAME_HEAD_BYTES;
-    if ("size" in body) return body.read(this.#position, out.bytes, at, count);
-    const bytes = body instanceof Uint8Array ? body : body.bytes;
-    out.bytes.set(bytes.subarray(this.#position, this.#position + count), at);
-    return count;
-  }
-
-  /** Returns the end of the piece that comes next: no frame has bytes of two pieces. */
-  #nextEnd(body: Content): number {
-    if (!("ends" in body)) return this.#end;
-    while ((body.ends[this.#piece] ?? this.#end) <= this.#position && this.#piece < body.ends.length) this.#piece++;
-    return body.ends[this.#piece] ?? this.#end;
-  }
-
-  /** Decides about a source that has nothing more, or nothing at the moment. */
-  #afterLast(body: Content, out: Scratch): Written {
-    if (!("whenMore" in body) || body.isCut === true) return Written.Short;
-    if (!body.isOver) return Written.Waiting;
-    if (this.#gate?.isPending === true) {
-      this.#gate.contentEnds(this.#position);
-      return Written.More;
-    }
-    // A Content-Length that is not reached would make the response malformed.
-    if (this.#end !== Number.MAX_SAFE_INTEGER && this.#position < this.#end) return Written.Short;
-    return this.#writeEnd(out);
-  }
-
-  /** Writes the head. Returns false if there is no room for it. */
-  #writeHead(out: Scratch, limit: number): boolean {
-    const { encoder, context, frameSizeMax } = this.#owner;
-    const { status, fields } = this.exchange.response as Response;
-    const extra = this.exchange.admission.isControl ? context.endpointFields : context.fixedFields;
-    const blockMax = encoder.headBytesMax(extra, fields);
-    const bytesMax = blockMax + blockHeadBytes(blockMax, frameSizeMax);
-    if (out.used > 0 && out.used + bytesMax > limit) return false;
-    out.reserve(bytesMax);
-    const start = out.used + FRAME_HEAD_BYTES;
-    const { clock } = context;
-    const end = encoder.writeHead(out.bytes, start, status, clock.second, clock.dateLine, extra, fields);
-    const isLast = this.#body === null || (this.#end === 0 && !("whenMore" in this.#body));
-    if (isLast) this.#body = null;
-    const hasEnd = isLast && this.#gate?.hasPlace !== true;
-    out.used = writeBlockHeads(out.bytes, out.used, end - start, this.stream, hasEnd, frameSizeMax);
-    this.#isHeadDue = false;
-    return true;
   }
 
   sentBytes(isCut: boolean): number {
-    return isCut && this.#isHeadDue ? 0 : this.#position;
+    const out = this.#out;
+    return out === null || (isCut && !out.hasBegun) ? 0 : out.position;
   }
 
   // The end.
@@ -463,7 +318,7 @@ export class Stream implements Carrier, Resumable {
   /** The kernel has accepted the last byte of the response. */
   finish(): void {
     const { exchange } = this;
-    this.#body = null;
+    this.#out?.drop();
     this.isAnswered = true;
     this.stopReading();
     exchange.finish(Outcome.KeptAlive, null);
@@ -493,11 +348,11 @@ export class Stream implements Carrier, Resumable {
 
   /** Ends the fault of the stream. Called outside of turns. */
   release(): void {
-    const gate = this.#gate;
+    const isOpen = this.#out?.open() ?? null;
     const wasShut = this.receiveWindow.release();
     if (wasShut) this.#owner.consumed(this, 0);
-    if (gate !== null && !gate.open()) this.#owner.reset(this, ErrorCode.InternalError, "fault");
-    else if (gate !== null) this.#proceed();
+    if (isOpen === false) this.#owner.reset(this, ErrorCode.InternalError, "fault");
+    else if (isOpen === true) this.proceed();
     else if (wasShut) this.#owner.wake(this);
   }
 
@@ -516,7 +371,7 @@ export class Stream implements Carrier, Resumable {
       exchange.lease.cancel();
       exchange.begin(response);
     }
-    this.#body = null;
+    this.#out?.drop();
     if (!this.isAnswered) exchange.abandon(reason);
     this.#giveBack();
   }
@@ -527,8 +382,7 @@ export class Stream implements Carrier, Resumable {
     const { requests, peerMemory } = this.#owner.context;
     if (this.#shared !== null) peerMemory.unshare(this, this.#shared);
     this.#shared = null;
-    this.#gate?.closed();
-    this.#gate = null;
+    this.#out?.closed();
     this.exchange.request = null;
     if (request !== null) requests.takeBack(request);
     lease.repaid();
@@ -539,10 +393,10 @@ export class Stream implements Carrier, Resumable {
   share(): void {
     const { content } = this;
     const { peerMemory } = this.#owner.context;
-    if (content === this.#shared && (content === null || this.#position === this.#sharedAt)) return;
+    if (content === this.#shared && (content === null || this.#sentBytes === this.#sharedAt)) return;
     if (content !== this.#shared && this.#shared !== null) peerMemory.unshare(this, this.#shared);
     this.#shared = content;
-    this.#sharedAt = this.#position;
+    this.#sharedAt = this.#sentBytes;
     if (content !== null) peerMemory.share(this, content);
   }
 
@@ -555,7 +409,7 @@ export class Stream implements Carrier, Resumable {
   /** Sets the deadline for the event that the stream waits for. `isBlocked`: its own window keeps the response back. */
   arm(isBlocked: boolean): void {
     const wait = this.#reasonToWait(isBlocked);
-    this.deadline.set(wait, wait === Wait.Send ? this.#position : this.received);
+    this.deadline.set(wait, wait === Wait.Send ? this.#sentBytes : this.received);
   }
 
   #reasonToWait(isBlocked: boolean): Wait {
@@ -572,7 +426,7 @@ export class Stream implements Carrier, Resumable {
     const { wait } = deadline;
     if (!deadline.isOver || wait === Wait.None) return Wait.None;
     // The peer alone moves its window: a window in which it does not is a stall, whatever was sent before.
-    const isFast = wait === Wait.Send ? deadline.extendBody(this.#position) : deadline.extendFor(this.received);
+    const isFast = wait === Wait.Send ? deadline.extendBody(this.#sentBytes) : deadline.extendFor(this.received);
     return isFast ? Wait.None : wait;
   }
 
@@ -589,12 +443,12 @@ export class Stream implements Carrier, Resumable {
     if (!isSmall) this.#restEndMs = clock.nowMs + limits.http2RestMs;
   }
 
+  /** Bytes of content in frames that were written. */
+  get #sentBytes(): number {
+    return this.#out?.position ?? 0;
+  }
+
   get isRestOver(): boolean {
     return this.#owner.context.clock.nowMs >= this.#restEndMs;
   }
-}
-
-function sizeOf(content: Content): number {
-  if (content instanceof Uint8Array) return content.length;
-  return "ends" in content ? content.bytes.length : content.size;
 }

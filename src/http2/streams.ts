@@ -17,6 +17,17 @@ export enum Closed {
   Unknown,
 }
 
+/** The streams of a connection at the end of a turn. */
+export interface StreamsNow {
+  readonly count: number;
+  /** True while responses are on their way. */
+  readonly isSending: boolean;
+  /** True if a window of the peer keeps one of them back. */
+  readonly isShut: boolean;
+  /** Bytes of memory that wait for exchanges, or for the peer. */
+  readonly heldBytes: number;
+}
+
 export class Streams {
   /** Highest identifier that the peer has used. */
   last = 0;
@@ -56,6 +67,19 @@ export class Streams {
 
   add(stream: Stream): void {
     this.#open.set(stream.stream, stream);
+  }
+
+  /** Ends a turn: sets the deadlines of all streams, and counts what they hold. `isBlocked`: the connection keeps all responses back. */
+  arm(isBlocked: boolean): StreamsNow {
+    let [isSending, isShut, heldBytes] = [false, false, 0];
+    for (const stream of this.#open.values()) {
+      stream.arm(!isBlocked && !stream.isScheduled && stream.sendWindow.size <= 0);
+      isSending ||= stream.isSending;
+      isShut ||= stream.isShut;
+      heldBytes += stream.heldBytes;
+      stream.share();
+    }
+    return { count: this.#open.size, isSending, isShut, heldBytes };
   }
 
   /** Returns true for an identifier that no stream has had yet. Ours are even, and this server opens none without a fault. */

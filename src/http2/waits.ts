@@ -10,6 +10,7 @@ import { type Deadline, Wait } from "../exchange/deadline.ts";
 import type { Http2Limits } from "./context.ts";
 import type { Receiver } from "./receiver.ts";
 import type { Sender } from "./sender.ts";
+import type { StreamsNow } from "./streams.ts";
 
 /** The wait that has lasted too long. */
 export enum Over {
@@ -20,15 +21,6 @@ export enum Over {
   Settings,
   /** No request has come. */
   Idle,
-}
-
-/** The streams of a connection at the end of a turn. */
-export interface StreamsNow {
-  readonly count: number;
-  /** True while responses are on their way. */
-  readonly isSending: boolean;
-  /** True if one of them waits for a window of the peer. */
-  readonly isShut: boolean;
 }
 
 export class Waits {
@@ -93,7 +85,7 @@ export class Waits {
   arm(streams: StreamsNow, contentBytes: number): void {
     this.#armFrame();
     this.#armIdle(streams.count);
-    this.#armSend(streams.isSending);
+    this.#armSend(streams.isSending || !this.#sender.isFlushed);
     this.#measure(contentBytes);
     if (streams.isShut && streams.isSending) this.#shutSinceMs = this.#clock.nowMs;
   }

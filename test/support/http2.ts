@@ -194,6 +194,10 @@ export class FrameLog {
         this.pings.push((flags & 1) !== 0 ? payload : `?${payload}`);
         break;
       case FrameType.GoAway:
+        // RFC 9113 §6.8: a peer may have repeated the requests above the last one elsewhere.
+        if (number32(payload, 0) > (this.goAways.at(-1)?.last ?? Number.POSITIVE_INFINITY)) {
+          throw new Error("a GOAWAY names a later stream than the one before it");
+        }
         this.goAways.push({
           code: codeName(number32(payload, 4)),
           last: number32(payload, 0),
