@@ -118,7 +118,7 @@ export class Http2Request extends ReceivedRequest implements CollectingRequest {
     if (authority === null || hostLine === null || authority === hostLine) return 0;
     const host = this.#host;
     if (!readAuthority(hostLine, host)) return ParseError.HostInvalid;
-    const known = scheme === "https" ? "https" : "http";
+    const known = isHttps(scheme) ? "https" : "http";
     const isSame =
       host.host === target.authority.host &&
       effectivePort(host.port, known) === effectivePort(target.authority.port, known);
@@ -204,9 +204,13 @@ export class RequestPool {
 
 const IDLE_REQUESTS_MAX = 256;
 
-/** `scheme` of RFC 3986 §3.1. A proxy that ends TLS sends `https` over a connection without it. */
+/** Returns true for a scheme of ours, whose case does not count (RFC 9110 §4.2.3). A proxy that ends TLS sends `https` over a connection without it. */
 function isScheme(text: string): boolean {
-  return text === "https" || text === "http";
+  return isHttps(text) || text === "http" || text.toLowerCase() === "http";
+}
+
+function isHttps(text: string | null): boolean {
+  return text === "https" || text?.toLowerCase() === "https";
 }
 
 function readAuthority(text: string, into: Authority): boolean {

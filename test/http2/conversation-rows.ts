@@ -67,6 +67,14 @@ function withoutPseudo(name: string): string {
   return request(...getLines().filter((line) => line[0] !== name));
 }
 
+function withScheme(scheme: string): string {
+  return request([":method", "GET"], [":scheme", scheme], ...getLines().slice(2));
+}
+
+function withHosts(scheme: string, authority: string, host: string): string {
+  return request([":method", "GET"], [":scheme", scheme], [":authority", authority], [":path", "/"], ["host", host]);
+}
+
 /** PRIORITY_UPDATE for each of the streams. */
 function priorities(...streamIds: readonly number[]): string {
   return streamIds.map((id) => frame(FrameType.PriorityUpdate, 0, 0, `${int32(id)}u=1`)).join("");
@@ -416,6 +424,11 @@ export const conversationRows: readonly ConversationRow[] = [
       request(...getLines().map((line): Pair => (line[0] === ":scheme" ? [":scheme", "https"] : line))),
       SERVED,
     ],
+    [":scheme in upper case", withScheme("HTTP"), SERVED],
+    [":scheme https in mixed case", withScheme("hTTpS"), SERVED],
+    [":scheme HTTPS, whose port Host leaves out", withHosts("HTTPS", "localhost:443", "localhost"), SERVED],
+    [":scheme HTTP, whose port Host leaves out", withHosts("HTTP", "localhost", "localhost:80"), SERVED],
+    [":scheme HTTP with the port of the other", withHosts("HTTP", "localhost:443", "localhost"), MALFORMED],
     [":scheme that is empty", request([":method", "GET"], [":scheme", ""], ...getLines().slice(2)), MALFORMED],
     [":scheme that is another", request([":method", "GET"], [":scheme", "ftp"], ...getLines().slice(2)), MALFORMED],
     [":method that is empty", request([":method", ""], ...getLines().slice(1)), MALFORMED],
