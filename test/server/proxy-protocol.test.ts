@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type FixtureServer, ManualClock, type StartOptions, startServer } from "../../src/index.ts";
 import type { AccessEntry, ServerLog } from "../../src/server/access-log.ts";
+import { FrameLog, get, HELLO, PREFACE } from "../support/http2.ts";
 import { RawClient, request } from "../support/raw-client.ts";
 import { turns, until } from "../support/waiting.ts";
 
@@ -98,6 +99,49 @@ describe("a client that a trusted proxy announces", () => {
       expect(started.entries[0]?.peer).toMatch(peer);
     });
   }
+
+  for (const [name, header, peer] of rows) {
+    test(`${name}, may speak HTTP/2, whole and byte by byte`, async () => {
+      await using started = await start();
+      const text = header + HELLO + get(1, "/a.html");
+      for (const pieces of [[text], [...text]]) {
+        using client = await RawClient.connect(started.server.port);
+        for (const piece of pieces) {
+          client.send(piece);
+          if (pieces.length > 1) await turns();
+        }
+        const log = new FrameLog();
+        let length = 0;
+        await until(() => {
+          log.take(client.text.slice(length));
+          length = client.text.length;
+          return log.stream(1).isEnded || log.goAways.length > 0;
+        }, "a response");
+        expect([log.goAways, log.stream(1).status, log.stream(1).body]).toEqual([[], 200, "page"]);
+        expect(started.server.connections().open.map((one) => one.peer)).toEqual([expect.stringMatching(peer)]);
+        client.finish();
+        await until(() => started.server.connections().open.length === 0, "the end");
+      }
+      expect(started.entries.map((entry) => [entry.requestLine, peer.test(entry.peer)])).toEqual([
+        ["GET /a.html HTTP/2.0", true],
+        ["GET /a.html HTTP/2.0", true],
+      ]);
+      expect(started.server.requests().map((one) => [one.protocol, one.stream, peer.test(one.peer)])).toEqual([
+        ["2", 1, true],
+        ["2", 1, true],
+      ]);
+    });
+  }
+
+  test("that is not complete before HTTP/2 has its deadline", async () => {
+    await using started = await start();
+    using client = await RawClient.connect(started.server.port);
+    client.send(LINE + PREFACE.slice(0, 10));
+    await turns(4);
+    started.clock.advance(20_000);
+    await client.left();
+    expect(client.text).toContain("408");
+  });
 
   test("has used https if the proxy says so", async () => {
     await using started = await start({ httpbin: "/bin", hstsMs: 60_000 });
