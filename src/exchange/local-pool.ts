@@ -13,6 +13,8 @@ export class LocalPool implements Pool {
   /** Senders that lent their slots, the longest first. */
   readonly #lenders = new Set<Sender>();
   readonly #lendersMax: number;
+  /** Requests that wait in their connections. */
+  #heldBack = 0;
   #granting = false;
 
   /** `size` >= 1 slots, numbered from 1; `queueMax` >= 0 waiters; `lendersMax` senders that may continue without a slot. */
@@ -33,6 +35,14 @@ export class LocalPool implements Pool {
 
   get queued(): number {
     return this.#queue.size;
+  }
+
+  get queuedInAll(): number {
+    return this.#queue.size + this.#heldBack;
+  }
+
+  holdBack(count: number): void {
+    this.#heldBack += count;
   }
 
   get waiters(): Iterable<Waiter> {

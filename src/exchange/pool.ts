@@ -41,12 +41,19 @@ export interface Pool {
   readonly active: number;
   /** Slots that can be taken at once. */
   readonly free: number;
-  /** Requests that wait. */
+  /** Requests that wait in the queue. */
   readonly queued: number;
+  /** Requests that wait in the queue, or in their connections until they may join it. */
+  readonly queuedInAll: number;
   /** Waiting requests of this thread, oldest first. The iterator must not be kept, nor used while slots are handed on. */
   readonly waiters: Iterable<Waiter>;
   /** Returns a slot number >= 1, or QUEUED (then `granted` follows unless `cancel` comes first), or REFUSED. */
   acquire(waiter: Waiter): number;
+  /**
+   * Notes that `count` further requests, or fewer if it is below 0, wait in their connection until they may join the queue. They do not count
+   * for `queueMax`: a connection of HTTP/2 has a bounded number of them.
+   */
+  holdBack(count: number): void;
   /** Takes `count` >= 1 free slots, to be released one by one. Returns null, and takes none, if fewer are free. */
   take(count: number): number[] | null;
   /** Notes that the kernel takes no more bytes of `sender`, which has a slot. */

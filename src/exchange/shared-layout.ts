@@ -41,8 +41,10 @@ export enum Place {
   Tickets = 64,
   /** Responses that continue without a slot. */
   Lenders = 80,
+  /** Requests that wait in their connections, and not in a queue. */
+  HeldBack = 96,
   /** The first sum; the others follow, each on its line. */
-  Sums = 96,
+  Sums = 112,
 }
 
 /** Sums of 64 bits that the threads count together, in the order of their places. */

@@ -80,6 +80,14 @@ export class SharedPool implements Pool {
     return Math.max(0, -this.#words.load(Place.Balance));
   }
 
+  get queuedInAll(): number {
+    return this.queued + this.#words.load(Place.HeldBack);
+  }
+
+  holdBack(count: number): void {
+    this.#words.add(Place.HeldBack, count);
+  }
+
   get waiters(): Iterable<Waiter> {
     return this.#queue;
   }

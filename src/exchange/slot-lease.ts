@@ -6,6 +6,7 @@
  *   NONE ──take──▶ HELD ──release──▶ NONE           HELD ──stalled──▶ STALLED ──moving──▶ HELD
  *   NONE ──take──▶ WAITING ──granted──▶ HELD        STALLED ──lend──▶ LENT ──repaid──▶ NONE
  *                  WAITING ──cancel──▶ NONE         LENT ──evict──▶ the holder ends
+ *   NONE ──holdBack──▶ HELD BACK ──letGo──▶ NONE: a request of HTTP/2 that waits for its turn to wait
  */
 import type { Work } from "./carrier.ts";
 import type { Clock } from "./clock.ts";
@@ -28,6 +29,8 @@ export class SlotLease implements Sender, Waiter {
   lent = 0;
   /** Milliseconds that the request has waited for its slot. */
   queuedMs = 0;
+  /** True while the request waits in its connection, until it may ask for a slot. */
+  isHeldBack = false;
   readonly holder: LeaseHolder;
   readonly #pool: Pool;
   readonly #clock: Clock;
@@ -44,9 +47,23 @@ export class SlotLease implements Sender, Waiter {
   /** Takes a slot. Returns its number, or QUEUED: then `granted` follows unless `cancel` comes first, or REFUSED. */
   take(): number {
     const slot = this.#pool.acquire(this);
-    if (slot === QUEUED) this.#waitingSinceMs = this.#clock.nowMs;
+    if (slot === QUEUED) this.#waitingSinceMs = this.#clock.nowMs - this.queuedMs;
     else if (slot !== REFUSED) this.slot = slot;
     return slot;
+  }
+
+  /** Begins to wait in the connection. */
+  holdBack(): void {
+    this.isHeldBack = true;
+    this.#waitingSinceMs = this.#clock.nowMs;
+    this.#pool.holdBack(1);
+  }
+
+  /** Ends that: the request may ask for a slot, or is given up. */
+  letGo(): void {
+    this.isHeldBack = false;
+    this.queuedMs = this.#clock.nowMs - this.#waitingSinceMs;
+    this.#pool.holdBack(-1);
   }
 
   granted(slot: number): void {

@@ -27,8 +27,10 @@ export class SlotQueue {
       this.remove(stream);
       return true;
     }
-    if (!stream.isHeldBack) this.#others.push(stream);
-    stream.isHeldBack = true;
+    if (!lease.isHeldBack) {
+      this.#others.push(stream);
+      lease.holdBack();
+    }
     return false;
   }
 
@@ -57,14 +59,15 @@ export class SlotQueue {
     if (this.#others.length === 0 || this.#isBusy) return null;
     this.#first = null;
     const stream = this.#others.shift() as Stream;
-    stream.isHeldBack = false;
+    stream.exchange.lease.letGo();
     return stream;
   }
 
   /** Forgets a request that waits no longer. */
   remove(stream: Stream): void {
-    if (!stream.isHeldBack) return;
-    stream.isHeldBack = false;
+    const { lease } = stream.exchange;
+    if (!lease.isHeldBack) return;
+    lease.letGo();
     this.#others.splice(this.#others.indexOf(stream), 1);
   }
 

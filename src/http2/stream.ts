@@ -62,8 +62,6 @@ export class Stream implements Carrier, Resumable {
   isClosed = false;
   /** True while the stream is in one of the queues of the connection's sender. */
   isScheduled = false;
-  /** True while it waits until it may ask for a slot. */
-  isHeldBack = false;
   /** Place in the bytes of the connection at which the response ends, once its last frame is written. */
   endsAt = Number.POSITIVE_INFINITY;
   priority: Priority = DEFAULT_PRIORITY;
@@ -414,7 +412,7 @@ export class Stream implements Carrier, Resumable {
 
   #reasonToWait(isBlocked: boolean): Wait {
     const { phase } = this.exchange;
-    if (phase === Phase.Waiting || this.isHeldBack) return Wait.Queue;
+    if (phase === Phase.Waiting || this.exchange.lease.isHeldBack) return Wait.Queue;
     if (this.awaitsContent) return this.receiveWindow.isShut ? Wait.None : Wait.Body;
     if (!this.isLocalOpen) return Wait.Rest;
     return phase === Phase.Sending && isBlocked && !this.isHeld ? Wait.Send : Wait.None;

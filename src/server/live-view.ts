@@ -167,7 +167,7 @@ export class LiveView extends ThreadView {
       pool: {
         size: pool.size,
         active: pool.active,
-        queued: pool.queued,
+        queued: pool.queuedInAll,
         queueMax: pool.queueMax,
         lent,
       },

@@ -89,7 +89,7 @@ export class Reporter implements Observer {
   tick(pool: Pool | null, nowMs: number): void {
     this.#newSecond();
     if (pool === null) return;
-    const status = `Thread pool status: ${pool.active}/${pool.size} active, ${pool.queued} queued`;
+    const status = `Thread pool status: ${pool.active}/${pool.size} active, ${pool.queuedInAll} queued`;
     if (status === this.#lastPool || nowMs - this.#lastPoolMs < POOL_STATUS_MS) return;
     const isFirst = this.#lastPool === "";
     this.#lastPool = status;

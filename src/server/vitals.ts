@@ -78,7 +78,7 @@ export class Vitals implements StatusSource, ServerVitals {
       version: VERSION,
       slots: pool.size,
       slotsBusy: pool.active,
-      queueLength: pool.queued,
+      queueLength: pool.queuedInAll,
       queueMax: pool.queueMax,
       connections: workers.reduce((sum, worker) => sum + worker.connections, 0),
       startedMs: this.#startedMs,

@@ -73,6 +73,19 @@ describe("the slots of several threads", () => {
     expect(threads.pool(2).queued).toBe(2);
   });
 
+  test("requests that wait in their connections are counted for all threads, and are not bounded", () => {
+    const threads = new Threads({ queueMax: 1 });
+    threads.pool(0).acquire(new Request(""));
+    threads.pool(0).acquire(new Request(""));
+    threads.pool(0).holdBack(1);
+    threads.pool(1).holdBack(2);
+    threads.pool(1).holdBack(-1);
+    expect(threads.pools.map(({ queued, queuedInAll }) => [queued, queuedInAll])).toEqual([
+      [1, 3],
+      [1, 3],
+    ]);
+  });
+
   test("go to the requests in the order in which they came, in whichever thread they wait", () => {
     const threads = new Threads({ threads: 3 });
     const log: string[] = [];

@@ -1,5 +1,6 @@
 /** Peers that make work, or wait, without end: each is cut off within its bound, and gives back everything. */
 import { describe, expect, test } from "bun:test";
+import type { Response } from "../../src/http/message.ts";
 import { FrameType } from "../../src/http2/frames.ts";
 import { collecting, FakeLiveSource, FakeSource, respondWith } from "../support/conversation.ts";
 import {
@@ -21,6 +22,7 @@ import {
   settings,
   windowUpdate,
 } from "../support/http2.ts";
+import { turns } from "../support/waiting.ts";
 
 const CALM = "ENHANCE_YOUR_CALM";
 
@@ -416,6 +418,36 @@ describe("a peer that waits", () => {
     server.pass(30_000);
     expect([client.stream(3).status, client.stream(5).status]).toEqual([503, 503]);
     expect(server.pool.queued).toBe(0);
+  });
+
+  test("for a slot counts as queued, also if it waits in its own connection", () => {
+    const server = new FakeHttp2Server({ threads: 1 });
+    server.handler.respond = () => new Promise(() => {});
+    connected(server).send(get(1));
+    const client = connected(server).send(get(1), get(3), get(5), get(7));
+    expect([server.pool.queued, server.pool.queuedInAll]).toEqual([1, 4]);
+    client.send(rst(5));
+    expect(server.pool.queuedInAll).toBe(3);
+    client.send(rst(1));
+    expect([server.pool.queued, server.pool.queuedInAll]).toEqual([1, 2]);
+    client.connection.terminate();
+    expect([server.pool.queued, server.pool.queuedInAll]).toEqual([0, 0]);
+  });
+
+  test("for a slot knows for how long, also if it waits in its own connection", async () => {
+    const server = new FakeHttp2Server({ threads: 1 });
+    const slow = Promise.withResolvers<Response>();
+    server.handler.respond = ({ target }) => (target.path === "/slow" ? slow.promise : respondWith(200, "ok"));
+    connected(server).send(get(1, "/slow"));
+    const client = connected(server).send(get(1), get(3));
+    server.pass(2000);
+    client.send(get(5));
+    server.pass(1000);
+    slow.resolve(respondWith(200, "late"));
+    await turns();
+    expect(client.see().log.streams.size).toBe(3);
+    expect(server.observer.lines.map(({ queuedMs }) => queuedMs)).toEqual([0, 3000, 3000, 1000]);
+    expect(server.pool.queuedInAll).toBe(0);
   });
 
   test("for a slot gets the one of a stream whose peer reads nothing", () => {
