@@ -2,17 +2,25 @@
 import type { StreamGate, Verdict } from "../exchange/stream-gate.ts";
 import type { Scratch } from "./context.ts";
 import type { SendWindow } from "./flow-control.ts";
-import type { ResponseOwner } from "./response-frames.ts";
 
 /** The connection, as a verdict sees it. */
-export type FrameOwner = Pick<ResponseOwner, "sendWindow" | "frameSizeMax" | "lastStreamMax" | "named">;
+export interface VerdictConnection {
+  /** Window of the connection. */
+  readonly sendWindow: SendWindow;
+  /** Bytes of the largest payload that the peer takes. */
+  readonly frameSizeMax: number;
+  /** Largest stream that a further GOAWAY may name. */
+  readonly lastStreamMax: number;
+  /** Notes the last stream of a GOAWAY that a fault has written. */
+  named(lastStream: number): void;
+}
 
 /** Writes the frames of the gate's verdict about a response that has come to `position`. Returns the verdict; null if it waits. */
 export function judge(
   gate: StreamGate,
   position: number,
   { stream, sendWindow: own }: { readonly stream: number; readonly sendWindow: SendWindow },
-  owner: FrameOwner,
+  owner: VerdictConnection,
   out: Scratch,
 ): Verdict | null {
   const { sendWindow: shared, frameSizeMax, lastStreamMax } = owner;

@@ -12,20 +12,12 @@ import type { SendWindow } from "./flow-control.ts";
 import { blockHeadBytes, writeBlockHeads, writeFrameHead } from "./frame-writer.ts";
 import { FLAG_END_STREAM, FRAME_HEAD_BYTES, FrameType } from "./frames.ts";
 import type { HpackEncoder } from "./hpack-encoder.ts";
-import { judge } from "./judge.ts";
+import { judge, type VerdictConnection } from "./judge.ts";
 
 /** The connection, as its responses see it. */
-export interface ResponseOwner {
+export interface ResponseOwner extends VerdictConnection {
   readonly context: Http2Context;
   readonly encoder: HpackEncoder;
-  /** Window of the connection. */
-  readonly sendWindow: SendWindow;
-  /** Bytes of the largest payload that the peer takes. */
-  readonly frameSizeMax: number;
-  /** Largest stream that a further GOAWAY may name. */
-  readonly lastStreamMax: number;
-  /** Notes the last stream of a GOAWAY that a fault has written. */
-  named(lastStream: number): void;
 }
 
 /** The stream, as its response sees it. */

@@ -17,6 +17,10 @@ export interface AccessEntry {
   peer: string;
   /** Request line as received, without CRLF; empty when none came. */
   requestLine: string;
+  /** Version of HTTP; null if no request has come. Only json shows it, because the request line has it in all formats. */
+  protocol: "1.0" | "1.1" | "2" | null;
+  /** Number of the stream, 0 in HTTP/1; only json shows it. */
+  stream: number;
   /** Verdict on the field Host; `-` if the head was not complete. */
   host: "ok" | "refused" | "missing" | "invalid" | "-";
   /** Status of the response. */
@@ -112,7 +116,9 @@ const formats: Record<Exclude<LogFormat, "auto">, () => (entry: AccessEntry) => 
       const fraction = String(Math.trunc(entry.wallMs) % 1000).padStart(3, "0");
       return `{"time":"${second(entry.wallMs)}.${fraction}Z","slot":${entry.slot},"peer":"${entry.peer}","request":${quoteJson(
         entry.requestLine,
-      )},"host":"${entry.host}","status":${entry.status},"bytes":${entry.bytes},"transfer":${quoteJson(
+      )},"protocol":${entry.protocol === null ? "null" : `"${entry.protocol}"`}${
+        entry.stream === 0 ? "" : `,"stream":${entry.stream}`
+      },"host":"${entry.host}","status":${entry.status},"bytes":${entry.bytes},"transfer":${quoteJson(
         entry.transfer,
       )},"durationMs":${formatDuration(entry.durationMs)},"persistent":${entry.persistent},"referer":${
         entry.referer === null ? "null" : quoteJson(entry.referer)

@@ -45,6 +45,8 @@ export class Reporter implements Observer {
       slot: answer.slot,
       peer: answer.peer,
       requestLine: request === null ? "" : request.head.requestLine,
+      protocol: request === null ? null : request.protocol,
+      stream: answer.stream,
       host: answer.host,
       status: response.status,
       bytes: answer.bytes,

@@ -36,6 +36,8 @@ const entry: AccessEntry = {
   userAgent: null,
   fault: null,
   stub: null,
+  protocol: "1.1",
+  stream: 0,
 };
 
 async function written(format: LogFormat, ...entries: AccessEntry[]): Promise<string> {
@@ -161,6 +163,7 @@ describe("the json format", () => {
       slot: 1,
       peer: "127.0.0.1:50000",
       request: "GET /logo.png HTTP/1.1",
+      protocol: "1.1",
       host: "ok",
       status: 200,
       bytes: 12_345,
@@ -170,6 +173,15 @@ describe("the json format", () => {
       referer: "http://a.test/",
       userAgent: null,
     });
+  });
+
+  test("names version and stream in HTTP/2", async () => {
+    const line = await written("json", { ...entry, protocol: "2", stream: 5 });
+    expect(JSON.parse(line)).toMatchObject({ protocol: "2", stream: 5 });
+  });
+
+  test("names no version if no request has come", async () => {
+    expect(JSON.parse(await written("json", { ...entry, protocol: null }))).toMatchObject({ protocol: null });
   });
 
   test("names the fault that a test has ordered, where there is one", async () => {

@@ -122,9 +122,9 @@ describe("a client that a trusted proxy announces", () => {
         client.finish();
         await until(() => started.server.connections().open.length === 0, "the end");
       }
-      expect(started.entries.map((entry) => [entry.requestLine, peer.test(entry.peer)])).toEqual([
-        ["GET /a.html HTTP/2.0", true],
-        ["GET /a.html HTTP/2.0", true],
+      expect(started.entries.map((one) => [one.requestLine, one.protocol, one.stream, peer.test(one.peer)])).toEqual([
+        ["GET /a.html HTTP/2.0", "2", 1, true],
+        ["GET /a.html HTTP/2.0", "2", 1, true],
       ]);
       expect(started.server.requests().map((one) => [one.protocol, one.stream, peer.test(one.peer)])).toEqual([
         ["2", 1, true],
