@@ -565,6 +565,7 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
 
   #giveUp(stream: Stream, wait: Wait.Body | Wait.Queue): void {
     this.#queue.remove(stream);
+    stream.hasStalled = wait === Wait.Body;
     stream.exchange.giveUp(wait);
     this.advance(stream);
   }
@@ -575,6 +576,8 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
     this.forget(stream);
     this.#streams.close(stream.stream, Closed.ByUs);
     this.#sender.short.reset(stream.stream, ErrorCode.NoError);
+    // As in HTTP/1, a client that stalls is not waited for once more, unless other requests are under way.
+    if (stream.hasStalled && this.#isIdle) this.#finish("last answer");
   }
 }
 

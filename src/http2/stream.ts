@@ -56,6 +56,8 @@ export class Stream implements Carrier, Resumable {
   isLocalOpen = true;
   /** The rest of the request is not wanted. */
   isIgnoring = false;
+  /** The content has not come in time. */
+  hasStalled = false;
   /** The response is out. */
   isAnswered = false;
   /** Both sides have ended, or one has reset the stream. */

@@ -283,6 +283,15 @@ describe("a peer that waits", () => {
     expect(client.stream(1).reset).toBe("NO_ERROR");
   });
 
+  test("with its content loses the connection too if it has no other request", () => {
+    const { server, client } = stalled({}, HELLO, post(1), data(1, "abc"));
+    server.pass(30_000);
+    expect([client.stream(1).status, client.ends]).toEqual([408, []]);
+    server.pass(6000);
+    expect([client.stream(1).reset, client.ends]).toEqual(["NO_ERROR", ["NO_ERROR"]]);
+    expect(client.transport.finSent).toBe(true);
+  });
+
   test("with the window of one stream loses it, and keeps the connection", () => {
     const { server, client } = stalled({}, PREFACE + settings([4, 10]) + SETTINGS_ACK, get(1));
     server.handler.respond = () => respondWith(200, "ok");
