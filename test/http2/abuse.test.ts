@@ -95,6 +95,18 @@ describe("a flood", () => {
     expect(client.ends).toEqual([]);
   });
 
+  test("is not what a browser does that leaves two pages, each with a hundred requests under way", () => {
+    const server = new FakeHttp2Server({ threads: 200 });
+    server.handler.respond = ({ target }) => (target.path === "/" ? respondWith(200, "ok") : new Promise(() => {}));
+    const client = connected(server);
+    for (const first of [0, 100]) {
+      const ids = Array.from({ length: 100 }, (_, i) => 2 * (first + i) + 1);
+      client.send(ids.map((id) => get(id, "/wait")).join(""));
+      client.send(ids.map((id) => rst(id)).join(""));
+    }
+    expect([client.send(get(401)).stream(401).status, client.ends]).toEqual([200, []]);
+  });
+
   test("of requests, each of which is answered, is none", () => {
     const client = connected(new FakeHttp2Server());
     expect(sendUntilEnd(client, (i) => get(2 * i + 1) + windowUpdate(0, 2), 3000)).toBe(Number.POSITIVE_INFINITY);
