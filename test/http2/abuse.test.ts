@@ -96,7 +96,7 @@ describe("a flood", () => {
   });
 
   test("is not what a browser does that leaves two pages, each with a hundred requests under way", () => {
-    const server = new FakeHttp2Server({ threads: 200 });
+    const server = new FakeHttp2Server({ threads: 300 });
     server.handler.respond = ({ target }) => (target.path === "/" ? respondWith(200, "ok") : new Promise(() => {}));
     const client = connected(server);
     for (const first of [0, 100]) {
