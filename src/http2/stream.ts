@@ -412,9 +412,14 @@ export class Stream implements Carrier, Resumable {
     this.deadline.set(wait, wait === Wait.Send ? this.#sentBytes : this.received);
   }
 
+  get #awaitsSlot(): boolean {
+    const { phase, lease } = this.exchange;
+    return lease.slot === 0 && (phase === Phase.Waiting || lease.isHeldBack);
+  }
+
   #reasonToWait(isBlocked: boolean): Wait {
     const { phase } = this.exchange;
-    if (phase === Phase.Waiting || this.exchange.lease.isHeldBack) return Wait.Queue;
+    if (this.#awaitsSlot) return Wait.Queue;
     if (this.awaitsContent) return this.receiveWindow.isShut ? Wait.None : Wait.Body;
     if (!this.isLocalOpen) return Wait.Rest;
     return phase === Phase.Sending && isBlocked && !this.isHeld ? Wait.Send : Wait.None;
@@ -425,6 +430,8 @@ export class Stream implements Carrier, Resumable {
     const { deadline } = this;
     const { wait } = deadline;
     if (!deadline.isOver || wait === Wait.None) return Wait.None;
+    // A stream that was reset in the same turn may have given its slot to this one.
+    if (wait === Wait.Queue && !this.#awaitsSlot) return Wait.None;
     // The peer alone moves its window: a window in which it does not is a stall, whatever was sent before.
     const isFast = wait === Wait.Send ? deadline.extendBody(this.#sentBytes) : deadline.extendFor(this.received);
     return isFast ? Wait.None : wait;

@@ -441,6 +441,20 @@ describe("a peer that waits", () => {
     expect(server.pool.queued).toBe(0);
   });
 
+  test("for a slot has it if one that stalls loses it at the same moment", () => {
+    const server = new FakeHttp2Server({ threads: 1 });
+    const sources: FakeSource[] = [];
+    server.handler.respond = () => {
+      sources.push(new FakeSource(100_000));
+      return respondWith(200, sources.at(-1) as FakeSource);
+    };
+    const client = connected(server, PREFACE + settings([4, 0]) + SETTINGS_ACK).send(get(1), get(3));
+    server.pass(30_000);
+    expect([client.stream(1).reset, client.stream(3).status]).toEqual([CALM, 200]);
+    client.connection.terminate();
+    expect([sources.map(({ closes }) => closes), server.pool.active]).toEqual([[1, 1], 0]);
+  });
+
   test("for a slot counts as queued, also if it waits in its own connection", () => {
     const server = new FakeHttp2Server({ threads: 1 });
     server.handler.respond = () => new Promise(() => {});
