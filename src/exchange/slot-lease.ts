@@ -35,6 +35,8 @@ export class SlotLease implements Sender, Waiter {
   readonly #pool: Pool;
   readonly #clock: Clock;
   #waitingSinceMs = 0;
+  /** Milliseconds for which the request was held back, until it asks for a slot. */
+  #heldBackMs = 0;
   /** True when the pool knows that the peer takes nothing while a slot is held. */
   #isStalled = false;
 
@@ -47,8 +49,9 @@ export class SlotLease implements Sender, Waiter {
   /** Takes a slot. Returns its number, or QUEUED: then `granted` follows unless `cancel` comes first, or REFUSED. */
   take(): number {
     const slot = this.#pool.acquire(this);
-    if (slot === QUEUED) this.#waitingSinceMs = this.#clock.nowMs - this.queuedMs;
+    if (slot === QUEUED) this.#waitingSinceMs = this.#clock.nowMs - this.#heldBackMs;
     else if (slot !== REFUSED) this.slot = slot;
+    this.#heldBackMs = 0;
     return slot;
   }
 
@@ -62,7 +65,8 @@ export class SlotLease implements Sender, Waiter {
   /** Ends that: the request may ask for a slot, or is given up. */
   letGo(): void {
     this.isHeldBack = false;
-    this.queuedMs = this.#clock.nowMs - this.#waitingSinceMs;
+    this.#heldBackMs = this.#clock.nowMs - this.#waitingSinceMs;
+    this.queuedMs = this.#heldBackMs;
     this.#pool.holdBack(-1);
   }
 

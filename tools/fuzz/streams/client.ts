@@ -404,7 +404,9 @@ export class StreamClient implements Peer, FrameEvents {
       case NO_ERROR: {
         const asked = this.courses.filter(({ isHeadDelivered }) => isHeadDelivered).length;
         const isOut = limits.maxRequests > 0 && asked >= limits.maxRequests;
-        return isDraining || this.isLeaving || this.hasFinished || isOut || this.wasIdle;
+        // A client that stalls is not waited for once more.
+        const hasStalled = this.courses.some(({ status }) => status === 408);
+        return isDraining || this.isLeaving || this.hasFinished || isOut || this.wasIdle || hasStalled;
       }
       case SETTINGS_TIMEOUT:
         return Math.min(nowMs, this.ackMs) - this.#openedMs >= limits.headerTimeoutMs;
