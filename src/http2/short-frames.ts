@@ -76,8 +76,13 @@ export class ShortFrames {
   interim(encoder: HpackEncoder, streamId: number, frameSizeMax: number): void {
     const length = encoder.writeStatus(INTERIM, FRAME_HEAD_BYTES, 100) - FRAME_HEAD_BYTES;
     const count = writeBlockHeads(INTERIM, 0, length, streamId, false, frameSizeMax);
-    const at = this.#reserve(count);
-    this.#bytes.set(INTERIM.subarray(0, count), at);
+    this.put(INTERIM.subarray(0, count));
+  }
+
+  /** Takes a frame that is complete. */
+  put(frame: Uint8Array): void {
+    const at = this.#reserve(frame.length);
+    this.#bytes.set(frame, at);
   }
 
   /** Makes room for `count` bytes after those that wait. Returns their place. */

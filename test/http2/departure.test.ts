@@ -1,9 +1,9 @@
 import { expect, test } from "bun:test";
 import { Clock } from "../../src/exchange/clock.ts";
-import type { Http2Limits } from "../../src/http2/context.ts";
+import { type Http2Limits, Scratch } from "../../src/http2/context.ts";
 import { Departure } from "../../src/http2/departure.ts";
 import { ErrorCode } from "../../src/http2/errors.ts";
-import type { Sender } from "../../src/http2/sender.ts";
+import { ShortFrames } from "../../src/http2/short-frames.ts";
 import { textOf } from "../support/bytes.ts";
 import { frame, int32 } from "../support/http2.ts";
 
@@ -12,15 +12,14 @@ const PING = 6;
 
 function opened() {
   const clock = new Clock(1000, 0);
-  const bytes = new Uint8Array(200).fill(0xff);
-  let used = 0;
-  const room = (count: number) => {
-    used += count;
-    return { bytes, at: used - count };
-  };
-  const departure = new Departure({ room } as unknown as Sender, { shutdownGraceMs: 250 } as Http2Limits, clock);
+  const frames = new ShortFrames();
+  const out = new Scratch(200);
+  const departure = new Departure(frames, { shutdownGraceMs: 250 } as Http2Limits, clock);
   const state = () => [departure.isAnnounced, departure.isFinal, departure.isDue, departure.reason];
-  const sent = () => textOf(bytes.subarray(0, used));
+  const sent = () => {
+    frames.gather(out);
+    return textOf(out.bytes.subarray(0, out.used));
+  };
   return { clock, departure, state, sent };
 }
 

@@ -1,8 +1,10 @@
 /** Bytes on their way to one peer, with streams that a test writes. */
 import { describe, expect, test } from "bun:test";
 import { type Http2Limits, Scratch } from "../../src/http2/context.ts";
+import { Written } from "../../src/http2/response-frames.ts";
 import { Pumped, Sender } from "../../src/http2/sender.ts";
-import { type Stream, Written } from "../../src/http2/stream.ts";
+import type { Stream } from "../../src/http2/stream.ts";
+import { bytesOf } from "../support/bytes.ts";
 import { FakeTransport } from "../support/conversation.ts";
 
 const SLICE_BYTES = 262_144;
@@ -56,10 +58,7 @@ function opened() {
     for (const stream of streams) sender.schedule(stream as unknown as Stream);
   };
   const remove = (stream: FakeStream) => sender.remove(stream as unknown as Stream);
-  const control = (text: string) => {
-    const { bytes, at } = sender.room(text.length);
-    for (let i = 0; i < text.length; i++) bytes[at + i] = text.charCodeAt(i);
-  };
+  const control = (text: string) => sender.short.put(bytesOf(text));
   const drained = (room = Number.POSITIVE_INFINITY) => {
     transport.room = room;
     sender.isBlocked = false;
@@ -74,10 +73,10 @@ describe("short frames", () => {
     schedule(new FakeStream("a", [Written.Done], 3));
     control("ping");
     control("ack");
-    expect([sender.isFlushed, sender.controlBytes]).toEqual([false, 7]);
+    expect([sender.isFlushed, sender.short.used]).toEqual([false, 7]);
     expect(sender.pump()).toBe(Pumped.Sent);
     expect([transport.sent, transport.writes]).toEqual(["pingackaaa", [10]]);
-    expect([sender.isFlushed, sender.controlBytes, sender.accepted, sender.progress]).toEqual([true, 0, 10, 3]);
+    expect([sender.isFlushed, sender.short.used, sender.accepted, sender.progress]).toEqual([true, 0, 10, 3]);
   });
 
   test("that are many take memory until they are written", () => {
@@ -85,7 +84,7 @@ describe("short frames", () => {
     control("x".repeat(64));
     expect(sender.heldBytes).toBe(0);
     control("y");
-    expect([sender.heldBytes, sender.controlBytes]).toEqual([130, 65]);
+    expect([sender.heldBytes, sender.short.used]).toEqual([130, 65]);
     control("z".repeat(65));
     expect(sender.heldBytes).toBe(130);
     sender.pump();

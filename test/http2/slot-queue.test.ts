@@ -5,19 +5,29 @@ import type { Stream } from "../../src/http2/stream.ts";
 
 /** A request that waits for nothing yet. */
 class FakeStream {
-  isHeldBack = false;
   isClosed = false;
   isLight = true;
   readonly exchange = {
     phase: Phase.Receiving,
     lease: {
       slot: 0,
+      isHeldBack: false,
+      holdBack() {
+        this.isHeldBack = true;
+      },
+      letGo() {
+        this.isHeldBack = false;
+      },
       pass(other: { slot: number }) {
         other.slot = this.slot;
         this.slot = 0;
       },
     },
   };
+
+  get isHeldBack(): boolean {
+    return this.exchange.lease.isHeldBack;
+  }
 
   constructor(phase = Phase.Receiving, slot = 0) {
     this.exchange.phase = phase;

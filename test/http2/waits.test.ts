@@ -4,20 +4,21 @@ import { Deadline } from "../../src/exchange/deadline.ts";
 import type { Http2Limits } from "../../src/http2/context.ts";
 import type { Receiver } from "../../src/http2/receiver.ts";
 import type { Sender } from "../../src/http2/sender.ts";
-import { Over, type StreamsNow, Waits } from "../../src/http2/waits.ts";
+import type { StreamsNow } from "../../src/http2/streams.ts";
+import { Over, Waits } from "../../src/http2/waits.ts";
 import { FakeServer } from "../support/conversation.ts";
 
 /** 10 s for a frame and for settings, 30 s without a request, 30 s for a response; 1,024 bytes a second. */
 const LIMITS = new FakeServer().context.limits as unknown as Http2Limits;
 
-const NONE: StreamsNow = { count: 0, isSending: false, isShut: false };
-const SENDING: StreamsNow = { count: 1, isSending: true, isShut: false };
-const SHUT: StreamsNow = { count: 1, isSending: true, isShut: true };
+const NONE: StreamsNow = { count: 0, isSending: false, isShut: false, heldBytes: 0 };
+const SENDING: StreamsNow = { count: 1, isSending: true, isShut: false, heldBytes: 0 };
+const SHUT: StreamsNow = { count: 1, isSending: true, isShut: true, heldBytes: 0 };
 
 function opened() {
   const clock = new Clock(1000, 0);
   const receiver = { isBeginning: false, isWithinFrame: false, completed: 0 };
-  const sender = { isBlocked: false, isWindowClosed: false, progress: 0 };
+  const sender = { isBlocked: false, isWindowClosed: false, isFlushed: true, progress: 0 };
   const waits = new Waits(
     LIMITS,
     clock,
