@@ -71,7 +71,7 @@ function newestResults(wanted: string | undefined): string {
 }
 
 /** Throws for a file that an older program has written. */
-function readResults(name: string): Results {
+export function readResults(name: string): Results {
   const results = JSON.parse(readFileSync(join(FOLDER, name), "utf8")) as Results;
   if (results.format !== 2) throw new Error(`tools/bench/results/${name} has an older format; measure again`);
   return results;
@@ -86,7 +86,7 @@ function replaceBetween(document: string, text: string): string {
 
 // The document's generated part.
 
-function describe(results: Results, name: string): string {
+export function describe(results: Results, name: string): string {
   const { machine, versions, rounds, seconds, mode, date } = results;
   const waits = summarizeWaits(results);
   const facts = [
