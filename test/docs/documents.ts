@@ -72,9 +72,11 @@ function headingsOf(text: string): string[] {
 
 /** Returns the commands of the blocks of shell code: joined lines, without comments. */
 export function commandsIn(text: string): string[] {
-  const blocks = Array.from(text.matchAll(/^```(?:sh|console)?\n([\s\S]*?)^```$/gm), ([, block = ""]) => block);
+  const blocks = Array.from(text.matchAll(/^```([^\n]*)\n([\s\S]*?)^```$/gm));
   return blocks
-    .flatMap((block) => block.replaceAll(/\\\n\s*/g, " ").split("\n"))
+    .flatMap(([, language = "", block = ""]) => (["", "sh", "console"].includes(language) ? [block] : []))
+    .map((block) => block.replaceAll(/\\\n\s*/g, " ").replace(/'[^']*'/g, (quoted) => quoted.replaceAll("\n", " ")))
+    .flatMap((block) => block.split("\n"))
     .map((line) => line.replace(/(?:^|\s+)# .*$/, "").trim())
     .filter((line) => line !== "");
 }
