@@ -31,7 +31,7 @@ const SIGNS: readonly (readonly [reason: string, sign: RegExp])[] = [
   ["`/proc`, `/dev`", /\/proc\/|\/dev\/|mkfifo/],
   ["sockets", /startServer|new Server\(|Bun\.(?:listen|connect)|RawClient|raw-client/],
   ["files", /symlinkSync|chmodSync|linkSync|mkdtemp|[Ww]orkspace|mkdirSync|writeFileSync/],
-  ["the source tree", /readTree|documents\.ts|readdirSync/],
+  ["the source tree", /readTree|documents\.ts|readdirSync|tools\/scripts\//],
 ];
 
 export interface TestFile {
