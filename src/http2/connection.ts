@@ -576,7 +576,7 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
     this.forget(stream);
     this.#streams.close(stream.stream, Closed.ByUs);
     this.#sender.short.reset(stream.stream, ErrorCode.NoError);
-    // As in HTTP/1, a client that stalls is not waited for once more, unless other requests are under way.
+    // A client that stalls is not waited for once more, unless other requests are under way: as in HTTP/1.
     if (stream.hasStalled && this.#isIdle) this.#finish("last answer");
   }
 }

@@ -75,6 +75,8 @@ describe("docs/operating.md", () => {
     slot: 3,
     peer: "127.0.0.1:50000",
     requestLine: "GET / HTTP/1.1",
+    protocol: "1.1",
+    stream: 0,
     host: "ok",
     status: 200,
     bytes: 1042,
