@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Clock } from "../../src/exchange/clock.ts";
 import { LocalPool } from "../../src/exchange/local-pool.ts";
-import { QUEUED, REFUSED } from "../../src/exchange/pool.ts";
+import { type Pool, QUEUED, REFUSED } from "../../src/exchange/pool.ts";
 import { SlotLease } from "../../src/exchange/slot-lease.ts";
 
 class Holder {
@@ -142,4 +142,27 @@ describe("a stalled lease", () => {
     other.relieve();
     expect([other.reader.holder.evictions, other.waiting.holder.evictions]).toEqual([0, 0]);
   });
+});
+
+test("a slot that is passed on belongs to the other request alone, and is lent until this response is out", () => {
+  const calls: string[] = [];
+  const pool = {
+    acquire: () => 3,
+    release: (slot: number) => calls.push(`release ${slot}`),
+    stalled: () => calls.push("stalled"),
+    moving: () => calls.push("moving"),
+    finished: () => calls.push("finished"),
+  } as unknown as Pool;
+  const clock = new Clock(1000, 0);
+  const holder = { granted: () => {}, evicted: () => {}, work: () => null };
+  const [own, other] = [new SlotLease(pool, clock, holder), new SlotLease(pool, clock, holder)];
+  own.take();
+  own.stalled();
+  own.pass(other);
+  expect([own.slot, own.lent, other.slot, calls]).toEqual([0, 3, 3, ["stalled", "moving"]]);
+  own.release();
+  own.settle();
+  own.settle();
+  other.release();
+  expect([own.lent, other.slot, calls.slice(2)]).toEqual([0, 0, ["finished", "release 3"]]);
 });

@@ -164,7 +164,7 @@ function report(): void {
     const score = (100 * (count("killed") + count("stopped"))) / (own.length - count("equivalent"));
     if (own.length === 0) continue;
     say(
-      `${folder}: ${score.toFixed(1)} % of ${own.length}: ${count("killed")} killed, ${count("stopped")} stopped (endless), ` +
+      `${folder}: ${score.toFixed(1)} % of ${own.length}: ${count("killed")} killed, ${count("stopped")} stopped (endless, or waited for ever), ` +
         `${count("survived")} survived, ${count("equivalent")} equivalent and not counted`,
     );
     if (score < Number(values.score)) process.exitCode = 1;

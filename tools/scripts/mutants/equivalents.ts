@@ -33,6 +33,12 @@ export const EQUIVALENTS: readonly Equivalent[] = [
     reason: "A position after a character is never 0.",
   },
   {
+    file: "http/json.ts",
+    before: "if (byte >= 0x80) {",
+    after: "if (byte >= 127) {",
+    reason: "DEL is a plain byte, so it does not come here.",
+  },
+  {
     file: "http1/outbox.ts",
     before: "if (this.#scratch.used > 0) {",
     after: "if (true) {",

@@ -115,7 +115,8 @@ export class Workshop implements Disposable {
     const code = await child.exited;
     clearInterval(look);
     const cpuSeconds = Number(child.resourceUsage()?.cpuTime.total ?? 0n) / 1e6;
-    const verdict = child.signalCode !== null ? "stopped" : code === 0 ? "green" : "red";
+    const isStopped = child.signalCode !== null || output.includes("this test timed out after");
+    const verdict = isStopped ? "stopped" : code === 0 ? "green" : "red";
     return { verdict, cpuSeconds, output };
   }
 
