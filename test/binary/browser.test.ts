@@ -38,7 +38,7 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
       "names.html",
       html(NAMES.map((name) => `<p><a href="${encodeURIComponent(name)}">${name}</a></p>`).join("\n")),
     );
-    [server, inline, browser] = await Promise.all([shop.start(), shop.start("--inline"), launchBrowser()]);
+    [server, inline, browser] = await Promise.all([shop.start(), shop.start("--inline"), launchBrowser(CHROMIUM)]);
     page = await openPage(browser);
     noteFaults();
   }, BUILD_MS);

@@ -264,7 +264,7 @@ needs(CHROMIUM).describe(CHROMIUM, () => {
     const start = '<!doctype html><html lang="en"><title>test</title><link rel="icon" href="data:,">';
     shop.add("many.html", start + links.join(""));
     shop.add("streams.html", `${start}<script>${EVENTS}</script>`);
-    browser = await launchBrowser();
+    browser = await launchBrowser(CHROMIUM);
   }, BUILD_MS);
 
   afterAll(() => browser.close());

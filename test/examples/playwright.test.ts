@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "bun:te
 import { existsSync } from "node:fs";
 import { type Binary, BUILD_MS, buildBinary, Program } from "../support/binary.ts";
 import { needs, pathOf } from "../support/needs.ts";
+import { HEADLESS } from "../support/page.ts";
 import { Project, TOOL_TEST_MS } from "../support/project.ts";
 import { RawClient, request, statusOf } from "../support/raw-client.ts";
 import { until } from "../support/waiting.ts";
@@ -29,7 +30,7 @@ needs("node").describe("node", () => {
   function playwright(words: readonly string[] = [], env: Readonly<Record<string, string>> = {}) {
     return project.run(["node", "node_modules/@playwright/test/cli.js", "test", ...words], {
       CI: "",
-      CHROMIUM: pathOf("chromium"),
+      CHROMIUM: pathOf(HEADLESS),
       ...env,
     });
   }

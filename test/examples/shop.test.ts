@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { startServer } from "../../src/index.ts";
 import { type Binary, BUILD_MS, buildBinary } from "../support/binary.ts";
 import { needs, pathOf } from "../support/needs.ts";
+import { HEADLESS } from "../support/page.ts";
 import { Project, TOOL_TEST_MS } from "../support/project.ts";
 
 const PLAYWRIGHT = ["node", "node_modules/@playwright/test/cli.js", "test"];
@@ -16,7 +17,7 @@ needs("node", "chromium").describe("the shop", () => {
 
   afterAll(() => binary[Symbol.dispose]());
 
-  const env = { CHROMIUM: pathOf("chromium"), CI: "" };
+  const env = { CHROMIUM: pathOf(HEADLESS), CI: "" };
 
   test(
     "passes under run --strict, which asks for every numbered stub",

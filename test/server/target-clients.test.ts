@@ -67,7 +67,7 @@ for (const [name, client] of Object.entries(CLIENTS)) {
 needs(CHROMIUM, "nginx").test(
   `every target that a page in ${CHROMIUM} sends is answered as by nginx, but for the refused ones`,
   async () => {
-    const browser: Browser = await launchBrowser();
+    const browser: Browser = await launchBrowser(CHROMIUM);
     try {
       const { count, faults } = await refusedAlone(pageOf(browser));
       expect(faults).toEqual([]);
