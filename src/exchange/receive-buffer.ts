@@ -67,7 +67,7 @@ export class ReceiveBuffer {
   regulate(max: number): void {
     const length = this.end - this.start;
     if (length === 0 && !this.#isPaused) return;
-    if (length > 0) this.#compact(length);
+    this.#compact(length);
     if (length > max) this.pause();
     else if (this.#isPaused) {
       this.#isPaused = false;

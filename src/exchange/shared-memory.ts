@@ -59,6 +59,9 @@ class SharedCounter implements Counter {
   }
 }
 
+/** The first words of the memory. */
+type Sizes = readonly [threads: number, slots: number, queueMax: number, lendersMax: number];
+
 /** The shared memory of one server, as one of its threads sees it. */
 export class SharedMemory {
   /** Handed to the other threads. */
@@ -76,7 +79,7 @@ export class SharedMemory {
 
   /** Opens the memory that another thread has made. */
   constructor(buffer: SharedArrayBuffer) {
-    const [threads = 0, slots = 0, queueMax = 0, lendersMax = 0] = new Int32Array(buffer);
+    const [threads, slots, queueMax, lendersMax] = new Int32Array(buffer) as unknown as Sizes;
     this.buffer = buffer;
     this.sizes = { threads, slots, queueMax, lendersMax };
     const layout = new Layout(this.sizes);

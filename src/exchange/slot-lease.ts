@@ -89,8 +89,8 @@ export class SlotLease implements Sender, Waiter {
 
   /** Ends stalling and lending: a response is out, or a handler begins to work. */
   settle(): void {
-    if (this.#isStalled) this.moving();
-    if (this.lent !== 0) this.repaid();
+    this.moving();
+    this.repaid();
   }
 
   /** Tells the pool that the peer takes bytes again, or that nothing is left for it. */
@@ -121,7 +121,7 @@ export class SlotLease implements Sender, Waiter {
    * turn, as the responses of a pipeline do (docs/decisions/0002).
    */
   pass(other: SlotLease): void {
-    if (this.#isStalled) this.moving();
+    this.moving();
     other.slot = this.slot;
     this.lent = this.slot;
     this.slot = 0;
@@ -132,7 +132,7 @@ export class SlotLease implements Sender, Waiter {
     const { slot } = this;
     if (slot === 0) return;
     this.slot = 0;
-    if (this.#isStalled) this.moving();
+    this.moving();
     this.#pool.release(slot);
   }
 }

@@ -100,6 +100,23 @@ describe("content", () => {
     expect([deadline.extendBody(149), deadline.isOver]).toEqual([false, true]);
   });
 
+  test("is counted to the byte over a long window", () => {
+    const extended = [2999, 3000].map((bytes) => {
+      const deadline = new Deadline({ ...LIMITS, stallTimeoutMs: 30_000 }, new Clock(0, 0));
+      deadline.set(Wait.Body, 0);
+      return deadline.extendFor(bytes);
+    });
+    expect(extended).toEqual([false, true]);
+  });
+
+  test("has its whole window again, however short a silence of the rest may be", () => {
+    const clock = new Clock(0, 0);
+    const deadline = new Deadline({ ...LIMITS, restSilenceMs: 10 }, clock);
+    deadline.set(Wait.Body, 0);
+    clock.set(1000, 0);
+    expect([deadline.extendFor(100), deadline.atMs]).toEqual([true, 2000]);
+  });
+
   test("that has stopped misses the deadline, also without a minimum rate", () => {
     const deadline = new Deadline({ ...LIMITS, minRateBytes: 0 }, new Clock(0, 0));
     deadline.set(Wait.Body, 7);
@@ -124,6 +141,19 @@ describe("the rest of a content", () => {
     expect(deadline.isOver).toBe(false);
     pass(1);
     expect([deadline.isOver, deadline.extendFor(101), deadline.isOver]).toEqual([true, false, true]);
+  });
+
+  test("may not be silent for longer because its last window was fast enough", () => {
+    const { deadline, pass } = waiting();
+    for (let second = 1; second <= 30; second++) {
+      pass(1000);
+      deadline.set(Wait.Rest, 100 + 200 * second);
+    }
+    expect([deadline.isOver, deadline.extendFor(6100)]).toEqual([true, true]);
+    pass(4999);
+    expect(deadline.isOver).toBe(false);
+    pass(1);
+    expect(deadline.isOver).toBe(true);
   });
 
   test.each([
@@ -194,6 +224,38 @@ describe("a reader", () => {
     expect(deadline.extendSend(70 + 200)).toBe(true);
     pass(1000);
     expect(deadline.extendSend(70 + 201)).toBe(false);
+  });
+
+  test("is judged to the byte over a long response", () => {
+    const extended = [1999, 2000].map((bytes) => {
+      const { deadline, pass } = responding(0);
+      pass(19_000);
+      const isFast = deadline.extendSend(bytes);
+      pass(1000);
+      return [isFast, deadline.extendSend(bytes)];
+    });
+    expect(extended).toEqual([
+      [true, false],
+      [true, true],
+    ]);
+  });
+
+  test("of the first response of a connection is judged from byte 0", () => {
+    const deadline = new Deadline({ ...LIMITS, minRateBytes: 0 }, new Clock(0, 0));
+    deadline.set(Wait.Send, 0);
+    expect([deadline.extendSend(1), deadline.extendSend(1)]).toEqual([true, true]);
+  });
+
+  test("has all its silent windows again after another wait", () => {
+    const { deadline, pass } = responding(0);
+    const extend = (bytes: number) => {
+      pass(1000);
+      return deadline.extendSend(bytes);
+    };
+    expect([100_000, 100_000, 100_000, 100_000].map(extend)).toEqual([true, true, true, true]);
+    deadline.set(Wait.Idle, 0);
+    deadline.set(Wait.Send, 100_000);
+    expect([100_000, 100_000, 100_000, 100_000].map(extend)).toEqual([true, true, true, false]);
   });
 
   test("is judged from the beginning of its response", () => {

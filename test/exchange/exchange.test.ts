@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { Wait } from "../../src/exchange/deadline.ts";
 import { Phase } from "../../src/exchange/exchange.ts";
-import { ADMITTED, refused } from "../../src/http/message.ts";
+import { ADMITTED, CERTAIN, refused } from "../../src/http/message.ts";
 import { ParseError } from "../../src/http/parse-error.ts";
 import { bytesOf } from "../support/bytes.ts";
 import { collecting, FakeSource, Outcome, respondWith } from "../support/conversation.ts";
@@ -192,4 +192,106 @@ test("a request for an endpoint of the server takes no slot and is not reported"
   expect(exchange.work()).toBeNull();
   exchange.finish(Outcome.KeptAlive, null);
   expect(server.observer.lines).toEqual([]);
+});
+
+test("a request of a pipeline goes on with the slot of the one before it", () => {
+  const { server, open } = setting({ threads: 2 });
+  const { exchange } = open();
+  for (const position of [1, 2]) {
+    exchange.arrive(position, 0);
+    expect([exchange.proceed()?.status, exchange.lease.slot, server.pool.active]).toEqual([200, 1, 1]);
+    exchange.begin(respondWith(200, "a"));
+    exchange.finish(Outcome.KeptAlive, null);
+    exchange.renew();
+  }
+});
+
+test("a refusal of a head that never came is no work, though its connection has a slot", () => {
+  const { open } = setting();
+  const { exchange } = open();
+  exchange.arrive(1, 0);
+  exchange.begin(exchange.proceed() as ReturnType<typeof respondWith>);
+  exchange.finish(Outcome.KeptAlive, null);
+  exchange.renew();
+  exchange.giveUp(Wait.Head);
+  exchange.begin(exchange.proceed() as ReturnType<typeof respondWith>);
+  expect([exchange.activity, exchange.lease.slot, exchange.work()]).toEqual(["sending", 1, null]);
+});
+
+test("content of a response that comes late is open until the response is out", async () => {
+  const { server, open } = setting();
+  const source = new FakeSource(10);
+  server.handler.respond = () => Promise.resolve(respondWith(200, source));
+  const { exchange } = open();
+  exchange.arrive(1, 0);
+  exchange.proceed();
+  await new Promise(setImmediate);
+  expect([exchange.response?.status, source.closes]).toEqual([200, 0]);
+});
+
+test("a handler at work is told that its connection ends", () => {
+  const { server, open } = setting();
+  server.handler.respond = () => new Promise(() => {});
+  let told = 0;
+  const { exchange } = open({ tellLeft: () => told++ });
+  exchange.arrive(1, 0);
+  exchange.proceed();
+  exchange.tellGone("shutdown");
+  expect(told).toBe(1);
+});
+
+describe("a request that is watched", () => {
+  function watched() {
+    const made = setting();
+    const log: string[] = [];
+    made.server.observer.steps = {
+      opened: () => {},
+      arrived: (connection, position, receivedMs) => {
+        log.push(`${connection}.${position} at ${receivedMs}`);
+        return {
+          ended: (step) => log.push(step),
+          finished: ({ response }) => log.push(`finished ${response.status}`),
+          dropped: () => log.push("dropped"),
+        };
+      },
+    };
+    made.server.clock.set(50, 0);
+    const { exchange } = made.open();
+    const answer = () => {
+      exchange.begin(exchange.proceed() as ReturnType<typeof respondWith>);
+      exchange.finish(Outcome.KeptAlive, null);
+      exchange.renew();
+      return log.splice(0);
+    };
+    return { ...made, exchange, answer };
+  }
+
+  test("has each step noted when it ends, and its own content alone", () => {
+    const { server, exchange, answer } = watched();
+    exchange.arrive(1, 0);
+    expect(answer()).toEqual(["7.1 at 50", "admit", "slot", "handler", "finished 200"]);
+    server.handler.admit = () => collecting(10);
+    exchange.arrive(2, 0);
+    exchange.expect(1, false);
+    exchange.take(bytesOf("a"), 0, 1, 1, 1);
+    expect(answer()).toEqual(["7.2 at 50", "admit", "content", "slot", "handler", "finished 200"]);
+    server.handler.admit = () => CERTAIN;
+    exchange.arrive(3, 0);
+    exchange.expect(1, false);
+    expect(answer()).toEqual(["7.3 at 50", "admit", "slot", "handler", "finished 200"]);
+  });
+
+  test("is dropped where it is for an endpoint of the server, and where it ends without a response", () => {
+    const { server, exchange, answer } = watched();
+    server.handler.admit = () => ({ ...ADMITTED, isControl: true });
+    exchange.arrive(1, 0);
+    expect(answer()).toEqual(["7.1 at 50", "dropped"]);
+    server.handler.admit = () => ADMITTED;
+    server.handler.respond = () => new Promise(() => {});
+    exchange.arrive(2, 0);
+    exchange.proceed();
+    exchange.abandon("client");
+    exchange.arrive(3, ParseError.HostMissing);
+    expect(answer()).toEqual(["7.2 at 50", "admit", "slot", "dropped", "7.3 at 50", "finished 400"]);
+  });
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { LocalCounter } from "../../src/exchange/counter.ts";
 import { type Holder, PeerMemory } from "../../src/exchange/peer-memory.ts";
 
 /** A budget of 1,000 bytes, and the connections that it has cut. */
@@ -50,7 +51,10 @@ describe("the budget of memory that is held for peers", () => {
     const readers = Array.from({ length: 50 }, (_, at) => bench.holder(`reader ${at}`));
     for (const reader of readers) bench.memory.share(reader, page);
     expect(bench.memory.used).toBe(800);
+    const last = readers.pop() as Holder;
     for (const reader of readers) bench.memory.unshare(reader, page);
+    expect(bench.memory.used).toBe(800);
+    bench.memory.unshare(last, page);
     expect(bench.memory.used).toBe(0);
     bench.runDeferred();
     expect(bench.cut).toEqual([]);
@@ -136,4 +140,27 @@ test("a budget that is passed again and again asks once for a turn of its own, a
   memory.resumed();
   memory.hold(holder, 1001);
   expect([asked, memory.used]).toEqual([2, 1001]);
+});
+
+test("of three bytes and one, three go first", () => {
+  const cut: string[] = [];
+  const memory = new PeerMemory(3, () => {});
+  memory.hold({ abort: () => cut.push("one") }, 1);
+  memory.hold({ abort: () => cut.push("three") }, 3);
+  memory.resumed();
+  expect(cut).toEqual(["three"]);
+});
+
+test("a budget that is passed is looked at once, and other threads are told if it is passed still", () => {
+  const calls: string[] = [];
+  const share = { total: new LocalCounter(), threads: 2, tellOthers: () => calls.push("tell") };
+  const memory = new PeerMemory(1000, () => calls.push("defer"), share);
+  for (const name of ["one", "two", "three"]) memory.hold({ abort: () => calls.push(name) }, 600);
+  expect(calls).toEqual(["defer"]);
+  memory.resumed();
+  expect(calls).toEqual(["defer", "one", "two"]);
+  share.total.add(1000);
+  memory.hold({ abort: () => calls.push("four") }, 1);
+  memory.resumed();
+  expect(calls.slice(3)).toEqual(["defer", "three", "tell"]);
 });

@@ -329,3 +329,17 @@ test("requests keep their places in the line of all threads after others have le
   }
   expect(log).toEqual(["first", "second", "third"]);
 });
+
+test("a thread without stalled senders does not relieve, nor does a pool that lends no slots", () => {
+  const threads = new Threads({ slots: 1, lendersMax: 1 });
+  threads.pool(0).acquire(new Request("working"));
+  threads.pool(0).acquire(new Request("waits"));
+  threads.pool(1).woken();
+  expect(threads.reliefs).toEqual([]);
+  const strict = new Threads({ slots: 1, lendersMax: 0 });
+  const sender = new SlowSender(strict.pool(0));
+  strict.pool(0).acquire(new Request("waits"));
+  strict.pool(0).stalled(sender, 0);
+  strict.pool(0).relieve(60_000);
+  expect([strict.reliefs, sender.slot]).toEqual([[], 1]);
+});

@@ -78,6 +78,53 @@ test("a cancelled wait is over, and its time is known", () => {
   expect([pool.queued, pool.active, second.holder.grants, second.lease.queuedMs]).toEqual([0, 0, 0, 30]);
 });
 
+test("a new lease has no slot and no time in the queue", () => {
+  const { lease } = setting().make();
+  expect([lease.slot, lease.lent, lease.queuedMs, lease.isHeldBack]).toEqual([0, 0, 0, false]);
+});
+
+describe("a lease that its connection holds back", () => {
+  test("counts for the pool until it is let go", () => {
+    const { pool, make, pass } = setting();
+    const { lease } = make();
+    lease.holdBack();
+    expect([lease.isHeldBack, pool.queued, pool.queuedInAll]).toEqual([true, 0, 1]);
+    pass(40);
+    lease.letGo();
+    expect([lease.isHeldBack, pool.queuedInAll, lease.queuedMs]).toEqual([false, 0, 40]);
+  });
+
+  test("has that time in its own, also if it waits in the queue after that", () => {
+    const { make, pass } = setting();
+    const [first, second, third] = [make(), make(), make()];
+    first.lease.take();
+    second.lease.holdBack();
+    pass(40);
+    second.lease.letGo();
+    second.lease.take();
+    third.lease.take();
+    pass(2);
+    first.lease.release();
+    second.lease.release();
+    expect([second.lease.queuedMs, third.lease.queuedMs]).toEqual([42, 2]);
+  });
+
+  test("has it no more after it has got a slot at once", () => {
+    const { make, pass } = setting();
+    const [first, second] = [make(), make()];
+    first.lease.holdBack();
+    pass(40);
+    first.lease.letGo();
+    first.lease.take();
+    second.lease.take();
+    first.lease.release();
+    first.lease.take();
+    pass(3);
+    second.lease.release();
+    expect([second.lease.queuedMs, first.lease.queuedMs]).toEqual([0, 3]);
+  });
+});
+
 describe("a stalled lease", () => {
   function stalled(lenders = 1) {
     const given = setting({ lenders });

@@ -17,8 +17,8 @@ const WIRE =
   /^(?:http\/(?:target|authority|ascii|utf8)|http1\/(?:request-head|framing|body-decoder|request-target))\.ts$/;
 const WIRE_TESTS = "test/conformance/parser.test.ts";
 
-/** Threads, and a simulator that takes the source apart, are too slow or see each change of the text. */
-const LEFT_OUT = ["test/exchange/interleaving.test.ts", "test/exchange/shared-pool-threads.test.ts"];
+/** Real threads are too slow. The simulator of several threads stands for them. */
+const LEFT_OUT = ["test/exchange/shared-pool-threads.test.ts"];
 
 export type Folder = keyof typeof FURTHER;
 
