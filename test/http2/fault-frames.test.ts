@@ -36,7 +36,8 @@ describe("a frame that breaks a rule, or seems to", () => {
   });
 
   test("oversize is one byte more than the peer takes, as far as a length can say", () => {
-    const oversize = (frameSizeMax: number) => verdictOf("fault=bad-frame, frame=oversize", { ...AT, frameSizeMax }).hex;
+    const oversize = (frameSizeMax: number) =>
+      verdictOf("fault=bad-frame, frame=oversize", { ...AT, frameSizeMax }).hex;
     expect(oversize(16_384)).toBe(hex("004001 00 00 00000005", "00".repeat(16_385)));
     expect(oversize(2 ** 24 - 1).slice(0, 18)).toBe(hex("ffffff 00 00 00000005"));
   });
