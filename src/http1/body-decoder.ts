@@ -26,7 +26,7 @@ import {
   TCHAR,
 } from "../http/ascii.ts";
 import { ParseError } from "../http/parse-error.ts";
-import type { Framing } from "./framing.ts";
+import { Framing } from "./framing.ts";
 import { fieldNameError } from "./request-head.ts";
 
 /** Longest chunk size, hexadecimal digits with leading zeros: room for any 64-bit number, as senders that pad it write. */
@@ -73,39 +73,27 @@ enum State {
 /** One per connection, `reset` for each request. After a ParseError it must be reset before the next step. */
 export class BodyDecoder {
   /** The run of content that the last `step` found, as offsets into its bytes; empty when the two are equal. */
-  contentStart: number;
-  contentEnd: number;
+  contentStart!: number;
+  contentEnd!: number;
   /** The whole body, framing included, has been consumed. */
-  done: boolean;
+  done!: boolean;
   /** Bytes of content so far. */
-  received: number;
-  #state: State;
+  received!: number;
+  #state!: State;
   /** Bytes of content still to come in this chunk, or in the body where its length was given. */
-  #remaining: number;
-  #sizeDigits: number;
-  #extensionBytes: number;
+  #remaining!: number;
+  #sizeDigits!: number;
+  #extensionBytes!: number;
   /** Bytes of chunk framing so far, without trailers. */
-  #overheadBytes: number;
-  #trailerBytes: number;
-  #trailerFields: number;
+  #overheadBytes!: number;
+  #trailerBytes!: number;
+  #trailerFields!: number;
   /** The trailer's name so far, in lower case; a longer one is none of the forbidden. */
-  readonly #name: Uint8Array;
-  #nameLength: number;
+  readonly #name = new Uint8Array(FORBIDDEN_NAME_BYTES_MAX);
+  #nameLength!: number;
 
   constructor() {
-    this.contentStart = 0;
-    this.contentEnd = 0;
-    this.done = true;
-    this.received = 0;
-    this.#state = State.Done;
-    this.#remaining = 0;
-    this.#sizeDigits = 0;
-    this.#extensionBytes = 0;
-    this.#overheadBytes = 0;
-    this.#trailerBytes = 0;
-    this.#trailerFields = 0;
-    this.#name = new Uint8Array(FORBIDDEN_NAME_BYTES_MAX);
-    this.#nameLength = 0;
+    this.reset(NO_CONTENT);
   }
 
   /** Begins the body of one request. It is done at once when there is none. */
@@ -320,6 +308,8 @@ export class BodyDecoder {
     return this.#nameLength <= FORBIDDEN_NAME_BYTES_MAX && FORBIDDEN_NAMES.has(name);
   }
 }
+
+const NO_CONTENT = new Framing();
 
 /** Longest name looked up in FORBIDDEN_NAMES. */
 const FORBIDDEN_NAME_BYTES_MAX = 32;

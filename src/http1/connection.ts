@@ -508,7 +508,7 @@ export class Http1Connection implements Carrier, Connection, Resumable, Suspende
     const { phase, lease, admission } = this.exchange;
     if (phase === Phase.Receiving) {
       if (!this.#outbox.isEmpty) return;
-      if (lease.slot > 0) lease.release();
+      lease.release();
       if (this.#inbox.length === 0 && this.#read === ReadState.Head) this.#context.requests.takeBack(this.exchange);
     } else if (admission.isControl && (this.#outbox.isEmpty || this.#outbox.isWaiting)) {
       // A control request, behind others in a pipeline, keeps no slot.

@@ -199,12 +199,12 @@ export class Outbox {
     this.isWaiting = false;
     if (this.isBlocked) {
       // Bytes gathered in this turn leave the scratch, which belongs to all connections.
-      if (scratch.used > 0) this.#spill(0);
+      this.#spill(0);
       return Progress.Blocked;
     }
     if (this.#tail !== null) {
       // Gathered while a tail was waiting (a response that came later): joins it, so that order is kept.
-      if (scratch.used > 0) this.#spill(0);
+      this.#spill(0);
       const progress = this.#pumpTail(this.#tail);
       if (progress !== Progress.Sent) return progress;
     }

@@ -64,44 +64,33 @@ const SHOWN_BYTES_MAX = 256;
 export class ParsedHead implements RequestHead {
   readonly limits: HeadLimits;
   /** Bytes that the offsets refer to. They stay unchanged until the next parse, because `isAt` compares with them. */
-  bytes: Uint8Array;
+  bytes!: Uint8Array;
   /** First byte of the request line, behind any empty lines. */
-  start: number;
+  start!: number;
   /** Offset after the empty line; after a result <= 0, the end of the given bytes. */
-  end: number;
-  method: Method;
-  methodStart: number;
-  methodEnd: number;
-  targetStart: number;
-  targetEnd: number;
+  end!: number;
+  method!: Method;
+  methodStart!: number;
+  methodEnd!: number;
+  targetStart!: number;
+  targetEnd!: number;
   /** Minor version as sent, 0 to 9; 2 to 9 are handled as 1 (RFC 9110 §2.5). */
-  minorVersion: number;
-  fieldCount: number;
+  minorVersion!: number;
+  fieldCount!: number;
   /** Four offsets per field line: nameStart, nameEnd, valueStart, valueEnd, white space around the value left out. */
   readonly offsets: Int32Array;
   /** known[field]: index + 1 of its first occurrence, 0 when absent. */
   readonly known: Uint16Array;
   /** Bit `field` is set when that field occurs more than once. */
-  repeated: number;
+  repeated!: number;
   /** The request line as text, once it was asked for. */
-  #line: string | null;
+  #line!: string | null;
 
   constructor(limits: HeadLimits) {
     this.limits = limits;
-    this.bytes = NO_BYTES;
-    this.start = 0;
-    this.end = 0;
-    this.method = Method.Other;
-    this.methodStart = 0;
-    this.methodEnd = 0;
-    this.targetStart = 0;
-    this.targetEnd = 0;
-    this.minorVersion = 1;
-    this.fieldCount = 0;
     this.offsets = new Int32Array(limits.maxFields * OFFSETS);
     this.known = new Uint16Array(Field.Count);
-    this.repeated = 0;
-    this.#line = null;
+    this.reset();
   }
 
   /** Forgets the last request and lets go of its bytes. */

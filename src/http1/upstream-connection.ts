@@ -36,8 +36,6 @@ export interface ConnectionOwner {
 export interface Sending {
   readonly request: ForwardedRequest;
   readonly listener: UpstreamListener;
-  /** True once it was sent a second time. */
-  isRepeated: boolean;
   /** Null when the request has ended. */
   connection: UpstreamConnection | null;
 }
@@ -327,10 +325,7 @@ export class UpstreamConnection implements UpstreamEvents, ContentOrigin {
       this.#end(false);
     } else if (this.#mayRepeat(sending, failure)) {
       this.#sending = null;
-      this.#cut();
-      sending.isRepeated = true;
       this.#owner.repeat(sending);
-      return;
     } else {
       this.#sending = null;
       sending.connection = null;
@@ -339,9 +334,9 @@ export class UpstreamConnection implements UpstreamEvents, ContentOrigin {
     this.#cut();
   }
 
-  /** A connection that was idle may have been closed by the upstream before the request came. */
-  #mayRepeat({ request, isRepeated }: Sending, { isStale }: UpstreamFailure): boolean {
-    return request.mayRepeat && isStale === true && !isRepeated;
+  /** A connection that was idle may have been closed by the upstream before the request came. A new one was not, so this happens once. */
+  #mayRepeat({ request }: Sending, { isStale }: UpstreamFailure): boolean {
+    return request.mayRepeat && isStale === true;
   }
 
   #end(isWhole: boolean): void {

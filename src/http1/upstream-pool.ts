@@ -90,7 +90,6 @@ export class UpstreamPool implements Upstream, ConnectionOwner {
 class SentRequest implements Sending, UpstreamCall {
   readonly request: ForwardedRequest;
   readonly listener: UpstreamListener;
-  isRepeated = false;
   connection: UpstreamConnection | null = null;
 
   constructor(request: ForwardedRequest, listener: UpstreamListener) {

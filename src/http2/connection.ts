@@ -525,25 +525,16 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
       if (this.#deadline.isOver) closing.close("client");
       return;
     }
-    switch (this.#waits.over(this.sendWindow.spent)) {
-      case Over.Send:
-        this.#fault(Http2Error.Stalled, "send timeout");
-        // A kernel that is full takes no GOAWAY.
-        if (this.#sender.isBlocked) this.abort("send timeout");
-        break;
-      case Over.Frame:
-        this.#fault(Http2Error.FrameTimeout);
-        break;
-      case Over.Settings:
-        this.#fault(Http2Error.SettingsTimeout);
-        break;
-      case Over.Idle:
-        this.#finish("idle timeout");
-        break;
-      default:
-        if (this.#departure.isDue) this.#departure.finalize(this.#streams.last);
-        else this.#expireStreams();
-    }
+    const over = this.#waits.over(this.sendWindow.spent);
+    if (over === Over.Send) {
+      this.#fault(Http2Error.Stalled, "send timeout");
+      // A kernel that is full takes no GOAWAY.
+      if (this.#sender.isBlocked) this.abort("send timeout");
+    } else if (over === Over.Frame) this.#fault(Http2Error.FrameTimeout);
+    else if (over === Over.Settings) this.#fault(Http2Error.SettingsTimeout);
+    else if (over === Over.Idle) this.#finish("idle timeout");
+    else if (this.#departure.isDue) this.#departure.finalize(this.#streams.last);
+    else this.#expireStreams();
   }
 
   #expireStreams(): void {
@@ -573,7 +564,7 @@ export class Http2Connection implements Connection, DispatchOwner, SenderEvents,
   /** Ends a stream whose response is complete, and the rest of whose request is not needed (RFC 9113 §8.1). */
   #cutRest(stream: Stream): void {
     if (!stream.isAnswered) return;
-    this.forget(stream);
+    stream.isClosed = true;
     this.#streams.close(stream.stream, Closed.ByUs);
     this.#sender.short.reset(stream.stream, ErrorCode.NoError);
     // A client that stalls is not waited for once more, unless other requests are under way: as in HTTP/1.

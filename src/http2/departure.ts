@@ -21,7 +21,7 @@ enum Step {
 export class Departure {
   /** Reason of the connection's end, once it is announced. */
   reason: CloseReason = "client";
-  /** Smallest last stream that a GOAWAY has named: no later one names a larger (RFC 9113 §6.8). */
+  /** Smallest last stream that a GOAWAY has named. No later one names a larger (RFC 9113 §6.8), though refused streams follow. */
   lastStream = WINDOW_MAX;
   readonly #frames: ShortFrames;
   readonly #limits: Http2Limits;
@@ -29,8 +29,6 @@ export class Departure {
   #step = Step.None;
   /** Latest moment of the second step, in monotonic milliseconds. */
   #finalMs = Number.POSITIVE_INFINITY;
-  /** Last stream of the last GOAWAY. It never grows (RFC 9113 §6.8), though refused streams follow. */
-  #lastStream = WINDOW_MAX;
 
   constructor(frames: ShortFrames, limits: Http2Limits, clock: Clock) {
     this.#frames = frames;
@@ -63,17 +61,19 @@ export class Departure {
 
   /** Takes the last step: no stream after `lastStreamId` is answered. `debug` is ASCII. */
   finalize(lastStreamId: number, code: ErrorCode = ErrorCode.NoError, debug = ""): void {
-    this.#step = Step.Final;
-    this.#finalMs = Number.POSITIVE_INFINITY;
-    this.#lastStream = Math.min(this.#lastStream, lastStreamId);
-    this.#send(this.#lastStream, code, debug);
+    this.#end();
+    this.#send(lastStreamId, code, debug);
   }
 
   /** Takes the last step without a word, because a fault has sent GOAWAY. */
   leave(reason: CloseReason): void {
+    this.#end();
+    this.reason = reason;
+  }
+
+  #end(): void {
     this.#step = Step.Final;
     this.#finalMs = Number.POSITIVE_INFINITY;
-    this.reason = reason;
   }
 
   /** Notes the last stream of a GOAWAY. */

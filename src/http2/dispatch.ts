@@ -281,7 +281,7 @@ export class Dispatch implements FrameHandler {
     const windowBefore = settings.initialWindowSize;
     const tableBefore = settings.headerTableSize;
     const error = settings.apply(bytes, start, end);
-    if (error < 0) return error;
+    if (error !== 0) return error;
     if (settings.headerTableSizeMin < tableBefore) this.#owner.encoder.setLimit(settings.headerTableSizeMin);
     this.#owner.encoder.setLimit(settings.headerTableSize);
     this.#owner.frameSizeMax = settings.maxFrameSize;

@@ -109,13 +109,13 @@ export class FrameReader {
     this.streamId = read31(bytes, start + 5);
     if (length > this.#sizeMax) return Http2Error.FrameTooLarge;
     const error = this.#checkPlace();
-    if (error < 0) return error;
+    if (error !== 0) return error;
     const size = FRAME_HEAD_BYTES + length;
     if (end - start < size) return 0;
     this.start = start + FRAME_HEAD_BYTES;
     this.end = start + size;
     const result = this.#readPayload(bytes);
-    return result < 0 ? result : size;
+    return result === 0 ? size : result;
   }
 
   /** Checks all that the head alone decides. Returns 0 or a connection error. */
@@ -253,7 +253,7 @@ export class PeerSettings {
     for (let at = start; at + SETTING_BYTES <= end; at += SETTING_BYTES) {
       const id = ((bytes[at] as number) << 8) | (bytes[at + 1] as number);
       const error = this.#set(id, read32(bytes, at + 2));
-      if (error < 0) return error;
+      if (error !== 0) return error;
     }
     return 0;
   }

@@ -199,7 +199,7 @@ export class Stream implements Carrier, Resumable {
   /** The peer has sent END_STREAM. */
   endRemote(): void {
     this.isRemoteOpen = false;
-    if (this.#length < 0) this.#length = this.received;
+    this.#length = this.received;
   }
 
   /** The request breaks a rule after its head. The handler gets no more of it. */

@@ -307,3 +307,29 @@ test("content of no bytes is done before it begins", () => {
   decoder.reset(new Framing());
   expect([decoder.done, decoder.announced, decoder.step(bytesOf("a"), 0, 1)]).toEqual([true, 0, 0]);
 });
+
+test("framing may have so many bytes for its content, to the byte", () => {
+  // Each chunk of one byte has 20 bytes of framing, and 8 are free: 1,449 chunks leave 2 bytes of the base.
+  const chunks = "0000000000000001\r\na\r\n".repeat(1448);
+  const body = (extension: string) => bytesOf(`0000000000000001${extension}\r\na\r\n${chunks}0000000000000001\r\na`);
+  expect([";a", ";ab"].map((extension) => receive(body(extension), [body(extension).length]).error)).toEqual([
+    0,
+    ParseError.ChunkOverhead,
+  ]);
+});
+
+test.each([
+  ..."content-length transfer-encoding trailer te connection keep-alive upgrade http2-settings host forwarded".split(
+    " ",
+  ),
+  ..."origin referer max-forwards via authorization www-authenticate authentication-info cookie set-cookie".split(" "),
+  ..."cache-control expect pragma range prefer accept accept-encoding age date expires location retry-after".split(" "),
+  ..."vary warning content-type content-encoding content-range content-disposition".split(" "),
+  ..."if-match proxy-any x-forwarded-for".split(" "),
+])("a trailer %s is refused, and one that begins so is not", (name) => {
+  const trailer = (text: string) => bytesOf(`0\r\n${text}: a\r\n\r\n`);
+  const bytes = trailer(name.toUpperCase());
+  expect(receive(bytes, [bytes.length]).error).toBe(ParseError.TrailerForbidden);
+  const longer = trailer(`a-${name}`);
+  expect(receive(longer, [longer.length])).toMatchObject({ error: 0, done: true });
+});

@@ -159,3 +159,13 @@ test("a request for an endpoint, which has no slot, is counted and cut as all ot
   }
   expect(clients.map(({ transport }) => transport.wasReset)).toEqual([true, true, false]);
 });
+
+test("a connection that is lost gives its memory back", () => {
+  const server = serverOf("x".repeat(30_000));
+  const client = server.connect();
+  client.transport.room = 100;
+  client.send(get("/a"));
+  expect(server.context.peerMemory.used).toBeGreaterThan(20_000);
+  client.connection.terminate();
+  expect(server.context.peerMemory.used).toBe(0);
+});

@@ -97,3 +97,61 @@ test("content that ends before its length is short", () => {
   put(respondWith(200, new FakeSource(3000, 1000)));
   expect(outbox.pump()).toBe(Progress.Short);
 });
+
+test("gathered bytes are bounded to the byte, and dropped with the rest", () => {
+  const { outbox } = opened();
+  outbox.gather(new Uint8Array(24_576));
+  expect([outbox.canGather, outbox.gatheredBytes]).toEqual([true, 24_576]);
+  outbox.gather(new Uint8Array(1));
+  expect(outbox.canGather).toBe(false);
+  outbox.drop();
+  expect([outbox.isEmpty, outbox.canGather, outbox.gatheredBytes, outbox.bodyLeft]).toEqual([true, true, 0, 0]);
+});
+
+test("content of 4,096 bytes waits in its own place, and a byte less in a copy", () => {
+  for (const [length, isShared] of [
+    [4095, false],
+    [4096, true],
+  ] as const) {
+    const { transport, outbox, put } = opened();
+    const content = new Uint8Array(length);
+    transport.room = 0;
+    put(respondWith(200, content));
+    expect(outbox.pump()).toBe(Progress.Blocked);
+    expect(outbox.content === content.buffer).toBe(isShared);
+    expect(outbox.tailBytes).toBe(outbox.headBytes + (isShared ? 0 : length));
+  }
+});
+
+test("responses that join a tail which is sent in part keep their order", () => {
+  const [whole, part] = [opened(), opened()];
+  for (const content of ["first", "second", "third"]) whole.put(respondWith(200, content));
+  whole.outbox.pump();
+  const { transport, outbox, put } = part;
+  transport.room = 10;
+  put(respondWith(200, "first"));
+  outbox.pump();
+  for (const content of ["second", "third"]) {
+    outbox.isBlocked = false;
+    transport.room = 7;
+    expect(outbox.pump()).toBe(Progress.Blocked);
+    put(respondWith(200, content));
+    expect(outbox.pump()).toBe(Progress.Blocked);
+  }
+  outbox.isBlocked = false;
+  transport.room = Number.POSITIVE_INFINITY;
+  expect(outbox.pump()).toBe(Progress.Sent);
+  expect([transport.sent, outbox.isEmpty, outbox.tailBytes]).toEqual([whole.transport.sent, true, 0]);
+});
+
+test("a connection that is gone after a part of the response ends the turn too", () => {
+  for (const content of ["abc", "y".repeat(70_000), new FakeSource(3000)]) {
+    const { transport, outbox, put } = opened();
+    transport.room = 100;
+    put(respondWith(200, content));
+    expect(outbox.pump()).toBe(Progress.Blocked);
+    outbox.isBlocked = false;
+    transport.isClosed = true;
+    expect([outbox.pump(), outbox.gatheredBytes - outbox.tailBytes <= 0]).toEqual([Progress.Gone, true]);
+  }
+});

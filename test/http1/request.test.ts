@@ -207,3 +207,12 @@ test("whatever heads follow each other, each means what it means alone", () => {
     }),
   );
 });
+
+test("of requests that are not in use a bounded number is kept", () => {
+  const pool = new RequestPool(HEAD_LIMITS, MEMORY);
+  const peer = directPeer("127.0.0.1", 50000, false);
+  const all = Array.from({ length: 257 }, () => pool.take(peer));
+  for (const request of all) pool.takeBack({ request });
+  const again = Array.from({ length: 257 }, () => pool.take(peer));
+  expect(again.filter((request) => all.includes(request))).toHaveLength(256);
+});

@@ -204,3 +204,8 @@ describe("a response", () => {
     expect([reader.isDone, reader.isPersistent]).toEqual([true, false]);
   });
 });
+
+test("a rule that only responses have is named in words", () => {
+  expect(describeResponseError(read(["HTTP/2.0 200\r\n"]).error)).toContain("RFC 9112 §4");
+  expect(describeResponseError(read(["HTTP/1.1 600\r\n"]).error)).toContain("RFC 9110 §15");
+});

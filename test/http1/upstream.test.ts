@@ -245,18 +245,18 @@ describe("a request to an upstream", () => {
   });
 
   test("keeps an early response until its content is sent, unless that is a refusal", () => {
-    for (const status of [200, 413]) {
+    for (const status of [200, 299, 300, 413]) {
       const world = new World();
       const { call, listener } = world.call(POST);
       world.socket().open();
       call.write(bytesOf("one"));
       world.socket().send(`HTTP/1.1 ${status} X\r\nContent-Length: 2\r\n\r\nhi`);
-      expect(listener.response?.status ?? null).toBe(status === 200 ? null : 413);
-      if (status === 413) call.failed("answered");
+      expect(listener.response?.status ?? null).toBe(status < 300 ? null : status);
+      if (status >= 300) call.failed("answered");
       else call.ended();
       expect([listener.response?.status, listener.ends]).toEqual([status, [true]]);
       // The rest of a refused request was not sent, so nothing may follow it.
-      expect(world.socket().transport.isClosed).toBe(status === 413);
+      expect(world.socket().transport.isClosed).toBe(status >= 300);
     }
   });
 
@@ -516,4 +516,33 @@ describe("a connection to an upstream", () => {
     world.sockets.find(({ transport }) => !transport.isClosed)?.send(HELLO);
     expect(open()).toBe(0);
   });
+});
+
+test("an idle connection that its upstream closes is not used again", () => {
+  const world = new World();
+  const socket = used(world);
+  socket.events.ended();
+  world.call();
+  expect([world.sockets.length, socket.transport.isClosed]).toEqual([2, true]);
+});
+
+test("the silence of an upstream is counted from its request on, also where the kernel takes nothing of it", () => {
+  const world = new World();
+  const socket = used(world);
+  world.pass(3000);
+  socket.transport.room = 0;
+  const { listener } = world.call();
+  world.pass(TIMEOUT_MS - 1);
+  expect(listener.failure).toBeNull();
+  world.pass(1);
+  expect(listener.failure?.isLate).toBe(true);
+});
+
+test("content behind the end of a request is not sent", () => {
+  const world = new World();
+  const { call } = world.call({ method: "POST", announced: 3 });
+  world.socket().open();
+  call.write(bytesOf("abc"));
+  call.ended();
+  expect([call.write(bytesOf("def")), world.socket().sent.endsWith("abc")]).toEqual([true, true]);
 });

@@ -14,7 +14,7 @@ import {
 } from "../../src/http2/frame-writer.ts";
 import { FRAME_HEAD_BYTES, FrameReader, FrameType, PeerSettings, SettingId } from "../../src/http2/frames.ts";
 import { bytesOf, textOf } from "../support/bytes.ts";
-import { frame, framesOf } from "../support/frames.ts";
+import { frame, framesOf, setting } from "../support/frames.ts";
 import { frameRows, settingRows } from "./frame-rows.ts";
 
 describe("a frame that is read", () => {
@@ -81,6 +81,27 @@ describe("a setting of the peer", () => {
       else expect({ error, ...settings }).toMatchObject({ error: 0, ...result });
     });
   }
+
+  test("changes no other", () => {
+    const fresh = { ...new PeerSettings() };
+    const rows: readonly (readonly [id: number, value: number, change: Partial<PeerSettings>])[] = [
+      [SettingId.HeaderTableSize, 100, { headerTableSize: 100, headerTableSizeMin: 100 }],
+      [SettingId.EnablePush, 0, { isPushEnabled: false }],
+      [SettingId.MaxConcurrentStreams, 1, { maxConcurrentStreams: 1 }],
+      [SettingId.InitialWindowSize, 20_000, { initialWindowSize: 20_000 }],
+      [SettingId.MaxFrameSize, 20_000, { maxFrameSize: 20_000 }],
+      [SettingId.MaxHeaderListSize, 1, { maxHeaderListSize: 1 }],
+      [SettingId.NoRfc7540Priorities, 1, { hasNoPriorities: true }],
+      [0x7, 1, {}],
+      [0xff, 1, {}],
+    ];
+    for (const [id, value, change] of rows) {
+      const settings = new PeerSettings();
+      const bytes = bytesOf(setting(id, value));
+      expect(settings.apply(bytes, 0, bytes.length)).toBe(0);
+      expect<object>({ ...settings }).toEqual({ ...fresh, ...change });
+    }
+  });
 
   test("keeps its value until it is set again", () => {
     const settings = new PeerSettings();

@@ -276,6 +276,30 @@ describe("the block of a response", () => {
     expect(peer.fieldsOf(into.subarray(0, peer.encoder.writeStatus(into, 0, status)))).toEqual([`:status: ${status}`]);
   });
 
+  test.each([
+    ..."accept-ranges cache-control content-encoding content-security-policy content-type".split(" "),
+    ..."cross-origin-embedder-policy cross-origin-opener-policy cross-origin-resource-policy".split(" "),
+    ..."permissions-policy referrer-policy strict-transport-security vary".split(" "),
+    ..."x-content-type-options x-frame-options".split(" "),
+  ])("repeats %s by a reference", (name) => {
+    const fields = Fields.of([[name, "a value that no table has before"]]);
+    const peer = new Peer();
+    const bare = new Peer();
+    for (const _ of [1, 2]) bare.bytesOf(200, NONE);
+    peer.bytesOf(200, fields);
+    expect(peer.bytesOf(200, fields).length).toBe(bare.bytesOf(200, NONE).length + 1);
+  });
+
+  test.each([
+    [":method", "POST", 0x83],
+    [":path", "/index.html", 0x85],
+    [":scheme", "https", 0x87],
+    [":status", "500", 0x8e],
+    [":status", "204", 0x89],
+  ])("has %s: %s by its index in the static table", (name, value, byte) => {
+    expect([...encodeLines([[name, value]])]).toEqual([byte]);
+  });
+
   test("has the date of its second", () => {
     const peer = new Peer();
     for (const second of [1, 1, 2, 1]) expect(peer.receive(200, NONE, second)[2]).toBe(`date: ${imfDate(second)}`);
@@ -302,6 +326,7 @@ describe("the block of a response", () => {
     expect(peer.table().some((line) => line.startsWith("set-cookie"))).toBe(false);
     expect(encodeLines([["authorization", "Basic eDp5"]])[0]).toBe(0x1f);
     expect(encodeLines([["cookie", "a=b"]])[0]).toBe(0x1f);
+    expect(encodeLines([["proxy-authorization", "Basic eDp5"]])[0]).toBe(0x1f);
   });
 
   test("has no field that HTTP/2 does not have", () => {

@@ -16,6 +16,8 @@ test.each<[value: string, urgency: number, isIncremental: boolean]>([
   ["i=?0, i", 3, true],
   ["i=1", 3, false],
   ["ii", 3, false],
+  ["i, x=?0", 3, true],
+  ["i, i=?0x", 3, true],
   ["u=5, i", 5, true],
   ["i,u=5", 5, true],
   ["u=5;x=1, i;y", 5, true],

@@ -104,11 +104,12 @@ describe("a draw", () => {
   });
 });
 
-test("a file is tried by the tests of its folder, and by others if none has its name", () => {
-  expect(suitesOf("http1/framing.ts")).toContain("test/http1/framing.test.ts");
-  expect(suitesOf("http1/framing.ts")).toContain("test/conformance/parser.test.ts");
-  expect(suitesOf("http/range.ts")).not.toContain("test/handlers/router.test.ts");
-  expect(suitesOf("http/status.ts")).toContain("test/handlers/router.test.ts");
+test("a file is tried by the tests of its folder, and by others if none has its name or comes to a block", () => {
+  expect(suitesOf("http1/framing.ts").own).toContain("test/http1/framing.test.ts");
+  expect(suitesOf("http1/framing.ts").own).toContain("test/conformance/parser.test.ts");
+  expect(suitesOf("http/range.ts").own).not.toContain("test/handlers/router.test.ts");
+  expect(suitesOf("http/range.ts").further).toContain("test/handlers/router.test.ts");
+  expect(suitesOf("http/status.ts").own).toContain("test/handlers/router.test.ts");
 });
 
 test("each equivalent mutant still exists, and has a reason", () => {

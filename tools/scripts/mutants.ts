@@ -71,7 +71,7 @@ async function tryAll(): Promise<void> {
   const workshops = Array.from({ length: Number(values.jobs) }, () => new Workshop());
   try {
     const files = [...new Set(drawn.map(({ file }) => file))];
-    const tests = [...new Set(files.flatMap(suitesOf))];
+    const tests = [...new Set(files.map(suitesOf).flatMap(({ own, further }) => [...own, ...further]))];
     const suites = new Map<string, Suite>();
     for (const workshop of workshops) workshop.observe(files);
     await share(workshops, tests, async (workshop, test) => suites.set(test, await measure(workshop, test)));
@@ -111,11 +111,7 @@ async function tryOut(workshop: Workshop, mutant: Mutant, suites: ReadonlyMap<st
     outcomes.set(mutant, "equivalent");
     return;
   }
-  const block = `${mutant.file}#${mutant.block}`;
-  const reaching = suitesOf(mutant.file).flatMap((test) => {
-    const suite = suites.get(test);
-    return suite?.reached.has(block) ? [suite] : [];
-  });
+  const reaching = reachingOf(mutant, suites);
   reaching.sort((a, b) => worth(b, mutant) - worth(a, mutant));
   workshop.apply(mutant);
   let outcome: Outcome = "survived";
@@ -131,6 +127,18 @@ async function tryOut(workshop: Workshop, mutant: Mutant, suites: ReadonlyMap<st
   outcomes.set(mutant, outcome);
   if (outcomes.size % PROGRESS_STEP === 0) say(`${outcomes.size} of ${drawn.length}`);
   if (outcome === "survived") say(`${describe(mutant)}${reaching.length === 0 ? "  (no test comes here)" : ""}`);
+}
+
+/** Returns the test files that come to the block of a mutant: those of its folder, or of other folders if there is none. */
+function reachingOf({ file, block }: Mutant, suites: ReadonlyMap<string, Suite>): Suite[] {
+  const reach = (tests: readonly string[]) =>
+    tests.flatMap((test) => {
+      const suite = suites.get(test);
+      return suite?.reached.has(`${file}#${block}`) ? [suite] : [];
+    });
+  const { own, further } = suitesOf(file);
+  const reaching = reach(own);
+  return reaching.length > 0 ? reaching : reach(further);
 }
 
 /** Kills that a second of this test file promises. */

@@ -1,13 +1,13 @@
-/** Test files for each source file: those of its folder, which mirror it, and for a file without a mirror those of others that drive it. */
+/** Test files for each source file: those of its folder, which mirror it, and those of other folders that drive it. */
 import { basename, join } from "node:path";
 import { Glob } from "bun";
 
 const TOP = join(import.meta.dir, "..", "..", "..");
 
-/** Tests that drive files which have no test of their name. */
+/** Tests that drive files which have no test of their name, and blocks that no test of the folder reaches. */
 const FURTHER = {
   http: ["test/handlers/*.test.ts", "test/handlers/endpoints/*.test.ts"],
-  http1: [],
+  http1: ["test/fixture/faulty-wire.test.ts"],
   http2: ["test/fixture/*streams.test.ts", "test/fixture/http2-faults.test.ts"],
   exchange: [],
 } as const;
@@ -28,13 +28,19 @@ export function folderOf(file: string): Folder {
   return file.split("/")[0] as Folder;
 }
 
+export interface Suites {
+  readonly own: readonly string[];
+  /** For blocks that no test of `own` reaches. */
+  readonly further: readonly string[];
+}
+
 /** Returns the test files for a source file, a path below `src/`. */
-export function suitesOf(file: string): string[] {
+export function suitesOf(file: string): Suites {
   const folder = folderOf(file);
-  const own = filesOf(`test/${folder}/*.test.ts`);
-  const further = own.some((test) => isMirror(test, file)) ? [] : FURTHER[folder].flatMap(filesOf);
-  const wire = WIRE.test(file) ? [WIRE_TESTS] : [];
-  return [...own, ...further, ...wire].filter((test) => !LEFT_OUT.includes(test));
+  const mirrors = filesOf(`test/${folder}/*.test.ts`).filter((test) => !LEFT_OUT.includes(test));
+  const own = [...mirrors, ...(WIRE.test(file) ? [WIRE_TESTS] : [])];
+  const further = FURTHER[folder].flatMap(filesOf);
+  return mirrors.some((test) => isMirror(test, file)) ? { own, further } : { own: [...own, ...further], further: [] };
 }
 
 /** Returns true if a test file has the name of a source file. */
