@@ -148,7 +148,7 @@ needs("wget").describe("wget", () => {
     const inbox = shop.inbox();
     const { code } = await wget("-p", "-nH", "-P", inbox, "-e", "robots=off", `${server.url}/index.html`);
     expect(code).toBe(0);
-    expect(readdirSync(inbox).sort()).toEqual(["banner.png", "index.html", "logo.png", "style.css"]);
+    expect(readdirSync(inbox).sort()).toEqual(["banner.png", "index.html", "logo.png", "photo.jpg", "style.css"]);
     for (const name of readdirSync(inbox)) expect(sha256OfFile(join(inbox, name))).toBe(sha256OfFile(shop.path(name)));
   });
 
