@@ -146,9 +146,9 @@ export class Deadline {
   /**
    * Begins the next window of a response if its reader is fast enough. Returns false if the deadline is missed. The kernels between us
    * and a slow reader hold megabytes, and take more in lumps as large. So a window without progress is not a stall yet: a stall is
-   * SILENT_WINDOWS_MAX of them, or an average of the whole response below the minimum rate.
+   * `silentMax` of them, or an average of the whole response below the minimum rate.
    */
-  extendSend(bytes: number): boolean {
+  extendSend(bytes: number, silentMax = SILENT_WINDOWS_MAX): boolean {
     const { stallTimeoutMs, minRateBytes } = this.#limits;
     if (this.#extendIfFast(bytes, stallTimeoutMs)) {
       this.#silentWindows = 0;
@@ -157,7 +157,7 @@ export class Deadline {
     const sentBytes = bytes - this.#responseStartBytes;
     const elapsedMs = this.#clock.nowMs - this.#responseStartMs;
     const isOnAverage = sentBytes > 0 && sentBytes * 1000 >= minRateBytes * elapsedMs;
-    if (!isOnAverage || ++this.#silentWindows === SILENT_WINDOWS_MAX) return false;
+    if (!isOnAverage || ++this.#silentWindows >= silentMax) return false;
     this.#windowBytes = bytes;
     this.extend(stallTimeoutMs);
     return true;

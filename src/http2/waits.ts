@@ -12,6 +12,12 @@ import type { Receiver } from "./receiver.ts";
 import type { Sender } from "./sender.ts";
 import type { StreamsNow } from "./streams.ts";
 
+/**
+ * Windows in which a kernel that was fast before may take nothing. RFC 9113 §5.2.2 says that an endpoint reads what has come: one that
+ * pauses a response closes a window of it. So these are half of those in HTTP/1, for readers as slow as `curl --limit-rate`.
+ */
+const SILENT_WINDOWS_MAX = 2;
+
 /** The wait that has lasted too long. */
 export enum Over {
   None = 0,
@@ -137,10 +143,10 @@ export class Waits {
     return nowMs >= this.#idleEndMs ? Over.Idle : Over.None;
   }
 
-  /** Begins the next window of a peer that is fast enough. Kernels hold megabytes, so only their silence is no stall yet. */
+  /** Begins the next window of a peer that is fast enough. Kernels hold megabytes, so one window of their silence is not a stall yet. */
   #extendSend(): boolean {
     const { progress, isBlocked } = this.#sender;
-    return isBlocked ? this.#deadline.extendFor(progress) : this.#deadline.extendBody(progress);
+    return isBlocked ? this.#deadline.extendSend(progress, SILENT_WINDOWS_MAX) : this.#deadline.extendBody(progress);
   }
 
   /** Returns true if the peer has replaced responses that its windows keep back, for as long as one of them may stall. */

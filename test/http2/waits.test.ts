@@ -171,8 +171,26 @@ describe("a response", () => {
       expect(waits.over(0)).toBe(Over.None);
       pass(30_000);
       expect(waits.over(0)).toBe(over);
+      pass(30_000);
+      expect(waits.over(0)).toBe(Over.Send);
     },
   );
+
+  test("has both windows of a kernel again once enough was taken", () => {
+    const { waits, sender, pass } = opened();
+    waits.settingsTaken();
+    waits.arm(SENDING, 0);
+    sender.isBlocked = true;
+    sender.progress = 4_000_000;
+    waits.arm(SENDING, 0);
+    const seen: Over[] = [];
+    for (const bytes of [0, 30_720, 0, 0]) {
+      pass(30_000);
+      sender.progress += bytes;
+      seen.push(waits.over(0));
+    }
+    expect(seen).toEqual([Over.None, Over.None, Over.None, Over.Send]);
+  });
 
   test("is judged from its own beginning", () => {
     const { waits, sender, pass } = opened();
