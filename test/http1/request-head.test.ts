@@ -289,3 +289,41 @@ test("any bytes: no throw, never more consumed than given, the same answer whole
     { numRuns: 2000 },
   );
 });
+
+test.each([0, 1, 9])("the minor version %d is known", (minor) => {
+  const bytes = bytesOf(`GET / HTTP/1.${minor}\r\n\r\n`);
+  const head = new ParsedHead(LIMITS);
+  expect([head.minorVersion, parseRequestHead(bytes, 0, bytes.length, head), head.minorVersion]).toEqual([
+    1,
+    bytes.length,
+    minor,
+  ]);
+});
+
+test("a head that is moved says the same of the bytes in their new place, and an offset that is not set stays 0", () => {
+  const text = "..........GET /a?b HTTP/1.1\r\nHost: a\r\nX: y\r\n\r\n";
+  const bytes = bytesOf(text);
+  const head = new ParsedHead(LIMITS);
+  parseRequestHead(bytes, 10, bytes.length, head);
+  const said = () => [head.methodText, head.targetText, head.value(Field.Host), head.fieldName(1), head.fieldValue(1)];
+  const before = said();
+  head.moveTo(bytes.slice(7), 7);
+  expect(said()).toEqual(before);
+  const { start, end, methodStart, methodEnd, targetStart, targetEnd } = head;
+  expect([start, end, methodStart, methodEnd, targetStart, targetEnd]).toEqual([3, text.length - 7, 3, 6, 7, 11]);
+  parseRequestHead(bytesOf("......PUT"), 6, 9, head);
+  head.moveTo(bytesOf("PUT"), 6);
+  expect([head.start, head.targetStart, head.targetEnd]).toEqual([0, 0, 0]);
+});
+
+test("each byte of the version counts", () => {
+  const version = "HTTP/1.1\r\n";
+  for (let at = 0; at < version.length; at++) {
+    for (const other of ["x", version[at - 1] ?? "x", version[at + 1] ?? "x"]) {
+      if (other === version[at]) continue;
+      const changed = `GET / ${version.slice(0, at)}${other}${version.slice(at + 1)}\r\n`;
+      const result = parseRequestHead(bytesOf(changed), 0, changed.length, new ParsedHead(LIMITS));
+      expect({ changed, isRefused: result < 0 }).toEqual({ changed, isRefused: true });
+    }
+  }
+});

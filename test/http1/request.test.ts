@@ -216,3 +216,10 @@ test("of requests that are not in use a bounded number is kept", () => {
   const again = Array.from({ length: 257 }, () => pool.take(peer));
   expect(again.filter((request) => all.includes(request))).toHaveLength(256);
 });
+
+test("a head that differs from the one before in its first byte alone is another", () => {
+  const exchange = fresh();
+  read(exchange, bytesOf(PLAIN));
+  const other = PLAIN.replace("GET", "SET");
+  expect(read(exchange, bytesOf(other))).toEqual(read(fresh(), bytesOf(other)));
+});

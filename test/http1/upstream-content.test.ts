@@ -96,3 +96,7 @@ test("closed content takes nothing more, and its rest is dropped once", () => {
   content.add(bytesOf("def"));
   expect([content.heldBytes, calls]).toEqual([0, ["more", "dropped"]]);
 });
+
+test("both bounds are those of the documents", () => {
+  expect([WAITING_BYTES_MAX, EARLY_BYTES_MAX]).toEqual([262_144, 1_048_576]);
+});

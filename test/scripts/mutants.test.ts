@@ -104,7 +104,7 @@ describe("a draw", () => {
   });
 });
 
-test("a file is tried by the tests of its folder, and by others if none has its name or comes to a block", () => {
+test("a file is tried by the tests of its folder, and by others if none has its name or notices it", () => {
   expect(suitesOf("http1/framing.ts").own).toContain("test/http1/framing.test.ts");
   expect(suitesOf("http1/framing.ts").own).toContain("test/conformance/parser.test.ts");
   expect(suitesOf("http/range.ts").own).not.toContain("test/handlers/router.test.ts");

@@ -112,7 +112,6 @@ async function tryOut(workshop: Workshop, mutant: Mutant, suites: ReadonlyMap<st
     return;
   }
   const reaching = reachingOf(mutant, suites);
-  reaching.sort((a, b) => worth(b, mutant) - worth(a, mutant));
   workshop.apply(mutant);
   let outcome: Outcome = "survived";
   for (const { test, cpuSeconds } of reaching) {
@@ -129,16 +128,15 @@ async function tryOut(workshop: Workshop, mutant: Mutant, suites: ReadonlyMap<st
   if (outcome === "survived") say(`${describe(mutant)}${reaching.length === 0 ? "  (no test comes here)" : ""}`);
 }
 
-/** Returns the test files that come to the block of a mutant: those of its folder, or of other folders if there is none. */
-function reachingOf({ file, block }: Mutant, suites: ReadonlyMap<string, Suite>): Suite[] {
+/** Returns the test files that come to the block of a mutant: those of its folder, then those of other folders, the best of each first. */
+function reachingOf(mutant: Mutant, suites: ReadonlyMap<string, Suite>): Suite[] {
   const reach = (tests: readonly string[]) =>
     tests.flatMap((test) => {
       const suite = suites.get(test);
-      return suite?.reached.has(`${file}#${block}`) ? [suite] : [];
+      return suite?.reached.has(`${mutant.file}#${mutant.block}`) ? [suite] : [];
     });
-  const { own, further } = suitesOf(file);
-  const reaching = reach(own);
-  return reaching.length > 0 ? reaching : reach(further);
+  const { own, further } = suitesOf(mutant.file);
+  return [own, further].flatMap((tests) => reach(tests).sort((a, b) => worth(b, mutant) - worth(a, mutant)));
 }
 
 /** Kills that a second of this test file promises. */

@@ -4,7 +4,7 @@ import { Glob } from "bun";
 
 const TOP = join(import.meta.dir, "..", "..", "..");
 
-/** Tests that drive files which have no test of their name, and blocks that no test of the folder reaches. */
+/** Tests that drive files which have no test of their name, and that see mutants of others which no test of the folder notices. */
 const FURTHER = {
   http: ["test/handlers/*.test.ts", "test/handlers/endpoints/*.test.ts"],
   http1: ["test/fixture/faulty-wire.test.ts"],
@@ -30,7 +30,7 @@ export function folderOf(file: string): Folder {
 
 export interface Suites {
   readonly own: readonly string[];
-  /** For blocks that no test of `own` reaches. */
+  /** For mutants that no test of `own` notices. */
   readonly further: readonly string[];
 }
 
