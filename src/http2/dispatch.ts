@@ -207,7 +207,8 @@ export class Dispatch implements FrameHandler {
     }
     this.#current = stream;
     if (padding > 0) this.consumed(stream, padding);
-    return isLast || !this.#isTiny(contentBytes) ? 0 : this.ignored();
+    if (isLast || !this.#isTiny(contentBytes)) return 0;
+    return contentBytes === 0 || stream.isIgnoring ? this.ignored() : this.#bear(Burden.Idle, TINY_WEIGHT);
   }
 
   /** Returns true for a frame without content, and for one with little if those before it were no better. */
@@ -379,6 +380,9 @@ const MISMATCH = 1;
 
 /** Content of a DATA frame that is worth its work: a line, or a message of a stream of them. */
 const TINY_BYTES = 16;
+
+/** Share of a frame without a use that less content counts. Go's client sends a frame for each write to a pipe, thousands of them at once. */
+const TINY_WEIGHT = 1 / 16;
 
 /** DATA of a stream that was reset counts as a frame without a use if it has less content than this. */
 const SMALL_DATA_BYTES = 256;

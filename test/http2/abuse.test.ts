@@ -53,7 +53,7 @@ describe("a flood", () => {
     ["of PRIORITY (CVE-2019-9513)", 1002, () => frame(FrameType.Priority, 0, 1, "\0\0\0\0\0")],
     ["of frames of an unknown type", 1002, () => frame(0x40, 0, 0)],
     ["of empty DATA (CVE-2019-9518)", 1003, (i) => (i === 0 ? post(1) : data(1, ""))],
-    ["of DATA with single bytes", 1003, (i) => (i === 0 ? post(1) : data(1, "x"))],
+    ["of DATA with single bytes", 16_003, (i) => (i === 0 ? post(1) : data(1, "x"))],
     ["of acknowledgements", 1002, () => SETTINGS_ACK],
     ["of RST_STREAM for a stream that is closed", 1003, (i) => (i === 0 ? get(1) : rst(1))],
     ["of windows that widen for nothing", 1300, () => windowUpdate(0, 1)],
@@ -111,6 +111,23 @@ describe("a flood", () => {
     const client = connected(new FakeHttp2Server());
     expect(sendUntilEnd(client, (i) => get(2 * i + 1) + windowUpdate(0, 2), 3000)).toBe(Number.POSITIVE_INFINITY);
     expect(client.stream(5999).status).toBe(200);
+  });
+
+  test("is not a document that its client writes piece by piece", () => {
+    const server = new FakeHttp2Server();
+    server.handler.admit = () => collecting(100_000);
+    server.handler.respond = (request) => respondWith(200, String(request.content.length));
+    const client = connected(server).send(post(1));
+    for (let i = 0; i < 6000; i++) client.send(data(1, i % 2 === 0 ? "1234" : ","));
+    client.send(data(1, "]", true));
+    expect([client.stream(1).body, client.ends]).toEqual(["15001", []]);
+  });
+
+  test("of single bytes that no one takes counts as one of empty frames", () => {
+    const client = connected(new FakeHttp2Server());
+    const refused = post(1, "/", ["a", "x".repeat(16_300)]);
+    expect(sendUntilEnd(client, (i) => (i === 0 ? refused : data(1, "x")))).toBeLessThanOrEqual(1003);
+    expect(client.ends).toEqual([CALM]);
   });
 
   test("of pings from a client that does not read is cut", () => {
