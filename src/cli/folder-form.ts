@@ -31,7 +31,7 @@ export const FOLDER_DEFAULTS: Partial<Settings> = {
 };
 
 /** Settings that words without a flag stand for, in their order. */
-export type Places = readonly (keyof Settings)[];
+type Places = readonly (keyof Settings)[];
 
 /** The seeds' order: `httpserver 8000 0.0.0.0 20`. */
 const PLACES: Places = ["port", "host", "threads"];

@@ -39,7 +39,7 @@ export type StartServer = (
 ) => Promise<RunningServer>;
 
 /** A server that has been announced. */
-export interface Launched {
+interface Launched {
   readonly server: RunningServer;
   /** Withdraws the announcement, so that no new client comes. */
   withdraw(): void;

@@ -10,7 +10,7 @@ import type { Environment } from "./command-line.ts";
 const VARIABLE = `${ENVIRONMENT_PREFIX}TEMPORARY_FOLDER`;
 
 /** A folder that the environment names, or none. */
-export interface LentFolder extends Disposable {
+interface LentFolder extends Disposable {
   /** False if standard input has ended before the folder was complete: there is nothing to serve. */
   readonly isComplete: boolean;
 }

@@ -28,7 +28,7 @@ const LEVEL_NORMAL = 3;
 const LEVEL_VERBOSE = 4;
 
 /** The outputs of the process and the terminal behind them. */
-export interface Surroundings {
+interface Surroundings {
   readonly isTerminal: (descriptor: number) => boolean;
   /** Returns the width of the terminal at a descriptor. */
   readonly columns: (descriptor: number) => number;

@@ -41,7 +41,7 @@ function isLinkLocal(address: string): boolean {
 }
 
 /** A line for the operator. A warning is shown with `--quiet`, too. */
-export interface StartLine {
+interface StartLine {
   readonly level: "info" | "warn";
   readonly text: string;
 }

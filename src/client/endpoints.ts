@@ -107,7 +107,7 @@ function stubOf({ match, answer, ...counts }: StubOrder): object {
 /** The function of this moment: a test may replace it later, to watch the code under test. */
 const { fetch: ask } = globalThis;
 
-export interface EndpointsOptions {
+interface EndpointsOptions {
   readonly url: string;
   /** Token of the fixture, or "". */
   readonly token: string;

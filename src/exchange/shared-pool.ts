@@ -27,7 +27,7 @@ export interface ThreadLoop {
   relieve(): void;
 }
 
-export interface SharedPoolOptions {
+interface SharedPoolOptions {
   readonly sizes: SharedSizes;
   readonly words: Words;
   readonly layout: Layout;

@@ -15,7 +15,7 @@ import type { Mount } from "./mount.ts";
 import { redirectTo } from "./redirect.ts";
 import { asTraversal } from "./router.ts";
 
-export interface BaseOptions {
+interface BaseOptions {
   /** Path before all paths of the site, without a slash at its end. */
   readonly base: string;
   /** Mounts of the site, in the order in which they are asked; the last owns every path. */

@@ -26,7 +26,7 @@ export enum Standing {
   Unknown,
 }
 
-export interface BasicAuthOptions {
+interface BasicAuthOptions {
   /** `USER:HASH`, or `@FILE` with such lines; at least one. */
   readonly credentials: readonly string[];
   /** Size of the pool, which is the number of requests in work at a time. */

@@ -72,7 +72,7 @@ export interface HandlerOptions {
   readonly uploaded?: (upload: StoredUpload) => void;
 }
 
-export type HandlerSettings = Pick<
+type HandlerSettings = Pick<
   ServerSettings,
   | "host"
   | "allowedHosts"

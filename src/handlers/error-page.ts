@@ -34,7 +34,7 @@ export function wantsJson(request: Request | null): boolean {
 }
 
 /** A page of the operator, for clients that do not prefer JSON. */
-export interface OwnPage {
+interface OwnPage {
   readonly contentType: string;
   readonly content: Uint8Array;
 }

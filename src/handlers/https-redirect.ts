@@ -23,7 +23,7 @@ import { type ErrorExtras, ErrorPages, wantsJson } from "./error-page.ts";
 import { HostPolicy, type HostPolicyOptions, refuseHost } from "./host-policy.ts";
 import { redirectTo } from "./redirect.ts";
 
-export interface HttpsRedirectOptions extends HostPolicyOptions {
+interface HttpsRedirectOptions extends HostPolicyOptions {
   /** Port that speaks TLS. */
   readonly securePort: () => number;
   /** Answers requests that a proxy has received over https. */

@@ -26,6 +26,7 @@ export interface QualityItem {
 /** Most members of one list; browsers send about ten. */
 export const QUALITY_ITEMS_MAX = 64;
 
+const HTML = "text/html";
 const QUALITY_DEFAULT = 1000; // RFC 9110 §12.4.2
 const QUALITY_VALUE = /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/;
 
@@ -36,13 +37,13 @@ const QUALITY_VALUE = /^(?:0(?:\.\d{0,3})?|1(?:\.0{0,3})?)$/;
 export function prefersJson(accept: string | null): boolean {
   if (accept === null) return false;
   const items = parseQualityList(accept);
-  const html = rank(items, "text/html");
+  const html = rank(items, HTML);
   return rank(items, "application/json") > html || rank(items, "application/problem+json") > html;
 }
 
-/** Returns true if the field accepts `mediaType` by its own name, not only by a wildcard: a page that is navigated to does. */
-export function acceptsByName(accept: string | null, mediaType: string): boolean {
-  return accept !== null && parseQualityList(accept).some(({ name, quality }) => name === mediaType && quality > 0);
+/** Returns true if the field accepts HTML by its own name, not only by a wildcard, as a browser does for a page. */
+export function namesHtml(accept: string | null): boolean {
+  return accept !== null && parseQualityList(accept).some(({ name, quality }) => name === HTML && quality > 0);
 }
 
 /** How welcome a media type is: by its quality, then by how exactly it is named; 0 is not at all. */

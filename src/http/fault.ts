@@ -132,7 +132,7 @@ type Values = { readonly [Name in ParameterName]?: Name extends "pieces" ? Value
  * Place where a kind of fault takes effect. A kind names its ending, and each other place has a switch of all its kinds, so
  * a kind without an effect does not compile.
  */
-export type FaultPlace =
+type FaultPlace =
   /** When the bytes of the response pass (`fixture/faulty-wire.ts`). */
   | "pace"
   /** How the connection ends (`fixture/faulty-wire.ts`). */

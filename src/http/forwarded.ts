@@ -13,7 +13,7 @@ import { parseAddress } from "./ip-address.ts";
 import { ParseError } from "./parse-error.ts";
 
 /** Values of the fields; null: absent. Several lines of one field are joined with commas (RFC 9110 §5.3). */
-export interface ForwardingFields {
+interface ForwardingFields {
   readonly forwarded: string | null;
   readonly xFor: string | null;
   readonly xProto: string | null;
@@ -30,14 +30,14 @@ export interface ForwardedClient {
 }
 
 /** The other side of a hop (RFC 7239 §6). */
-export interface ForwardedNode {
+interface ForwardedNode {
   /** Numeric address, IPv6 without brackets and IPv4 that is mapped into it as IPv4; `unknown`; or a name that begins with `_`. */
   readonly address: string;
   /** Address, with its port if that is known, for logs. */
   readonly text: string;
 }
 
-export interface ForwardedHost extends HostAndPort {
+interface ForwardedHost extends HostAndPort {
   /** Text as sent. */
   readonly text: string;
 }
@@ -140,7 +140,7 @@ const BETWEEN = /[ \t]*(?:,[ \t]*)*/y;
 /** Parses 1#forwarded-element (RFC 7239 §4). Returns undefined if it is malformed. */
 function parseForwarded(text: string): readonly Hop[] | undefined {
   const hops: Hop[] = [];
-  let at = endOf(BETWEEN, text, 0);
+  let at = endOfGap(text, 0);
   while (at < text.length) {
     const pairs = new Map<string, string>();
     for (;;) {
@@ -156,7 +156,7 @@ function parseForwarded(text: string): readonly Hop[] | undefined {
       if (text[at] !== ";") break;
       at++;
     }
-    const end = endOf(BETWEEN, text, at);
+    const end = endOfGap(text, at);
     if (end < text.length && !text.slice(at, end).includes(",")) return undefined;
     const hop = hopOf(pairs);
     if (hop === undefined) return undefined;
@@ -166,10 +166,10 @@ function parseForwarded(text: string): readonly Hop[] | undefined {
   return hops.length === 0 ? undefined : hops;
 }
 
-/** Returns the end of the match of a sticky pattern that matches everywhere. */
-function endOf(pattern: RegExp, text: string, at: number): number {
-  pattern.lastIndex = at;
-  return pattern.test(text) ? pattern.lastIndex : at;
+/** Returns the end of the commas and white space that begin at `at`. */
+function endOfGap(text: string, at: number): number {
+  BETWEEN.lastIndex = at;
+  return BETWEEN.test(text) ? BETWEEN.lastIndex : at;
 }
 
 /** Reads the parameters of RFC 7239 §5; further ones are extensions (§5.5). Returns undefined if one is malformed. */

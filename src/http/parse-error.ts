@@ -66,7 +66,7 @@ export enum ParseError {
   AuthorityMismatch = -58,
 }
 
-export interface ParseErrorEntry {
+interface ParseErrorEntry {
   /** Status code of the answer. */
   readonly status: number;
   /** The rule that was broken. */

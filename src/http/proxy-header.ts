@@ -18,7 +18,7 @@ export interface ProxyHeader {
   readonly client: AnnouncedClient | null;
 }
 
-export interface AnnouncedClient {
+interface AnnouncedClient {
   /** Numeric address, IPv6 without brackets; `unknown` if the proxy does not say. */
   readonly address: string;
   /** -1 if the proxy does not say. */

@@ -7,7 +7,7 @@
 import { Authority, parseAuthority } from "./authority.ts";
 import { problemOfPattern } from "./path-pattern.ts";
 
-export interface ProxyRule {
+interface ProxyRule {
   /** Pattern of paths; `path-pattern.ts` has the grammar. */
   readonly pattern: string;
   readonly origin: ProxyOrigin;

@@ -7,7 +7,7 @@
  */
 
 /** Bytes of a block: each head is one, and content is filled up with zeros to the next. */
-export const BLOCK_BYTES = 512;
+const BLOCK_BYTES = 512;
 
 /** The end of an archive: two blocks of zeros. */
 export const END_BYTES: number = 2 * BLOCK_BYTES;

@@ -32,7 +32,7 @@ import { ParseError } from "./parse-error.ts";
 import { PathMemo } from "./path-memo.ts";
 import { isUtf8 } from "./utf8.ts";
 
-export type TargetForm = "origin" | "absolute" | "asterisk" | "authority";
+type TargetForm = "origin" | "absolute" | "asterisk" | "authority";
 
 /** Quality of a well-formed path, from good to bad. A path with several has the worst. */
 export enum Verdict {

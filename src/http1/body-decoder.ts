@@ -30,7 +30,7 @@ import { Framing } from "./framing.ts";
 import { fieldNameError } from "./request-head.ts";
 
 /** Longest chunk size, hexadecimal digits with leading zeros: room for any 64-bit number, as senders that pad it write. */
-export const CHUNK_SIZE_DIGITS_MAX = 16;
+const CHUNK_SIZE_DIGITS_MAX = 16;
 
 /** All chunk extensions of one body, bytes: signed uploads carry about 85 a chunk, and ours end at 10 MB. */
 export const CHUNK_EXTENSION_BYTES_MAX = 16 * 1024;

@@ -45,7 +45,7 @@ const LENT_BYTES_MIN = 4096;
 const FILE_REFUSALS_MAX = 4;
 
 /** Bytes of a source that are sent at a time, and how. */
-export type SliceLimits = Pick<ConversationLimits, "sliceBytes" | "sendFileBytesMin" | "sendFileProbeBytes">;
+type SliceLimits = Pick<ConversationLimits, "sliceBytes" | "sendFileBytesMin" | "sendFileProbeBytes">;
 
 type FramedContent = NonNullable<FramedResponse["content"]>;
 

@@ -21,7 +21,7 @@ export const IDLE_CONNECTIONS_MAX = 16;
 /** Milliseconds until an idle connection is closed: less than the five seconds of Node's servers. */
 export const IDLE_MS = 4000;
 
-export interface UpstreamPoolOptions {
+interface UpstreamPoolOptions {
   readonly clock: Pick<Clock, "nowMs">;
   readonly timeoutMs: number;
   /** Opens a connection that reports to `events`. */

@@ -66,7 +66,7 @@ export interface ThreadedLog extends ServerLog {
 }
 
 /** A terminal that shows lines to a person. */
-export interface Terminal {
+interface Terminal {
   /** Returns its width. */
   readonly columns: () => number;
   readonly isColored: boolean;

@@ -18,7 +18,7 @@ import { connectionsMax } from "./file-limit.ts";
 const ESCAPED_BYTES = 3;
 
 /** The parts of a context that the server makes itself. */
-export type OwnParts = Omit<Context, "limits" | "answered"> & {
+type OwnParts = Omit<Context, "limits" | "answered"> & {
   /** Counts the bytes of request content in all threads; undefined: there is one thread. */
   readonly bodyMemory: Counter | undefined;
 };

@@ -24,7 +24,7 @@ const WAITING_BYTES_MAX = 65_536;
 /** Makes the HTTP/2 connection of a peer whose door has decided. */
 export type OpenHttp2 = (transport: Transport, id: number, peer: Peer) => Connection;
 
-export interface DoorsOptions {
+interface DoorsOptions {
   /** Loads HTTP/2. */
   readonly load: () => Promise<OpenHttp2>;
   /** Called when a connection takes the place of one that was not closed. */

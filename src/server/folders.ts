@@ -8,7 +8,7 @@ import type { UploadStore } from "../handlers/uploads/store.ts";
 import { type ServerSettings, serverTable } from "../settings/server-settings.ts";
 import { MissingRootError, messageOf, StartError } from "../settings/start-error.ts";
 
-export interface Folders {
+interface Folders {
   /** Folder that is served, without the uploads. */
   readonly root: DocumentRoot;
   /** Null: the server takes no uploads. */

@@ -7,7 +7,7 @@ import type { WorkerView } from "../handlers/endpoints/status.ts";
 import type { RefusalReason } from "./admission.ts";
 
 /** Reason why a request or a connection was turned away. */
-export type Refused = "queue full" | "queue timeout" | RefusalReason;
+type Refused = "queue full" | "queue timeout" | RefusalReason;
 
 /** Upper bounds of a histogram's buckets in milliseconds: ten to a decade (ISO 3, R10), from 10 µs to 80 s. */
 const BOUNDS_MS: readonly number[] = [0.01, 0.1, 1, 10, 100, 1000, 10_000].flatMap((decade) =>

@@ -20,7 +20,7 @@ import { StartError } from "../settings/start-error.ts";
 import type { ServerLog } from "./access-log.ts";
 import { openUpstream } from "./upstream-socket.ts";
 
-export type Environment = Readonly<Record<string, string | undefined>>;
+type Environment = Readonly<Record<string, string | undefined>>;
 
 export interface ObjectStoreOptions {
   readonly settings: Pick<ServerSettings, "uploads" | "uploadAny" | "uploadTimeoutMs">;

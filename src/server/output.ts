@@ -96,9 +96,9 @@ export class Output {
   #waiting: (() => void)[] = [];
 
   /** Returns an Output for a descriptor that belongs to another owner, such as 1 and 2. */
-  static descriptor(descriptor: number, report: (text: string) => void, memoryBytesMax?: number): Output {
+  static descriptor(descriptor: number, report: (text: string) => void): Output {
     const name = descriptor === 1 ? "stdout" : descriptor === 2 ? "stderr" : `descriptor ${descriptor}`;
-    return new Output(openChannel(descriptor), null, name, report, memoryBytesMax);
+    return new Output(openChannel(descriptor), null, name, report);
   }
 
   /**

@@ -27,7 +27,7 @@ const NAME_ERRORS: Readonly<Record<string, string>> = {
 const PREFIX = "httpserver-";
 
 /** Options of a server that say where its folders are. */
-export interface FolderOptions extends Partial<Pick<ServerSettings, "root" | "uploads">> {
+interface FolderOptions extends Partial<Pick<ServerSettings, "root" | "uploads">> {
   readonly files?: Files;
 }
 

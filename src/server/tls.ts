@@ -25,7 +25,7 @@ export interface CertificateInfo {
   readonly fingerprint: string;
 }
 
-export type TlsSettings = Pick<
+type TlsSettings = Pick<
   ServerSettings,
   "host" | "tlsCert" | "tlsKey" | "tlsPassphraseFile" | "tlsSelfSigned" | "http2"
 >;

@@ -25,7 +25,7 @@ export const NO_PROXY_HEADER: Refusal = {
   warning: "closed a connection of a trusted proxy that began without a PROXY header; --verbose says why",
 };
 
-export interface TurnAwayOptions {
+interface TurnAwayOptions {
   readonly clock: Clock;
   /** Takes a line for the operator. */
   readonly warn: (text: string) => void;

@@ -18,7 +18,7 @@ const GATHER_CHARS_MAX = 64 * 1024;
 /** Characters that a line without a text is counted as. */
 const ENTRY_CHARS = 256;
 
-export interface WorkerLogOptions {
+interface WorkerLogOptions {
   readonly wishes: LogWishes;
   readonly send: (lines: readonly LogLine[], chars: number) => void;
   /** Adds to the characters that were sent and not read yet, and returns their number before. */

@@ -19,7 +19,7 @@ export interface LogWishes {
 }
 
 /** The parts that all threads share, as they are handed to one of them. */
-export interface SharedOrder {
+interface SharedOrder {
   /** Number of the thread, from 0, and of all threads. */
   readonly index: number;
   readonly count: number;

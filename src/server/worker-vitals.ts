@@ -13,7 +13,7 @@ import { ThreadView } from "./thread-view.ts";
 import { eventOf, type ServerVitals, type VitalsOptions } from "./vitals.ts";
 
 /** The main thread, as the others see it. */
-export interface MainThread {
+interface MainThread {
   /** Says whether there are live pages here. While there are, the main thread calls `see`. */
   watch(isWatching: boolean): void;
   /** Resolves with the metrics of all threads. */

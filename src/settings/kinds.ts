@@ -49,7 +49,7 @@ export interface NumberSetting extends Common<number> {
   readonly auto?: number;
 }
 
-export interface TextSetting extends Common<string> {
+interface TextSetting extends Common<string> {
   readonly kind: "text";
   /** The expected text, for messages: "a folder". An empty one is refused, unless it is the default or `off`. */
   readonly expected: string;
@@ -65,11 +65,11 @@ export interface TextSetting extends Common<string> {
   readonly mask?: (text: string) => string;
 }
 
-export interface SwitchSetting extends Common<boolean> {
+interface SwitchSetting extends Common<boolean> {
   readonly kind: "switch";
 }
 
-export interface ListSetting extends Common<readonly string[]> {
+interface ListSetting extends Common<readonly string[]> {
   readonly kind: "list";
   /** The expected text of an item, for messages. */
   readonly expected: string;
@@ -85,13 +85,13 @@ export interface ListSetting extends Common<readonly string[]> {
   readonly mask?: (item: string) => string;
 }
 
-export interface ChoiceSetting<Value extends string = string> extends Common<Value> {
+interface ChoiceSetting<Value extends string = string> extends Common<Value> {
   readonly kind: "choice";
   readonly choices: readonly Value[];
 }
 
 /** The kind of descriptor that fits a property's type, so that a table cannot disagree with its interface. */
-export type SettingFor<Value> = [Value] extends [number]
+type SettingFor<Value> = [Value] extends [number]
   ? NumberSetting
   : [Value] extends [boolean]
     ? SwitchSetting

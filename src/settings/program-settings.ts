@@ -6,7 +6,7 @@ import { HOUR } from "../http/units.ts";
 import type { TableOf } from "./kinds.ts";
 
 export type LogFormat = "auto" | "pretty" | "common" | "combined" | "json";
-export type ReadyFormat = "text" | "json";
+type ReadyFormat = "text" | "json";
 
 /** Settings of the process, complete and valid. A name ends with its unit. */
 export interface ProgramSettings {

@@ -27,7 +27,7 @@ import { Workshop } from "../support/workshop.ts";
 const LONG_FILES = ["holiday.mp4", "disk-image.iso", "backup.tar"];
 const LONG_GIBS = [4, 7, 12];
 /**
- * So slow that the kernel always has endpoint for more: such a download keeps its slot also while this process is not given the time
+ * So slow that the kernel always has room for more: such a download keeps its slot also while this process is not given the time
  * to read it, where one that waited for its reader would lend it to the queue.
  */
 const SLOWLY = ["--fixture", ...LONG_FILES.flatMap((name) => ["--fault", `GET /${name} bandwidth rate=1mb`])];

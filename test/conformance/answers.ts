@@ -1,14 +1,14 @@
 /** Reads what a server sent as a strict client would, and holds it against a row: RFC 9112 §4, §6.3, and what every answer of ours has. */
 import type { Expected } from "./row.ts";
 
-export interface Answer {
+interface Answer {
   readonly status: number;
   /** By name in lower case; a name that occurs twice is a fault of its own. */
   readonly fields: ReadonlyMap<string, string>;
   readonly body: string;
 }
 
-export interface Reading {
+interface Reading {
   readonly answers: readonly Answer[];
   /** What is wrong with the bytes, whatever was asked; "" when nothing is. */
   readonly fault: string;

@@ -46,7 +46,7 @@ export function bytewise(bytes: Uint8Array): readonly Uint8Array[] {
 
 // Parser ------------------------------------------------------------------------------------------------------------
 
-export interface ParserReading {
+interface ParserReading {
   /** One word for each request and each refusal, with the content's text. */
   readonly events: readonly string[];
   /** Requests that were understood to their end. */

@@ -8,7 +8,7 @@
 import type { ParseError } from "../../src/http/parse-error.ts";
 
 /** What becomes of the connection behind the row's last byte. */
-export type End =
+type End =
   /** It persists: the next request is answered. */
   | "open"
   /** It ends with the last answer, whatever follows. */

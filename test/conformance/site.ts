@@ -6,7 +6,7 @@ import { join } from "node:path";
 export const ALPHABET = "abcdefghijklmnopqrstuvwxyz";
 export const PAGE = "<!doctype html><title>page</title>\n";
 export const PROBE = "<!doctype html><title>probe</title>\n";
-export const LARGE_BYTES = 100_000;
+const LARGE_BYTES = 100_000;
 
 /** 784111777 s, the RFC's own example. */
 export const MODIFIED = "Sun, 06 Nov 1994 08:49:37 GMT";

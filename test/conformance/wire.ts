@@ -14,7 +14,7 @@ const QUIET_MS = 60;
 /** Conversations at the same time. */
 const CONCURRENT_MAX = 48;
 
-export interface Address {
+interface Address {
   readonly hostname: string;
   readonly port: number;
   /** For TLS: the certificate to trust. */

@@ -126,8 +126,8 @@ describe("a lease that its connection holds back", () => {
 });
 
 describe("a stalled lease", () => {
-  function stalled(lenders = 1) {
-    const given = setting({ lenders });
+  function stalled() {
+    const given = setting({ lenders: 1 });
     const reader = given.make();
     reader.lease.take();
     reader.lease.stalled();

@@ -185,10 +185,10 @@ interface Bench {
   readonly lines: string[];
 }
 
-function makeBench(threads = 10, credentials: readonly string[] = CREDENTIALS): Bench {
+function makeBench(threads = 10): Bench {
   const bench = { running: [], started: [], nowMs: NOW_MS, lines: [] } as unknown as Bench & { auth: BasicAuth };
   bench.auth = new BasicAuth({
-    credentials,
+    credentials: CREDENTIALS,
     threads,
     pages: new ErrorPages(),
     now: () => bench.nowMs,

@@ -22,8 +22,8 @@ function makePolicy(settings: { boundHost?: string; allowedHosts?: string[]; por
 }
 
 /** Asks twice: the second time it may come from memory. */
-function verdicts(allows: (host: string, secure?: boolean) => boolean, hosts: string[], secure = false) {
-  return Object.fromEntries(hosts.map((host) => [host, allows(host, secure) && allows(host, secure)]));
+function verdicts(allows: (host: string) => boolean, hosts: string[]) {
+  return Object.fromEntries(hosts.map((host) => [host, allows(host) && allows(host)]));
 }
 
 function all(hosts: string[], verdict: boolean) {

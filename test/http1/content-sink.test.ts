@@ -215,8 +215,8 @@ describe("content for a sink", () => {
 });
 
 describe("a sink that says no", () => {
-  function stalled(options: ServerOptions = {}): { server: SinkServer; client: FakeClient } {
-    const server = new SinkServer(options, 1);
+  function stalled(): { server: SinkServer; client: FakeClient } {
+    const server = new SinkServer({}, 1);
     const client = server.connect().send(`${sized(9)}one`);
     return { server, client };
   }

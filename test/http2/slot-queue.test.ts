@@ -35,8 +35,8 @@ class FakeStream {
   }
 }
 
-function opened(queued = 0) {
-  const pool = { queued };
+function opened() {
+  const pool = { queued: 0 };
   const queue = new SlotQueue(pool);
   const as = (stream: FakeStream) => stream as unknown as Stream;
   return {

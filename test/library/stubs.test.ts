@@ -13,8 +13,8 @@ function post(server: FixtureServer, path: string, content: unknown): Promise<Re
   return fetch(server.url + path, { method: "POST", headers, body: JSON.stringify(content) });
 }
 
-async function text(server: FixtureServer, path: string, init: RequestInit = {}): Promise<string> {
-  const response = await fetch(server.url + path, { headers: { Connection: "close" }, ...init });
+async function text(server: FixtureServer, path: string): Promise<string> {
+  const response = await fetch(server.url + path, { headers: { Connection: "close" } });
   return `${response.status} ${await response.text()}`;
 }
 

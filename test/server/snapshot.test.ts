@@ -7,8 +7,8 @@ import { ManualClock } from "../../src/server/time-source.ts";
 import { type FakeClient, FakeServer, get, respondWith } from "../support/conversation.ts";
 
 /** A pool whose answers are larger than what the kernel takes of them, so that they keep their slots. */
-function start(threads: number, queue = 100) {
-  const server = new FakeServer({ threads, queue });
+function start(threads: number) {
+  const server = new FakeServer({ threads, queue: 100 });
   server.handler.respond = (request) =>
     request.target.path === "/slow" ? new Promise(() => {}) : respondWith(200, "x".repeat(100_000));
   const time = new ManualClock();

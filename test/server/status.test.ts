@@ -67,9 +67,9 @@ class Rig implements AsyncDisposable {
   }
 
   /** A request on a connection of its own, whose answer is awaited. */
-  async get(path: string, fields = "") {
+  async get(path: string) {
     using client = await RawClient.connect(this.port);
-    return await client.send(request(this.port, `GET ${path}`, fields)).answer();
+    return await client.send(request(this.port, `GET ${path}`)).answer();
   }
 
   async scrape(): Promise<Scrape> {

@@ -17,8 +17,8 @@ const ground = new StubGround({
 const FOLDERS = { root: ground.at("www"), uploads: "", stubs: ground.at("stubs") };
 afterAll(() => ground[Symbol.dispose]());
 
-function start(options: StartOptions = {}): Promise<FixtureServer> {
-  return startServer({ ...FOLDERS, ...options, fixture: true });
+function start(): Promise<FixtureServer> {
+  return startServer({ ...FOLDERS, fixture: true });
 }
 
 async function startFailure(options: StartOptions): Promise<string> {

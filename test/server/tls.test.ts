@@ -449,8 +449,8 @@ describe("over TLS", () => {
 });
 
 describe("the plain port beside it", () => {
-  async function redirecting(more: StartOptions = {}): Promise<{ server: RunningServer; port: number }> {
-    const server = await startServer(options({ tlsSelfSigned: true, httpsRedirectPort: 0, hstsMs: 60_000, ...more }));
+  async function redirecting(): Promise<{ server: RunningServer; port: number }> {
+    const server = await startServer(options({ tlsSelfSigned: true, httpsRedirectPort: 0, hstsMs: 60_000 }));
     return { server, port: Number(new URL(server.redirectUrl ?? "").port) };
   }
 

@@ -184,7 +184,7 @@ export interface AnsweredLine {
   readonly isHeadComplete: boolean;
 }
 
-export class RecordingObserver implements Observer {
+class RecordingObserver implements Observer {
   steps: StepWatcher | null = null;
   readonly wantsAnswers = true;
   readonly lines: AnsweredLine[] = [];

@@ -6,7 +6,7 @@ import { FakeServer, type ServerOptions } from "./conversation.ts";
 import { makeRequest } from "./site.ts";
 
 /** Remembers what an exchange asks of it, and answers nothing. */
-export class FakeCarrier implements Carrier {
+class FakeCarrier implements Carrier {
   readonly stream = 0;
   readonly id = 7;
   readonly peer = "127.0.0.1:50000";

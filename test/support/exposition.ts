@@ -4,7 +4,7 @@
  */
 import parse from "parse-prometheus-text-format";
 
-export interface Distribution {
+interface Distribution {
   /** Cumulative counts, by ascending upper bounds; the last bound is Infinity. */
   readonly buckets: readonly (readonly [bound: number, count: number])[];
   readonly count: number;

@@ -23,7 +23,8 @@ export function setting(id: number, value: number): string {
  * Returns one line for each frame that a reader finds, and one for the error that ends them; frames after a stream error are read on.
  * The bytes come in parts that end at `stops`; others are in their place until then.
  */
-export function framesOf(bytes: Uint8Array, stops: readonly number[], reader = new FrameReader()): string[] {
+export function framesOf(bytes: Uint8Array, stops: readonly number[]): string[] {
+  const reader = new FrameReader();
   const lines: string[] = [];
   const buffer = new Uint8Array(bytes.length).fill(0xa5);
   let at = 0;

@@ -1,12 +1,10 @@
 /** One HTTP/2 conversation without a socket and without time: frames in, frames out, over the fake server of conversation.ts. */
 import { newAnswered } from "../../src/exchange/observer.ts";
 import { directPeer } from "../../src/exchange/peer.ts";
-import type { Transport } from "../../src/exchange/transport.ts";
 import { Fields } from "../../src/http/fields.ts";
 import { Http2Connection } from "../../src/http2/connection.ts";
 import { type Http2Context, type Http2Limits, Scratch } from "../../src/http2/context.ts";
 import { errorCodeName } from "../../src/http2/errors.ts";
-import { encodeLines } from "../../src/http2/field-literals.ts";
 import { writeFrameHead } from "../../src/http2/frame-writer.ts";
 import { FLAG_END_HEADERS, FLAG_END_STREAM, FrameType } from "../../src/http2/frames.ts";
 import { HpackDecoder } from "../../src/http2/hpack-decoder.ts";
@@ -300,11 +298,11 @@ export class FakeHttp2Server extends FakeServer {
   }
 
   /** Connects a client that has sent nothing. */
-  connectHttp2(before: (transport: Transport) => Transport = (transport) => transport): Http2Client {
+  connectHttp2(): Http2Client {
     const transport = new FakeTransport();
     const connection = new Http2Connection(
       this.http2,
-      before(transport),
+      transport,
       ++this.#http2Id,
       directPeer("127.0.0.1", 50000, false),
     );
@@ -377,9 +375,4 @@ export class Http2Client {
   get ends(): string[] {
     return this.see().log.goAways.map(({ code: name }) => name);
   }
-}
-
-/** Encodes lines as the product does, for blocks whose bytes do not matter. */
-export function encoded(...lines: readonly Pair[]): string {
-  return textOf(encodeLines(lines));
 }

@@ -7,7 +7,7 @@ import { realpathSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 
 /** A property of the machine that some tests depend on. */
-export interface Need {
+interface Need {
   /** The reason in the name of a skipped test; null when the machine has the property. */
   readonly lack: string | null;
   /** True for commands and packages: `.ci/run` brings them, so CI never skips for their sake. */
@@ -15,7 +15,7 @@ export interface Need {
 }
 
 /** Bun's `test` and `describe`, or replacements that skip or fail. */
-export interface Runner {
+interface Runner {
   test(title: string, body: () => void | Promise<void>, timeoutMs?: number): void;
   describe(title: string, body: () => void): void;
 }

@@ -22,8 +22,8 @@ export interface Report {
 }
 
 /** Places of the words: all requests, then bells, then owners. */
-export const ALL = 0;
-export const BELLS = 1;
+const ALL = 0;
+const BELLS = 1;
 export const OWNERS = 32;
 
 /** Connections of all threads: fewer than there are threads, so that some are refused. */

@@ -7,7 +7,7 @@ import { bytesOf, textOf } from "./bytes.ts";
 import { WAIT_MS } from "./waiting.ts";
 
 /** How the server left: it said so by FIN, or it cut. */
-export type Ending = "fin" | "reset";
+type Ending = "fin" | "reset";
 
 export interface Answer {
   readonly status: number;
@@ -136,8 +136,8 @@ export class RawClient implements Disposable {
   }
 
   /** Waits for `count` bytes in all, since the beginning. */
-  async received(count: number, waitMs = WAIT_MS): Promise<void> {
-    await this.#until(() => this.receivedBytes >= count, `${count} bytes`, waitMs);
+  async received(count: number): Promise<void> {
+    await this.#until(() => this.receivedBytes >= count, `${count} bytes`, WAIT_MS);
   }
 
   /** Takes the next answer, as Content-Length frames it. `method` is the request's: HEAD has no body. */

@@ -41,10 +41,10 @@ export const CHARACTERS = [
   ...["%", "%zz", "%5B", "é", "日", "\x7f", " "],
 ] as const;
 
-export type Place = "path" | "query";
+type Place = "path" | "query";
 
 /** Target that a client was told to ask for, with the character as it is. */
-export function targetOf(place: Place, character: string): string {
+function targetOf(place: Place, character: string): string {
   return place === "path" ? `/x${character}y.html` : `/page.html?x${character}y`;
 }
 

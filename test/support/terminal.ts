@@ -5,7 +5,7 @@
 import { environment, type RunOptions } from "./binary.ts";
 import { until } from "./waiting.ts";
 
-export interface TerminalOptions extends RunOptions {
+interface TerminalOptions extends RunOptions {
   readonly columns: number;
 }
 

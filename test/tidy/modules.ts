@@ -72,7 +72,7 @@ export function importsOf(module: Module): string[] {
 }
 
 /** Returns the code that runs: without types and comments, and with empty texts. */
-export function codeOf(module: Module): string {
+function codeOf(module: Module): string {
   const script = new Bun.Transpiler({ loader: "ts", target: "bun" }).transformSync(module.text);
   return blank(script, () => true);
 }

@@ -16,7 +16,7 @@ export interface SeedBounds {
   readonly seconds: number;
 }
 
-export interface SeedFailure {
+interface SeedFailure {
   readonly seed: number;
   /** The rule that does not hold. */
   readonly violation: string;
@@ -32,7 +32,7 @@ export interface SeedResult {
   readonly failure: SeedFailure | null;
 }
 
-export interface SeededWorld {
+interface SeededWorld {
   /** Events so far. */
   readonly events: number;
   /** Returns the rule that does not hold, or "". */

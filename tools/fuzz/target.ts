@@ -16,7 +16,7 @@ export interface FuzzTarget {
   readonly parts?: Coverage;
 }
 
-export interface FuzzBounds {
+interface FuzzBounds {
   readonly seed: number;
   /** Inputs; the run ends with the first bound that is reached. */
   readonly count: number;
@@ -25,7 +25,7 @@ export interface FuzzBounds {
   readonly parts?: number;
 }
 
-export interface FuzzResult {
+interface FuzzResult {
   readonly count: number;
   readonly failure: FuzzFailure | null;
 }

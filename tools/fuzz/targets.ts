@@ -58,7 +58,7 @@ export function corpusOf(target: FuzzTarget): readonly Uint8Array[] {
   return texts.map(bytesOf);
 }
 
-export interface Regression {
+interface Regression {
   readonly file: string;
   readonly target: FuzzTarget;
   readonly input: Uint8Array;

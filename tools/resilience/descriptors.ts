@@ -28,7 +28,7 @@ export interface CrowdOptions {
   readonly words?: readonly string[];
 }
 
-export interface CrowdReport {
+interface CrowdReport {
   /** Clients by their first answer: the page, 503, or a close or reset that left none. */
   readonly served: number;
   readonly refused: number;
@@ -133,7 +133,7 @@ async function inBatches<Item, Result>(
 }
 
 /** What is not as promised, a sentence each. `room` is how many clients must have been served at least. */
-export function brokenPromises(report: CrowdReport, room: number): string[] {
+function brokenPromises(report: CrowdReport, room: number): string[] {
   const broken: string[] = [];
   if (report.served < room) broken.push(`only ${report.served} of at least ${room} were served`);
   if (report.servedAgain < report.served) broken.push("a client that was served once was not served again");

@@ -30,7 +30,7 @@ import { until } from "../../test/support/waiting.ts";
 import { FailingDisk, type Rule } from "./failing-disk.ts";
 import { descriptorsOf, listeningPortOf } from "./support/process-figures.ts";
 
-export interface Scenario {
+interface Scenario {
   readonly name: string;
   /** Why it cannot be tried on this machine, or null. */
   readonly obstacle: string | null;
@@ -102,13 +102,13 @@ async function post(port: number, content = UPLOAD): Promise<Answer> {
 }
 
 /** One upload. A 201 is checked against the disk; anything else must have left nothing to be seen. */
-async function upload(site: Site, port: number, content = UPLOAD): Promise<number> {
+async function upload(site: Site, port: number): Promise<number> {
   const before = site.names("visible");
-  const answer = await post(port, content);
+  const answer = await post(port);
   const added = site.names("visible").filter((name) => !before.includes(name));
   if (answer.status === 201) {
     assert.deepEqual(added, [(JSON.parse(answer.text) as { filepath: string }).filepath.slice("/uploads/".length)]);
-    assert.equal(readFileSync(join(site.uploads, added[0] ?? ""), "latin1"), content, "a 201 is not whole on disk");
+    assert.equal(readFileSync(join(site.uploads, added[0] ?? ""), "latin1"), UPLOAD, "a 201 is not whole on disk");
   } else {
     assert.deepEqual(added, [], `${answer.status} left a file`);
   }

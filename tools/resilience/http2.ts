@@ -161,7 +161,7 @@ async function attack(kind: Attack, binary: string): Promise<Report> {
 }
 
 async function observe(kind: Attack, server: Program): Promise<Report> {
-  const client = new OrdinaryClient(server.port, "/", PACE_MS);
+  const client = new OrdinaryClient(server.port, PACE_MS);
   // An honest client of HTTP/2 first, so that its code is not a part of the growth.
   using honest = await RawClient.connect(server.port);
   honest.send(HELLO + get(1));

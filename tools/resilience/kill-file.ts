@@ -41,7 +41,7 @@ const KINDS = ["put", "chunked", "form"] as const;
 
 type Kind = (typeof KINDS)[number];
 
-export interface KillFileOptions {
+interface KillFileOptions {
   readonly binary: string;
   readonly count: number;
   readonly seed: number;
@@ -50,7 +50,7 @@ export interface KillFileOptions {
   readonly progress?: (line: string) => void;
 }
 
-export interface KillFileReport {
+interface KillFileReport {
   readonly kills: number;
   readonly bytes: number;
   /** Names that had the whole content, and those of them whose 201 was received. */

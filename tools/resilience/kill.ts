@@ -35,7 +35,7 @@ const END_MS = 10_000;
 /** Kills between two lines of progress. */
 const PROGRESS_KILLS = 100;
 
-export interface KillOptions {
+interface KillOptions {
   readonly binary: string;
   /** Kills in all; about half of them beside a second server. */
   readonly count: number;
@@ -45,7 +45,7 @@ export interface KillOptions {
   readonly progress?: (line: string) => void;
 }
 
-export interface KillReport {
+interface KillReport {
   readonly kills: number;
   readonly seconds: number;
   readonly killsPerSecond: number;

@@ -70,7 +70,7 @@ interface Upload {
   readonly sha256: string;
 }
 
-export interface ObjectStoreOptions {
+interface ObjectStoreOptions {
   readonly binary: string;
   /** Uploads that get a 201. */
   readonly count: number;
@@ -101,7 +101,7 @@ async function main(): Promise<void> {
   conclude(await objectStoreLoop({ ...loopSettings(values), count, kills, storeKills }), values.summary);
 }
 
-export async function objectStoreLoop(options: ObjectStoreOptions) {
+async function objectStoreLoop(options: ObjectStoreOptions) {
   const folder = mkdtempSync(join(tmpdir(), "object-store-"));
   try {
     mkdirSync(join(folder, "resources"));

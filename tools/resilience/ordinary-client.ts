@@ -6,7 +6,7 @@
 import { type Answer, RawClient, request } from "../../test/support/raw-client.ts";
 
 /** Times in milliseconds. */
-export interface Latencies {
+interface Latencies {
   readonly requests: number;
   readonly p50: number;
   readonly p99: number;
@@ -26,18 +26,16 @@ const PATIENCE_MS = 10_000;
 /** Requests of fresh connections under way at once; more are not begun but counted as failed. */
 const FRESH_MAX = 500;
 
-/** Asks for `path` every `everyMs` on each of the two kinds of connection, from its making until `stop`. */
+/** Asks for `/` every `everyMs` on each of the two kinds of connection, from its making until `stop`. */
 export class OrdinaryClient {
   readonly #port: number;
-  readonly #path: string;
   readonly #keptAlive = new Record();
   readonly #fresh = new Record();
   readonly #loops: readonly Promise<void>[];
   #stopped = false;
 
-  constructor(port: number, path: string, everyMs: number) {
+  constructor(port: number, everyMs: number) {
     this.#port = port;
-    this.#path = path;
     this.#loops = [this.#ask(everyMs), this.#askAfresh(everyMs)];
   }
 
@@ -99,7 +97,7 @@ export class OrdinaryClient {
   }
 
   #exchange(client: RawClient, fields: string): Promise<Answer> {
-    return client.send(request(this.#port, `GET ${this.#path}`, fields)).answer("GET", PATIENCE_MS);
+    return client.send(request(this.#port, "GET /", fields)).answer("GET", PATIENCE_MS);
   }
 }
 

@@ -27,7 +27,7 @@ interface Kind {
   readonly part?: number;
 }
 
-export interface ProxyReport {
+interface ProxyReport {
   readonly kind: string;
   readonly bytes: number;
   readonly isSame: boolean;

@@ -41,7 +41,7 @@ interface Kind {
   readonly readBytes?: number;
 }
 
-export interface ReadersOptions {
+interface ReadersOptions {
   /** The compiled server. */
   readonly binary: string;
   readonly connections: number;
@@ -53,7 +53,7 @@ export interface ReadersOptions {
   readonly folder?: string;
 }
 
-export interface ReadersReport {
+interface ReadersReport {
   readonly kind: string;
   readonly seen: Seen;
   /** Connections that the server had not cut at the end. */
@@ -159,7 +159,7 @@ export function makeReadersSite(): string {
 async function observe(kind: Kind, options: ReadersOptions, server: Program, folder: string): Promise<ReadersReport> {
   await warmUp(kind, server.port, folder);
   const memoryMiBBefore = memoryOf(server.pid);
-  const client = new OrdinaryClient(server.port, "/", PACE_MS);
+  const client = new OrdinaryClient(server.port, PACE_MS);
   const rate = Math.min(options.rate, kind.rate ?? options.rate);
   const numbers = [server.port, options.connections, rate, kind.readBytes ?? 0].map(String);
   const peers = Bun.spawn(["nice", "python3", PEERS, ...numbers], {

@@ -47,7 +47,7 @@ const PAGE = "<!doctype html><title>restart</title>";
 /** Rounds between two lines of progress. */
 const PROGRESS_ROUNDS = 100;
 
-export interface RestartOptions {
+interface RestartOptions {
   readonly binary: string;
   readonly count: number;
   readonly seed: number;
@@ -62,7 +62,7 @@ export interface RestartOptions {
 type Sent = "accepted" | "begun" | "late";
 
 /** What the client saw, counted over all rounds. */
-export interface RestartCounts {
+interface RestartCounts {
   /** Complete answers. */
   answered: Record<Sent, number>;
   /** The server closed in order, without an answer, or with a part of one. */
@@ -81,7 +81,7 @@ export interface RestartCounts {
   closedAsSaid: number;
 }
 
-export interface RestartReport extends RestartCounts {
+interface RestartReport extends RestartCounts {
   readonly restarts: number;
   readonly seconds: number;
   /** Signal to exit, ms. */

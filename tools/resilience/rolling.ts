@@ -61,7 +61,7 @@ export interface RollingOptions {
   readonly progress?: (line: string) => void;
 }
 
-export interface RollingReport {
+interface RollingReport {
   /** Requests of readers and uploads. */
   readonly requests: number;
   readonly failed: number;

@@ -18,9 +18,9 @@ import { cpuMsOf, descriptorsOf, memoryOf } from "./support/process-figures.ts";
 
 export type Attack = "head" | "body" | "read";
 
-export const ATTACKS: readonly Attack[] = ["head", "body", "read"];
+const ATTACKS: readonly Attack[] = ["head", "body", "read"];
 
-export interface AttackOptions {
+interface AttackOptions {
   /** The compiled server. */
   readonly binary: string;
   readonly connections: number;
@@ -36,7 +36,7 @@ export interface AttackOptions {
   readonly words?: readonly string[];
 }
 
-export interface AttackReport {
+interface AttackReport {
   readonly attack: Attack;
   readonly seen: Seen;
   /** The most connections that slowhttptest had open at once. */
@@ -98,7 +98,7 @@ async function observe(kind: Attack, options: AttackOptions, server: Program): P
     descriptorsMax = Math.max(descriptorsMax, descriptorsOf(server.pid));
     memoryMiBMax = Math.max(memoryMiBMax, memoryOf(server.pid));
   }, 100);
-  const client = new OrdinaryClient(server.port, "/", PACE_MS);
+  const client = new OrdinaryClient(server.port, PACE_MS);
   const attackers = Bun.spawn(["nice", "slowhttptest", ...wordsOf(kind, server.port, options)], {
     stdin: "ignore",
     stdout: "pipe",
@@ -166,7 +166,7 @@ function mostConnected(told: string): number {
 }
 
 /** What is not as promised, a sentence each. */
-export function brokenPromises(report: AttackReport): string[] {
+function brokenPromises(report: AttackReport): string[] {
   const broken: string[] = [];
   for (const [kind, seen] of [
     ["kept-alive", report.seen.keptAlive],

@@ -29,7 +29,7 @@ import { until } from "../../test/support/waiting.ts";
 import { mutated } from "../fuzz/mutate.ts";
 import { Random } from "../fuzz/random.ts";
 
-export interface SmugglingReport {
+interface SmugglingReport {
   readonly cases: number;
   /** Requests that were passed on, and those that were refused. */
   readonly passed: number;

@@ -48,7 +48,7 @@ const RESIDENT_SPREAD_MAX = 1.1;
 const SAMPLES_A_MINUTE = MINUTE_MS / SAMPLE_MS;
 const END_MS = 15_000;
 
-export interface SoakOptions {
+interface SoakOptions {
   readonly binary: string;
   readonly minutes: number;
   readonly seed: number;
@@ -61,7 +61,7 @@ export interface SoakOptions {
 }
 
 /** One line. */
-export interface Sample {
+interface Sample {
   readonly seconds: number;
   readonly visits: number;
   readonly unexpected: number;
@@ -72,7 +72,7 @@ export interface Sample {
   readonly clientCpu: number;
 }
 
-export interface SoakReport {
+interface SoakReport {
   readonly minutes: number;
   readonly visits: Readonly<Record<string, number>>;
   readonly unexpected: number;

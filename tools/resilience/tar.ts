@@ -15,7 +15,7 @@ import { describeLatencies, OrdinaryClient, type Seen } from "./ordinary-client.
 import { P99_MS_MAX } from "./slow.ts";
 import { descriptorsOf, memoryOf } from "./support/process-figures.ts";
 
-export interface PackOptions {
+interface PackOptions {
   /** The compiled server. */
   readonly binary: string;
   readonly files: number;
@@ -25,7 +25,7 @@ export interface PackOptions {
   readonly rate?: string;
 }
 
-export interface PackReport {
+interface PackReport {
   /** Seen by the ordinary client before the archive, which tells how busy the machine is with other things. */
   readonly before: Seen;
   readonly seen: Seen;
@@ -67,10 +67,10 @@ export async function pack(options: PackOptions): Promise<PackReport> {
       memoryMiBMax = Math.max(memoryMiBMax, memoryOf(server.pid));
       descriptorsMax = Math.max(descriptorsMax, descriptorsOf(server.pid));
     }, 20);
-    const early = new OrdinaryClient(server.port, "/", PACE_MS);
+    const early = new OrdinaryClient(server.port, PACE_MS);
     await Bun.sleep(options.beforeMs);
     const before = await early.stop();
-    const client = new OrdinaryClient(server.port, "/", PACE_MS);
+    const client = new OrdinaryClient(server.port, PACE_MS);
     const startMs = performance.now();
     const head = await command(folder, "curl", [
       "-sS",

@@ -8,7 +8,7 @@ import { ALL_TOPICS } from "../command-line.ts";
 import { PROBE_FLAGS } from "../probe.ts";
 
 /** Value of a flag: none, any text, a file, a folder, or one of some words. */
-export type Value = "none" | "text" | "file" | "folder" | readonly string[];
+type Value = "none" | "text" | "file" | "folder" | readonly string[];
 
 export interface Flag {
   /** Without dashes. */

@@ -10,7 +10,7 @@ import { fromRoot } from "../../http/path-pattern.ts";
 /** A year, the longest that RFC 2616 allowed and caches still know; `immutable` is RFC 8246's. */
 const NEVER_CHANGES = "max-age=31536000, immutable";
 
-export interface CachePolicyOptions {
+interface CachePolicyOptions {
   /** The value of the field for all other files. */
   readonly cacheControl: string;
   /** Patterns as above, which `settings/resolve.ts` has checked. */

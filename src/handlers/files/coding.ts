@@ -29,7 +29,7 @@ const ZSTD_LEVEL = 6;
 const REMEMBERED_MAX = 64;
 
 /** The two flags that switch codings on, and the one that bounds memory. */
-export interface CodingOptions {
+interface CodingOptions {
   readonly precompressed: boolean;
   readonly compress: boolean;
   /** Memory of the hot files: 0 keeps no copies here either. */

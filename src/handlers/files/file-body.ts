@@ -9,7 +9,7 @@ import type { ByteRange } from "../../http/range.ts";
 import { closeDescriptor, NO_DESCRIPTOR, type OpenedFile } from "./document-root.ts";
 
 /** Bytes of ours, or a part of the file. */
-export type Piece = Uint8Array | ByteRange;
+type Piece = Uint8Array | ByteRange;
 
 /**
  * Reads the whole file. Returns fewer bytes than its size when it was cut meanwhile; the response is then about those.

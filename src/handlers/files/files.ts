@@ -14,7 +14,7 @@
  * carrier closes it. The rule it guards: an opened file has one owner at a time. `using` closes it, unless the response has
  * taken it over.
  */
-import { acceptsByName } from "../../http/accept.ts";
+import { namesHtml } from "../../http/accept.ts";
 import type { ContentCoding } from "../../http/accept-encoding.ts";
 import { Field } from "../../http/field.ts";
 import {
@@ -43,7 +43,7 @@ import { Replies } from "./reply.ts";
 import { Representations, type Variant } from "./representation.ts";
 import { Folder, resolve, type Substitute } from "./resolve.ts";
 
-export interface StaticFilesOptions {
+interface StaticFilesOptions {
   readonly root: DocumentRoot;
   readonly pages: ErrorPages;
   /** Path under which the root is shown: "" or "/uploads". */
@@ -265,7 +265,7 @@ const STRICT_EXTENSIONS: ReadonlySet<string> = new Set(["html", "txt", "png", "j
  */
 function isNavigation(name: string, head: RequestHead): boolean {
   if (!isRead(head.method) || extensionOf(name) !== "" || name.startsWith(WELL_KNOWN)) return false;
-  return acceptsByName(head.value(Field.Accept), "text/html");
+  return namesHtml(head.value(Field.Accept));
 }
 
 /** RFC 8615: the one hidden name whose content is public. */

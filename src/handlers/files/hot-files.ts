@@ -14,7 +14,7 @@ import type { ContentCoding } from "../../http/accept-encoding.ts";
 import type { Response } from "../../http/message.ts";
 
 /** Properties that tell one state of a file from another. */
-export type FileState = Pick<Stats, "mtimeMs" | "ctimeMs" | "size" | "ino" | "dev">;
+type FileState = Pick<Stats, "mtimeMs" | "ctimeMs" | "size" | "ino" | "dev">;
 
 /** A file as it was when it was read. */
 export interface Snapshot {
@@ -97,7 +97,7 @@ const NEIGHBOUR_BYTES = 512;
 const NO_NEIGHBOURS: readonly Neighbour[] = [];
 
 /** Is told which memory the hot files keep. */
-export interface Keeper {
+interface Keeper {
   kept(content: ArrayBufferLike): void;
   dropped(content: ArrayBufferLike): void;
 }

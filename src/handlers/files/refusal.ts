@@ -14,7 +14,7 @@ const ALLOW_FILE_METHODS: ErrorExtras = { fields: [["Allow", FILE_METHODS]] };
 /** Milliseconds between two lines about a failing disk: when no descriptor is left, every request fails. */
 const LOG_EVERY_MS = 1000;
 
-export interface FileRefusalsOptions {
+interface FileRefusalsOptions {
   readonly root: DocumentRoot;
   readonly pages: ErrorPages;
   /** Milliseconds since 1970. */

@@ -18,7 +18,7 @@ import { fileNameOf, withIndex } from "./names.ts";
 import { isolatedPresentation, type Presentation, presentationOf } from "./presentation.ts";
 import type { FileRefusals } from "./refusal.ts";
 
-export interface RepliesOptions {
+interface RepliesOptions {
   readonly refusals: FileRefusals;
   /** True: every file with its own type, none as a download. */
   readonly inline: boolean;

@@ -44,7 +44,7 @@ export interface Variant {
   readonly neighbours: readonly Neighbour[];
 }
 
-export interface RepresentationsOptions {
+interface RepresentationsOptions {
   readonly root: DocumentRoot;
   readonly hot: HotFiles;
   /** Null: every file is sent as it is. */

@@ -14,7 +14,7 @@ export interface Substitute {
   readonly isRedirect: boolean;
 }
 
-export type Resolved = OpenedFile | OpenFailure | Folder.WithoutSlash;
+type Resolved = OpenedFile | OpenFailure | Folder.WithoutSlash;
 
 /**
  * Opens the regular file that `name`, a path below the root, stands for. Returns `WithoutSlash` for a folder that has an

@@ -26,7 +26,7 @@ export function cookiesOf({ head }: Request): Readonly<Record<string, string>> {
 const AGO_MS = 365 * 24 * 3_600_000;
 
 /** Deletes cookies; `nowMs` is the time in milliseconds since 1970. */
-export interface Deletion {
+interface Deletion {
   readonly nowMs: number;
 }
 

@@ -75,7 +75,7 @@ function add(values: Map<string, string[]>, name: string, value: string): void {
 }
 
 /** The two kinds of parts of a form: a file is one with a file name. */
-export interface Multipart {
+interface Multipart {
   readonly form: Values;
   readonly files: Values;
 }

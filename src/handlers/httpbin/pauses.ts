@@ -66,7 +66,7 @@ export class Pauses {
 }
 
 /** A number of pieces with the same pause between each two. */
-export interface Pace {
+interface Pace {
   readonly pauses: Pauses;
   readonly count: number;
   readonly pauseMs: number;

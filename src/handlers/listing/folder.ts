@@ -21,7 +21,7 @@ export interface FolderReaderOptions {
 }
 
 /** Which names of a folder are wanted. */
-export interface Selection {
+interface Selection {
   /** Names up to this one, in code unit order, are on earlier pages; "" for the first page. */
   readonly after: string;
   /** Returns true for a name that is wanted. */

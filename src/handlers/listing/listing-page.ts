@@ -8,7 +8,7 @@ import { escapeHtml, htmlPage } from "../page.ts";
 import { type Entry, queryOf, type SortKey, type View } from "./view.ts";
 
 /** One page of a folder's entries. */
-export interface ListingPage {
+interface ListingPage {
   readonly entries: readonly Entry[];
   /** Number of entries on the pages before. */
   readonly before: number;

@@ -16,7 +16,7 @@ import { type ListingForm, renderJson, renderPage } from "./listing-page.ts";
 import { type ListedPage, SharedPages } from "./shared-pages.ts";
 import { filterOf, parseView, queryOf, sortEntries, type View, wantsArchive } from "./view.ts";
 
-export interface ListingOptions extends FolderReaderOptions {
+interface ListingOptions extends FolderReaderOptions {
   readonly pages: ErrorPages;
   /** Name of the site's root folder, for the page's title and first breadcrumb. */
   readonly rootName: string;

@@ -26,7 +26,7 @@ type Made = ListedPage | OpenFailure;
 /** Makes a page, or tells why the disk failed. Never rejects. */
 type Make = () => Promise<Made>;
 
-export interface SharedPagesOptions {
+interface SharedPagesOptions {
   /** Longest time in milliseconds that a page is sent again in a flood. */
   readonly maxAgeMs: number;
   /** Milliseconds. */

@@ -17,7 +17,7 @@ import { closeDescriptor, type DocumentRoot, type OpenedFile } from "../files/do
 import { nextTurn } from "../next-turn.ts";
 import { type FolderWalk, type Found, isFatal } from "./tar-walk.ts";
 
-export interface TarSourceOptions {
+interface TarSourceOptions {
   readonly root: DocumentRoot;
   /** Entries that were found already, in order. */
   readonly found: readonly Found[];

@@ -22,7 +22,7 @@ export interface Found {
   readonly modifiedMs: number;
 }
 
-export interface FolderWalkOptions {
+interface FolderWalkOptions {
   readonly root: DocumentRoot;
   readonly reader: FolderReader;
   /** Decides by the name of a file. */

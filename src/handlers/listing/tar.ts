@@ -21,7 +21,7 @@ import type { FolderReader } from "./folder.ts";
 import { TarSource } from "./tar-source.ts";
 import { FolderWalk, type Found } from "./tar-walk.ts";
 
-export interface ArchivesOptions {
+interface ArchivesOptions {
   readonly root: DocumentRoot;
   readonly reader: FolderReader;
   readonly pages: ErrorPages;

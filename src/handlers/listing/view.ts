@@ -15,7 +15,7 @@ export interface Entry {
 export type SortKey = "name" | "size" | "time";
 export type SortOrder = "asc" | "desc";
 
-export interface Sorting {
+interface Sorting {
   readonly key: SortKey;
   readonly order: SortOrder;
 }

@@ -55,7 +55,7 @@ export function askForWhole(lines: FieldLines): FieldLines {
   return [...lines.filter(([name]) => !PARTIAL.has(name.toLowerCase())), ["Accept-Encoding", "identity"]];
 }
 
-export interface RequestOptions {
+interface RequestOptions {
   readonly origin: ProxyOrigin;
   /** Tells this process from other servers of its name. */
   readonly instance: string;

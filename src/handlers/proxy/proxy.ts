@@ -38,7 +38,7 @@ const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
 /** RFC 9110 §9.2.2. */
 const IDEMPOTENT: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS", "PUT", "DELETE"]);
 
-export interface ProxyOptions {
+interface ProxyOptions {
   readonly settings: ProxyMountSettings;
   /** Returns the connections to a server. Asked once for each. */
   readonly upstream: (origin: ProxyOrigin) => Upstream;
@@ -54,7 +54,7 @@ export type ProxyMountSettings = Pick<
 >;
 
 /** The mount of the served folder. */
-export interface ProxiedFolder extends Mount {
+interface ProxiedFolder extends Mount {
   /** Returns true if GET finds something of the folder itself at `path`: no listing, no route, no rewrite. */
   hasOwn(path: string): boolean;
   has(path: string): boolean;

@@ -138,7 +138,7 @@ function mistakeInSegments(head: readonly Segment[], tail: readonly Segment[] | 
 }
 
 /** How a value is escaped: within a path, within a query or a field (where "/" stays), or not at all. */
-export type Escaping = "path" | "plainest" | "none";
+type Escaping = "path" | "plainest" | "none";
 
 /** Text with placeholders. */
 export class Template {

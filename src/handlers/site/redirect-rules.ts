@@ -26,7 +26,7 @@ const DEFAULT_CODE = 302;
 const PROBE = "value-of-a-placeholder";
 
 /** One line. */
-export interface RedirectRule {
+interface RedirectRule {
   /** Number of its line. */
   readonly line: number;
   readonly from: PathRule;

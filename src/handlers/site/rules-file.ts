@@ -12,7 +12,7 @@ import { readWhole } from "../files/file-body.ts";
 import { isUnchanged, type Stamp, stampOf } from "../stamp.ts";
 import { RULES_FILE_BYTES_MAX, RuleMistake } from "./rule-lines.ts";
 
-export interface RulesFileOptions<Rules> {
+interface RulesFileOptions<Rules> {
   readonly root: DocumentRoot;
   /** Name of the file in the root. */
   readonly name: string;

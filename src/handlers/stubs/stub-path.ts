@@ -22,7 +22,7 @@ export enum Segment {
 }
 
 /** The meaning of a file's name. */
-export interface StubName {
+interface StubName {
   readonly method: string;
   /** Place in a sequence, from 1; 0 for a file that stands alone. */
   readonly number: number;

@@ -24,7 +24,7 @@ import { hasMethod, methodsOf, StubFolder, type StubFolderOptions, type StubPlac
 import type { StubRules } from "./stub-rules.ts";
 
 /** The mounts behind the stubs, and how a request for them is refused. */
-export interface StubsSite {
+interface StubsSite {
   /** In the order in which they are asked; the last owns every path. */
   readonly mounts: readonly Mount[];
   readonly pages: ErrorPages;

@@ -14,7 +14,7 @@
  * store anything. Everything below /uploads/ is sent as a download in a sandbox, so no upload acts as a page of this server.
  */
 import type { UploadCounters } from "../../exchange/counter.ts";
-import { acceptsByName } from "../../http/accept.ts";
+import { namesHtml } from "../../http/accept.ts";
 import { type ExpectedDigest, parseContentDigest } from "../../http/digest-field.ts";
 import { encodeName } from "../../http/escape.ts";
 import { Field } from "../../http/field.ts";
@@ -44,7 +44,7 @@ import { type Allowance, Quota } from "./quota.ts";
 import type { StoredUpload, UploadStore } from "./store.ts";
 import { isIdentity } from "./upload.ts";
 
-export interface AnyUploadsOptions {
+interface AnyUploadsOptions {
   readonly store: UploadStore;
   /** Answers GET and HEAD, and every method that this mount does not take. */
   readonly shown: Mount;
@@ -159,7 +159,7 @@ export class AnyUploads implements Mount {
 
   #created(request: Request, { name, bytes, sha256 }: StoredUpload): Response {
     const location = `${UPLOADS_PATH}/${encodeName(name)}`;
-    if (request.head.method === Method.Post && acceptsByName(request.head.value(Field.Accept), "text/html")) {
+    if (request.head.method === Method.Post && namesHtml(request.head.value(Field.Accept))) {
       return redirectTo(this.#options.hasListing ? FORM_PATH : location, 303);
     }
     return createdAnswer({ filepath: location, name, bytes, sha256 }, location);

@@ -41,7 +41,7 @@ export interface UploadDisk {
   readonly unlink: typeof unlink;
 }
 
-export interface FolderStoreOptions {
+interface FolderStoreOptions {
   readonly folder: string;
   /** Setting that names the folder, for the operator (`--uploads`). */
   readonly flag: string;

@@ -35,7 +35,7 @@ const OTHER_BYTES_MAX = 65_536;
 
 export const TAKEN = "There is an upload of that name already; choose another name.";
 
-export interface IncomingOptions {
+interface IncomingOptions {
   readonly store: UploadStore;
   /** Name of the upload, or boundary of the form that has it. */
   readonly source: { readonly name: string } | { readonly boundary: string };

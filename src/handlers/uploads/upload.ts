@@ -19,7 +19,7 @@ import { UPLOAD_PATH, UPLOADS_PATH } from "./paths.ts";
 import type { Quota } from "./quota.ts";
 import type { StoredUpload, UploadStore } from "./store.ts";
 
-export interface UploadsOptions {
+interface UploadsOptions {
   readonly store: UploadStore;
   readonly pages: ErrorPages;
   /** Content longer than this is 413, bytes. */

@@ -113,7 +113,7 @@ describe("the server's own paths", () => {
     expect(fields["location"]).toBe("/__server/?%2250%25");
   });
 
-  test("that are no endpoint are 404, whatever lies in the root, and so is what is behind a endpoint without parts", async () => {
+  test("that are no endpoint are 404, whatever lies in the root, and so is what is behind an endpoint without parts", async () => {
     using site = makeReserved();
     mkdirSync(join(site.root, "__server"));
     writeFileSync(join(site.root, "__server/none"), "file");

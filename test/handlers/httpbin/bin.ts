@@ -7,7 +7,7 @@ import { readContent, unchunk } from "../../support/live-content.ts";
 import { makeRequest, NOW_MS } from "../../support/site.ts";
 import { turns } from "../../support/waiting.ts";
 
-export interface Bin {
+interface Bin {
   readonly clock: ManualClock;
   readonly mount: Httpbin;
 }

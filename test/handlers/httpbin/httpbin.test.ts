@@ -3,8 +3,8 @@ import { gunzipSync } from "node:zlib";
 import { makeRequest } from "../../support/site.ts";
 import { ask, makeBin } from "./bin.ts";
 
-const json = async (line: string, fields?: Record<string, string>, content?: string | Uint8Array) =>
-  JSON.parse((await ask(makeBin(), line, fields, content)).text);
+const json = async (line: string, fields?: Record<string, string>) =>
+  JSON.parse((await ask(makeBin(), line, fields)).text);
 
 describe("the paths", () => {
   test("without a prefix, only endpoints are owned", () => {

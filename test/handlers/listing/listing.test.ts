@@ -53,8 +53,8 @@ async function namesIn(site: Site, path: string): Promise<readonly string[]> {
 }
 
 /** The first page of the root's entries, as it is rendered. */
-function pageOf(path: string, entries: readonly Entry[], query = ""): string {
-  return renderPage("site", path, { entries, before: 0, total: entries.length, next: null }, parseView(query));
+function pageOf(path: string, entries: readonly Entry[]): string {
+  return renderPage("site", path, { entries, before: 0, total: entries.length, next: null }, parseView(""));
 }
 
 /** The path of every entry, as a browser would follow its link from `/`. */

@@ -7,7 +7,7 @@ import { openDocumentRoot } from "../../../src/handlers/files/document-root.ts";
 import { Site as Rules } from "../../../src/handlers/site/site.ts";
 import { ask, makeSite, type Site, usable } from "../../support/site.ts";
 
-export interface RuledSite extends Site {
+interface RuledSite extends Site {
   /** Lines for the operator. */
   readonly warnings: string[];
 }

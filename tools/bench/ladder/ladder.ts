@@ -53,7 +53,7 @@ const LOADS: Readonly<Record<LadderLoad, LoadShape>> = {
   targets: { fields: [], batch: 1, targets: (site) => site.folder(MANY_FILES) },
 };
 
-export interface LadderOptions {
+interface LadderOptions {
   readonly site: Site;
   readonly programs: Programs;
   readonly versions: Readonly<Record<string, string>>;

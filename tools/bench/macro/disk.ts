@@ -13,7 +13,7 @@ const WAYS: readonly { readonly name: string; readonly words: readonly string[] 
   { name: "groups of 64", words: ["group", "64"] },
 ];
 
-export interface DiskOptions {
+interface DiskOptions {
   readonly site: Site;
   readonly rounds: number;
   readonly seconds: number;

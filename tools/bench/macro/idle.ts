@@ -19,7 +19,7 @@ const SETTLE_MS = 1_000;
 /** Longest wait for a batch, ms. */
 const BATCH_MS = 5_000;
 
-export interface IdleOptions {
+interface IdleOptions {
   readonly site: Site;
   readonly programs: Programs;
   readonly versions: Readonly<Record<string, string>>;

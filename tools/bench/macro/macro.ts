@@ -18,7 +18,7 @@ import type { Site } from "./site.ts";
 /** Connections of the warm-up at most. */
 const WARM_UP_CONNECTIONS = 64;
 
-export interface MacroOptions {
+interface MacroOptions {
   readonly site: Site;
   readonly programs: Programs;
   readonly versions: Readonly<Record<string, string>>;

@@ -31,7 +31,7 @@ export type PeerName =
  */
 export type Flavor = "tuned" | "log" | "defaults" | "tls" | "h2c" | "h2";
 
-export interface Setup {
+interface Setup {
   readonly site: Site;
   readonly flavor: Flavor;
   /** What the run has compiled and found. */
@@ -57,7 +57,7 @@ export interface Running {
   readonly url: string;
 }
 
-export interface Peer {
+interface Peer {
   /** The program or package it needs, by its name among the versions found. */
   readonly needs: string;
   /** Seconds of load before it is measured: caches fill, and a compiler at run time needs longer. */

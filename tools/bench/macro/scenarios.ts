@@ -21,7 +21,7 @@ export interface Scenario {
   prepare(site: Site): Task;
 }
 
-export interface Reference {
+interface Reference {
   /** What is different; its row is called `httpserver, <name>`. */
   readonly name: string;
   readonly flavor: Flavor;

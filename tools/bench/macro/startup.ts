@@ -23,7 +23,7 @@ interface Starter {
   words(port: number): readonly string[];
 }
 
-export interface StartupOptions {
+interface StartupOptions {
   readonly site: Site;
   readonly programs: Programs;
   readonly versions: Readonly<Record<string, string>>;

@@ -48,7 +48,7 @@ const NEEDS: readonly Need[] = [
   npmPackage("sirv-cli"),
 ];
 
-export interface Tools {
+interface Tools {
   /** Name → version of what is there. */
   readonly versions: Readonly<Record<string, string>>;
   /** One line for each thing that is not there: what, and how to get it. */

@@ -22,7 +22,7 @@ const UNSEEN_US_MAX = 50_000;
 /** Clock ticks per second in /proc/PID/stat: fixed at 100 for user space on Linux, asked for all the same. */
 const TICKS_PER_SECOND = readTicksPerSecond();
 
-export interface LaunchOptions {
+interface LaunchOptions {
   /** Several as taskset(1) writes them: `0,1`. */
   readonly core: number | string;
   /** Receives standard output and error: a file costs the server what it costs an operator, and nobody must read it. */
@@ -260,7 +260,7 @@ export async function endAll(): Promise<void> {
 }
 
 /** No setting of ours may leak into a measured server, and none of them may ask the network for updates. */
-export function cleanEnvironment(): Record<string, string> {
+function cleanEnvironment(): Record<string, string> {
   const env: Record<string, string> = { NO_UPDATE_CHECK: "1", NO_COLOR: "1", NODE_ENV: "production" };
   for (const [name, value] of Object.entries(process.env)) {
     if (value !== undefined && !name.startsWith("HTTPSERVER_") && name !== "PORT") env[name] = value;

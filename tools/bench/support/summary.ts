@@ -11,7 +11,7 @@ import type {
 import { median, medianOfRatios } from "./statistics.ts";
 
 /** A row in one line; NaN where there is nothing. */
-export interface RowSummary {
+interface RowSummary {
   readonly peer: string;
   readonly invalid: string | null;
   /** Answers a second; of large files, MiB a second. */
@@ -168,7 +168,7 @@ export function summarizeWaits({ scenarios, ladder }: Results): { readonly media
   return { median: median(shares), most: shares.length === 0 ? Number.NaN : Math.max(...shares) };
 }
 
-export interface StartSummary {
+interface StartSummary {
   readonly row: StartupRow;
   readonly medianMs: number;
   readonly leastMs: number;

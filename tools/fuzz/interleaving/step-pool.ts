@@ -39,7 +39,7 @@ export interface StepPool {
   woken(): Steps;
 }
 
-export interface StepPoolOptions {
+interface StepPoolOptions {
   readonly sizes: SharedSizes;
   readonly words: StepWords;
   readonly layout: Layout;

@@ -8,7 +8,7 @@ import ts from "@typescript/typescript6";
 /** A turn of a thread, or a part of one. It pauses before each access to the shared memory. */
 export type Steps<Result = void> = Generator<void, Result, void>;
 
-export interface StepOptions {
+interface StepOptions {
   readonly path: string;
   /** The class that is wanted. */
   readonly name: string;

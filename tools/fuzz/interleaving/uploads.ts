@@ -170,7 +170,7 @@ class Folder implements StepRoom {
   }
 }
 
-export interface UploadsResult {
+interface UploadsResult {
   readonly seeds: number;
   readonly granted: number;
   readonly refused: number;

@@ -8,7 +8,7 @@ import type { Random } from "../random.ts";
 import { LARGE_CONTENT_BYTES, type Settings, SMALL_CONTENT_BYTES_MAX } from "./settings.ts";
 
 /** What is wrong with a request, and what has to be answered. */
-export interface Fault {
+interface Fault {
   readonly name: string;
   /**
    * line: the head cannot be read. framing: it can, and its end of message is in doubt. request: it can, and the connection

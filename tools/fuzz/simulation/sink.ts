@@ -3,7 +3,7 @@ import type { ContentFailure, ContentSink } from "../../../src/http/message.ts";
 import type { Random } from "../random.ts";
 import type { Referee } from "./referee.ts";
 
-export interface SinkOptions {
+interface SinkOptions {
   /** Number of the client that sends the content. */
   readonly client: number;
   /** Bytes that are to come. */

@@ -6,7 +6,7 @@ import type { LiveText } from "./live-text.ts";
 import type { StreamPlan } from "./plan.ts";
 
 /** What is to be received as the answer. */
-export interface PromisedAnswer {
+interface PromisedAnswer {
   readonly response: Response;
   /** The first byte of its content in the text of content.ts. */
   readonly place: number;

@@ -5,7 +5,7 @@ import { LARGE_CONTENT_BYTES } from "../simulation/settings.ts";
 import type { Line } from "../wire/hpack-reader.ts";
 import type { StreamSettings } from "./settings.ts";
 
-export interface StreamAnswer {
+interface StreamAnswer {
   /**
    * admit: a refusal without a slot. throw, reject: a failure of ours. now, settled, later: with a slot, at once or by a promise. early:
    * before the content has ended.

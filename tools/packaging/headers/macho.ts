@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 
-export interface MachO {
+interface MachO {
   readonly cpu: "x64" | "arm64" | "other";
   readonly isExecutable: boolean;
   /** Oldest macOS, such as "13.0"; "" if the file does not say. */

@@ -1,6 +1,6 @@
 /** Reads the parts of a PE executable (PE32+) that decide on which Windows it starts. Pure. */
 
-export interface PortableExecutable {
+interface PortableExecutable {
   readonly cpu: "x64" | "arm64" | "other";
   /** True for a program of the command line, which gets a console. */
   readonly hasConsole: boolean;

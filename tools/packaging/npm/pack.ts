@@ -24,7 +24,7 @@ const GZIP_LEVEL = "6";
 const NODE = ">=20";
 
 /** An executable and the machine that it is for. */
-export interface Built {
+interface Built {
   readonly target: Target;
   readonly file: string;
 }

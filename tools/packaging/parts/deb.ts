@@ -25,7 +25,7 @@ const CONFIGURATION = "etc/default/httpserver";
 
 const MAINTAINER = "httpserver contributors <httpserver@users.noreply.github.com>";
 
-export interface DebOptions {
+interface DebOptions {
   readonly target: Target;
   readonly version: string;
   readonly dateMs: number;

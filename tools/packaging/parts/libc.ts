@@ -38,9 +38,9 @@ function placeOf(cpu: "x64" | "arm64", ownCpu: string): Place {
 }
 
 /** Returns the files that an executable needs. Throws if one is missing, with the package that has it. */
-export function libcFor({ cpu, interpreter, needed }: Elf, ownCpu: string = process.arch): Libc {
+export function libcFor({ cpu, interpreter, needed }: Elf): Libc {
   if (cpu === "other") throw new Error("there is no C library for this processor");
-  const place = placeOf(cpu, ownCpu);
+  const place = placeOf(cpu, process.arch);
   const find = (name: string): Uint8Array => {
     const folder = place.folders.find((one) => existsSync(join(one, name)));
     if (folder === undefined) throw new Error(`the image needs ${name}: apt-get install ${place.package}`);

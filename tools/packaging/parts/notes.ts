@@ -10,7 +10,7 @@ export interface Tried {
   readonly trial: Trial;
 }
 
-export interface NotesOptions {
+interface NotesOptions {
   readonly version: string;
   readonly commit: string;
   readonly dateMs: number;

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import type { Bundled } from "./bundled.ts";
 
-export interface Materials {
+interface Materials {
   readonly version: string;
   readonly commit: string;
   readonly dateMs: number;

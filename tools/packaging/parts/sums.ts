@@ -14,7 +14,7 @@ export const SIGNATURE = "SHA256SUMS.sig";
 const NAMESPACE = "httpserver-release";
 
 /** Name of the signer in the file of allowed keys. */
-export const SIGNER = "releases@httpserver";
+const SIGNER = "releases@httpserver";
 
 /** Returns the SHA-256 of some bytes in hexadecimal digits. */
 export function sha256(content: Uint8Array | string): string {

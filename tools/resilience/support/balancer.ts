@@ -20,7 +20,7 @@ export interface Balancer {
   stop(): Promise<void>;
 }
 
-export interface BalancerOptions {
+interface BalancerOptions {
   /** Folder for its files. */
   readonly folder: string;
   /** Ports of the instances. */

@@ -22,9 +22,9 @@ export interface Answer {
 export type Ending = "fin" | "reset" | "late" | "garbled";
 
 /** Takes a body piece by piece. */
-export type Sink = (bytes: Uint8Array) => void;
+type Sink = (bytes: Uint8Array) => void;
 
-export interface AnswerOptions {
+interface AnswerOptions {
   /** HEAD has no body. */
   readonly method?: string;
   readonly sink?: Sink;
@@ -52,13 +52,13 @@ export class Client implements Disposable {
   #wakeWriter: () => void = () => {};
 
   /** Null when the connection was refused. */
-  static async connect(port: number, host = "127.0.0.1"): Promise<Client | null> {
+  static async connect(port: number): Promise<Client | null> {
     let socket: Socket<Client | null>;
     // What comes before the connect's promise is heard belongs to the client too.
     const early: Client[] = [];
     try {
       socket = await Bun.connect<Client | null>({
-        hostname: host,
+        hostname: "127.0.0.1",
         port,
         allowHalfOpen: true,
         data: null,

@@ -13,7 +13,7 @@ export const LOOP_FLAGS = {
 export const WORKERS_FLAG = { workers: { type: "string", default: "1" } } as const;
 
 /** What every loop is told by them. */
-export interface LoopSettings {
+interface LoopSettings {
   readonly binary: string;
   readonly seed: number;
   readonly progress: (line: string) => void;

@@ -22,7 +22,7 @@ process.on("exit", () => {
 });
 
 /** How a process ended: its exit code, or the signal that ended it. */
-export type Exit = number | NodeJS.Signals;
+type Exit = number | NodeJS.Signals;
 
 export class ServerProcess {
   readonly pid: number;

@@ -27,7 +27,7 @@ const SLOW_HEAD_PAUSE_MS = 200;
 const IDLE_MS = 3_000;
 const PIPELINE = 10;
 
-export interface Kind {
+interface Kind {
   readonly name: string;
   /** How often it begins. */
   readonly perSecond: number;

@@ -20,7 +20,7 @@ export interface Mutant {
   readonly block: number;
 }
 
-export interface Sites {
+interface Sites {
   readonly mutants: readonly Mutant[];
   /** Positions at which a statement can note that a block is reached; the index is the number of the block. */
   readonly blocks: readonly number[];

@@ -48,9 +48,9 @@ const RESIDENT_BYTES_MAX = 2 * 1024 ** 3;
 const PAGE_BYTES = 4096;
 const LOOK_MS = 250;
 
-export type Verdict = "green" | "red" | "stopped";
+type Verdict = "green" | "red" | "stopped";
 
-export interface Run {
+interface Run {
   readonly verdict: Verdict;
   readonly cpuSeconds: number;
   readonly output: string;

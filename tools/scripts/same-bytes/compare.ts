@@ -5,7 +5,7 @@
 import type { Transcript } from "./case.ts";
 
 /** What a blanked value depends on. */
-export interface Origin {
+interface Origin {
   readonly port: number;
   readonly pid: number;
 }

@@ -17,7 +17,7 @@ const QUIET_MS = 60;
 export const ROWS: readonly Row[] = [...cases, ...parity];
 
 /** The text that a row sends, with placeholders of this comparison. */
-export function textOf(row: Row): string {
+function textOf(row: Row): string {
   return row.raw.replaceAll("{{etag}}", "{{etag:/data.txt}}").replaceAll("{{modified}}", MODIFIED);
 }
 

@@ -8,7 +8,7 @@ import { ComparedServer } from "./server.ts";
 import type { Setup } from "./setups.ts";
 import type { ComparedSite } from "./site.ts";
 
-export type Read = Transcript & { readonly text: string };
+type Read = Transcript & { readonly text: string };
 
 export interface Differing {
   readonly case: Case;
@@ -28,7 +28,7 @@ export interface Compared {
   readonly strayUploads: number;
 }
 
-export interface RunOptions {
+interface RunOptions {
   readonly site: ComparedSite;
   /** The servers' working directory. */
   readonly folder: string;

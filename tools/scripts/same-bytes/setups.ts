@@ -9,7 +9,6 @@ import { rowCases } from "./rows.ts";
 import { addFiles, type ComparedSite } from "./site.ts";
 
 export const PARTS = ["rows", "generated", "faults", "endpoints"] as const;
-export type Part = (typeof PARTS)[number];
 
 export interface Setup {
   readonly name: string;
@@ -21,7 +20,7 @@ export interface Setup {
   readonly cases: readonly Case[];
 }
 
-export interface CorpusOptions {
+interface CorpusOptions {
   readonly parts: readonly string[];
   readonly seed: number;
   readonly conversations: number;

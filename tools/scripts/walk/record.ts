@@ -1,7 +1,7 @@
 /** Records which functions run from a socket's `data` callback to the first write behind it. */
 import { RawClient } from "../../../test/support/raw-client.ts";
 
-export interface Recorded {
+interface Recorded {
   readonly calls: readonly number[];
   /** Calls until the server is quiet again. */
   readonly wholeTurn: readonly number[];

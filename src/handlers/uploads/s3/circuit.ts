@@ -12,7 +12,7 @@ import { SECOND } from "../../../http/units.ts";
 const PROBE_MS_MIN = SECOND;
 const PROBE_MS_MAX = 30 * SECOND;
 
-export interface CircuitOptions {
+interface CircuitOptions {
   readonly time: Pick<TimeSource, "nowMs" | "after">;
   /** Returns a number from 0 to 1, so that many servers do not ask at the same moment. */
   readonly random: () => number;

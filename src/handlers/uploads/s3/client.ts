@@ -78,7 +78,7 @@ export interface S3Content {
   readonly sha256: string;
 }
 
-export interface S3Request {
+interface S3Request {
   readonly method: "GET" | "HEAD" | "PUT" | "POST" | "DELETE";
   /** "" for the bucket itself. */
   readonly key: string;

@@ -16,7 +16,7 @@ import type { Part, PartBuffers, PartLimits, PartReader } from "./parts.ts";
 /** Parts of one upload on their way at a time. */
 const PARTS_AT_ONCE = 4;
 
-export interface MultipartOptions {
+interface MultipartOptions {
   readonly objects: Objects;
   readonly conditions: Conditions.Put | Conditions.All;
   /** Memory that all uploads share. The caller has taken room for one part, which is given back here. */

@@ -30,7 +30,7 @@ const NOT_REPLACED: FieldLine = ["If-None-Match", "*"];
 const EMPTY: S3Content = { pieces: [], bytes: 0, sha256: new Bun.CryptoHasher("sha256").digest("hex") };
 
 /** The state of a name in the store. */
-export interface Found {
+interface Found {
   /** Number of its upload, or null if it was not made here. */
   readonly upload: string | null;
   /** Upload in parts that it waits for, or null. */

@@ -27,7 +27,7 @@ import { StoreError } from "../store.ts";
 import { fieldOf, S3Answer, type S3Client, type S3Stream } from "./client.ts";
 import { isPending, type Objects } from "./objects.ts";
 
-export interface ShownOptions {
+interface ShownOptions {
   readonly client: S3Client;
   readonly objects: Objects;
   readonly pages: ErrorPages;

@@ -5,14 +5,14 @@
 import type { FieldLine, FieldLines } from "../../../http/fields.ts";
 import { sha256Hex } from "../../digest.ts";
 
-export interface Credentials {
+interface Credentials {
   readonly accessKey: string;
   readonly secretKey: string;
   /** Null for credentials that do not expire. */
   readonly sessionToken: string | null;
 }
 
-export interface UnsignedRequest {
+interface UnsignedRequest {
   readonly method: string;
   /** Value of Host. */
   readonly authority: string;

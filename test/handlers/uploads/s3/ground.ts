@@ -21,7 +21,7 @@ export interface Ground {
   readonly lines: string[];
 }
 
-export const CREDENTIALS = { accessKey: "KEY", secretKey: "SECRET", sessionToken: "SESSION" };
+const CREDENTIALS = { accessKey: "KEY", secretKey: "SECRET", sessionToken: "SESSION" };
 
 export function makeGround(
   options: Partial<Pick<S3StoreOptions, "hasNames">> & Partial<Pick<S3ClientOptions, "random">> = {},
