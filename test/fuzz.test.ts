@@ -18,6 +18,7 @@ describe("fuzzing", () => {
     });
 
     test(`${target.name}: nothing in the corpus fails`, () => {
+      expect(corpusOf(target)).not.toBeEmpty();
       for (const input of corpusOf(target)) {
         for (let seed = 0; seed < CHOICES; seed++) expect(judged(target, input, seed)).toBe("");
       }

@@ -92,7 +92,7 @@ function faultOf(rule: string, more: FaultOrder | undefined): object {
   return describeFaultRule(read);
 }
 
-/** Returns a stub in JSON. Throws a RangeError for what JSON would leave out. */
+/** Returns a stub in JSON. Throws a RangeError for a value that JSON would leave out. */
 function stubOf({ match, answer, ...counts }: StubOrder): object {
   if (typeof answer === "function") {
     throw new RangeError("answer: a function needs a server in the test's own process, under Bun; expected an object");

@@ -88,14 +88,14 @@ export class PeerMemory {
     this.#resize(account, this.#kept.has(content) ? 0 : content.byteLength);
   }
 
-  /** Notes that a cache keeps `content`: to cut those who send it would free nothing, so it is not counted. */
+  /** Notes that a cache keeps `content`. To cut its senders would free nothing, so it is not counted. */
   kept(content: ArrayBufferLike): void {
     this.#kept.add(content);
     const account = this.#shared.get(content);
     if (account !== undefined) this.#resize(account, 0);
   }
 
-  /** Notes that only those who send `content` hold it from here on. */
+  /** Notes that only its senders hold `content` from here on. */
   dropped(content: ArrayBufferLike): void {
     this.#kept.delete(content);
     const account = this.#shared.get(content);

@@ -24,7 +24,7 @@ export interface StreamGate {
   passing(position: number): number;
   /** Notes that content of unknown size has ended. */
   contentEnds(position: number): void;
-  /** Returns what happens after `position` bytes of content; null: the response waits for its time. */
+  /** Returns the effect of the fault after `position` bytes of content; null: the response waits for its time. */
   act(position: number, at: Place): Verdict | null;
   /** Ends the fault. Returns false if the response is to be cut off. */
   open(): boolean;
@@ -59,5 +59,5 @@ export interface Verdict {
   readonly isLast: boolean;
 }
 
-/** Returns what a fault has happen at its place. `garbage` are bytes that no client takes for content. */
+/** Returns the effect of a fault at its place. `garbage` are bytes that no client takes for content. */
 export type Effect = (fault: Fault, at: Place, garbage: Uint8Array) => Verdict;

@@ -2,7 +2,7 @@
  * Answers on the plain port beside a TLS one: a redirect to the same address with https (RFC 9110 §15.4.9), so that
  * the client sends the method and the content again.
  *
- * A proxy that the operator trusts may send requests of https here. Those have what they ask for, and are answered as on the TLS port.
+ * A proxy that the operator trusts may send requests of https here. Those are answered as on the TLS port, without a redirect.
  *
  * The rule it guards: Location is made of a host that passed the Host rule. Otherwise a page of another site could
  * make a browser come here and be sent wherever that page wants.
@@ -84,7 +84,7 @@ const HTTPS_PORT = 443;
 
 const ONLY_FILES: ErrorExtras = { fields: [["Allow", "GET, HEAD, POST, OPTIONS"]], isLast: true };
 
-/** Returns path and query as sent, without decoding, and what no URI may have escaped. */
+/** Returns path and query as sent. Nothing is decoded, and bytes that no URI may have are escaped. */
 function pathAndQuery(request: Request): string {
   const { form } = request.target;
   if (form === "asterisk") return "/";

@@ -22,7 +22,7 @@ export function acceptedCodings(value: string | null): readonly ContentCoding[] 
   if (value === null) return [];
   const items = parseQualityList(value);
   if (items.length === 0) return [];
-  // Not listed, the identity is acceptable and comes last; listed, it is preferred to what weighs less.
+  // An identity that is not listed is acceptable and comes last. One that is listed comes before codings that weigh less.
   const floor = Math.max(1, qualityOf(items, "identity") ?? 0);
   const any = qualityOf(items, "*") ?? 0;
   const weighed = CONTENT_CODINGS.map((coding) => ({ coding, quality: qualityOf(items, coding) ?? any }));

@@ -84,7 +84,7 @@ export class MultipartReader {
       : "The form's content ends before its last boundary.";
   }
 
-  /** Passes content on up to the next delimiter. Returns the position after what was read, or -1 if no delimiter comes first. */
+  /** Passes content on up to the next delimiter. Returns the position after the read bytes, or -1 if no delimiter comes first. */
   #readContent(bytes: Uint8Array, start: number): number {
     const delimiter = this.#delimiter;
     let at = start;

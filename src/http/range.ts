@@ -22,7 +22,7 @@ export enum RangeVerdict {
 
 /**
  * Most ranges in one request, a bound on the work before the first byte: a thousand take some milliseconds. zsync asks for
- * twenty, Apache takes 200, nginx any number. What a set costs to send is bounded by its sum.
+ * twenty, Apache takes 200, nginx any number. The sum of a set bounds the cost of sending it.
  */
 export const RANGES_MAX = 1000;
 

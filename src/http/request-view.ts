@@ -2,7 +2,7 @@
 import type { Relay, Request, RequestHead } from "./message.ts";
 import type { RequestTarget } from "./target.ts";
 
-/** Asks the request behind it for everything, because its content comes later. Extend it, and override what differs. */
+/** Passes every question on to another request, because its content comes later. Extend it, and override the parts that differ. */
 export class RequestView implements Request {
   readonly #request: Request;
 

@@ -32,7 +32,7 @@ const BUCKET = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/;
 /** A key has at most 1,024 bytes, and the name of an upload 255 of them. */
 const PREFIX_CHARACTERS_MAX = 512;
 
-/** Returns false for `.` and `..`, which some stores resolve, and for what a URL would need to escape. */
+/** Returns false for `.` and `..`, which some stores resolve, and for characters that a URL would need to escape. */
 function isSegment(segment: string): boolean {
   return /^[A-Za-z0-9!_.*'()=@~-]+$/.test(segment) && !/^\.\.?$/.test(segment);
 }

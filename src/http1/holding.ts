@@ -1,6 +1,6 @@
 /**
- * The memory that one connection holds between its turns: received bytes, the head of the request, and what waits to be sent. It is
- * trimmed at the end of a turn and counted against the budget of all connections (exchange/peer-memory.ts).
+ * The memory that one connection holds between its turns: received bytes, the head of the request, and bytes that wait to be sent.
+ * It is trimmed at the end of a turn and counted against the budget of all connections (exchange/peer-memory.ts).
  */
 import type { Exchange } from "../exchange/exchange.ts";
 import type { Holder, PeerMemory } from "../exchange/peer-memory.ts";
@@ -33,7 +33,7 @@ export class Holding {
     this.#outbox = outbox;
   }
 
-  /** Ends a turn: trims what is held, and counts it. */
+  /** Ends a turn: trims the held memory, and counts it. */
   settle(exchange: Exchange<RequestReader>): void {
     const { request } = exchange;
     if (request === null && this.#bytes === 0 && this.#content === null) return;
@@ -45,7 +45,7 @@ export class Holding {
     this.#send(this.#outbox.content, isMoving);
   }
 
-  /** Counts nothing more: the connection has let go of everything. */
+  /** Counts nothing from here on: the connection has let go of everything. */
   release(): void {
     this.#count(0, false);
     this.#send(null, false);

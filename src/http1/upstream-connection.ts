@@ -54,14 +54,14 @@ export class UpstreamConnection implements UpstreamEvents, ContentOrigin {
   #lines: FieldLines = [];
   #content: UpstreamContent | null = null;
   #isAnswered = false;
-  /** The content of the request was handed over as a whole. */
+  /** True once the content of the request was handed over as a whole. */
   #isComplete = false;
-  /** The connection must not be used again. */
+  /** True if the connection must not be used again. */
   #isSpent = false;
   #isGone = false;
-  /** A byte of the response has come. */
+  /** True once a byte of the response has come. */
   #hasBegun = false;
-  /** A request was answered on this connection before. */
+  /** True if a request was answered on this connection before. */
   #wasUsed = false;
   /** Monotonic milliseconds of the last progress; of an idle connection, of the end of its response. */
   #movedMs: number;
@@ -142,7 +142,7 @@ export class UpstreamConnection implements UpstreamEvents, ContentOrigin {
     this.#fail({ isLate: false, reason: this.#hasBegun ? "broke its response off" : "closed the connection" });
   }
 
-  /** Looks at the time. */
+  /** Ends the connection if one of its times is over. */
   tick(): void {
     const { nowMs } = this.#owner.clock;
     if (this.#isWaitingForClient) this.#movedMs = nowMs;
@@ -291,7 +291,7 @@ export class UpstreamConnection implements UpstreamEvents, ContentOrigin {
     listener.answered({ status, lines: this.#lines, content: this.#content, length });
   }
 
-  /** The client does not want the rest of the content. */
+  /** Called when the client does not want the rest of the content. */
   dropped(): void {
     if (this.#sending === null) return;
     this.#end(false);
@@ -347,7 +347,7 @@ export class UpstreamConnection implements UpstreamEvents, ContentOrigin {
     sending.listener.ended(isWhole);
   }
 
-  /** Ends the connection by RST: the upstream must not take a part for the whole, or sends what nothing has asked for. */
+  /** Ends the connection by RST. The upstream must not take a part for the whole, or it sends bytes that no request has asked for. */
   #cut(): void {
     this.#leave(false);
   }

@@ -54,7 +54,7 @@ export class UpstreamOutbox {
     if (this.#isChunked) this.#queue.push(LAST_CHUNK);
   }
 
-  /** Offers what waits to the kernel. Returns true if it took something. */
+  /** Offers the waiting bytes to the kernel. Returns true if it took some. */
   flush(transport: Transport): boolean {
     let hasMoved = false;
     while (!this.isBlocked && this.#queue.length > 0) {
@@ -73,7 +73,7 @@ export class UpstreamOutbox {
     return hasMoved;
   }
 
-  /** Drops what was not sent. */
+  /** Drops the bytes that were not sent. */
   drop(): void {
     this.#queue.length = 0;
     this.#taken = 0;

@@ -33,7 +33,7 @@ export class UpstreamPool implements Upstream, ConnectionOwner {
   readonly timeoutMs: number;
   readonly #connect: (events: UpstreamEvents) => void;
   readonly #all = new Set<UpstreamConnection>();
-  /** The one that was used last is at the end. */
+  /** Idle connections; the one that was used last is at the end. */
   readonly #idle: UpstreamConnection[] = [];
   #hasEnded = false;
 
@@ -73,7 +73,7 @@ export class UpstreamPool implements Upstream, ConnectionOwner {
     if (index >= 0) this.#idle.splice(index, 1);
   }
 
-  /** Looks at the time. */
+  /** Closes connections that were idle for too long, and tells the others the time. */
   tick(): void {
     for (const connection of this.#all) connection.tick();
     for (const connection of [...this.#idle]) if (connection.idleMs >= IDLE_MS) connection.close();

@@ -5,7 +5,7 @@ import type { Stream, StreamOwner } from "./stream.ts";
 import { Closed, type Streams } from "./streams.ts";
 
 /** The connection, as a verdict is carried out on it. */
-export interface VerdictOwner extends Pick<StreamOwner, "schedule" | "wake"> {
+interface VerdictOwner extends Pick<StreamOwner, "schedule" | "wake"> {
   /** Closes a stream without a word. */
   drop(stream: Stream, reason: "fault"): void;
 }

@@ -89,7 +89,7 @@ export enum Http2Error {
   PrioritiesExceeded = -57,
 }
 
-export interface Http2ErrorEntry {
+interface Http2ErrorEntry {
   /** Error code for GOAWAY or RST_STREAM. */
   readonly code: ErrorCode;
   /** True: a connection error (RFC 9113 §5.4.1). False: a stream error (§5.4.2). */

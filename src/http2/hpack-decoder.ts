@@ -36,7 +36,7 @@ export interface FieldSink {
  * Judges a field by itself, by rules that are not HPACK's; the result can be any integer from 0 on. Called once for each literal and
  * each entry of the static table, not for each reference. Its result depends on name and value alone.
  */
-export type FieldCheck = (name: string, value: string) => number;
+type FieldCheck = (name: string, value: string) => number;
 
 /** Marks of the static table, by the function that made them. */
 const STATIC_MARKS = new WeakMap<FieldCheck, Int32Array>();

@@ -36,7 +36,7 @@ export interface FrameHandler {
 }
 
 /** Bounds of one field block, and of one turn. */
-export interface ReceiveLimits {
+interface ReceiveLimits {
   readonly http2TurnWork: number;
   readonly http2TurnMs: number;
   readonly http2ContinuationsMax: number;

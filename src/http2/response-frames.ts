@@ -21,7 +21,7 @@ export interface ResponseOwner extends VerdictConnection {
 }
 
 /** The stream, as its response sees it. */
-export interface ResponseStream {
+interface ResponseStream {
   /** Identifier. */
   readonly stream: number;
   readonly sendWindow: SendWindow;
@@ -32,7 +32,7 @@ export interface ResponseStream {
 }
 
 /** The facts about a response that its request decides. */
-export interface ResponseKind {
+interface ResponseKind {
   readonly isHead: boolean;
   /** The response of an endpoint of the server. */
   readonly isControl: boolean;

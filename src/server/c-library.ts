@@ -1,4 +1,4 @@
-/** Calls of the C library, for what Bun does not offer. */
+/** Calls of the C library that Bun does not offer. */
 
 /** File names of the C library: glibc's, and musl's on both of the processors that Bun runs on. */
 const LIBRARIES = ["libc.so.6", "libc.musl-x86_64.so.1", "libc.musl-aarch64.so.1"];

@@ -75,7 +75,7 @@ export class Door implements Connection {
   #isPeerFinished = false;
   #isClosed = false;
 
-  /** `socket` reports to this door; `wire` is it, or what a fixture has put before it. */
+  /** `socket` reports to this door; `wire` is the socket, or the gate that a fixture has put before it. */
   constructor(doors: Doors, socket: Transport, wire: Transport, first: Http1Connection, peer: Peer) {
     this.#doors = doors;
     this.#socket = socket;

@@ -132,7 +132,7 @@ export class ThreadView extends BaseObserver {
   }
 }
 
-/** Returns the part of several threads together. What is shown one by one is bounded as it is for one thread. */
+/** Returns the part of several threads together. Lists are bounded as they are for one thread. */
 export function joined(parts: readonly ThreadPart[]): ThreadPart {
   const [first] = parts;
   if (first === undefined) throw new RangeError("there is no part");

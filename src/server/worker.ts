@@ -89,7 +89,7 @@ interface Views {
   obey(message: Extract<ToWorker, { kind: "look" | "watched" | "snapshot" | "metrics" }>): void;
 }
 
-/** Loads views that show what the main thread sends. */
+/** Loads views that show the snapshots of the main thread. */
 async function loadViews(send: (message: FromWorker) => void): Promise<Views> {
   const { WorkerVitals } = await import("./worker-vitals.ts");
   /** Questions for the metrics, oldest first. */

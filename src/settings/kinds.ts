@@ -152,7 +152,7 @@ const AUTO = "auto";
 /** The word for a setting with the value of its flag alone. */
 const ON = "on";
 
-/** Returns what `--no-FLAG` stands for, or null when the setting has no such flag. */
+/** Returns the value that `--no-FLAG` stands for, or null if the setting has no such flag. */
 export function negation(setting: Setting): string | null {
   if (setting.kind === "switch") return "false";
   return "off" in setting && setting.off !== undefined ? OFF : null;

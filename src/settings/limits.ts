@@ -46,7 +46,7 @@ export const limits = {
    * each answer; a second means 4,400.
    */
   fileCacheAgeMs: SECOND,
-  /** Bytes of compressed contents of files behind links, which are no hot files: some dozens of scripts. */
+  /** Bytes of compressed contents of files behind links, which are not hot files: some dozens of scripts. */
   codedCopiesBytesMax: 8 * MIB,
   /** Bytes of the operator's own fields on every response: half of what clients take in a whole head by default (Node: 16 KiB). */
   extraFieldsBytesMax: 8 * KIB,

@@ -2,7 +2,7 @@
 import { FrameType, SettingId } from "../../src/http2/frames.ts";
 import { frame, octets, setting } from "../support/frames.ts";
 
-export interface FrameRow {
+interface FrameRow {
   readonly section: string;
   readonly name: string;
   readonly bytes: string;
@@ -258,7 +258,7 @@ export const frameRows: readonly FrameRow[] = [
 ];
 
 /** A value that a peer sets, and the result of it. */
-export interface SettingRow {
+interface SettingRow {
   readonly section: string;
   readonly name: string;
   readonly pairs: string;

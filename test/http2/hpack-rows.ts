@@ -1,6 +1,6 @@
 /** Field blocks of one connection and their fields, section by section. docs/rfc.md quotes sections and names. */
 
-export interface HpackRow {
+interface HpackRow {
   readonly section: string;
   readonly name: string;
   /** Hexadecimal digits of each block. All but the last are without a mistake. */

@@ -94,7 +94,7 @@ export function goAway(lastStreamId = 0, code = 0): string {
   return frame(FrameType.GoAway, 0, 0, int32(lastStreamId) + int32(code));
 }
 
-export interface SeenFrame {
+interface SeenFrame {
   readonly type: number;
   readonly flags: number;
   readonly stream: number;
@@ -102,7 +102,7 @@ export interface SeenFrame {
 }
 
 /** A response as it came on one stream. */
-export interface SeenStream {
+interface SeenStream {
   status: number;
   interim: number[];
   fields: Map<string, string>;

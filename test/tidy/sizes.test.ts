@@ -38,8 +38,9 @@ describe("a function", () => {
 });
 
 describe("an exported name", () => {
-  test("has a user", () => {
+  test("has a user in another file", () => {
     expect(unusedExports(source, others)).toEqual([]);
+    expect(unusedExports(tools, [...source, ...tests], true)).toEqual([]);
   });
 
   test("that has none is found", () => {
@@ -47,8 +48,9 @@ describe("an exported name", () => {
       "export const one = 1;\nexport const two = one;\nexport interface C {}\nexport function d(c: C): void {}\n";
     const user = { path: "src/b.ts", text: `import { d } from "./a.ts";\nd({}); // b\n` };
     const tested = { path: "test/a.test.ts", text: "one; two;" };
-    expect(unusedExports([{ path: "src/a.ts", text }, user], [tested])).toEqual(["src/a.ts: two"]);
-    expect(unusedExports([{ path: "src/a.ts", text }, user], [])).toEqual(["src/a.ts: one", "src/a.ts: two"]);
+    const unused = (further: readonly Module[]) => unusedExports([{ path: "src/a.ts", text }, user], further);
+    expect(unused([tested])).toEqual(["src/a.ts: two", "src/a.ts: C"]);
+    expect(unused([])).toEqual(["src/a.ts: one", "src/a.ts: two", "src/a.ts: C"]);
   });
 });
 
@@ -90,32 +92,50 @@ function longFunctions(modules: readonly Module[]): string[] {
 }
 
 /**
- * Returns exports without a user. A value that its own file uses may be exported for a test; one that only a test uses is
- * dead. A type may be exported for the names that its own file exports.
+ * Returns exports without a user in another file. A name that its own file uses may be exported for a test. A name that only a test uses
+ * is dead, unless the module is `forTests`.
  */
-function unusedExports(modules: readonly Module[], further: readonly Module[]): string[] {
-  const users = [...modules, ...further].map(({ path, text }) => ({ path, words: wordsOf(blank(text, isComment)) }));
+function unusedExports(modules: readonly Module[], further: readonly Module[], forTests = false): string[] {
+  const users = usersOf([...modules, ...further]);
   const unused: string[] = [];
-  for (const { path, text } of modules) {
+  for (const module of modules) {
+    const { path, text } = module;
     // The doors of the program and of the library export for their users.
     if (["src/index.ts", "src/node.ts", "src/main.ts"].includes(path)) continue;
-    const own = wordsOf(blank(text, isComment));
-    for (const [, kind = "", name = ""] of text.matchAll(EXPORT)) {
-      const named = users.filter((user) => user.path !== path && user.words.has(name));
-      const isInProgram = named.some((user) => !user.path.startsWith("test/"));
+    const own = wordsOf(module);
+    for (const [, name = ""] of text.matchAll(EXPORT)) {
+      const { files = 0, program = 0 } = users.get(name) ?? {};
+      const isInProgram = program > 1;
       const isInOwnFile = (own.get(name) ?? 0) > 1;
-      const isType = kind === "interface" || kind === "type";
-      if (!isInProgram && !(isInOwnFile && (isType || named.length > 0))) unused.push(`${path}: ${name}`);
+      if (!isInProgram && !((isInOwnFile || forTests) && files > 1)) unused.push(`${path}: ${name}`);
     }
   }
   return unused;
 }
 
-const EXPORT = /^export (?:async )?(?:abstract )?(function|class|const|let|enum|interface|type) (\w+)/gm;
+const EXPORT = /^export (?:async )?(?:abstract )?(?:function|class|const|let|enum|interface|type) (\w+)/gm;
 
-/** Returns each word of a text, with its count. */
-function wordsOf(code: string): Map<string, number> {
+/** Returns, for each word, the number of files with it, and of those that are not tests. */
+function usersOf(modules: readonly Module[]): Map<string, { files: number; program: number }> {
+  const users = new Map<string, { files: number; program: number }>();
+  for (const module of modules) {
+    const isProgram = !module.path.startsWith("test/");
+    for (const word of wordsOf(module).keys()) {
+      const { files, program } = users.get(word) ?? { files: 0, program: 0 };
+      users.set(word, { files: files + 1, program: program + (isProgram ? 1 : 0) });
+    }
+  }
+  return users;
+}
+
+const words = new WeakMap<Module, ReadonlyMap<string, number>>();
+
+/** Returns each word of the code, with its count. */
+function wordsOf(module: Module): ReadonlyMap<string, number> {
+  const known = words.get(module);
+  if (known !== undefined) return known;
   const counts = new Map<string, number>();
-  for (const [word] of code.matchAll(/\w+/g)) counts.set(word, (counts.get(word) ?? 0) + 1);
+  for (const [word] of blank(module.text, isComment).matchAll(/\w+/g)) counts.set(word, (counts.get(word) ?? 0) + 1);
+  words.set(module, counts);
   return counts;
 }

@@ -94,7 +94,7 @@ export class EventStream implements LiveSource {
   #add(event: Uint8Array): void {
     this.#events.push(event);
     this.#waitingBytes += event.length;
-    // A reader that has not come for what was there has been called already.
+    // A reader that has not fetched the bytes before these was called for them already.
     if (!this.#isAwaited) return;
     this.#isAwaited = false;
     this.#call();

@@ -77,7 +77,7 @@ export class Representations {
     return this.hot(name);
   }
 
-  /** Returns what is kept of the file in this coding; null when the disk must be asked. */
+  /** Returns the kept representation of the file in this coding; null if the disk must be asked. */
   hotOrAbsent(coding: ContentCoding, name: string): HotFile | AbsentFile | null {
     return this.#options.hot.get(hotName(name, coding));
   }

@@ -42,7 +42,7 @@ export function streamAnswer(type: string, content: LiveSource): Response {
   return response(200, Fields.of([["Content-Type", type], ...OWN_LINES]), content, "httpbin");
 }
 
-/** Makes a response with an error in go-httpbin's shape. `detail` says what is wrong, or is "". */
+/** Makes a response with an error in go-httpbin's shape. `detail` names the mistake, or is "". */
 export function errorAnswer(status: number, detail: string, further: FieldLines = []): Response {
   const error = { status_code: status, error: reasonPhrase(status), ...(detail === "" ? {} : { detail }) };
   return textAnswer(status, jsonText(error), JSON_TYPE, further);

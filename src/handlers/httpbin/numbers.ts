@@ -3,7 +3,7 @@
 /** A number, or the mistake in its text as a sentence. */
 export type Parsed = number | string;
 
-/** Returns a whole number from `min` to `max`. `name` says what the number is. */
+/** Returns a whole number from `min` to `max`. `name` is the name of the number in a message. */
 export function parseInteger(name: string, text: string, min: number, max: number): Parsed {
   if (!/^[+-]?[0-9]{1,15}$/.test(text)) return `invalid ${name}: expected a whole number, got ${shown(text)}`;
   const value = Number(text);
@@ -104,7 +104,7 @@ export function parseStatuses(text: string): Choices | string {
   return choices.some(([, weight]) => weight > 0) ? choices : "invalid weight: all of them are 0";
 }
 
-/** Returns a final status code. An interim one (1xx) is no response. */
+/** Returns a final status code. An interim one (1xx) is not a response. */
 export function parseStatus(text: string): Parsed {
   return parseInteger("status code", text, 200, 599);
 }

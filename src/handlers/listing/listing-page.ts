@@ -79,7 +79,7 @@ function renderFilter({ total }: ListingPage, view: View): string {
   return `<form role="search">${field}${renderHidden({ ...view, filter: "", after: "" })} <button>Filter</button></form>\n`;
 }
 
-/** Renders what a form keeps of a view as hidden fields. */
+/** Renders the parts of a view that a form keeps, as hidden fields. */
 function renderHidden(view: View): string {
   const pairs = [...new URLSearchParams(queryOf(view))];
   return pairs.map(([name, value]) => `<input type="hidden" name="${name}" value="${escapeHtml(value)}">`).join("");

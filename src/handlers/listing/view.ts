@@ -41,7 +41,7 @@ export function wantsArchive(query: string): boolean {
   return query.includes("tar") && new URLSearchParams(escapeTarget(query)).has("tar");
 }
 
-/** Returns the query of a view, without what is the default. It stands in `href` as it is, so names are encoded whole. */
+/** Returns the query of a view, without the parts that have their default. It stands in `href` as it is, so names are encoded whole. */
 export function queryOf({ key, order, filter, after }: View): string {
   const pairs = Object.entries({ after, filter, sort: key === "name" ? "" : key, order: order === "asc" ? "" : order });
   const given = pairs.filter(([, value]) => value !== "");

@@ -1,6 +1,6 @@
 /**
  * Passes requests on to servers behind this one. Loaded only with `--proxy`. It stands in the place of the served folder, behind the Host
- * rule, the credentials and the stubs, and passes on to the folder what no rule is for.
+ * rule, the credentials and the stubs, and passes a request without a rule on to the folder.
  * The first rule whose pattern matches the path decides: GET and HEAD go on if the folder has nothing, any other method always.
  *
  * The rule it guards: the operator names the servers, and a request cannot choose another. The target that is passed on begins with a slash,

@@ -11,7 +11,7 @@ import { isUtf8 } from "../../http/utf8.ts";
 export class RuleMistake {
   /** Number of the line, from 1; 0: the whole file. */
   readonly line: number;
-  /** One line that says what is expected. */
+  /** One line with the expected form. */
   readonly message: string;
 
   constructor(line: number, message: string) {

@@ -18,7 +18,7 @@ interface RulesFileOptions<Rules> {
   readonly name: string;
   /** The file as the operator would write it, for messages. */
   readonly shown: string;
-  /** Returns the rules in a file's bytes; no bytes are no rules. */
+  /** Returns the rules in a file's bytes; a file without bytes has no rules. */
   readonly parse: (bytes: Uint8Array) => Rules | RuleMistake;
   /** Takes a line for the operator. */
   readonly warn: (line: string) => void;

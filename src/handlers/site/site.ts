@@ -42,7 +42,7 @@ export interface SiteOptions {
 /** Names of the rules files, in the root. */
 const RULES_FILES = ["_redirects", "_headers"] as const;
 
-/** Paths of the rules files, and of what a folder of that name would hold. On some disks `_HEADERS` is the same file. */
+/** Paths of the rules files, and of all files in a folder of that name. On some disks `_HEADERS` is the same file. */
 const RULES_PATH = /^\/+_(?:redirects|headers)(?:\/|$)/iu;
 
 export class Site {
@@ -135,7 +135,7 @@ export class Site {
 
 type SiteSettings = FixedFieldsSettings & Pick<ServerSettings, "base">;
 
-/** Kinds of responses that are no file of the folder. */
+/** Kinds of responses that are not files of the folder. */
 const WITHOUT_FILE: ReadonlySet<string> = new Set(["error", "listing", "tar", "redirect"]);
 
 interface SiteMountOptions {

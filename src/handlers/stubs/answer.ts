@@ -25,7 +25,7 @@ const FIELDS_BYTES_MAX = 32_768;
 export class StubMistake {
   /** Line of the message where it stands: the status line is 1, the field lines follow, then the empty line. 0: the whole of it. */
   readonly line: number;
-  /** One line that says what is expected. */
+  /** One line with the expected form. */
   readonly message: string;
 
   constructor(line: number, message: string) {

@@ -160,7 +160,7 @@ export class StubFolder {
     const folders: string[] = [];
     const files: string[] = [];
     for (const entry of readdirSync(node.path, { withFileTypes: true })) {
-      // Some file systems do not tell what an entry is.
+      // Some file systems do not tell the kind of an entry.
       const isFolder = entry.isFile() ? false : entry.isDirectory() || this.#leadsToFolder(node, entry);
       if (isFolder !== null && !isIgnored(entry.name, isFolder)) (isFolder ? folders : files).push(entry.name);
     }

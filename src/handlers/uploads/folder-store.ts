@@ -112,7 +112,7 @@ function isLink(path: string): boolean {
   }
 }
 
-/** Makes a file and removes it: access(2) grants root what some file systems refuse. Throws the disk's error. */
+/** Makes a file and removes it. access(2) is not enough: some file systems refuse to root a write that it grants. Throws the disk's error. */
 function proveWritable(folder: string): void {
   const probe = join(folder, temporaryName());
   closeSync(openSync(probe, CREATE_FLAGS, FILE_MODE));

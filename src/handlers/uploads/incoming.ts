@@ -198,7 +198,7 @@ export class Incoming implements ContentSink, PartReceiver {
     }
   }
 
-  /** Ends the upload with `error`, once the store has removed what it has written. */
+  /** Ends the upload with `error`, once the store has removed the bytes that it has written. */
   #fail(error: Error): void {
     if (this.#isOver) return;
     this.#isOver = true;

@@ -45,7 +45,7 @@ export interface UploadStore {
   readonly place: string;
   /** Folder of the kept uploads, from which they can be served again; null if they are not files. */
   readonly root: DocumentRoot | null;
-  /** Null if the place bounds itself, and refuses what is too much. */
+  /** Null if the place bounds itself, and refuses an upload for which it has no room. */
   readonly room: Room | null;
   /**
    * Begins an upload. `name` is one path segment that does not begin with a dot. The store never replaces an upload: if the name

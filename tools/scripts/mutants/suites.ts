@@ -28,7 +28,7 @@ export function folderOf(file: string): Folder {
   return file.split("/")[0] as Folder;
 }
 
-export interface Suites {
+interface Suites {
   readonly own: readonly string[];
   /** For mutants that no test of `own` notices. */
   readonly further: readonly string[];

@@ -270,7 +270,7 @@ export class S3Client {
     return new StoreError(500, "The store of this server has refused the upload.");
   }
 
-  /** The store has done what it was asked for. */
+  /** Notes that the store has obeyed a request. */
   accepted(): void {
     if (this.#told === "") return;
     this.#told = "";

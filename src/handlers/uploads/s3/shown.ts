@@ -1,7 +1,7 @@
 /**
  * GET and HEAD of uploads in an object store.
  *
- *   1. name         404 for what no upload is called
+ *   1. name         404 for a name that no upload can have
  *   2. state        a request with conditions or a range asks for the state of the object first, and is judged here: 304, 412, 416
  *   3. content      passed on while it comes; a part of it only as long as the object is the same (If-Match)
  *   4. answer       always a download in a sandbox
@@ -110,7 +110,7 @@ export class ShownObjects implements Mount {
     return this.#pass(request, name, { method: "GET", lines }, range);
   }
 
-  /** Answers with what the store sends. `range` is the part that it was asked for. */
+  /** Answers with the content that the store sends. `range` is the part that was requested. */
   async #pass(
     request: Request,
     name: string,

@@ -67,7 +67,7 @@ export class S3Store implements UploadStore {
     this.#memory = new Budget(PARTS_IN_MEMORY_MAX * options.limits.bytes, options.time);
   }
 
-  /** Asks the store which conditional writes it obeys, and removes what killed servers have left. Never rejects. */
+  /** Asks the store which conditional writes it obeys, and removes the leftovers of killed servers. Never rejects. */
   async open(): Promise<void> {
     try {
       const conditions = await this.#findConditions();
