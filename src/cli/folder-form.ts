@@ -74,8 +74,8 @@ export function findMistake(words: readonly string[]): string | null {
 }
 
 /**
- * Returns the end of a message about a word that does not fit its place, or "": the first word may be a command with a typing
- * error, or the second word a folder.
+ * Returns the end of a message about a word that does not fit its place, or "". The first word may be a command with a typing error, or
+ * the second word a folder.
  */
 export function placeHint(words: readonly string[]): string {
   const [first = "", second = ""] = words;

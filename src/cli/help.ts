@@ -44,8 +44,8 @@ const COLUMNS = 80;
 const FLAG_COLUMNS = 29;
 
 /**
- * Returns the help: "" is one screen with the flags that people use, `all` has every flag, and the name of a group its flags.
- * citty's own rendering has neither groups nor a bound on its lines.
+ * Returns the help about a topic. The topic "" is one screen with the flags that people use, `all` has every flag, and the name of a group
+ * has its flags. citty's own rendering has neither groups nor a bound on its lines.
  */
 export function renderHelp(topic: string, commands: readonly Command[]): string {
   const isShort = topic === "";

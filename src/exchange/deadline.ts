@@ -103,7 +103,7 @@ export class Deadline {
     this.atMs = Number.POSITIVE_INFINITY;
   }
 
-  /** Moves the deadline to `ms` milliseconds from now, but not behind `latestMs`. */
+  /** Moves the deadline to `ms` milliseconds from now, but not beyond `latestMs`. */
   extend(ms: number, latestMs: number = Number.POSITIVE_INFINITY): void {
     this.#sinceMs = this.#clock.nowMs;
     this.atMs = Math.min(this.#sinceMs + ms, latestMs);

@@ -44,8 +44,8 @@ export class TrustedProxies {
   }
 
   /**
-   * Returns the request as its client has sent it; null if its peer is not trusted, or says nothing about a client; a ParseError if the
-   * fields of a trusted peer are malformed.
+   * Returns the request as its client has sent it. Returns null if its peer is not trusted, or says nothing about a client, and a
+   * ParseError if the fields of a trusted peer are malformed.
    */
   see(request: Request): RelayedRequest | ParseError | null {
     if (!this.has(request.address)) return null;

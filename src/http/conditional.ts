@@ -64,9 +64,9 @@ export function evaluatePreconditions(
 }
 
 /**
- * RFC 9110 §13.1.5: true when a Range may be honoured. An entity tag must be equal by strong comparison; a date must be
- * exactly Last-Modified, and counts as strong only when that lies a whole second or more back (§8.8.2.2): within it, the
- * bytes may change again and the date stay. Anything else is false, so the answer is the whole representation.
+ * Returns true if a Range may be honoured (RFC 9110 §13.1.5). An entity tag must be equal by strong comparison. A date must be exactly
+ * Last-Modified, at least a whole second ago (§8.8.2.2): within that second the bytes may change again and the date stay. Anything else
+ * is false, so the answer is the whole representation.
  */
 export function ifRangeHolds(value: string, etag: string, lastModified: number, nowSeconds: number): boolean {
   // §13.1.5: a DQUOTE among the first three characters tells an entity tag from a date.

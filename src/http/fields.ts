@@ -37,9 +37,9 @@ export class Fields {
   /**
    * Returns the given lines as fields. Values are Latin-1: one byte a character.
    *
-   * Throws an Error, which is our own mistake and not the peer's, for a name that is not a token or is the carrier's to
-   * write, and for a value with a control, a character above U+00FF, or whitespace at an end (RFC 9110 §5.5): a line break
-   * in a value would let a peer write our fields.
+   * Throws an Error for a name that is not a token, or that only the carrier writes. Throws one for a value with a control, a character
+   * above U+00FF, or whitespace at an end (RFC 9110 §5.5). That is our own mistake: with a line break in a value a peer would write our
+   * fields.
    */
   static of(lines: FieldLines): Fields {
     for (const [name, value] of lines) assertField(name, value);

@@ -1,5 +1,5 @@
 /**
- * Conditions on a request, in the words that faults, stubs and the journal share, and the comparison of a request with them:
+ * Conditions on a request, and the comparison of a request with them. Faults, stubs and the journal share their words:
  *
  *     {"method":"POST","path":"/api/orders/*","query":{"page":"2"},"fields":{"Accept":"text/html"},"json":{"qty":1}}
  *

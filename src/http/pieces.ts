@@ -84,8 +84,8 @@ class BlockReader {
   /** True if the last block that ended dispatches an event: an event has data, which may be empty. */
   hasData = false;
   /**
-   * Value of the last field `id` in that block, one character a byte, without white space at its ends, which the value of a field loses
-   * too; null if the block does not change the last event ID.
+   * Value of the last field `id` in that block, one character a byte; null if the block does not change the last event ID. White space
+   * at its ends is left out, as the value of Last-Event-ID has none.
    */
   id: string | null = null;
   /** End of the block whose last byte, so far, is a CR; else -1. */

@@ -1,6 +1,6 @@
 /**
- * The header with which a proxy announces its client at the start of a connection: HAProxy's PROXY protocol, version 1 in text and version 2
- * in bytes (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt).
+ * The header with which a proxy announces its client at the start of a connection. It is HAProxy's PROXY protocol, version 1 in text and
+ * version 2 in bytes (https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt).
  *
  * Strategy: the first byte decides between the versions, and a header that cannot become complete is refused with its first wrong byte. It
  * is read again from its start when more bytes come, because it is short and comes in one piece.

@@ -1,9 +1,9 @@
 /**
  * Range (RFC 9110 §14.1, §14.2): which parts of a representation a request asks for.
  *
- * A value that is not understood, is not valid, or asks for an unreasonable set is ignored as a whole, and the answer is
- * then the ordinary 200: that is always correct (§14.2) and costs a sender less than a wrong part would. Numbers are read
- * digit by digit and stop growing at a bound, so no length of digits reaches inexact arithmetic.
+ * A value that is not understood, is not valid, or asks for an unreasonable set is ignored as a whole. The answer is then the ordinary
+ * 200, which is always correct (§14.2) and costs a sender less than a wrong part would. Numbers are read digit by digit and stop growing
+ * at a bound, so no length of digits reaches inexact arithmetic.
  */
 import { CLASS, COMMA, DIGIT, DIGIT_0, MINUS, skipWhitespace } from "./ascii.ts";
 
@@ -38,7 +38,7 @@ const POSITION_MAX = 2 ** 49;
 const UNIT = "bytes=";
 
 /**
- * Ranges of a representation of `size` bytes, in the order asked, each cut to the size, never none; or the verdict.
+ * Returns the ranges of a representation of `size` bytes, at least one, in the requested order and each cut to the size; or a verdict.
  *
  * - Another unit, a set that breaks the grammar, a last position before the first: Ignore.
  * - A range that starts at or after the end, or a suffix of no bytes, is dropped; when nothing else was asked: Unsatisfiable.

@@ -167,7 +167,7 @@ export class BodyDecoder {
     this.done = true;
   }
 
-  /** One byte of a chunk's size line or of the line end behind its data. Returns 0 or a ParseError. */
+  /** Takes one byte of a chunk's size line, or of the line end after its data. Returns 0 or a ParseError. */
   #chunkByte(byte: number): number {
     this.#overheadBytes++;
     switch (this.#state) {

@@ -125,8 +125,8 @@ function onlyDigits(bytes: Uint8Array, start: number, end: number): boolean {
 }
 
 /**
- * Why a Transfer-Encoding is not `chunked`. 501 only for a well-formed list of plain codings that has one we do not know and
- * does not misplace `chunked` (RFC 9112 §6.1); parameters, empty elements and the like are 400, the strictest reading.
+ * Returns the reason why a Transfer-Encoding is not `chunked`. It is 501 only for a well-formed list of plain codings with one that we do
+ * not know and without a misplaced `chunked` (RFC 9112 §6.1). Parameters, empty elements and the like are 400, the strictest reading.
  */
 function transferEncodingError(bytes: Uint8Array, start: number, end: number): ParseError {
   let pos = start;

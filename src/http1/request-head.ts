@@ -65,7 +65,7 @@ export class ParsedHead implements RequestHead {
   readonly limits: HeadLimits;
   /** Bytes that the offsets refer to. They stay unchanged until the next parse, because `isAt` compares with them. */
   bytes!: Uint8Array;
-  /** First byte of the request line, behind any empty lines. */
+  /** First byte of the request line, after any empty lines. */
   start!: number;
   /** Offset after the empty line; after a result <= 0, the end of the given bytes. */
   end!: number;
@@ -128,8 +128,8 @@ export class ParsedHead implements RequestHead {
   }
 
   /**
-   * Takes over a head at `start` that equals this one, which was read without an error, but for the target: only the target is read, and
-   * the other parts move with its length. Returns the bytes consumed; 0, without a change, if the head has to be read in whole.
+   * Takes over a head at `start` that equals this one but for the target. Only the target is read, and the other parts move with its
+   * length. This head was read without an error. Returns the bytes consumed; 0, without a change, if the head has to be read in whole.
    */
   takeOther(bytes: Uint8Array, start: number, end: number): number {
     const shift = start - this.start;
@@ -183,7 +183,7 @@ export class ParsedHead implements RequestHead {
     return text;
   }
 
-  /** Index of the field's next occurrence behind line `index`, or -1. */
+  /** Index of the field's next occurrence after line `index`, or -1. */
   next(field: Field, index: number): number {
     for (let i = index + 1; i < this.fieldCount; i++) {
       const at = i * OFFSETS;
@@ -241,9 +241,11 @@ export class ParsedHead implements RequestHead {
 }
 
 /**
- * Reads one head from bytes[start, end). Returns > 0: bytes consumed from `start`, empty lines before the request line
- * included, and `head` is filled. 0: all is well so far, call again with the same bytes and more behind them. < 0: a
- * ParseError, certain whatever follows.
+ * Reads one head from bytes[start, end). Returns one of three:
+ *
+ * - above 0: the bytes consumed from `start`, with empty lines before the request line. `head` is filled.
+ * - 0: the bytes are right so far. Call again with the same bytes and more after them.
+ * - below 0: a ParseError, which no further bytes can change.
  */
 export function parseRequestHead(bytes: Uint8Array, start: number, end: number, head: ParsedHead): number {
   head.reset();
@@ -265,7 +267,7 @@ export function parseRequestHead(bytes: Uint8Array, start: number, end: number, 
   return bodyStart - start;
 }
 
-/** Position behind the empty lines that old clients send between requests (RFC 9112 §2.2), or a ParseError. */
+/** Returns the position after the empty lines that old clients send between requests (RFC 9112 §2.2), or a ParseError. */
 function skipEmptyLines(bytes: Uint8Array, start: number, end: number, linesMax: number): number {
   let pos = start;
   for (let lines = 0; pos < end && bytes[pos] === CR; lines++) {
@@ -277,7 +279,7 @@ function skipEmptyLines(bytes: Uint8Array, start: number, end: number, linesMax:
   return pos;
 }
 
-/** method SP request-target SP HTTP-version CRLF. Position behind it, 0 need more, or a ParseError. */
+/** Parses method SP request-target SP HTTP-version CRLF. Returns the position after it, 0 for "need more", or a ParseError. */
 function parseRequestLine(bytes: Uint8Array, start: number, end: number, head: ParsedHead): number {
   let pos = start;
   const methodStop = Math.min(end, start + METHOD_BYTES_MAX + 1);
@@ -328,7 +330,7 @@ function targetEndFrom(bytes: Uint8Array, start: number, pos: number, stop: numb
   return end;
 }
 
-/** "HTTP/" DIGIT "." DIGIT CRLF, case-sensitive (RFC 9112 §2.3). Position behind it, 0 need more, or a ParseError. */
+/** Parses "HTTP/" DIGIT "." DIGIT CRLF, case-sensitive (RFC 9112 §2.3). Returns the position after it, 0 for "need more", or a ParseError. */
 function parseVersion(bytes: Uint8Array, start: number, end: number, head: ParsedHead): number {
   if (isHttp11(bytes, start, end)) {
     head.minorVersion = 1;

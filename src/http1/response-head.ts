@@ -63,14 +63,14 @@ export class HeadStarts {
   constructor(dateLine: Uint8Array, keepAliveSeconds: number, extra: Fields = NO_FIELDS) {
     this.#dateLine = dateLine;
     this.#keepAliveSeconds = keepAliveSeconds;
-    // The empty line ends the answer's own fields, which are behind these.
+    // The empty line ends the answer's own fields, which come after these.
     this.#extraLines = extra.http1(null).subarray(0, -2);
     this.bytesMax = HEAD_START_BYTES_MAX + this.#extraLines.length;
   }
 
   /**
    * Writes the beginning of a head to `into` at `offset`: at most `bytesMax`, which must fit. Returns the offset
-   * behind it, where the answer's own fields belong. `second` says which second the date line is of; `requestsLeft` counts the
+   * after it, where the answer's own fields belong. `second` says which second the date line is of; `requestsLeft` counts the
    * requests that may follow this one, and Infinity leaves `max` out.
    *
    * Throws an Error, which is our own mistake, for a status that is not three digits.

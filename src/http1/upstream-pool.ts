@@ -1,6 +1,6 @@
 /**
- * The connections to one upstream. A request that may be sent twice, here or by its sender, takes an idle one; any other request takes a new
- * one, because an upstream may close an idle connection at the moment of its use, and such a request could then not be sent again.
+ * The connections to one upstream. A request that may be sent twice, here or by its sender, takes an idle connection. Any other request
+ * takes a new one: an upstream may close an idle connection at the moment of its use, and the request could then not be sent again.
  *
  * The number of connections in use is bounded by the slots of the requests, that of idle ones here.
  */

@@ -81,11 +81,6 @@ export class Dispatch implements FrameHandler {
     return this.#owner.isOpen;
   }
 
-  /** True until the peer has acknowledged our settings. */
-  get awaitsAck(): boolean {
-    return this.#isAckDue;
-  }
-
   /** Widens the window of the connection from its initial size. */
   begin(): void {
     this.#giveBack(0, this.#window.consume(0));

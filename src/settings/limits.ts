@@ -83,8 +83,8 @@ export const limits = {
   /** CONTINUATION frames of one field block; a client that fills its frames needs four. */
   http2ContinuationsMax: 64,
   /**
-   * Work of one connection before others have their turn, in frames without content: 100 requests without much in their heads, a million
-   * bytes of DATA in full frames, or two field blocks of 16 KiB.
+   * Work of one connection before others have their turn, in frames without content. That is 100 requests with little in their heads, a
+   * million bytes of DATA in full frames, or two field blocks of 16 KiB.
    */
   http2TurnWork: 640,
   /** Milliseconds of such work: a request that opens a file takes a hundred times as long as one that is answered from memory. */

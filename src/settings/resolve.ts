@@ -15,8 +15,8 @@ import { type ServerSettings, serverTable } from "./server-settings.ts";
 import { OptionsError } from "./start-error.ts";
 
 /**
- * Variables with our prefix that are not settings: other programs of this project set the first two, the library names a folder that
- * is to be removed at the end, and a secret is not a flag.
+ * Variables with our prefix that are not settings. Other programs of this project set the first two. The library names a folder to remove
+ * at the end. A secret is not a flag.
  */
 export const RESERVED_VARIABLES: ReadonlySet<string> = new Set([
   "HTTPSERVER_URL",

@@ -25,11 +25,12 @@ import {
   type OpenFailure,
 } from "../../src/handlers/files/document-root.ts";
 import { startServer } from "../../src/index.ts";
+import { openBelow } from "../support/descriptors.ts";
 import { asNobody, isRoot } from "../support/needs.ts";
 import { RawClient, request } from "../support/raw-client.ts";
 import { makeRequest, makeSite, respondTo, type Site } from "../support/site.ts";
 import { turns, until } from "../support/waiting.ts";
-import { isLinux, Lane, makeFifo, makeGround, openBelow, PAGE, plant } from "./ground.ts";
+import { isLinux, Lane, makeFifo, makeGround, PAGE, plant } from "./ground.ts";
 import { Swapping, startRace } from "./swapper.ts";
 
 const MIB = 1024 * 1024;

@@ -3,17 +3,7 @@
  * and behind links of every kind that lead out. The whole ground is removed when the scope ends.
  */
 import { execFileSync } from "node:child_process";
-import {
-  chmodSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readlinkSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { ServerLog, StartOptions } from "../../src/index.ts";
@@ -84,20 +74,6 @@ export function link(folder: string, name: string, target: string): void {
 
 export function makeFifo(path: string): void {
   execFileSync("mkfifo", [path]);
-}
-
-/** Files and folders below `folder` that this process holds open. */
-export function openBelow(folder: string): string[] {
-  const paths: string[] = [];
-  for (const descriptor of readdirSync("/proc/self/fd")) {
-    try {
-      const path = readlinkSync(`/proc/self/fd/${descriptor}`);
-      if (path.startsWith(folder)) paths.push(path);
-    } catch {
-      // The descriptor of this listing itself.
-    }
-  }
-  return paths;
 }
 
 /** One connection after the other: the next one when the server has closed the last. */

@@ -4,11 +4,12 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { startServer } from "../../src/index.ts";
+import { openBelow } from "../support/descriptors.ts";
 import { isRoot } from "../support/needs.ts";
 import { isWaiting } from "../support/processes.ts";
 import type { Answer } from "../support/raw-client.ts";
 import { until } from "../support/waiting.ts";
-import { CANARY, type Ground, Lane, link, makeFifo, makeGround, openBelow, PAGE, plant } from "./ground.ts";
+import { CANARY, type Ground, Lane, link, makeFifo, makeGround, PAGE, plant } from "./ground.ts";
 import { type Form, pathForms } from "./paths.ts";
 
 const LANES = 8;

@@ -21,9 +21,10 @@ import { join } from "node:path";
 import { closeDescriptor, DocumentRoot, OpenFailure } from "../../src/handlers/files/document-root.ts";
 import { FolderStore } from "../../src/handlers/uploads/folder-store.ts";
 import { startServer } from "../../src/index.ts";
+import { openBelow } from "../support/descriptors.ts";
 import { makeRequest, makeSite, respondTo } from "../support/site.ts";
 import { until } from "../support/waiting.ts";
-import { CANARY, type Ground, Lane, link, makeGround, openBelow, PAGE, plant } from "./ground.ts";
+import { CANARY, type Ground, Lane, link, makeGround, PAGE, plant } from "./ground.ts";
 import { type Swap, Swapping, startRace } from "./swapper.ts";
 
 /** Answers of each kind, and swaps, that make it a race. */

@@ -3,7 +3,7 @@
  * that stand in prose, each with the constant that it comes from.
  */
 import { describe, expect, test } from "bun:test";
-import { existsSync, readdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { limits } from "../../src/settings/limits.ts";
 import { settingTable } from "../../src/settings/resolve.ts";
@@ -143,7 +143,7 @@ describe("figures in sentences are those of the code", () => {
       Array.from(prose(read(path)).matchAll(/`(tools\/bench\/results\/[^`]+\.json)`/g), ([, file = ""]) => file),
     );
     expect(named.filter((file) => !existsSync(join(TOP, file)))).toEqual([]);
-    expect(readdirSync(join(TOP, "tools/bench/results")).length).toBeGreaterThan(0);
+    expect(named).not.toBeEmpty();
   });
 
   test("docs/performance.md has the tables that its results file gives", async () => {

@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ManualClock, OptionsError, StartError, startServer } from "../../src/index.ts";
+import { openDescriptors } from "../support/descriptors.ts";
 import { RawClient, request } from "../support/raw-client.ts";
 
 /** Where this file's servers make their folders, and nobody else does. */
@@ -23,10 +24,6 @@ afterAll(() => {
 
 function temporaryFolders(): string[] {
   return readdirSync(folder);
-}
-
-function openDescriptors(): number {
-  return readdirSync("/proc/self/fd").length;
 }
 
 /** Fetches without keeping the connection, which would be this process's own. */

@@ -6,7 +6,6 @@ import {
   mkdtempSync,
   openSync,
   read,
-  readdirSync,
   readFileSync,
   readSync,
   renameSync,
@@ -18,6 +17,7 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Output } from "../../src/server/output.ts";
+import { openBelow } from "../support/descriptors.ts";
 import { linux, needs, posix } from "../support/needs.ts";
 import { until } from "../support/waiting.ts";
 
@@ -171,11 +171,11 @@ needs(linux).test("writes to a pipe on the spot, and leaves what others share as
 needs(linux).test("gives its own descriptor of a pipe back", () => {
   Bun.spawnSync(["mkfifo", path]);
   const shared = openSync(path, constants.O_RDWR);
-  const before = readdirSync("/proc/self/fd").length;
+  expect(openBelow(path)).toHaveLength(1);
   const output = Output.descriptor(shared, report);
-  expect(readdirSync("/proc/self/fd").length).toBe(before + 1);
+  expect(openBelow(path)).toHaveLength(2);
   output.close();
-  expect(readdirSync("/proc/self/fd").length).toBe(before);
+  expect(openBelow(path)).toHaveLength(1);
   closeSync(shared);
 });
 

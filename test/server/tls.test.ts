@@ -6,7 +6,6 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
-  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -24,6 +23,7 @@ import {
   startServer,
 } from "../../src/index.ts";
 import { makeSelfSigned } from "../../src/server/self-signed.ts";
+import { openDescriptors } from "../support/descriptors.ts";
 import { RawClient, request } from "../support/raw-client.ts";
 import { steady, turns, until } from "../support/waiting.ts";
 
@@ -529,7 +529,3 @@ describe("the plain port beside it", () => {
     expect(answer.text).toContain("use http:// instead of https://");
   });
 });
-
-function openDescriptors(): number {
-  return readdirSync("/proc/self/fd").length;
-}

@@ -67,8 +67,8 @@ const SMALL_BYTES_MAX = 65_536;
 const KEPT_BYTES_MAX = 128 * 1024 * 1024;
 
 /**
- * The large content of responses that wait for their clients. It has a budget of its own: an echo that does not fit is refused,
- * where a response that counts among the memory of connections could be cut while its client reads it.
+ * The large content of responses that wait for their clients. It has a budget of its own, and an echo that does not fit is refused. If it
+ * counted among the memory of connections, it could be cut while its client reads it.
  */
 export class KeptContent {
   #bytes = 0;

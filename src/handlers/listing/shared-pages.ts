@@ -2,8 +2,9 @@
  * Pages of listings that several requests share, because a page of 2,000 entries takes some 50 ms of work and a megabyte.
  *
  * The rule it guards: a client that changes a folder and then requests it gets the change. So a request shares a run that begins
- * after it came, never one that is under way. Only in a flood, when several requests for the page are in progress, the next ones get
- * the last page, if it was made within `maxAgeMs`: the same bound as of hot files. The work then rests between two runs.
+ * after it came, never one that is under way. There is one exception, for a flood. If several requests for the page are in progress and
+ * the last page was made within `maxAgeMs`, the next requests get that page. Hot files have the same bound. The work then rests between
+ * two runs.
  *
  * Equal pages are one array for as long as one of them is being sent, so slow readers of a folder that does not change cost no copies.
  */

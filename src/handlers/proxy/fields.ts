@@ -1,8 +1,8 @@
 /**
  * The fields of a message on its way through this server, in both directions (RFC 9110 §7.6).
  *
- * The rule it guards: a field that is about one connection ends with it. A client cannot say who it is or how it came here: those fields
- * are this server's own, and it replaces the client's, in every spelling that an upstream might take for them. Those of a proxy that the
+ * The rule it guards: a field that is about one connection ends with it. A client cannot announce its own address or way: this server
+ * writes those fields, and replaces the client's in every spelling that an upstream might take for them. The fields of a proxy that the
  * operator trusts stay, and this server adds its own part.
  */
 import { Field } from "../../http/field.ts";

@@ -1,8 +1,8 @@
 /**
  * Keeps uploads in a folder, one file of exactly the received bytes each.
  *
- * Strategy: a temporary file in the same folder is written and flushed, then linked to its final name, which link(2) never
- * overwrites; then the temporary name goes and the folder is flushed, once for all uploads that wait for it. So a final
+ * Strategy: a temporary file in the same folder is written and flushed, then linked to its final name. link(2) never overwrites. Then
+ * the temporary name is removed and the folder is flushed, once for all uploads that wait for it. So a final
  * name always has the whole content, also after a power cut, and a failed upload leaves nothing. Leftovers of a killed process
  * go at the next start (leftovers.ts).
  *

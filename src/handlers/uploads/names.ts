@@ -1,6 +1,6 @@
 /**
- * Names under which clients keep files. The rule it guards: a name is one segment of the folder, is shown as it is, and is the name of
- * that file on every system that the folder may be copied to.
+ * Names under which clients keep files. The rule it guards: a name is one segment of the folder and is shown as it is. If the folder is
+ * copied to another system, the name is that of the same file there.
  */
 
 import { isDevice, REFUSED_BY_WINDOWS, type System } from "../files/system-names.ts";

@@ -4,7 +4,6 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
-  readlinkSync,
   renameSync,
   rmSync,
   statSync,
@@ -18,6 +17,7 @@ import { DocumentRoot } from "../../../src/handlers/files/document-root.ts";
 import { HOT_BYTES_MAX, IN_MEMORY_BYTES_MAX } from "../../../src/handlers/files/representation.ts";
 import { acceptedCodings } from "../../../src/http/accept-encoding.ts";
 import { ADMITTED } from "../../../src/http/message.ts";
+import { openBelow } from "../../support/descriptors.ts";
 import { type Answer, ask, type Fields, makeRequest, makeSite, respondTo, type Site } from "../../support/site.ts";
 
 const BOTH = { compress: true, precompressed: true };
@@ -492,15 +492,3 @@ test("every file of a tree decodes to the same bytes, whatever is accepted, the 
     }
   }
 }, 60_000);
-
-/** Descriptors of this process that are open on something below `folder`. */
-function openBelow(folder: string): string[] {
-  return readdirSync("/proc/self/fd").flatMap((descriptor) => {
-    try {
-      const path = readlinkSync(`/proc/self/fd/${descriptor}`);
-      return path.startsWith(folder) ? [path] : [];
-    } catch {
-      return []; // the descriptor of this listing itself
-    }
-  });
-}

@@ -1,22 +1,13 @@
 import { heapStats } from "bun:jsc";
 import { expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
-import {
-  linkSync,
-  mkdirSync,
-  readdirSync,
-  readlinkSync,
-  symlinkSync,
-  truncateSync,
-  unlinkSync,
-  utimesSync,
-  writeFileSync,
-} from "node:fs";
+import { linkSync, mkdirSync, symlinkSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { DocumentRoot, OpenFailure } from "../../../src/handlers/files/document-root.ts";
 import { entityTag } from "../../../src/handlers/files/file-conditions.ts";
 import { IN_MEMORY_BYTES_MAX } from "../../../src/handlers/files/representation.ts";
 import type { Response } from "../../../src/http/message.ts";
+import { openBelow } from "../../support/descriptors.ts";
 import {
   answerOf,
   ask,
@@ -34,20 +25,6 @@ const LARGE_BYTES = IN_MEMORY_BYTES_MAX + 1;
 /** Every position has a byte that tells it from its neighbours. */
 function pattern(size: number): Uint8Array {
   return Uint8Array.from({ length: size }, (_, index) => (index * 31 + (index >> 8)) & 255);
-}
-
-/** Descriptors of this process that are open on something below `folder`. */
-function openBelow(folder: string): string[] {
-  const paths: string[] = [];
-  for (const descriptor of readdirSync("/proc/self/fd")) {
-    try {
-      const path = readlinkSync(`/proc/self/fd/${descriptor}`);
-      if (path.startsWith(folder)) paths.push(path);
-    } catch {
-      // The descriptor of this listing itself.
-    }
-  }
-  return paths;
 }
 
 function site(files: Record<string, string | Uint8Array>, settings: Parameters<typeof makeSite>[0] = {}): Site {
