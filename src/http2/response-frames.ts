@@ -32,7 +32,7 @@ interface ResponseStream {
 }
 
 /** The facts about a response that its request decides. */
-interface ResponseKind {
+export interface ResponseKind {
   readonly isHead: boolean;
   /** The response of an endpoint of the server. */
   readonly isControl: boolean;
