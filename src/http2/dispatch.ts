@@ -201,7 +201,7 @@ export class Dispatch implements FrameHandler {
       return this.#malformed(stream);
     }
     this.#current = stream;
-    if (padding > 0) this.consumed(stream, padding);
+    this.consumed(stream, padding);
     if (isLast || !this.#isTiny(contentBytes)) return 0;
     return contentBytes === 0 || stream.isIgnoring ? this.ignored() : this.#bear(Burden.Idle, TINY_WEIGHT);
   }
@@ -275,10 +275,9 @@ export class Dispatch implements FrameHandler {
     this.#hasSettings = true;
     const settings = this.#peerSettings;
     const windowBefore = settings.initialWindowSize;
-    const tableBefore = settings.headerTableSize;
     const error = settings.apply(bytes, start, end);
     if (error !== 0) return error;
-    if (settings.headerTableSizeMin < tableBefore) this.#owner.encoder.setLimit(settings.headerTableSizeMin);
+    this.#owner.encoder.setLimit(settings.headerTableSizeMin);
     this.#owner.encoder.setLimit(settings.headerTableSize);
     this.#owner.frameSizeMax = settings.maxFrameSize;
     const change = settings.initialWindowSize - windowBefore;

@@ -155,7 +155,7 @@ export class Receiver {
     if (frames.blockStreamId === 0) this.completed++;
     this.#work += workOf(frames.type, size);
     const error = this.#handle(bytes);
-    return error < 0 ? error : size;
+    return error === 0 ? size : error;
   }
 
   /** Begins with the content of a DATA frame that is not complete, if it has no padding. Returns the bytes of its head, or 0. */
@@ -164,7 +164,7 @@ export class Receiver {
     if (count < FRAME_HEAD_BYTES || type !== FrameType.Data || (flags & FLAG_PADDED) !== 0) return 0;
     if (this.#isSettingsDue) return Http2Error.SettingsExpected;
     const error = this.#handler.dataBegins(streamId, length, length, isLast);
-    if (error < 0) return error;
+    if (error !== 0) return error;
     this.#dataLeft = length;
     return FRAME_HEAD_BYTES;
   }
@@ -175,7 +175,7 @@ export class Receiver {
     if (error !== Http2Error.PriorityLength && error !== Http2Error.StreamWindowIncrement) return error;
     if (this.#isSettingsDue) return Http2Error.SettingsExpected;
     const result = this.#handler.streamError(streamId, error);
-    return result < 0 ? result : FRAME_HEAD_BYTES + length;
+    return result === 0 ? FRAME_HEAD_BYTES + length : result;
   }
 
   #handle(bytes: Uint8Array): number {
@@ -213,7 +213,7 @@ export class Receiver {
   #wholeData(bytes: Uint8Array): number {
     const { streamId, length, start, end, isLast } = this.#frames;
     const error = this.#handler.dataBegins(streamId, length, end - start, isLast);
-    if (error < 0) return error;
+    if (error !== 0) return error;
     if (start < end) this.#handler.data(bytes, start, end);
     this.#handler.dataEnds();
     return 0;

@@ -327,3 +327,15 @@ test("each byte of the version counts", () => {
     }
   }
 });
+
+test("a head that is not complete has no fields of the one before it, and the line of a refused one is bounded", () => {
+  const head = new ParsedHead({ ...LIMITS, maxHeaderBytes: 1000 });
+  const whole = bytesOf(line("Host: a"));
+  parseRequestHead(whole, 0, whole.length, head);
+  expect(head.fieldCount).toBe(1);
+  parseRequestHead(bytesOf("GET"), 0, 3, head);
+  expect([head.fieldCount, head.has(Field.Host)]).toEqual([0, false]);
+  const long = bytesOf(`GET /${"a".repeat(400)} HTTP/x`);
+  expect(parseRequestHead(long, 0, long.length, head)).toBeLessThan(0);
+  expect(head.requestLine.length).toBe(256);
+});

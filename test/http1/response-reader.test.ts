@@ -1,5 +1,6 @@
 /** Responses of an upstream as bytes: the ones that are read, the ones that are refused, whole and cut. */
 import { describe, expect, test } from "bun:test";
+import { ParseError } from "../../src/http/parse-error.ts";
 import {
   describeResponseError,
   INTERIM_RESPONSES_MAX,
@@ -208,4 +209,10 @@ describe("a response", () => {
 test("a rule that only responses have is named in words", () => {
   expect(describeResponseError(read(["HTTP/2.0 200\r\n"]).error)).toContain("RFC 9112 §4");
   expect(describeResponseError(read(["HTTP/1.1 600\r\n"]).error)).toContain("RFC 9110 §15");
+});
+
+test("a status line that ends wrongly is refused for its own reason", () => {
+  expect(read(["HTTP/1.1 200 OK\n"]).error).toBe(ParseError.BareLf);
+  expect(read(["HTTP/1.1 200 OK\rX"]).error).toBe(ParseError.BareCr);
+  expect(describeResponseError(read(["HTTP/1.1 200 O\0K\r\n"]).error)).toContain("status line");
 });

@@ -546,3 +546,14 @@ test("content behind the end of a request is not sent", () => {
   call.ended();
   expect([call.write(bytesOf("def")), world.socket().sent.endsWith("abc")]).toEqual([true, true]);
 });
+
+test("a connection that is reached or opened after its request has failed is cut at once", () => {
+  for (const name of ["reached", "opened"] as const) {
+    const world = new World();
+    world.call();
+    world.pass(TIMEOUT_MS);
+    const socket = world.socket();
+    socket.events[name](socket.transport);
+    expect([socket.transport.wasReset, socket.sent]).toEqual([true, ""]);
+  }
+});

@@ -84,3 +84,12 @@ test("live content that waits for its client is counted for it, with content tha
   client.connection.terminate();
   expect(server.peerUsed).toBe(0);
 });
+
+test("content may reach its length before the frame that ends it, and no byte further", () => {
+  const server = new FakeHttp2Server();
+  server.handler.admit = () => ({ ...ADMITTED, content: { collectMax: 10 } });
+  const client = server.connectHttp2().send(HELLO);
+  for (const id of [1, 3]) client.send(post(id, "/a", ["content-length", "3"]), data(id, "abc"));
+  client.send(data(1, "", true), data(3, "d", true));
+  expect([client.stream(1).status, client.stream(3).reset]).toEqual([200, "PROTOCOL_ERROR"]);
+});
