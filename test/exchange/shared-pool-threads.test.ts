@@ -30,10 +30,12 @@ test("three threads take, wait for, leave and give back the slots of one pool: n
     ),
   );
   expect(reports.flatMap(({ faults }) => faults)).toEqual([]);
-  for (const { granted, refused, left, woken } of reports) {
-    expect(granted + refused + left).toBe(REQUESTS);
-    expect(Math.min(granted, left, woken)).toBeGreaterThan(1);
+  for (const { granted, left } of reports) {
+    expect(granted + left).toBe(REQUESTS);
+    expect(Math.min(granted, left)).toBeGreaterThan(1);
   }
+  expect(reports.reduce((sum, { refused }) => sum + refused, 0)).toBeGreaterThan(0);
+  expect(reports.reduce((sum, { woken }) => sum + woken, 0)).toBeGreaterThan(THREADS);
   expect(memory.connections.value).toBe(0);
   const pool = memory.pool(0, { wake: () => {}, relieve: () => {} });
   expect([pool.free, pool.queued, pool.take(SLOTS)?.sort()]).toEqual([SLOTS, 0, [1, 2]]);

@@ -8,6 +8,7 @@ export interface Work {
   /** Words that the threads use for this test: the requests in the system, a bell for each thread, an owner for each slot. */
   readonly words: SharedArrayBuffer;
   readonly thread: number;
+  /** Requests that get a slot or leave the queue. More may be refused: another thread may hold all slots and not run for a while. */
   readonly requests: number;
   /** Requests of this thread at the same time. */
   readonly parallel: number;
@@ -42,7 +43,6 @@ class Hammer {
   #left = 0;
   #woken = 0;
   #open = 0;
-  #begun = 0;
   #isOver = false;
 
   constructor(work: Work) {
@@ -57,9 +57,9 @@ class Hammer {
     this.#listen();
     return new Promise((resolve) => {
       const turn = () => {
-        if (this.#begun < this.#work.requests && this.#open < this.#work.parallel) this.#ask();
+        if (this.#admitted < this.#work.requests && this.#open < this.#work.parallel) this.#ask();
         if (this.#random.oneIn(50)) this.#leave();
-        if (this.#begun < this.#work.requests || this.#open > 0) setImmediate(turn);
+        if (this.#admitted < this.#work.requests || this.#open > 0) setImmediate(turn);
         else {
           this.#isOver = true;
           resolve(this.#report());
@@ -67,6 +67,10 @@ class Hammer {
       };
       turn();
     });
+  }
+
+  get #admitted(): number {
+    return this.#granted + this.#left + this.#waiting.length;
   }
 
   #report(): Report {
@@ -97,7 +101,6 @@ class Hammer {
   }
 
   #ask(): void {
-    this.#begun++;
     this.#connect();
     const { slots, queueMax } = this.#memory.sizes;
     const waiter: Waiter = {
