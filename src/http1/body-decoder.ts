@@ -137,7 +137,7 @@ export class BodyDecoder {
         this.#state < State.TrailerStart
           ? this.#chunkByte(bytes[at] as number)
           : this.#trailerByte(bytes[at] as number);
-      if (error < 0) return error;
+      if (error !== 0) return error;
       at++;
       if (this.done) break;
     }

@@ -16,7 +16,7 @@ test("a request is answered at once where a slot is free and the handler need no
   exchange.begin(respondWith(200, "a"));
   exchange.finish(Outcome.KeptAlive, null);
   expect([exchange.phase, exchange.response, carrier.calls]).toEqual([Phase.Done, null, []]);
-  expect(server.observer.lines).toMatchObject([{ status: 200, slot: 1, bytes: 2, closing: null }]);
+  expect(server.observer.lines).toMatchObject([{ status: 200, slot: 1, bytes: 2, closing: null, fault: null }]);
 });
 
 test("several exchanges of one server live at a time, each with a slot of its own", async () => {
@@ -294,4 +294,9 @@ describe("a request that is watched", () => {
     exchange.arrive(3, ParseError.HostMissing);
     expect(answer()).toEqual(["7.2 at 50", "admit", "slot", "dropped", "7.3 at 50", "finished 400"]);
   });
+});
+
+test("a new exchange has no place, no request that is complete, and no response", () => {
+  const { position, isHeadComplete, violation, response, responseBytes } = setting().open().exchange;
+  expect([position, isHeadComplete, violation, response, responseBytes]).toEqual([0, false, 0, null, 0]);
 });

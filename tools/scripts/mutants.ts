@@ -35,6 +35,9 @@ interface Suite {
   readonly reached: ReadonlySet<string>;
 }
 
+const USAGE =
+  "bun tools/scripts/mutants.ts [--seed 1] [--count 1000] [--only http1/outbox] [--seconds 600] [--jobs 2] [--score 85] [--list]";
+
 const { values } = parseArgs({
   options: {
     seed: { type: "string", default: "1" },
@@ -44,6 +47,7 @@ const { values } = parseArgs({
     jobs: { type: "string", default: "1" },
     score: { type: "string", default: "85" },
     list: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
   },
 });
 
@@ -57,7 +61,8 @@ const all = FOLDERS.map((folder) => mutantsOf(folder));
 const drawn = draw(all, Number(values.seed), Number(values.count)).filter(
   ({ file, line }) => values.only.length === 0 || values.only.some((start) => `${file}:${line}`.startsWith(start)),
 );
-if (values.list) for (const mutant of drawn) say(describe(mutant));
+if (values.help) say(USAGE);
+else if (values.list) for (const mutant of drawn) say(describe(mutant));
 else await tryAll();
 
 function mutantsOf(folder: Folder): Mutant[] {
