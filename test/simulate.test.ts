@@ -69,7 +69,7 @@ const MUST_HAPPEN = [
   "turned away: queue timeout",
 ];
 
-/** The same of worlds with streams. */
+/** Events that the worlds with HTTP/2 streams must count at least once. */
 const MUST_HAPPEN_ON_STREAMS = [
   "answer: 100",
   "answer: 200",
@@ -87,7 +87,7 @@ const MUST_HAPPEN_ON_STREAMS = [
   "client: reset",
   "client: resets a stream",
   "content: collected",
-  "end: everybody goes on",
+  "end: all clients finish",
   "end: in order",
   "end: reset by the server",
   "failure: body memory",

@@ -94,7 +94,7 @@ interface Answer {
   readonly digest: string;
 }
 
-/** What the program answers to a request that the browser has made, of whichever server; without what names the moment. */
+/** Repeats a browser's request against `program`, and returns the response without the fields that name a moment. */
 async function answerOf(program: Program, request: Request): Promise<Answer> {
   const { pathname, search } = new URL(request.url());
   const { host: _, ...headers } = request.headers();

@@ -203,7 +203,7 @@ describe("content that is skipped", () => {
     expect([exchange.skipsContent, exchange.isAhead]).toEqual([true, true]);
   });
 
-  test("is counted all the same for a fault that resets within it", () => {
+  test("is still counted for a fault that resets the connection within it", () => {
     const { server, open } = setting();
     server.handler.admit = () => ({ ...CERTAIN, fault: { kind: "reset-request" } as Fault });
     const { exchange } = open();

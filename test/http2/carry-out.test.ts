@@ -1,4 +1,4 @@
-/** What a fault does to the streams of its connection, after its frames. */
+/** The effects of a fault on the streams of its connection, once the frames of the fault are written. */
 import { expect, test } from "bun:test";
 import type { Verdict } from "../../src/exchange/stream-gate.ts";
 import { carryOut } from "../../src/http2/carry-out.ts";

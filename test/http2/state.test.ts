@@ -1,4 +1,4 @@
-/** What observers are told of a connection and its streams. */
+/** The events and states that observers receive from a connection and its streams. */
 import { expect, test } from "bun:test";
 import { FakeSource, respondWith } from "../support/conversation.ts";
 import { FakeHttp2Server, get, HELLO, PREFACE, post } from "../support/http2.ts";

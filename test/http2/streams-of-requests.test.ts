@@ -1,4 +1,4 @@
-/** What one stream does with its connection: targets, clients that leave, faults of flow, and memory. */
+/** One stream and its connection: targets, clients that leave, faults of flow, and memory. */
 import { expect, test } from "bun:test";
 import { ADMITTED, type ContentSink } from "../../src/http/message.ts";
 import { SettingId } from "../../src/http2/frames.ts";

@@ -18,11 +18,11 @@ const BUILT_MS = 50_000;
 /** Programs of earlier sources that are kept: other runs may use them just now. */
 const KEPT = 2;
 
-/** Returns an open descriptor of the program, and its path. Whoever removes the path takes nothing from the descriptor. */
+/** Returns an open descriptor of the program, and its path. The descriptor stays usable after the path is removed. */
 export async function builtProgram(): Promise<{ readonly path: string; readonly descriptor: number }> {
   mkdirSync(FOLDER, { recursive: true });
   const path = join(FOLDER, digestOfSources());
-  await until(() => isThere(path) || isOurs(`${path}.lock`), "the build of another process", BUILT_MS);
+  await until(() => isThere(path) || takeLock(`${path}.lock`), "the build of another process", BUILT_MS);
   if (!isThere(path)) {
     try {
       // Built beside it, so that a build that is killed leaves no half of a program under the name.
@@ -51,8 +51,8 @@ function isThere(path: string): boolean {
   return statSync(path, { throwIfNoEntry: false }) !== undefined;
 }
 
-/** Takes the lock, if nobody has it who still runs. */
-function isOurs(lock: string): boolean {
+/** Takes the lock, and returns false if a process that still runs holds it. */
+function takeLock(lock: string): boolean {
   try {
     writeFileSync(lock, String(process.pid), { flag: "wx" });
     return true;

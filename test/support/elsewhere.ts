@@ -37,7 +37,7 @@ const SIGNS: readonly (readonly [reason: string, sign: RegExp])[] = [
 export interface TestFile {
   /** Path from the top of the project, with "/". */
   readonly path: string;
-  /** What the file relies on; empty for a file that runs everywhere. */
+  /** Features of Linux that the file relies on; empty for a file that runs everywhere. */
   readonly reasons: readonly string[];
   /** Tests of the file that are skipped where a need is not met: the words of the need, and the title. */
   readonly needy: readonly (readonly [need: string, title: string])[];

@@ -115,7 +115,7 @@ function nodeWords({ status, bytes, error, rst, isOver }: NodeSeen): string {
   return error === "" ? `\`rstCode\` ${rst}` : `\`${error}\`, \`rstCode\` ${rst}`;
 }
 
-/** What a page sees of one `fetch`. */
+/** The result of one `fetch`, as the script of a page sees it. */
 interface PageSeen {
   readonly status: number;
   readonly bytes: number;

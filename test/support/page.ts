@@ -1,4 +1,4 @@
-/** What the tests in a real browser share: Chromium with or without its own interface, pages that note what should not happen, and limits. */
+/** Shared parts of the tests in a real browser: Chromium with or without its own interface, pages that record unexpected errors, and time limits. */
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { type Browser, type BrowserContextOptions, chromium, type Page } from "playwright-core";

@@ -20,7 +20,7 @@ export function renderElsewherePage(): string {
     "<!-- Written by `bun tools/scripts/elsewhere.ts` from the test files. -->",
     "",
     "`bun run test:pure` runs the files of the first list on every system. The files of the second list are run on Linux alone. Each reason says",
-    "what a file relies on. That does not mean that all its tests fail elsewhere: nobody has tried. A test that a system cannot run at all is",
+    "what a file relies on. Some of its tests may pass on other systems too; they have not been tried there. A test that a system cannot run at all is",
     "skipped by its name (`needs(…)` in `test/support/needs.ts`), which tells the reason.",
     "",
     `## Run everywhere: ${everywhere.length} files`,

@@ -405,8 +405,8 @@ export class World implements Desk, House, Observer {
   /** Everybody sends and reads what is left; then no answer may be owed. */
   async #goOn(): Promise<void> {
     const { referee } = this;
-    referee.coverage.count("end: everybody goes on");
-    referee.note(0, "everybody goes on");
+    referee.coverage.count("end: all clients finish");
+    referee.note(0, "all clients finish");
     for (const { isOpen, transport } of this.#clients) {
       if (isOpen && transport.isDead && !transport.isPaused) transport.close();
     }

@@ -398,8 +398,8 @@ export class StreamWorld extends BaseObserver implements StreamHouse {
   /** Everybody sends and reads what is left; then no answer may be owed. */
   async #goOn(): Promise<void> {
     const { referee } = this;
-    referee.coverage.count("end: everybody goes on");
-    referee.note(0, "everybody goes on");
+    referee.coverage.count("end: all clients finish");
+    referee.note(0, "all clients finish");
     for (const { isOpen, transport } of this.#clients) if (isOpen && transport.isDead) transport.close();
     for (let round = 0, idle = 0; referee.violation === "" && idle < IDLE_ROUNDS; round++) {
       if (round === ROUNDS_MAX) {
